@@ -1,0 +1,328 @@
+// Package client speaks to the toolregistry.ai Run API: its six operations,
+// two documented neighbours, and the event stream of a run. It knows nothing
+// of MCP. Every request goes through one pipeline, [Client.do], which sets the
+// key, the deadline and the limits, and turns every failure into an [Error]
+// whose text is safe to show.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// DefaultURL is the API's published address.
+const DefaultURL = "https://api.toolregistry.ai"
+
+const (
+	// callTimeout is the deadline of one request whose caller set none.
+	callTimeout = 30 * time.Second
+	// maxBody bounds an answer that is read whole, after decompression.
+	// A run of 10,000 events of 1 KiB fits.
+	maxBody = 16 << 20
+	// maxErrorBody bounds what is read of an error answer.
+	maxErrorBody = 64 << 10
+	// headerTimeout bounds the wait for the headers of any answer, streams included.
+	headerTimeout = 25 * time.Second
+)
+
+// Key is an API key. It prints as a placeholder.
+type Key string
+
+// String returns a placeholder, never the key.
+func (k Key) String() string {
+	if k == "" {
+		return "(no key)"
+	}
+	return "(key)"
+}
+
+// GoString returns what String returns, for %#v.
+func (k Key) GoString() string { return k.String() }
+
+// LogValue returns what String returns.
+func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
+
+// MarshalJSON writes what String returns.
+func (k Key) MarshalJSON() ([]byte, error) { return json.Marshal(k.String()) }
+
+// Caller is who asks: an API key, and the person it acts for unless a call
+// names another. The key decides what can be seen; the person does not.
+type Caller struct {
+	Key    Key
+	UserID string
+}
+
+type callerKey struct{}
+
+// WithCaller returns a context that carries the caller of a request.
+func WithCaller(ctx context.Context, c Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// CallerFrom returns the caller of a request, the zero Caller when there is none.
+func CallerFrom(ctx context.Context) Caller {
+	c, _ := ctx.Value(callerKey{}).(Caller)
+	return c
+}
+
+// Options are the settings of a [Client].
+type Options struct {
+	URL       string // the API's base address; https, or http on loopback
+	UserAgent string
+	// Transport replaces the network, for tests. Approvals use it too.
+	Transport http.RoundTripper
+}
+
+// Client calls the Run API. It is safe for concurrent use.
+type Client struct {
+	base      *url.URL
+	userAgent string
+	calls     *http.Client
+	// approvals sends approval tokens: without keep-alives, because net/http
+	// repeats a GET whose reused connection breaks, and a token is sent once.
+	approvals *http.Client
+}
+
+// New returns a Client, or an error that says what is wrong with the address.
+func New(o Options) (*Client, error) {
+	base, err := parseBase(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	calls, approvals := o.Transport, o.Transport
+	if o.Transport == nil {
+		calls, approvals = newTransport(false), newTransport(true)
+	}
+	return &Client{base: base, userAgent: o.UserAgent, calls: newHTTPClient(calls), approvals: newHTTPClient(approvals)}, nil
+}
+
+// Close releases idle connections.
+func (c *Client) Close() {
+	c.calls.CloseIdleConnections()
+	c.approvals.CloseIdleConnections()
+}
+
+func newTransport(once bool) *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.ResponseHeaderTimeout = headerTimeout
+	t.MaxIdleConnsPerHost = 64
+	t.MaxResponseHeaderBytes = 64 << 10
+	if once {
+		t.DisableKeepAlives = true
+		t.Protocols = new(http.Protocols)
+		t.Protocols.SetHTTP1(true)
+	}
+	return t
+}
+
+func newHTTPClient(rt http.RoundTripper) *http.Client {
+	// A redirect would carry the key to another origin or turn a POST into a GET.
+	refuse := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &http.Client{Transport: rt, CheckRedirect: refuse}
+}
+
+func parseBase(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Host == "":
+		return nil, errors.New("the API address is not a URL like " + DefaultURL)
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return nil, errors.New("the API address must not hold a user, a query or a fragment")
+	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+		return u, nil
+	default:
+		return nil, errors.New("the API address must be https (http is for loopback only), or the key would travel in the clear")
+	}
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// request is one call as the pipeline needs it.
+type request struct {
+	op     string // the tool's name, for errors
+	method string
+	path   []string
+	query  url.Values
+	body   any
+	runID  string // the run it concerns, "" when none
+	effect bool   // sent at most once: a doubtful outcome is OutcomeUnknown
+	// secrets are this request's own; the API's message is scrubbed of them.
+	secrets []string
+	// mute drops the API's message: where pass-through data was sent, any of
+	// it may come back in another shape.
+	mute        bool
+	accept      string // the media type asked for, "" for JSON
+	lastEventID string // where a stream goes on, "" from the start
+}
+
+func (r request) subject() string {
+	if r.runID != "" {
+		return "run"
+	}
+	return "resource"
+}
+
+// do sends the request and hands the body of a 2xx answer to decode.
+// The body is at most maxBody long.
+func (c *Client) do(ctx context.Context, hc *http.Client, caller Caller, call request, decode func([]byte) error) error {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+	}
+	resp, err := c.send(ctx, hc, caller, call)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if decode == nil {
+		return nil
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	switch {
+	case err != nil && ctx.Err() != nil && !call.effect:
+		return sendError(ctx, call, true, err)
+	case err != nil:
+		return bodyError(call, resp.StatusCode, "the answer of the Run API was cut off", err)
+	case len(body) > maxBody:
+		return bodyError(call, resp.StatusCode, fmt.Sprintf("the answer of the Run API is larger than %d MiB", maxBody>>20), nil)
+	}
+	if err := decode(body); err != nil {
+		return bodyError(call, resp.StatusCode, "the answer of the Run API is not what its contract says", err)
+	}
+	return nil
+}
+
+// send sends the request and returns the answer when its status is 2xx.
+// The caller closes its body.
+func (c *Client) send(ctx context.Context, hc *http.Client, caller Caller, call request) (*http.Response, error) {
+	// Whether anything may have left this machine: net/http hands over a
+	// connection before it writes to it.
+	var left atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { left.Store(true) }})
+	req, err := c.build(ctx, caller, call)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := hc.Do(req)
+	if err != nil {
+		return nil, sendError(ctx, call, left.Load(), err)
+	}
+	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	message := ""
+	if !call.mute {
+		message = apiMessage(body, append(call.secrets, string(caller.Key)))
+	}
+	return nil, statusError(call, resp.StatusCode, message, retryAfter(resp.Header.Get("Retry-After"), time.Now()))
+}
+
+func (c *Client) build(ctx context.Context, caller Caller, call request) (*http.Request, error) {
+	invalid := func(message string) error {
+		return &Error{Kind: InvalidArgument, Op: call.op, Message: message}
+	}
+	if caller.Key == "" {
+		return nil, &Error{Kind: Unauthorized, Op: call.op, Message: "no API key was given"}
+	}
+	if call.runID != "" && !IsRunID(call.runID) {
+		return nil, invalid("runId must be a UUID such as 123e4567-e89b-12d3-a456-426614174000")
+	}
+	var body io.Reader
+	if call.body != nil {
+		data, err := json.Marshal(call.body)
+		if err != nil {
+			return nil, invalid("the request could not be written as JSON")
+		}
+		body = bytes.NewReader(data)
+	}
+	target := c.base.JoinPath(call.path...)
+	target.RawQuery = call.query.Encode()
+	req, err := http.NewRequestWithContext(ctx, call.method, target.String(), body)
+	if err != nil {
+		return nil, invalid("the request could not be built")
+	}
+	req.Header.Set("x-api-key", string(caller.Key))
+	req.Header.Set("Accept", "application/json")
+	if call.accept != "" {
+		req.Header.Set("Accept", call.accept)
+		// A compressed stream would be held back until a block is full.
+		req.Header.Set("Accept-Encoding", "identity")
+	}
+	if call.lastEventID != "" {
+		req.Header.Set("Last-Event-ID", call.lastEventID)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.userAgent != "" {
+		req.Header.Set("User-Agent", c.userAgent)
+	}
+	return req, nil
+}
+
+// IsRunID reports whether s has the form of a run's id: a UUID of 36 characters.
+func IsRunID(s string) bool {
+	return len(s) == 36 && uuid.Validate(s) == nil
+}
+
+// ownMessage is the API's error body: a message, or several.
+type ownMessage struct {
+	Message json.RawMessage `json:"message"`
+}
+
+// apiMessage returns what the API says in an error body, as one line of at
+// most 300 bytes without the secrets; "" where it says nothing readable.
+func apiMessage(body []byte, secrets []string) string {
+	var own ownMessage
+	if json.Unmarshal(body, &own) != nil {
+		return ""
+	}
+	var one string
+	var many []string
+	if json.Unmarshal(own.Message, &one) != nil && json.Unmarshal(own.Message, &many) == nil {
+		one = strings.Join(many, "; ")
+	}
+	for _, s := range secrets {
+		if len(s) < 4 {
+			continue
+		}
+		one = strings.ReplaceAll(one, s, "[removed]")
+		one = strings.ReplaceAll(one, url.QueryEscape(s), "[removed]")
+	}
+	one = strings.Join(strings.Fields(one), " ")
+	if len(one) > 300 {
+		one = strings.ToValidUTF8(one[:297], "") + "…"
+	}
+	return one
+}
+
+// retryAfter reads a Retry-After header: seconds or an HTTP date.
+func retryAfter(header string, now time.Time) time.Duration {
+	if seconds, err := time.ParseDuration(header + "s"); err == nil && seconds > 0 && !strings.ContainsAny(header, ".+-hmsnµ") {
+		return seconds
+	}
+	if at, err := http.ParseTime(header); err == nil && at.After(now) {
+		return at.Sub(now)
+	}
+	return 0
+}

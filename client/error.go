@@ -1,0 +1,120 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Kind says what went wrong in a word that is the same for every operation.
+// It is the code that tools show to a model.
+type Kind string
+
+// The kinds of failure. The set is closed: tools document each of them.
+const (
+	InvalidArgument Kind = "invalid_argument"
+	Unauthorized    Kind = "unauthorized"
+	NotFound        Kind = "not_found"
+	Conflict        Kind = "conflict"
+	RateLimited     Kind = "rate_limited"
+	// Unavailable means the API did not serve the request; it may later.
+	Unavailable Kind = "upstream_unavailable"
+	// Invalid means the API answered something the contract does not allow.
+	Invalid Kind = "upstream_invalid"
+	Timeout Kind = "timeout"
+	// OutcomeUnknown means a request with an effect was sent and nobody knows
+	// whether it took effect. It must not be sent again.
+	OutcomeUnknown Kind = "outcome_unknown"
+	Canceled       Kind = "canceled"
+)
+
+// Error is a failed operation. Its text is safe to show and to log: it holds
+// neither the key, a token, a query nor a raw body.
+type Error struct {
+	Kind       Kind
+	Op         string        // the operation, by its tool's name: "get_run"
+	Status     int           // HTTP status, 0 when no answer came
+	Message    string        // the API's own words (cleaned, at most 300 bytes) or ours
+	RetryAfter time.Duration // how long the API asks to wait, 0 when it does not say
+	cause      error         // for errors.Is; never shown, for it may quote a URL
+}
+
+// Error returns the operation, the kind and the safe message.
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s: %s: %s", e.Op, e.Kind, e.Message)
+}
+
+// Unwrap returns the cause, so that errors.Is finds context errors.
+func (e *Error) Unwrap() error { return e.cause }
+
+// KindOf returns the kind of err, "" when it is not an [Error].
+func KindOf(err error) Kind {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return ""
+}
+
+// statusError is the error of an answer with a status other than 2xx.
+func statusError(call request, status int, message string, retryAfter time.Duration) *Error {
+	kind, own := kindOfStatus(call, status)
+	if message == "" {
+		message = own
+	}
+	return &Error{Kind: kind, Op: call.op, Status: status, Message: message, RetryAfter: retryAfter}
+}
+
+func kindOfStatus(call request, status int) (Kind, string) {
+	switch {
+	case status == 401:
+		return Unauthorized, "the Run API refused the API key"
+	case status == 403 && call.runID != "", status == 404, status == 410:
+		// 403 on a run reads as not found, so that nobody learns which ids exist.
+		return NotFound, "the Run API knows no such " + call.subject() + " under this API key"
+	case status == 403:
+		return Unauthorized, "the API key may not do this"
+	case status == 409:
+		return Conflict, "the state of the run does not allow this"
+	case status == 429:
+		return RateLimited, "the Run API asks to slow down"
+	case status == 408, status == 425, status >= 500:
+		if call.effect {
+			return OutcomeUnknown, fmt.Sprintf("the Run API answered %d; whether the request took effect is unknown", status)
+		}
+		return Unavailable, fmt.Sprintf("the Run API answered %d", status)
+	case status >= 400 && status < 500 && status != 405 && status != 407:
+		return InvalidArgument, fmt.Sprintf("the Run API refused the request (%d)", status)
+	default:
+		return Invalid, fmt.Sprintf("the Run API answered an unexpected status %d", status)
+	}
+}
+
+// sendError is the error of a request that got no answer. left says whether
+// any of it may have left this machine.
+func sendError(ctx context.Context, call request, left bool, err error) *Error {
+	e := &Error{Kind: Unavailable, Op: call.op, Message: "the Run API could not be reached", cause: err}
+	switch {
+	case call.effect && left:
+		e.Kind = OutcomeUnknown
+		e.Message = "the connection broke after the request was sent; whether it took effect is unknown"
+	case errors.Is(context.Cause(ctx), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded):
+		e.Kind = Timeout
+		e.Message = "the Run API did not answer in time"
+	case ctx.Err() != nil:
+		e.Kind = Canceled
+		e.Message = "the caller went away"
+	}
+	return e
+}
+
+// bodyError is the error of an answer whose body does not hold what it should.
+func bodyError(call request, status int, what string, cause error) *Error {
+	e := &Error{Kind: Invalid, Op: call.op, Status: status, Message: what, cause: cause}
+	if call.effect {
+		e.Kind = OutcomeUnknown
+		e.Message = what + "; the request probably took effect"
+	}
+	return e
+}

@@ -1,0 +1,129 @@
+package client
+
+import "context"
+
+// position relates the ids of a connection to cursors: cursor = id + offset.
+type position struct {
+	aligned bool  // offset was checked against this connection's first event
+	learnt  bool  // offset was true of an earlier connection
+	offset  int64 // 0 unless the ids are the connection's own, or positions are the cursors
+	// passed is the cursor of the newest event that this connection itself
+	// brought: what was given beyond it may still be repeated.
+	passed int64
+}
+
+func (p *position) reconnect() {
+	*p = position{learnt: p.aligned || p.learnt, offset: p.offset}
+}
+
+// accept yields an event that the stream brought, unless it is a repetition.
+func (r *reader) accept(ctx context.Context, e Event, rawID string) error {
+	id, numbered := eventID(rawID)
+	if rawID != "" {
+		r.lastEventID = rawID
+	}
+	if !numbered {
+		return r.next(e)
+	}
+	if !r.at.aligned {
+		r.at.align(&r.log, e, id)
+	}
+	e.ID = id + r.at.offset
+	switch {
+	case e.ID == r.log.last+1 && !r.log.positions && r.at.offset == 0:
+		return r.pass(e)
+	case e.ID == r.log.last+1:
+		// The ids are not the cursors, so a hole in them may hide a repetition.
+		err := r.next(e)
+		r.at.offset = r.at.passed - id
+		return err
+	case e.ID <= r.log.last && r.log.repeats(e):
+		return r.repeat(e)
+	}
+	return r.realign(ctx, e, id)
+}
+
+// next places an event whose id proves nothing: it is the next, unless it has
+// the content of one that this connection has not passed yet.
+func (r *reader) next(e Event) error {
+	if cursor, ok := r.log.find(e, r.at.passed); ok {
+		e.ID = cursor
+		return r.repeat(e)
+	}
+	e.ID = r.log.last + 1
+	return r.pass(e)
+}
+
+// pass yields a new event that the stream brought.
+func (r *reader) pass(e Event) error {
+	r.at.passed = e.ID
+	return r.emit(e)
+}
+
+// repeat yields a repeated event again if it now says more than when it was given.
+func (r *reader) repeat(e Event) error {
+	r.at.passed = e.ID
+	if !r.log.enrich(e) {
+		return nil
+	}
+	e.Amended = true
+	if !r.yield(e) {
+		return errStop
+	}
+	return nil
+}
+
+// align sets the offset by the first event of a connection: where it repeats
+// a known one, that one's cursor tells; else the API's ids are cursors, or,
+// where positions are, go on from an earlier connection or from here.
+func (p *position) align(log *eventLog, e Event, id int64) {
+	p.aligned = true
+	for _, offset := range []int64{0, p.offset} {
+		if e.ID = id + offset; e.ID <= log.last && log.repeats(e) {
+			p.offset = offset
+			return
+		}
+	}
+	if cursor, ok := log.find(e, 0); ok {
+		p.offset = cursor - id
+		return
+	}
+	switch {
+	case !log.positions:
+		p.offset = 0
+	case !p.learnt || id+p.offset <= log.last:
+		// Nothing connects the id to a position; the stream was open before
+		// the stored events were read, so this is the next.
+		p.offset = log.last + 1 - id
+	}
+}
+
+// realign settles an event whose id leaves a hole or goes back with other
+// content: the stored events fill the hole and tell where the event stands.
+func (r *reader) realign(ctx context.Context, e Event, id int64) error {
+	before := r.log.last
+	run, err := r.client.GetRun(ctx, r.caller, r.runID, true)
+	if err == nil {
+		if err := r.catchUp(run); err != nil {
+			return err
+		}
+	}
+	if cursor, ok := r.log.find(e, 0); ok {
+		r.at.offset = cursor - id
+		e.ID = cursor
+		return r.repeat(e)
+	}
+	// The stored events do not have it (yet): it is the newest.
+	next := r.log.last + 1
+	switch {
+	case e.ID > next:
+		e.Missing = e.ID - next
+	case e.ID <= before && err != nil:
+		e.Missing = -1 // ids began anew, and what happened meanwhile cannot be read
+		fallthrough
+	default:
+		e.ID = next
+	}
+	r.at.offset = e.ID - id
+	return r.pass(e)
+}

@@ -1,0 +1,231 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"runs-mcp-server/internal/sse"
+)
+
+const (
+	backoffFloor = 100 * time.Millisecond
+	backoffBase  = 500 * time.Millisecond
+	backoffCap   = 30 * time.Second
+	// pollCap bounds the wait where the stream fails but the run can be read:
+	// then every attempt is a poll, and its events should not come late.
+	pollCap = 5 * time.Second
+)
+
+// Events yields what happens to a run after the cursor, in order, each event
+// once, until the run has ended; then it stops without an error. It works in
+// the goroutine of its reader: breaking out of the loop closes the connection.
+//
+// Every connection begins with reading the run's stored events, for nothing
+// is known of what the stream replays; so a stream that fails altogether is a
+// poll. What the stream repeats is dropped, a hole in its ids is filled from
+// the stored events once, and what cannot be filled is counted in the next
+// event's Missing. Ids that start anew on a connection are mapped to the
+// stored events by content.
+//
+// The error, at most one and always last, is an [Error]: the run cannot be
+// seen, the key is refused, or ctx has ended.
+func (c *Client) Events(ctx context.Context, caller Caller, runID string, after int64) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		r := &reader{
+			client: c, caller: caller, runID: runID,
+			log: newEventLog(after), yield: func(e Event) bool { return yield(e, nil) },
+		}
+		if after > 0 {
+			r.lastEventID = strconv.FormatInt(after, 10)
+		}
+		if err := r.run(ctx); err != nil && !errors.Is(err, errStop) {
+			yield(Event{}, err)
+		}
+	}
+}
+
+// errStop ends the reader without an error: its consumer broke out of the loop.
+var errStop = errors.New("the consumer stopped")
+
+// reader follows one run over many connections.
+type reader struct {
+	client *Client
+	caller Caller
+	runID  string
+	yield  func(Event) bool
+
+	log         eventLog
+	at          position
+	lastEventID string        // the newest id seen on any stream
+	retry       time.Duration // what the stream asked for, 0 when nothing
+	polled      bool          // the last connection could read the run itself
+}
+
+// run connects until the run has ended. It returns nil then.
+func (r *reader) run(ctx context.Context) error {
+	for failures := 0; ; failures++ {
+		before := r.log.yielded
+		ended, err := r.connect(ctx)
+		if ended {
+			return nil
+		}
+		if errors.Is(err, errStop) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return sendError(ctx, request{op: "stream"}, true, ctx.Err())
+		}
+		if err != nil && !r.polled && final(err) {
+			return err
+		}
+		if r.log.yielded > before {
+			failures = 0
+		}
+		var asked time.Duration
+		if e, ok := errors.AsType[*Error](err); ok {
+			asked = min(e.RetryAfter, time.Minute)
+		}
+		if !sleep(ctx, max(asked, r.backoff(failures))) {
+			return sendError(ctx, request{op: "stream"}, true, ctx.Err())
+		}
+	}
+}
+
+// final reports whether trying again cannot help.
+func final(err error) bool {
+	kind := KindOf(err)
+	return kind == NotFound || kind == Unauthorized || kind == InvalidArgument
+}
+
+// backoff returns the wait before the next connection: full jitter above a
+// floor, around the stream's own retry field where it sent one.
+func (r *reader) backoff(failures int) time.Duration {
+	base := backoffBase
+	if r.retry > 0 {
+		base = min(max(r.retry, backoffFloor), backoffCap)
+	}
+	ceiling := backoffCap
+	if r.polled {
+		ceiling = pollCap
+	}
+	limit := min(base<<min(failures, 10), ceiling)
+	return backoffFloor + rand.N(limit)
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// connect follows one connection to its end. ended reports that the run has
+// ended and all its events were yielded; err is why there was no connection.
+func (r *reader) connect(ctx context.Context) (ended bool, err error) {
+	// The stream is opened before the run is read, so that nothing can happen
+	// between the two unseen.
+	s, streamErr := r.client.openStream(ctx, r.caller, r.runID, r.lastEventID)
+	if streamErr == nil {
+		defer s.close()
+	}
+	run, err := r.client.GetRun(ctx, r.caller, r.runID, true)
+	r.polled = err == nil
+	if err != nil && (streamErr != nil || final(err)) {
+		return false, err
+	}
+	over := false
+	if err == nil {
+		if err := r.catchUp(run); err != nil {
+			return false, err
+		}
+		over = run.Status.Terminal()
+	}
+	if r.log.ended || over && streamErr != nil {
+		return true, nil
+	}
+	if streamErr != nil {
+		return false, streamErr
+	}
+	return r.follow(ctx, s, over)
+}
+
+// follow yields the events of an open stream until it breaks or the run has
+// ended. over says that the run has ended already: then the stream is given
+// drainTime to replay what the stored events lacked.
+func (r *reader) follow(ctx context.Context, s *stream, over bool) (ended bool, err error) {
+	if over {
+		stop := time.AfterFunc(drainTime, s.close)
+		defer stop.Stop()
+	}
+	r.at.reconnect()
+	for {
+		event, id, err := s.next()
+		if retry, ok := s.frames.Retry(); ok {
+			r.retry = retry
+		}
+		var tooLarge *sse.TooLargeError
+		switch {
+		case errors.As(err, &tooLarge):
+			err = r.refill(ctx, tooLarge.ID)
+		case err != nil:
+			return over, nil // cut off, silent or closed: connect again
+		default:
+			err = r.accept(ctx, event, id)
+		}
+		if err != nil {
+			return false, err
+		}
+		if r.log.ended {
+			return true, nil
+		}
+	}
+}
+
+// drainTime is how long the stream of a run that has ended may take to say
+// what its stored events did not.
+const drainTime = 2 * time.Second
+
+// refill takes from the stored events what was too large for the stream.
+// Where they lack it too, the next event's ids show the hole.
+func (r *reader) refill(ctx context.Context, id string) error {
+	if id != "" {
+		r.lastEventID = id
+	}
+	run, err := r.client.GetRun(ctx, r.caller, r.runID, true)
+	if err != nil {
+		return nil
+	}
+	return r.catchUp(run)
+}
+
+// catchUp yields the stored events after the cursor.
+func (r *reader) catchUp(run *Run) error {
+	r.log.settle(run)
+	for i, e := range run.Events {
+		e.Behind = i < len(run.Events)-1
+		if e.ID <= r.log.last {
+			r.log.remember(e)
+		} else if err := r.emit(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// emit yields a new event.
+func (r *reader) emit(e Event) error {
+	e.Restarted = r.log.restarted
+	r.log.add(e)
+	if !r.yield(e) {
+		return errStop
+	}
+	return nil
+}

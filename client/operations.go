@@ -1,0 +1,167 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+)
+
+// CreateRunRequest is the body of the create operation. The API requires
+// Intent, Integrations, Context and UserID; Context may be empty.
+type CreateRunRequest struct {
+	Intent           string           `json:"intent"`
+	Integrations     []string         `json:"selectedCustomerIntegrationIds"`
+	Context          string           `json:"context"`
+	UserID           string           `json:"userId"`
+	ApprovalStrategy ApprovalStrategy `json:"approvalStrategy,omitempty"`
+	RepeatKey        string           `json:"repeatKey,omitempty"`
+	OutputSchema     json.RawMessage  `json:"outputSchema,omitempty"`
+	PassThrough      []PassThrough    `json:"passThrough,omitempty"`
+}
+
+func (r CreateRunRequest) secrets() []string {
+	secrets := []string{r.Context}
+	for _, p := range r.PassThrough {
+		secrets = append(secrets, p.Secrets()...)
+	}
+	return secrets
+}
+
+// CreateRun starts a run. It is sent once: where the outcome is doubtful the
+// error's kind is OutcomeUnknown, and the run may exist.
+func (c *Client) CreateRun(ctx context.Context, caller Caller, body CreateRunRequest) (*Run, error) {
+	var run Run
+	err := c.do(ctx, c.calls, caller, request{
+		op: "create_run", method: http.MethodPost, path: []string{"v1", "runs"}, body: body,
+		effect: true, secrets: body.secrets(), mute: len(body.PassThrough) > 0,
+	}, func(data []byte) error { return json.Unmarshal(data, &run) })
+	if err != nil {
+		return nil, err
+	}
+	return &run, nil
+}
+
+// GetRun reads a run, with its events when includeEvents.
+func (c *Client) GetRun(ctx context.Context, caller Caller, runID string, includeEvents bool) (*Run, error) {
+	var query url.Values
+	if includeEvents {
+		query = url.Values{"includeEvents": {"true"}}
+	}
+	var run Run
+	err := c.do(ctx, c.calls, caller, request{
+		op: "get_run", method: http.MethodGet, path: []string{"v1", "runs", runID}, query: query, runID: runID,
+	}, func(data []byte) error { return json.Unmarshal(data, &run) })
+	if err != nil {
+		return nil, err
+	}
+	return &run, nil
+}
+
+// AbortRun stops a run. After a doubtful outcome (kind OutcomeUnknown) the run
+// tells whether it did.
+func (c *Client) AbortRun(ctx context.Context, caller Caller, runID string) error {
+	return c.do(ctx, c.calls, caller, request{
+		op: "abort_run", method: http.MethodDelete, path: []string{"v1", "runs", runID}, runID: runID, effect: true,
+	}, nil)
+}
+
+// Approve sends the one-time token of an approve or deny link: which link it
+// is from is the decision. It is sent once, on a connection of its own.
+func (c *Client) Approve(ctx context.Context, caller Caller, token string) error {
+	return c.do(ctx, c.approvals, caller, request{
+		op: "approve", method: http.MethodGet, path: []string{"v1", "runs", "approval"},
+		query: url.Values{"token": {token}}, effect: true, secrets: []string{token},
+	}, nil)
+}
+
+// ListRunsQuery selects runs. Zero fields are not sent.
+type ListRunsQuery struct {
+	IncludeEvents          bool
+	UserID                 string
+	Status                 Status
+	CustomerIntegrationIDs []string
+	Page                   int // from 1
+	PageSize               int // 1 to 100
+}
+
+func (q ListRunsQuery) values() url.Values {
+	v := url.Values{}
+	set := func(name, value string, given bool) {
+		if given {
+			v.Set(name, value)
+		}
+	}
+	set("includeEvents", "true", q.IncludeEvents)
+	set("userId", q.UserID, q.UserID != "")
+	set("status", string(q.Status), q.Status != "")
+	set("page", strconv.Itoa(q.Page), q.Page != 0)
+	set("pageSize", strconv.Itoa(q.PageSize), q.PageSize != 0)
+	if len(q.CustomerIntegrationIDs) > 0 {
+		v["customerIntegrationIds"] = slices.Clone(q.CustomerIntegrationIDs)
+	}
+	return v
+}
+
+// RunPage is one page of runs.
+type RunPage struct {
+	Runs []Run
+	// Total is the number of runs over all pages, -1 where the API does not say.
+	Total int
+}
+
+// ListRuns reads one page of the runs that the key may see.
+func (c *Client) ListRuns(ctx context.Context, caller Caller, q ListRunsQuery) (*RunPage, error) {
+	page := &RunPage{Total: -1}
+	err := c.do(ctx, c.calls, caller, request{
+		op: "list_runs", method: http.MethodGet, path: []string{"v1", "runs"}, query: q.values(),
+	}, page.decode)
+	if err != nil {
+		return nil, err
+	}
+	return page, nil
+}
+
+// decode reads both list forms: the contract's array, and the object that one
+// version of the vendor's pages shows.
+func (p *RunPage) decode(data []byte) error {
+	if json.Unmarshal(data, &p.Runs) == nil && p.Runs != nil {
+		return nil
+	}
+	var wrapped struct {
+		Runs       *[]Run `json:"runs"`
+		Pagination struct {
+			Total      *int `json:"total"`
+			TotalItems *int `json:"totalItems"`
+		} `json:"pagination"`
+	}
+	if err := decodeLenient(data, &wrapped); err != nil {
+		return err
+	}
+	if wrapped.Runs == nil {
+		return errors.New("neither an array of runs nor an object with runs")
+	}
+	p.Runs = *wrapped.Runs
+	for _, total := range []*int{wrapped.Pagination.Total, wrapped.Pagination.TotalItems} {
+		if total != nil {
+			p.Total = *total
+		}
+	}
+	return nil
+}
+
+// GetPlan reads an execution plan: a documented neighbour of the contract,
+// which the API may lack (kind NotFound).
+func (c *Client) GetPlan(ctx context.Context, caller Caller, executionPlanID string) (*Plan, error) {
+	var plan Plan
+	err := c.do(ctx, c.calls, caller, request{
+		op: "get_plan", method: http.MethodGet, path: []string{"v1", "execution-plans", url.PathEscape(executionPlanID)},
+	}, func(data []byte) error { return json.Unmarshal(data, &plan) })
+	if err != nil {
+		return nil, err
+	}
+	return &plan, nil
+}

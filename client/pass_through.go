@@ -1,0 +1,147 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+)
+
+// PassThrough is what the caller hands to a run for one integration:
+// headers, query parameters and one set of credentials. All of it is secret;
+// it prints as a placeholder and is marshalled only into the create request.
+type PassThrough struct {
+	CustomerIntegrationID string         `json:"customerIntegrationId" jsonschema:"minLength=1" jsonschema_description:"The integration this data is for."`
+	Headers               map[string]any `json:"headers,omitempty" jsonschema_description:"Headers for requests to the integration."`
+	Query                 map[string]any `json:"query,omitempty" jsonschema_description:"Query parameters for requests to the integration."`
+	Values                *Credentials   `json:"values,omitempty" jsonschema_description:"One set of credentials: aws, awsAssumeRole or okta fields."`
+}
+
+// String returns a placeholder that names the integration alone.
+func (p PassThrough) String() string {
+	return "pass-through for " + p.CustomerIntegrationID
+}
+
+// GoString returns what String returns, for %#v.
+func (p PassThrough) GoString() string { return p.String() }
+
+// LogValue returns what String returns.
+func (p PassThrough) LogValue() slog.Value { return slog.StringValue(p.String()) }
+
+// Secrets returns every string that the pass-through data holds.
+func (p PassThrough) Secrets() []string {
+	data, err := json.Marshal(p)
+	if err != nil {
+		return nil
+	}
+	var all map[string]any
+	if json.Unmarshal(data, &all) != nil {
+		return nil
+	}
+	delete(all, "customerIntegrationId")
+	return appendStrings(nil, all)
+}
+
+func appendStrings(to []string, v any) []string {
+	switch v := v.(type) {
+	case string:
+		to = append(to, v)
+	case []any:
+		for _, e := range v {
+			to = appendStrings(to, e)
+		}
+	case map[string]any:
+		for _, e := range v {
+			to = appendStrings(to, e)
+		}
+	}
+	return to
+}
+
+// Credentials are the contract's three credential types in one object, of
+// which exactly one is filled: an AWS session, an AWS role, or an Okta service app.
+type Credentials struct {
+	AccessKeyID     string `json:"accessKeyId,omitempty"`
+	SecretAccessKey string `json:"secretAccessKey,omitempty"`
+	SessionToken    string `json:"sessionToken,omitempty"`
+
+	RoleARN    string `json:"roleArn,omitempty"`
+	ExternalID string `json:"externalId,omitempty"`
+
+	ClientID      string `json:"clientId,omitempty"`
+	KID           string `json:"kid,omitempty"`
+	PrivateKey    string `json:"privateKey,omitempty"`
+	OAuthTokenURL string `json:"oauthTokenUrl,omitempty"`
+	Scope         string `json:"scope,omitempty"`
+	Host          string `json:"host,omitempty"`
+}
+
+// credentialType is one of the contract's three: its name, its required
+// fields in the contract's order, and whether an optional one is given.
+type credentialType struct {
+	name     string
+	required [][2]string // field, value
+	optional bool
+}
+
+func (c *Credentials) types() []credentialType {
+	return []credentialType{
+		{"AWS temporary credentials", [][2]string{{"accessKeyId", c.AccessKeyID}, {"secretAccessKey", c.SecretAccessKey}, {"sessionToken", c.SessionToken}}, false},
+		{"AWS assume-role", [][2]string{{"roleArn", c.RoleARN}, {"externalId", c.ExternalID}}, false},
+		{"Okta service app", [][2]string{{"clientId", c.ClientID}, {"kid", c.KID}, {"privateKey", c.PrivateKey}, {"oauthTokenUrl", c.OAuthTokenURL}, {"scope", c.Scope}}, c.Host != ""},
+	}
+}
+
+// Check reports whether the credentials are one complete type of the three.
+// Its error names fields, never values.
+func (c *Credentials) Check() error {
+	found := ""
+	for _, t := range c.types() {
+		given, missing := t.optional, ""
+		for _, field := range t.required {
+			if field[1] != "" {
+				given = true
+			} else if missing == "" {
+				missing = field[0]
+			}
+		}
+		switch {
+		case !given:
+			continue
+		case found != "":
+			return fmt.Errorf("values mix %s and %s; give one type per integration", found, t.name)
+		case missing != "":
+			return fmt.Errorf("values for %s lack %s", t.name, missing)
+		}
+		found = t.name
+	}
+	if found == "" {
+		return errors.New("values hold none of the three credential types (AWS temporary credentials, AWS assume-role, Okta service app)")
+	}
+	return nil
+}
+
+// ParsePassThrough reads an operator's pass-through file: a JSON object from
+// integration id to its headers, query and values. Errors name integrations
+// and fields, never values.
+func ParsePassThrough(data []byte) (map[string]PassThrough, error) {
+	var byID map[string]json.RawMessage
+	if err := json.Unmarshal(data, &byID); err != nil {
+		return nil, errors.New("the pass-through file is not a JSON object from integration id to {headers, query, values}")
+	}
+	out := make(map[string]PassThrough, len(byID))
+	for id, raw := range byID {
+		var p PassThrough
+		if err := decodeStrict(raw, &p); err != nil {
+			return nil, fmt.Errorf("pass-through for %q: only headers, query and values with their documented fields are known", id)
+		}
+		p.CustomerIntegrationID = id
+		if p.Values != nil {
+			if err := p.Values.Check(); err != nil {
+				return nil, fmt.Errorf("pass-through for %q: %w", id, err)
+			}
+		}
+		out[id] = p
+	}
+	return out, nil
+}

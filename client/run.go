@@ -1,0 +1,150 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+)
+
+// Status is the state of a run. The API may say one that is not listed here;
+// it is passed through, and is not terminal.
+type Status string
+
+// The nine statuses of the contract.
+const (
+	Queued         Status = "QUEUED"
+	Running        Status = "RUNNING"
+	AuthRequired   Status = "AUTH_REQUIRED"
+	Paused         Status = "PAUSED"
+	CanceledRun    Status = "CANCELED"
+	NoSuccess      Status = "NO_SUCCESS"
+	PartialSuccess Status = "PARTIAL_SUCCESS"
+	Success        Status = "SUCCESS"
+	Failed         Status = "FAILED"
+)
+
+// Statuses returns the statuses of the contract, in its order.
+func Statuses() []Status {
+	return []Status{Queued, Running, AuthRequired, Paused, CanceledRun, NoSuccess, PartialSuccess, Success, Failed}
+}
+
+// Terminal reports whether a run in this status has ended.
+func (s Status) Terminal() bool {
+	return slices.Contains([]Status{CanceledRun, NoSuccess, PartialSuccess, Success, Failed}, s)
+}
+
+// ApprovalStrategy says what of a run a person must approve.
+type ApprovalStrategy string
+
+// The approval strategies of the contract.
+const (
+	ApproveNothing  ApprovalStrategy = "NONE"
+	ApproveStart    ApprovalStrategy = "ON_START"
+	ApproveToolCall ApprovalStrategy = "ON_TOOL_CALL"
+)
+
+// ApprovalStrategies returns the strategies from the least to the most strict.
+func ApprovalStrategies() []ApprovalStrategy {
+	return []ApprovalStrategy{ApproveNothing, ApproveStart, ApproveToolCall}
+}
+
+// AtLeast returns the stricter of s and least.
+func (s ApprovalStrategy) AtLeast(least ApprovalStrategy) ApprovalStrategy {
+	order := ApprovalStrategies()
+	if slices.Index(order, s) < slices.Index(order, least) {
+		return least
+	}
+	return s
+}
+
+// Run is a run as the API tells it. Created runs carry Plan and lack Intent,
+// Context, Result and the times; read runs carry those and lack Plan.
+type Run struct {
+	RunID           string          `json:"runId"`
+	RepeatKey       string          `json:"repeatKey"`
+	RepeatRunID     string          `json:"repeatRunId"`
+	Status          Status          `json:"status"`
+	ExecutionPlanID string          `json:"executionPlanId"`
+	Intent          string          `json:"intent"`
+	Context         string          `json:"context"`
+	CreatedAt       string          `json:"createdAt"` // ISO 8601
+	UpdatedAt       string          `json:"updatedAt"` // ISO 8601
+	Result          json.RawMessage `json:"result"`
+	Plan            *Plan           `json:"plan"`
+	// Events are the run's events in order, with their cursors; nil when the
+	// answer held none.
+	Events []Event `json:"-"`
+	// Raw is the whole object as it came, unknown fields included. It may hold
+	// approval links: nothing of it leaves but through internal/view.
+	Raw json.RawMessage `json:"-"`
+
+	positions bool // the cursors of Events are positions: the API gave no ids
+}
+
+// runFields is Run without its methods, so that decoding it does not recurse.
+type runFields Run
+
+// UnmarshalJSON reads a run. Only a missing runId or status is an error; other
+// fields of the wrong type stay empty.
+func (r *Run) UnmarshalJSON(data []byte) error {
+	var fields struct {
+		runFields
+		Events        []json.RawMessage `json:"events"`
+		StepsFinished []json.RawMessage `json:"stepsFinished"` // older answers
+	}
+	if err := decodeLenient(data, &fields); err != nil {
+		return err
+	}
+	*r = Run(fields.runFields)
+	if r.RunID == "" || r.Status == "" {
+		return errors.New("a run without runId or status")
+	}
+	items := fields.Events
+	if items == nil {
+		items = fields.StepsFinished
+	}
+	r.Events, r.positions = storedEvents(items)
+	r.Raw = slices.Clone(data)
+	return nil
+}
+
+// Plan is what a run intends to do: text, or steps. Both are empty while the
+// API has only a placeholder.
+type Plan struct {
+	Text        string     // planType text
+	Title       string     // planType json, as the rest
+	Description string     `json:"description"`
+	Steps       []PlanStep `json:"steps"`
+	Raw         json.RawMessage
+}
+
+// PlanStep is one step of a plan.
+type PlanStep struct {
+	ID             string   `json:"id"`
+	Description    string   `json:"description"`
+	DependsOnSteps []string `json:"dependsOnSteps"`
+}
+
+// UnmarshalJSON reads a plan in either of its types, whatever planType says.
+func (p *Plan) UnmarshalJSON(data []byte) error {
+	var outer struct {
+		Plan json.RawMessage `json:"plan"`
+	}
+	if err := decodeLenient(data, &outer); err != nil {
+		return err
+	}
+	var inner struct {
+		Title       string     `json:"title"`
+		Description string     `json:"description"`
+		Steps       []PlanStep `json:"steps"`
+	}
+	*p = Plan{Raw: slices.Clone(data)}
+	if json.Unmarshal(outer.Plan, &p.Text) == nil {
+		return nil
+	}
+	if len(outer.Plan) > 0 && decodeLenient(outer.Plan, &inner) != nil {
+		return errors.New("a plan that is neither text nor an object")
+	}
+	p.Title, p.Description, p.Steps = inner.Title, inner.Description, inner.Steps
+	return nil
+}

@@ -1,0 +1,91 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"runs-mcp-server/internal/sse"
+)
+
+const (
+	// silence is how long a stream may say nothing before it counts as dead:
+	// three of the API's heartbeats of 20 s.
+	silence = 60 * time.Second
+	// maxEvent bounds one event of a stream.
+	maxEvent = 1 << 20
+)
+
+var errSilent = errors.New("the event stream fell silent")
+
+// stream is one connection to a run's event stream.
+type stream struct {
+	frames *sse.Decoder
+	close  func()
+}
+
+// openStream connects to a run's event stream, tool calls included. The
+// connection lives until close or the end of ctx.
+func (c *Client) openStream(ctx context.Context, caller Caller, runID, lastEventID string) (*stream, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	call := request{
+		op: "stream", method: http.MethodGet, path: []string{"v1", "runs", runID, "sse"}, runID: runID,
+		query: url.Values{"includeToolCalls": {"true"}}, accept: "text/event-stream", lastEventID: lastEventID,
+	}
+	resp, err := c.send(ctx, c.calls, caller, call)
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	shut := func() {
+		cancel(nil)
+		resp.Body.Close()
+	}
+	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	encoding := resp.Header.Get("Content-Encoding")
+	if resp.StatusCode == http.StatusNoContent || mediaType != "text/event-stream" || encoding != "" && encoding != "identity" {
+		shut()
+		return nil, bodyError(call, resp.StatusCode, "the Run API answered no event stream", nil)
+	}
+	watched := &watchdog{r: resp.Body, timer: time.AfterFunc(silence, func() { cancel(errSilent) })}
+	watched.timer.Stop()
+	return &stream{frames: sse.NewDecoder(watched, maxEvent), close: shut}, nil
+}
+
+// next returns the next record that is an event; keepalives and records
+// without an object are passed over. Its errors are those of the decoder.
+func (s *stream) next() (Event, string, error) {
+	for {
+		frame, err := s.frames.Next()
+		if err != nil {
+			return Event{}, "", err
+		}
+		if !strings.HasPrefix(string(bytes.TrimSpace(frame.Data)), "{") {
+			continue
+		}
+		id := ""
+		if frame.HasID {
+			id = frame.ID
+		}
+		return decodeEvent(frame.Event, frame.Data), id, nil
+	}
+}
+
+// watchdog ends a read that waits longer than silence. The time that passes
+// between reads does not count: it is ours, not the API's.
+type watchdog struct {
+	r     io.Reader
+	timer *time.Timer
+}
+
+func (w *watchdog) Read(p []byte) (int, error) {
+	w.timer.Reset(silence)
+	defer w.timer.Stop()
+	return w.r.Read(p)
+}
