@@ -1,0 +1,127 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"net/url"
+
+	"runs-mcp-server/client"
+)
+
+// Event is an event of a run as it may be shown.
+type Event struct {
+	EventID   int64      `json:"eventId"`
+	Event     string     `json:"event,omitempty"`
+	RunStatus string     `json:"runStatus,omitempty"`
+	Timestamp string     `json:"timestamp,omitempty"`
+	Text      string     `json:"text,omitempty"`
+	Reason    string     `json:"reason,omitempty"`
+	Approval  string     `json:"approval,omitempty"`
+	ToolCalls []ToolCall `json:"toolCalls,omitempty"`
+	Auth      *Auth      `json:"auth,omitempty"`
+	// MissingBefore counts events known to be lost right before this one.
+	MissingBefore int64 `json:"missingBefore,omitempty" jsonschema_description:"Events lost right before this one; -1: nobody knows how many."`
+	IDsRestarted  bool  `json:"idsRestarted,omitempty" jsonschema_description:"Event ids began anew here: older cursors mean nothing."`
+}
+
+// ToolCall is a call of an integration's tool.
+type ToolCall struct {
+	ToolCallID     string `json:"toolCallId,omitempty"`
+	ToolName       string `json:"toolName"`
+	ToolParameters any    `json:"toolParameters,omitempty"`
+	ToolResult     any    `json:"toolResult,omitempty"`
+}
+
+// Auth is the state of an authorisation, without its link.
+type Auth struct {
+	Status          string `json:"status"`
+	IntegrationName string `json:"integrationName,omitempty"`
+}
+
+// Event renders an event; toolCalls says whether its tool calls are shown.
+func (v *View) Event(e client.Event, toolCalls bool) Event {
+	v.learnLinks(e.Raw)
+	out := Event{
+		EventID:       e.ID,
+		Event:         v.Line(e.Type, maxWord),
+		RunStatus:     v.Line(string(e.RunStatus), maxWord),
+		Timestamp:     v.Line(e.Timestamp, maxWord),
+		MissingBefore: e.Missing,
+		IDsRestarted:  e.Restarted,
+	}
+	if e.Auth != nil {
+		out.Auth = &Auth{Status: v.Line(e.Auth.Status, maxWord), IntegrationName: v.Line(e.Auth.IntegrationName, maxWord)}
+	}
+	if e.Step != nil {
+		out.Text = v.Text(e.Step.Text, maxText)
+		out.Reason = v.Text(e.Step.Reason, maxText)
+		out.Approval = v.Line(e.Step.Approval, maxWord)
+		if toolCalls {
+			out.ToolCalls = v.ToolCalls(e.Step.ToolCalls)
+		}
+	}
+	return out
+}
+
+// maxToolCalls is how many tool calls of one step are shown.
+const maxToolCalls = 20
+
+// ToolCalls renders the tool calls of a step.
+func (v *View) ToolCalls(calls []client.ToolCall) []ToolCall {
+	out := make([]ToolCall, 0, min(len(calls), maxToolCalls))
+	for _, c := range calls[:min(len(calls), maxToolCalls)] {
+		out = append(out, ToolCall{
+			ToolCallID:     v.Line(c.ToolCallID, maxWord),
+			ToolName:       v.Line(c.ToolName, maxWord),
+			ToolParameters: v.Value(c.ToolParameters, maxCall),
+			ToolResult:     v.Value(c.ToolResult, maxCall),
+		})
+	}
+	return out
+}
+
+// Describe says in one line, for a person who watches, what an event is.
+func (v *View) Describe(e client.Event) string {
+	shown := v.Event(e, true)
+	text := v.Line(cmp.Or(shown.Text, shown.Reason), 200)
+	switch {
+	case shown.Event == client.EventEnd:
+		return "ended: " + shown.RunStatus
+	case shown.Event == client.EventRunApproval:
+		return "waits for a person to approve the run"
+	case shown.Event == client.EventRunAction:
+		return "a decision was made"
+	case shown.Auth != nil && shown.Auth.Status == "required":
+		return "waits for a person to authorise " + cmp.Or(shown.Auth.IntegrationName, "an integration")
+	case shown.Auth != nil:
+		return "authorisation: " + shown.Auth.Status
+	case shown.Approval == "PENDING":
+		return "waits for a person to approve: " + cmp.Or(text, "a step")
+	case text != "":
+		return text
+	case len(shown.ToolCalls) > 0:
+		return "called " + shown.ToolCalls[0].ToolName
+	default:
+		return fmt.Sprintf("%s (%s)", cmp.Or(shown.Event, "event"), cmp.Or(shown.RunStatus, "status unknown"))
+	}
+}
+
+// AuthorizationLink returns the link with which a person authorises an
+// integration, or "" where it is not a well-formed https link (http on
+// loopback). It is the one link of a run that may be shown.
+func (v *View) AuthorizationLink(a *client.Auth) string {
+	u, err := url.Parse(a.URL)
+	if err != nil || u.Host == "" || u.User != nil || len(a.URL) > 2048 || u.String() != visible(u.String()) {
+		return ""
+	}
+	ip := net.ParseIP(u.Hostname())
+	loopback := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	if u.Scheme != "https" && !(u.Scheme == "http" && loopback) {
+		return ""
+	}
+	if approvalLink.MatchString(u.String()) || v.secrets.replace(u.String()) != u.String() {
+		return ""
+	}
+	return u.String()
+}

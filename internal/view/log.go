@@ -1,0 +1,66 @@
+package view
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+)
+
+// maxLog bounds one text in a log line, in bytes; a stack trace fits.
+const maxLog = 8 << 10
+
+// LogHandler returns a handler that renders every message and value as Text
+// does before it hands them on.
+func (v *View) LogHandler(next slog.Handler) slog.Handler {
+	return logHandler{view: v, next: next}
+}
+
+type logHandler struct {
+	view *View
+	next slog.Handler
+}
+
+func (h logHandler) Enabled(ctx context.Context, level slog.Level) bool {
+	return h.next.Enabled(ctx, level)
+}
+
+func (h logHandler) Handle(ctx context.Context, r slog.Record) error {
+	clean := slog.NewRecord(r.Time, r.Level, h.view.Text(r.Message, maxLog), r.PC)
+	r.Attrs(func(a slog.Attr) bool {
+		clean.AddAttrs(h.attr(a))
+		return true
+	})
+	return h.next.Handle(ctx, clean)
+}
+
+func (h logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	clean := make([]slog.Attr, len(attrs))
+	for i, a := range attrs {
+		clean[i] = h.attr(a)
+	}
+	return logHandler{view: h.view, next: h.next.WithAttrs(clean)}
+}
+
+func (h logHandler) WithGroup(name string) slog.Handler {
+	return logHandler{view: h.view, next: h.next.WithGroup(name)}
+}
+
+func (h logHandler) attr(a slog.Attr) slog.Attr {
+	value := a.Value.Resolve()
+	switch value.Kind() {
+	case slog.KindGroup:
+		group := make([]any, 0, len(value.Group()))
+		for _, member := range value.Group() {
+			group = append(group, h.attr(member))
+		}
+		return slog.Group(a.Key, group...)
+	case slog.KindString, slog.KindAny:
+		text := h.view.Text(fmt.Sprint(value.Any()), maxLog)
+		if secretKey(a.Key) {
+			text = removed
+		}
+		return slog.String(a.Key, text)
+	default:
+		return slog.Attr{Key: a.Key, Value: value}
+	}
+}
