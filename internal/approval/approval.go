@@ -1,0 +1,142 @@
+// Package approval knows what of a run waits for a person: it finds pending
+// approvals in the run's events, names them without giving power, and sends
+// each decision at most once.
+package approval
+
+import (
+	"cmp"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"slices"
+	"strings"
+
+	"runs-mcp-server/client"
+)
+
+// Decision is what a person decides.
+type Decision string
+
+// The two decisions.
+const (
+	Approve Decision = "approve"
+	Deny    Decision = "deny"
+)
+
+// Scope says what an approval is about.
+type Scope string
+
+// The scopes of an approval.
+const (
+	OfRun  Scope = "run"  // the whole run, before it starts
+	OfStep Scope = "step" // the tool calls of one step
+)
+
+// Pending is something that waits for a decision. Its tokens never leave this
+// package; ID names it and gives no power.
+type Pending struct {
+	ID      string
+	Scope   Scope
+	EventID int64        // cursor of the event that asked
+	Step    *client.Step // what would happen, nil for the run's scope
+
+	tokens map[Decision]string
+}
+
+// Tracker follows one run's events and keeps what is pending. It is not safe
+// for concurrent use.
+type Tracker struct {
+	runID   string
+	key     []byte // makes ids; derived from the caller's API key
+	pending []Pending
+	settled int64 // cursor up to which asked approvals are no longer pending
+}
+
+// NewTracker returns a tracker for a run as one caller sees it.
+func NewTracker(caller client.Caller, runID string) *Tracker {
+	// An error is impossible: the length is below HKDF's limit. Every replica
+	// derives the same key, so an approval has the same id on each.
+	key, err := hkdf.Key(sha256.New, []byte(caller.Key), nil, "runs-mcp-server approval id", sha256.Size)
+	if err != nil {
+		panic(err)
+	}
+	return &Tracker{runID: runID, key: key}
+}
+
+// Pending returns what waits for a decision, in the order it was asked.
+func (t *Tracker) Pending() []Pending { return slices.Clone(t.pending) }
+
+// Add takes the run's next event, or an amended earlier one.
+func (t *Tracker) Add(e client.Event) {
+	if e.Restarted {
+		t.pending, t.settled = nil, 0
+	}
+	tokens := tokensOf(e)
+	switch {
+	case len(tokens) > 0:
+		t.ask(e, tokens)
+	case e.Amended:
+	case t.settleStep(e):
+	case e.Type == client.EventRunAction:
+		// The decision's field is unknown: with one pending it is that one's.
+		if len(t.pending) == 1 {
+			t.settleAll(e)
+		}
+	case e.RunStatus == client.Running, e.RunStatus == client.Queued, e.RunStatus.Terminal():
+		t.settleAll(e)
+	}
+}
+
+func (t *Tracker) ask(e client.Event, tokens map[Decision]string) {
+	p := Pending{ID: t.id(tokens), Scope: OfRun, EventID: e.ID, tokens: tokens}
+	if e.Type == client.EventStep || e.Step != nil {
+		p.Scope, p.Step = OfStep, e.Step
+	}
+	known := slices.ContainsFunc(t.pending, func(o Pending) bool { return o.ID == p.ID })
+	if known || e.ID <= t.settled || e.RunStatus.Terminal() {
+		return
+	}
+	t.pending = append(t.pending, p)
+	slices.SortStableFunc(t.pending, func(a, b Pending) int { return cmp.Compare(a.EventID, b.EventID) })
+}
+
+// settleStep drops the approval whose tool calls this event reports as
+// decided; false when it reports none.
+func (t *Tracker) settleStep(e client.Event) bool {
+	if e.Step == nil || e.Step.Approval != "APPROVED" && e.Step.Approval != "DENIED" || len(e.Step.ToolCalls) == 0 {
+		return false
+	}
+	before := len(t.pending)
+	t.pending = slices.DeleteFunc(t.pending, func(p Pending) bool {
+		return p.Step != nil && slices.ContainsFunc(p.Step.ToolCalls, func(c client.ToolCall) bool {
+			return c.ToolCallID != "" && c.ToolCallID == e.Step.ToolCalls[0].ToolCallID
+		})
+	})
+	return len(t.pending) < before
+}
+
+func (t *Tracker) settleAll(e client.Event) {
+	t.pending, t.settled = nil, e.ID
+}
+
+// id names an approval: a keyed hash of the run and its tokens.
+func (t *Tracker) id(tokens map[Decision]string) string {
+	mac := hmac.New(sha256.New, t.key)
+	for _, part := range []string{t.runID, tokens[Approve], tokens[Deny]} {
+		mac.Write([]byte(part))
+		mac.Write([]byte{0})
+	}
+	return strings.ToLower(base32.StdEncoding.EncodeToString(mac.Sum(nil)[:10]))
+}
+
+func tokensOf(e client.Event) map[Decision]string {
+	tokens := map[Decision]string{}
+	for _, link := range e.Links() {
+		d := Decision(strings.ToLower(link.Action))
+		if token := link.Token(); token != "" && (d == Approve || d == Deny) {
+			tokens[d] = token
+		}
+	}
+	return tokens
+}

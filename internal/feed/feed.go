@@ -1,0 +1,276 @@
+// Package feed shares one upstream event stream among all who watch a run.
+// The first watcher opens it, the last one's leaving closes it after a short
+// grace, and each reads at its own pace from a bounded log, by cursor. What
+// the log no longer holds is read from the API.
+package feed
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/approval"
+)
+
+// Options are the settings of a [Hub]; zero values take the defaults.
+type Options struct {
+	// Grace is how long a stream outlives its last watcher, so that calls
+	// that follow each other share it. Default 10 s.
+	Grace time.Duration
+	// LogEvents and LogBytes bound the log of one run. Default 256 and 48 KiB.
+	LogEvents, LogBytes int
+	// Kept bounds the feeds that live on without watchers (see [Hub.Keep]),
+	// KeptFor how long each does. Default 256 and 24 h.
+	Kept    int
+	KeptFor time.Duration
+	Logger  *slog.Logger
+}
+
+// Hub holds the feeds of all callers. It is safe for concurrent use.
+type Hub struct {
+	api  *client.Client
+	desk *approval.Desk
+	opts Options
+	ctx  context.Context // ends all feeds
+	stop context.CancelFunc
+
+	mu    sync.Mutex // guards feeds, kept and the watcher counts of feeds
+	feeds map[key]*feed
+	kept  int
+	wg    sync.WaitGroup // one for each feed's goroutine
+}
+
+// key tells feeds apart: what one API key may see says nothing of another's.
+type key struct {
+	apiKey client.Key
+	runID  string
+}
+
+// NewHub returns a Hub that opens no stream yet.
+func NewHub(api *client.Client, desk *approval.Desk, o Options) *Hub {
+	setDefault(&o.Grace, 10*time.Second)
+	setDefault(&o.LogEvents, 256)
+	setDefault(&o.LogBytes, 48<<10)
+	setDefault(&o.Kept, 256)
+	setDefault(&o.KeptFor, 24*time.Hour)
+	setDefault(&o.Logger, slog.New(slog.DiscardHandler))
+	ctx, stop := context.WithCancel(context.Background())
+	return &Hub{api: api, desk: desk, opts: o, ctx: ctx, stop: stop, feeds: map[key]*feed{}}
+}
+
+func setDefault[T comparable](to *T, value T) {
+	var zero T
+	if *to == zero {
+		*to = value
+	}
+}
+
+// Close ends all feeds and waits for them. Watchers see their end.
+func (h *Hub) Close() {
+	h.stop()
+	h.wg.Wait()
+}
+
+// Watch starts watching a run from a cursor. The caller closes the Watch.
+func (h *Hub) Watch(caller client.Caller, runID string, afterEventID int64) *Watch {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return &Watch{hub: h, feed: h.join(caller, runID), cursor: afterEventID}
+}
+
+// Keep watches a run until it ends, whoever else does: an approval link may
+// be said only once. It reports false where too many are kept already.
+func (h *Hub) Keep(caller client.Caller, runID string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.kept >= h.opts.Kept {
+		h.opts.Logger.Warn("too many runs with approvals are watched; approval links of this one may be missed", "runId", runID, "limit", h.opts.Kept)
+		return false
+	}
+	f := h.join(caller, runID)
+	h.kept++
+	tooLong := time.AfterFunc(h.opts.KeptFor, f.cancel)
+	context.AfterFunc(f.ctx, func() {
+		tooLong.Stop()
+		h.mu.Lock()
+		h.kept--
+		h.mu.Unlock()
+	})
+	return true
+}
+
+// Peek returns the state of a run that is being watched; false when it is not,
+// or nothing is known yet.
+func (h *Hub) Peek(caller client.Caller, runID string) (State, bool) {
+	h.mu.Lock()
+	f := h.feeds[key{caller.Key, runID}]
+	h.mu.Unlock()
+	if f == nil {
+		return State{}, false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.version == 0 || f.behind || f.err != nil {
+		return State{}, false
+	}
+	return f.snapshot(), true
+}
+
+// join returns the feed of a run with one watcher more; h.mu is held.
+func (h *Hub) join(caller client.Caller, runID string) *feed {
+	k := key{caller.Key, runID}
+	f := h.feeds[k]
+	if f == nil || f.ctx.Err() != nil {
+		f = newFeed(h, caller, runID)
+		h.feeds[k] = f
+		h.wg.Go(func() {
+			f.run()
+			h.drop(k, f)
+		})
+	}
+	f.watchers++
+	if f.idle != nil {
+		f.idle.Stop()
+		f.idle = nil
+	}
+	return f
+}
+
+// leave takes one watcher off a feed, which ends after the grace unless
+// another comes.
+func (h *Hub) leave(f *feed) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f.watchers--
+	if f.watchers > 0 || f.ctx.Err() != nil {
+		return
+	}
+	f.idle = time.AfterFunc(h.opts.Grace, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if f.watchers == 0 {
+			f.cancel()
+		}
+	})
+}
+
+func (h *Hub) drop(k key, f *feed) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f.cancel()
+	if h.feeds[k] == f {
+		delete(h.feeds, k)
+	}
+}
+
+// feed follows one run for all its watchers.
+type feed struct {
+	hub    *Hub
+	caller client.Caller
+	runID  string
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	watchers int         // guarded by hub.mu
+	idle     *time.Timer // guarded by hub.mu; ends the feed
+
+	mu      sync.Mutex // guards all below
+	log     []client.Event
+	bytes   int
+	dropped int64 // events up to this cursor are no longer in the log
+	epoch   int   // how often the ids began anew
+	version int   // how often there was news
+	behind  bool  // the log's end is history: later events follow at once
+	changed chan struct{}
+	tracker *approval.Tracker
+	state   State // without Pending
+	err     error
+}
+
+func newFeed(h *Hub, caller client.Caller, runID string) *feed {
+	ctx, cancel := context.WithCancel(h.ctx)
+	return &feed{
+		hub: h, caller: caller, runID: runID, ctx: ctx, cancel: cancel,
+		changed: make(chan struct{}), tracker: approval.NewTracker(caller, runID),
+	}
+}
+
+// run reads the run's events to the end of the run or of the feed.
+func (f *feed) run() {
+	// From the beginning, whatever the first watcher asked for: approvals may
+	// have been asked long before its cursor.
+	for e, err := range f.hub.api.Events(f.ctx, f.caller, f.runID, 0) {
+		if err != nil {
+			f.finish(err)
+			return
+		}
+		f.add(e)
+	}
+	f.finish(nil)
+}
+
+// add takes an event into the log and wakes the watchers.
+func (f *feed) add(e client.Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tracker.Add(e)
+	for _, p := range f.tracker.Pending() {
+		f.hub.desk.See(f.runID, p)
+	}
+	if e.Amended {
+		if i, ok := f.find(e.ID); ok {
+			f.bytes += len(e.Raw) - len(f.log[i].Raw)
+			f.log[i] = e
+		}
+	} else {
+		f.extend(e)
+	}
+	f.behind = e.Behind && !e.Amended
+	if !f.behind {
+		f.wake()
+	}
+}
+
+func (f *feed) extend(e client.Event) {
+	if e.Restarted {
+		f.log, f.bytes, f.dropped = nil, 0, 0
+		f.epoch++
+	}
+	f.state.follow(e)
+	f.log = append(f.log, e)
+	f.bytes += len(e.Raw)
+	for len(f.log) > 1 && (len(f.log) > f.hub.opts.LogEvents || f.bytes > f.hub.opts.LogBytes) {
+		f.dropped = f.log[0].ID
+		f.bytes -= len(f.log[0].Raw)
+		f.log[0] = client.Event{} // let go of its payload
+		f.log = f.log[1:]
+	}
+}
+
+// snapshot returns the state with what is pending; f.mu is held.
+func (f *feed) snapshot() State {
+	s := f.state
+	s.Pending = f.tracker.Pending()
+	return s
+}
+
+func (f *feed) find(cursor int64) (int, bool) {
+	return slices.BinarySearchFunc(f.log, cursor, func(e client.Event, c int64) int { return int(e.ID - c) })
+}
+
+func (f *feed) finish(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err, f.state.Ended, f.behind = err, err == nil, false
+	f.wake()
+}
+
+// wake tells every waiting watcher to look again; f.mu is held.
+func (f *feed) wake() {
+	f.version++
+	close(f.changed)
+	f.changed = make(chan struct{})
+}

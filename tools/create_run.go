@@ -1,0 +1,182 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mark3labs/mcp-go/server"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/feed"
+)
+
+type createRunArgs struct {
+	Intent           string         `json:"intent" jsonschema:"minLength=1,maxLength=20000" jsonschema_description:"What the run shall achieve, in plain words."`
+	Context          string         `json:"context,omitempty" jsonschema:"maxLength=200000" jsonschema_description:"What the run must know beside the intent."`
+	Integrations     []string       `json:"selectedCustomerIntegrationIds,omitempty" jsonschema:"minItems=1,maxItems=200" jsonschema_description:"Integrations it may use; [\"*\"] for all active ones."`
+	UserID           string         `json:"userId,omitempty" jsonschema:"maxLength=256" jsonschema_description:"The person it acts for."`
+	ApprovalStrategy string         `json:"approvalStrategy,omitempty" jsonschema:"enum=NONE,enum=ON_START,enum=ON_TOOL_CALL" jsonschema_description:"What a person must approve: nothing, the plan, or every tool call."`
+	RepeatKey        string         `json:"repeatKey,omitempty" jsonschema:"maxLength=256" jsonschema_description:"Use the tools of this earlier run of the same intent again."`
+	OutputSchema     map[string]any `json:"outputSchema,omitempty" jsonschema_description:"JSON Schema (draft 7, root object) of the result."`
+	WaitSeconds      int            `json:"waitSeconds,omitempty" jsonschema:"minimum=0,maximum=45" jsonschema_description:"Wait this long for the run to end or to need a person; default 0."`
+}
+
+type createRunWithPassThroughArgs struct {
+	createRunArgs
+	PassThrough []client.PassThrough `json:"passThrough,omitempty" jsonschema:"maxItems=50" jsonschema_description:"Secret headers, query and credentials by integration."`
+}
+
+func (s *set) createRunTool() server.ServerTool {
+	d := definition{
+		name: "create_run", title: "Create run",
+		description: "Start a run: a long, multi-step execution of an intent across the company's integrations. It acts for real and cannot be undone; " +
+			"create it once. Follow it with get_run.",
+		hints: hints{destructive: true, openWorld: true},
+	}
+	if s.AllowPassThrough {
+		return tool(s, d, func(ctx context.Context, caller client.Caller, args createRunWithPassThroughArgs) (RunResult, error) {
+			return s.createRun(ctx, caller, args.createRunArgs, args.PassThrough)
+		})
+	}
+	return tool(s, d, func(ctx context.Context, caller client.Caller, args createRunArgs) (RunResult, error) {
+		return s.createRun(ctx, caller, args, nil)
+	})
+}
+
+func (s *set) createRun(ctx context.Context, caller client.Caller, args createRunArgs, passThrough []client.PassThrough) (RunResult, error) {
+	body, err := s.createBody(caller, args, passThrough)
+	if err != nil {
+		return RunResult{}, err
+	}
+	run, err := s.API.CreateRun(ctx, caller, body)
+	if err != nil {
+		return RunResult{}, err
+	}
+	watched := true
+	if body.ApprovalStrategy != client.ApproveNothing {
+		watched = s.Feeds.Keep(caller, run.RunID)
+	}
+	result := s.afterCreate(ctx, caller, run, args.WaitSeconds)
+	result.Plan = s.View.Plan(run.Plan)
+	if body.ApprovalStrategy != client.ApproveNothing {
+		result.ApprovalStrategy = string(body.ApprovalStrategy)
+	}
+	if !watched {
+		result.Summary += " Too many runs with approvals are watched already; the approval link of this one may be missed."
+	}
+	return result, nil
+}
+
+// afterCreate tells how the new run stands. It cannot fail: the run exists,
+// and its id must reach the caller whatever happens to the watching of it.
+func (s *set) afterCreate(ctx context.Context, caller client.Caller, run *client.Run, waitSeconds int) RunResult {
+	page := &eventPage{limit: defaultEvents, newest: true}
+	if waitSeconds > 0 {
+		result, err := s.readOrWait(ctx, caller, run.RunID, 0, waitSeconds, page, false)
+		if err == nil {
+			return result
+		}
+		s.Log.Info("a new run could not be watched", "runId", run.RunID, "error", err)
+		result = s.result(run, feed.State{}, nil)
+		result.Summary = "The run was created, but watching it failed: " + s.describe(err).Code + "."
+		return result
+	}
+	for _, e := range run.Events {
+		page.add(e)
+	}
+	return s.result(run, feed.StateOf(caller, run), page)
+}
+
+// createBody builds the request within the operator's limits.
+func (s *set) createBody(caller client.Caller, args createRunArgs, passThrough []client.PassThrough) (client.CreateRunRequest, error) {
+	body := client.CreateRunRequest{Intent: args.Intent, Context: args.Context, RepeatKey: args.RepeatKey}
+	if strings.TrimSpace(args.Intent) == "" {
+		return body, invalid("intent", "must say what the run shall achieve")
+	}
+	var err error
+	if body.UserID, err = s.user(caller, args.UserID); err != nil {
+		return body, err
+	}
+	if body.UserID == "" {
+		return body, invalid("userId", "is required: the operator set no default user (--user-id)")
+	}
+	if body.Integrations, err = s.integrations(args.Integrations); err != nil {
+		return body, err
+	}
+	strategy := client.ApprovalStrategy(args.ApprovalStrategy)
+	body.ApprovalStrategy = strategy.AtLeast(s.LeastApproval).AtLeast(client.ApproveNothing)
+	if args.OutputSchema != nil {
+		if err := checkOutputSchema(args.OutputSchema); err != nil {
+			return body, err
+		}
+		if body.OutputSchema, err = json.Marshal(args.OutputSchema); err != nil {
+			return body, err
+		}
+	}
+	body.PassThrough, err = s.passThrough(body.Integrations, passThrough)
+	return body, err
+}
+
+// user returns who a call acts for: the operator's user unless another may be named.
+func (s *set) user(caller client.Caller, asked string) (string, error) {
+	switch {
+	case asked == "" || asked == caller.UserID:
+		return caller.UserID, nil
+	case caller.UserID == "" || s.AllowAnyUser:
+		return asked, nil
+	}
+	return "", invalid("userId", "may not name another user than the operator's; leave it out")
+}
+
+// integrations returns what a run may use: the operator's integrations, or
+// some of them, unless others may be named.
+func (s *set) integrations(asked []string) ([]string, error) {
+	operator := s.Integrations
+	switch {
+	case len(asked) == 0 && len(operator) == 0:
+		return nil, invalid("selectedCustomerIntegrationIds", "is required: the operator set no default integrations (--integrations)")
+	case len(asked) == 0:
+		return operator, nil
+	case len(operator) == 0 || s.AllowAnyIntegration || slices.Contains(operator, "*"):
+		return asked, nil
+	}
+	for _, id := range asked {
+		if !slices.Contains(operator, id) {
+			return nil, invalid("selectedCustomerIntegrationIds", "may only name integrations that the operator allows: "+strings.Join(operator, ", "))
+		}
+	}
+	return asked, nil
+}
+
+// passThrough joins the operator's data for the selected integrations with the
+// call's, which goes first.
+func (s *set) passThrough(integrations []string, given []client.PassThrough) ([]client.PassThrough, error) {
+	out := make([]client.PassThrough, 0, len(given))
+	has := map[string]bool{}
+	for i, p := range given {
+		if has[p.CustomerIntegrationID] {
+			return nil, invalid(fmt.Sprintf("passThrough.%d.customerIntegrationId", i), "names an integration twice")
+		}
+		if p.Values != nil {
+			if err := p.Values.Check(); err != nil {
+				return nil, invalid(fmt.Sprintf("passThrough.%d", i), err.Error())
+			}
+		}
+		has[p.CustomerIntegrationID] = true
+		s.View.Hide(p.Secrets()...)
+		out = append(out, p)
+	}
+	all := slices.Contains(integrations, "*")
+	for id, p := range s.PassThrough {
+		if !has[id] && (all || slices.Contains(integrations, id)) {
+			out = append(out, p)
+		}
+	}
+	slices.SortFunc(out, func(a, b client.PassThrough) int {
+		return strings.Compare(a.CustomerIntegrationID, b.CustomerIntegrationID)
+	})
+	return out, nil
+}

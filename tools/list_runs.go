@@ -1,0 +1,107 @@
+package tools
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mark3labs/mcp-go/server"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/view"
+)
+
+type listRunsArgs struct {
+	Status                 string   `json:"status,omitempty" jsonschema:"enum=QUEUED,enum=RUNNING,enum=AUTH_REQUIRED,enum=PAUSED,enum=CANCELED,enum=NO_SUCCESS,enum=PARTIAL_SUCCESS,enum=SUCCESS,enum=FAILED" jsonschema_description:"Only runs with this status."`
+	UserID                 string   `json:"userId,omitempty" jsonschema:"maxLength=256" jsonschema_description:"Only runs of this person."`
+	CustomerIntegrationIDs []string `json:"customerIntegrationIds,omitempty" jsonschema:"maxItems=50" jsonschema_description:"Only runs with these integrations."`
+	Page                   int      `json:"page,omitempty" jsonschema:"minimum=1,maximum=1000" jsonschema_description:"From 1; default 1."`
+	PageSize               int      `json:"pageSize,omitempty" jsonschema:"minimum=1,maximum=100" jsonschema_description:"Default 10."`
+	IncludeEvents          bool     `json:"includeEvents,omitempty" jsonschema_description:"Show the newest events of each; default false."`
+}
+
+// RunList is a page of runs.
+type RunList struct {
+	Summary  string      `json:"summary"`
+	NextStep string      `json:"nextStep"`
+	Runs     []ListedRun `json:"runs"`
+	Page     int         `json:"page"`
+	PageSize int         `json:"pageSize"`
+	More     bool        `json:"more" jsonschema_description:"There may be another page."`
+	Total    *int        `json:"total,omitempty"`
+}
+
+// ListedRun is a run as one of many.
+type ListedRun struct {
+	RunID         string       `json:"runId"`
+	Status        string       `json:"status"`
+	Finished      bool         `json:"finished"`
+	Intent        string       `json:"intent" jsonschema_description:"Cut at 200 bytes."`
+	CreatedAt     string       `json:"createdAt,omitempty"`
+	UpdatedAt     string       `json:"updatedAt,omitempty"`
+	Events        []view.Event `json:"events,omitempty"`
+	EventsLeftOut int          `json:"eventsLeftOut,omitempty"`
+}
+
+// listedEvents is how many events of each run a list shows when asked to.
+const listedEvents = 3
+
+func (s *set) listRunsTool() server.ServerTool {
+	return tool(s, definition{
+		name: "list_runs", title: "List runs",
+		description: "Runs, newest first, by status, person or integration. Use it to find a run whose runId is not known, or to see after an unclear create_run whether the run exists.",
+		hints:       hints{readOnly: true, idempotent: true, openWorld: true},
+	}, s.listRuns)
+}
+
+func (s *set) listRuns(ctx context.Context, caller client.Caller, args listRunsArgs) (RunList, error) {
+	userID, err := s.user(caller, args.UserID)
+	if err != nil {
+		return RunList{}, err
+	}
+	out := RunList{Page: max(args.Page, 1), PageSize: args.PageSize, Runs: []ListedRun{}}
+	if out.PageSize == 0 {
+		out.PageSize = 10
+	}
+	page, err := s.API.ListRuns(ctx, caller, client.ListRunsQuery{
+		IncludeEvents: args.IncludeEvents, UserID: userID, Status: client.Status(args.Status),
+		CustomerIntegrationIDs: args.CustomerIntegrationIDs, Page: out.Page, PageSize: out.PageSize,
+	})
+	if err != nil {
+		return RunList{}, err
+	}
+	for i := range page.Runs {
+		out.Runs = append(out.Runs, s.listedRun(&page.Runs[i], args.IncludeEvents))
+	}
+	// The API's array form tells no total: a full page may have a next one.
+	out.More = len(out.Runs) == out.PageSize
+	if page.Total >= 0 {
+		out.Total = &page.Total
+		out.More = out.Page*out.PageSize < page.Total
+	}
+	out.Summary = fmt.Sprintf("%d runs on page %d.", len(out.Runs), out.Page)
+	out.NextStep = "Call get_run with a runId for more of one."
+	if out.More {
+		out.NextStep += fmt.Sprintf(" There may be more: page %d.", out.Page+1)
+	}
+	return out, nil
+}
+
+func (s *set) listedRun(run *client.Run, withEvents bool) ListedRun {
+	shown := s.View.Run(run)
+	out := ListedRun{
+		RunID: shown.RunID, Status: shown.Status, Finished: run.Status.Terminal(), Intent: s.View.Line(run.Intent, 200),
+		CreatedAt: shown.CreatedAt, UpdatedAt: shown.UpdatedAt,
+	}
+	if !withEvents {
+		return out
+	}
+	page := &eventPage{limit: listedEvents, newest: true}
+	for _, e := range run.Events {
+		page.add(e)
+	}
+	for _, e := range page.events {
+		out.Events = append(out.Events, s.View.Event(e, false))
+	}
+	out.EventsLeftOut = page.leftOut
+	return out
+}

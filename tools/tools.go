@@ -1,0 +1,150 @@
+// Package tools is what the model calls: create_run, get_run, list_runs,
+// abort_run and approve, one file each. A handler is a plain function from
+// checked arguments to a typed result; [tool] wraps it for MCP.
+package tools
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/view"
+)
+
+// Approvals says who decides what waits for a person.
+type Approvals string
+
+// The ways of approving.
+const (
+	ApprovalsHuman Approvals = "human" // a person; the model cannot
+	ApprovalsAgent Approvals = "agent" // the model may
+	ApprovalsOff   Approvals = "off"   // nobody here: there is no approve tool
+)
+
+// Options are what the tools work with, and the operator's limits.
+type Options struct {
+	API   *client.Client
+	Feeds *feed.Hub
+	Desk  *approval.Desk
+	View  *view.View
+	Log   *slog.Logger
+
+	// Integrations are the operator's; empty when the operator set none. The
+	// operator's user comes with the caller.
+	Integrations []string
+	// LeastApproval is the strategy that every run has at least.
+	LeastApproval client.ApprovalStrategy
+	// PassThrough is the operator's secret data by integration id.
+	PassThrough map[string]client.PassThrough
+
+	Approvals           Approvals
+	ReadOnly            bool // no create_run, abort_run, approve
+	AllowPassThrough    bool // create_run takes passThrough
+	AllowAnyUser        bool // a call may name another user than the operator's
+	AllowAnyIntegration bool // and other integrations
+}
+
+// set is the tools of one server.
+type set struct{ Options }
+
+// Register adds the tools that the options allow to a server.
+func Register(srv *server.MCPServer, o Options) {
+	s := &set{o}
+	add := func(t server.ServerTool, changes bool) {
+		if !changes || !o.ReadOnly {
+			srv.AddTools(t)
+		}
+	}
+	add(s.createRunTool(), true)
+	add(s.getRunTool(), false)
+	add(s.listRunsTool(), false)
+	add(s.abortRunTool(), true)
+	if o.Approvals != ApprovalsOff {
+		add(s.approveTool(), true)
+	}
+}
+
+// hints are a tool's four annotation hints.
+type hints struct{ readOnly, destructive, idempotent, openWorld bool }
+
+// definition is what a tool says of itself.
+type definition struct {
+	name, title, description string
+	hints                    hints
+}
+
+// tool makes an MCP tool of a function: its schemas come from the types of
+// arguments and result, and whatever it returns or throws becomes one result.
+func tool[A, R any](s *set, d definition, call func(context.Context, client.Caller, A) (R, error)) server.ServerTool {
+	input := schemaOf[A]()
+	t := mcp.NewToolWithRawSchema(d.name, d.description, input)
+	t.RawOutputSchema = schemaOf[R]()
+	t.Title = d.title
+	t.Annotations = mcp.ToolAnnotation{
+		Title: d.title, ReadOnlyHint: &d.hints.readOnly, DestructiveHint: &d.hints.destructive,
+		IdempotentHint: &d.hints.idempotent, OpenWorldHint: &d.hints.openWorld,
+	}
+	arguments := newArguments[A](input)
+	return server.ServerTool{Tool: t, Handler: func(ctx context.Context, req mcp.CallToolRequest) (out *mcp.CallToolResult, err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				s.Log.Error("a tool panicked", "tool", d.name, "panic", r, "stack", string(debug.Stack()))
+				out, err = s.failure(errors.New("panic")), nil
+			}
+		}()
+		ctx = withArrival(ctx, req)
+		args, err := arguments.read(req)
+		if err != nil {
+			return s.failure(err), nil
+		}
+		result, err := call(ctx, client.CallerFrom(ctx), args)
+		if err != nil {
+			s.Log.Info("a tool call failed", "tool", d.name, "error", err)
+			return s.failure(err), nil
+		}
+		return success(result), nil
+	}}
+}
+
+// success puts a result into structuredContent and, as the same compact JSON,
+// into one text block: some clients show the model only one of the two.
+func success(result any) *mcp.CallToolResult {
+	text, err := json.Marshal(result)
+	if err != nil {
+		panic(err) // results are our own types
+	}
+	return &mcp.CallToolResult{
+		Content:           []mcp.Content{mcp.NewTextContent(string(text))},
+		StructuredContent: json.RawMessage(text),
+	}
+}
+
+type arrivalKey struct{}
+
+// arrival is what is known of a call when it comes in.
+type arrival struct {
+	at            time.Time
+	progressToken mcp.ProgressToken
+}
+
+func withArrival(ctx context.Context, req mcp.CallToolRequest) context.Context {
+	a := arrival{at: time.Now()}
+	if req.Params.Meta != nil {
+		a.progressToken = req.Params.Meta.ProgressToken
+	}
+	return context.WithValue(ctx, arrivalKey{}, a)
+}
+
+func arrivalOf(ctx context.Context) arrival {
+	a, _ := ctx.Value(arrivalKey{}).(arrival)
+	return a
+}

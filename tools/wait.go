@@ -1,0 +1,162 @@
+package tools
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/feed"
+)
+
+const (
+	// maxWait is the longest a call waits, in seconds: clients give up on a
+	// call after 60 s, whatever progress says.
+	maxWait = 45
+	// heartbeat is the longest silence while a call waits, so that idle
+	// timers do not fire.
+	heartbeat = 15 * time.Second
+	// linkPatience is how long a pause is looked at for the approval link
+	// that the stream may bring a little later than the event.
+	linkPatience = time.Second
+)
+
+// Why a wait ended.
+const (
+	endFinished    = "finished"
+	endNeedsPerson = "needs_person"
+	endTimeUp      = "time_up"
+)
+
+// errDue ends a look at the run when something else is to be done.
+var errDue = errors.New("the next look is due")
+
+// waiter watches one run for one call.
+type waiter struct {
+	*set
+	runID    string
+	after    int64
+	deadline time.Time
+	take     func(client.Event) // is given every event after the cursor, in order
+
+	state     feed.State
+	beatAt    time.Time // when the next heartbeat is due
+	linkUntil time.Time // how long a pause is looked at for its link, zero when it is not
+}
+
+// wait watches until the run has ended, needs a person since the cursor, or
+// the deadline is there, and says which. Every event becomes a progress
+// notification.
+func (w *waiter) wait(ctx context.Context, caller client.Caller) (end string, err error) {
+	watch := w.Feeds.Watch(caller, w.runID, w.after)
+	defer watch.Close()
+	p := newProgress(ctx)
+	w.beatAt = time.Now().Add(heartbeat)
+	for {
+		news, err := w.next(ctx, watch)
+		switch {
+		case errors.Is(err, errDue):
+			if end := w.due(time.Now()); end != "" {
+				return end, nil
+			}
+			p.say(w.stillWaiting(w.state))
+		case err != nil:
+			return "", err
+		default:
+			for _, e := range news.Events {
+				p.say(fmt.Sprintf("%d: %s", e.ID, w.View.Describe(e)))
+				w.take(e)
+			}
+			if end := w.follow(news.State); end != "" {
+				return end, nil
+			}
+		}
+		w.beatAt = time.Now().Add(heartbeat)
+	}
+}
+
+// next waits for news, or errDue when something else is to be done.
+func (w *waiter) next(ctx context.Context, watch *feed.Watch) (feed.News, error) {
+	until := w.deadline
+	for _, t := range []time.Time{w.beatAt, w.linkUntil} {
+		if !t.IsZero() && t.Before(until) {
+			until = t
+		}
+	}
+	ctx, cancel := context.WithDeadlineCause(ctx, until, errDue)
+	defer cancel()
+	return watch.Next(ctx)
+}
+
+// follow takes a new state and says why the wait ends with it, "" if it goes on.
+func (w *waiter) follow(st feed.State) (end string) {
+	w.state = st
+	switch {
+	case st.Ended:
+		return endFinished
+	case !st.NeedsPerson(w.after):
+		w.linkUntil = time.Time{}
+	case st.Status != client.Paused || len(st.Pending) > 0:
+		return endNeedsPerson
+	case w.linkUntil.IsZero():
+		w.linkUntil = time.Now().Add(linkPatience)
+	}
+	return ""
+}
+
+// due says why the wait ends now, "" if only a heartbeat is due.
+func (w *waiter) due(now time.Time) (end string) {
+	switch {
+	case !w.linkUntil.IsZero() && !now.Before(w.linkUntil):
+		return endNeedsPerson
+	case !now.Before(w.deadline):
+		return endTimeUp
+	}
+	return ""
+}
+
+func (s *set) stillWaiting(st feed.State) string {
+	if st.Status == "" {
+		return "waiting for the run"
+	}
+	return "still " + s.View.Line(string(st.Status), 64)
+}
+
+// progress sends progress notifications for one call, if it asked for them.
+type progress struct {
+	ctx   context.Context
+	token mcp.ProgressToken
+	out   chan<- mcp.JSONRPCNotification
+	count int
+}
+
+func newProgress(ctx context.Context) *progress {
+	p := &progress{ctx: ctx, token: arrivalOf(ctx).progressToken}
+	if session := server.ClientSessionFromContext(ctx); session != nil {
+		p.out = session.NotificationChannel()
+	}
+	return p
+}
+
+// say sends one message. It blocks while the client does not read: progress is
+// never dropped, and nobody but this call waits.
+func (p *progress) say(message string) {
+	if p.token == nil || p.out == nil {
+		return
+	}
+	p.count++
+	n := mcp.JSONRPCNotification{JSONRPC: mcp.JSONRPC_VERSION, Notification: mcp.Notification{
+		Method: string(mcp.MethodNotificationProgress),
+		Params: mcp.NotificationParams{AdditionalFields: map[string]any{
+			"progressToken": p.token, "progress": p.count, "message": message,
+		}},
+	}}
+	select {
+	case p.out <- n:
+	case <-p.ctx.Done():
+	}
+}
