@@ -1,0 +1,201 @@
+// Package testbed sets up, for tests, what a user has: the whole server
+// between a real MCP client and the sandbox, every request and response of
+// which is held to the Run API's contract.
+package testbed
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/mark3labs/mcp-go/server"
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/sandbox"
+	"runs-mcp-server/internal/sandbox/contracttest"
+	"runs-mcp-server/internal/view"
+	"runs-mcp-server/resources"
+	"runs-mcp-server/tools"
+	"runs-mcp-server/transport"
+)
+
+// Bed is one server and its surroundings. All of it ends with the test.
+type Bed struct {
+	Sandbox *sandbox.Sandbox
+	API     *client.Client
+	MCP     *server.MCPServer
+	Caller  client.Caller
+	Log     *Buffer // what the server logged, at debug level
+
+	t testing.TB
+}
+
+// Newest and Oldest are the revisions of MCP to test with.
+const (
+	Newest = "2026-07-28"
+	Oldest = "2024-11-05"
+)
+
+// New sets up a server whose options change adjusts; nil leaves the defaults:
+// agent approvals, all integrations. front, unless nil, stands before the
+// sandbox and may answer in its place.
+func New(t testing.TB, change func(*tools.Options), front func(sandbox http.Handler) http.Handler) *Bed {
+	t.Helper()
+	b := &Bed{t: t, Caller: client.Caller{Key: sandbox.DefaultKey, UserID: "user-1"}, Log: &Buffer{}}
+	b.Sandbox = sandbox.New(sandbox.Options{})
+	handler, base := http.Handler(b.Sandbox), &http.Transport{}
+	var rt http.RoundTripper = base
+	if front != nil {
+		handler = front(handler)
+	} else {
+		rt = contracttest.Transport(t, base)
+	}
+	upstream := httptest.NewServer(handler)
+	var err error
+	if b.API, err = client.New(client.Options{URL: upstream.URL, Transport: rt}); err != nil {
+		t.Fatal(err)
+	}
+	v := view.New()
+	v.Hide(string(b.Caller.Key))
+	log := slog.New(v.LogHandler(slog.NewTextHandler(b.Log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	desk := approval.NewDesk(b.API)
+	feeds := feed.NewHub(b.API, desk, feed.Options{Logger: log})
+	o := tools.Options{API: b.API, Feeds: feeds, Desk: desk, View: v, Log: log, Integrations: []string{"*"}, Approvals: tools.ApprovalsAgent}
+	if change != nil {
+		change(&o)
+	}
+	b.MCP = server.NewMCPServer("test", "1", server.WithHooks(transport.Hooks()),
+		server.WithToolCapabilities(false), server.WithResourceCapabilities(false, false))
+	tools.Register(b.MCP, o)
+	resources.Register(b.MCP, resources.Options{API: b.API, View: v, Log: log})
+	t.Cleanup(func() {
+		feeds.Close()
+		b.Sandbox.Close()
+		upstream.Close()
+		base.CloseIdleConnections()
+	})
+	return b
+}
+
+// Connect connects the official client in a revision of MCP; onProgress gets
+// the progress messages, nil ignores them.
+func (b *Bed) Connect(version string, onProgress func(token any, message string)) *sdk.ClientSession {
+	b.t.Helper()
+	serverIn, clientOut := io.Pipe()
+	clientIn, serverOut := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- transport.ServeStdio(client.WithCaller(context.Background(), b.Caller), b.MCP, serverIn, serverOut, transport.Options{})
+		serverOut.Close()
+	}()
+	c := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, &sdk.ClientOptions{
+		ProgressNotificationHandler: func(_ context.Context, r *sdk.ProgressNotificationClientRequest) {
+			if onProgress != nil {
+				onProgress(r.Params.ProgressToken, r.Params.Message)
+			}
+		},
+	})
+	session, err := c.Connect(b.t.Context(), &sdk.IOTransport{Reader: clientIn, Writer: clientOut}, &sdk.ClientSessionOptions{ProtocolVersion: version})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() {
+		session.Close()
+		clientOut.Close()
+		clientIn.Close()
+		if err := <-ended; err != nil && !strings.Contains(err.Error(), "closed pipe") {
+			b.t.Errorf("serving ended with %v", err)
+		}
+	})
+	return session
+}
+
+// Call calls a tool and reads its result into R. An error result fails the test.
+func Call[R any](t testing.TB, session *sdk.ClientSession, tool string, args map[string]any) R {
+	t.Helper()
+	text, failed := Raw(t, session, tool, args)
+	if failed {
+		t.Fatalf("%s failed: %s", tool, text)
+	}
+	return decode[R](t, text)
+}
+
+// Fail calls a tool that must answer an error result, and returns it.
+func Fail(t testing.TB, session *sdk.ClientSession, tool string, args map[string]any) tools.Failure {
+	t.Helper()
+	text, failed := Raw(t, session, tool, args)
+	if !failed {
+		t.Fatalf("%s succeeded: %s", tool, text)
+	}
+	return decode[tools.Failure](t, text)
+}
+
+// Raw calls a tool and returns its one text; on success that is the structured
+// content to the byte.
+func Raw(t testing.TB, session *sdk.ClientSession, tool string, args map[string]any) (text string, failed bool) {
+	t.Helper()
+	params := &sdk.CallToolParams{Name: tool, Arguments: args}
+	params.SetProgressToken(tool)
+	result, err := session.CallTool(t.Context(), params)
+	if err != nil {
+		t.Fatalf("%s: %v", tool, err)
+	}
+	if len(result.Content) != 1 {
+		t.Fatalf("%s answered %d content blocks, want 1", tool, len(result.Content))
+	}
+	text = result.Content[0].(*sdk.TextContent).Text
+	switch {
+	case result.IsError && result.StructuredContent != nil:
+		t.Fatalf("%s: an error result has structured content", tool)
+	case !result.IsError:
+		structured, err := json.Marshal(result.StructuredContent)
+		if err != nil || !sameJSON(t, string(structured), text) {
+			t.Fatalf("%s: structured content and text differ: %s and %s", tool, structured, text)
+		}
+	}
+	return text, result.IsError
+}
+
+func sameJSON(t testing.TB, a, b string) bool {
+	x, _ := json.Marshal(decode[any](t, a))
+	y, _ := json.Marshal(decode[any](t, b))
+	return string(x) == string(y)
+}
+
+func decode[R any](t testing.TB, text string) R {
+	t.Helper()
+	var r R
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		t.Fatalf("not JSON: %v: %s", err, text)
+	}
+	return r
+}
+
+// Buffer is text that goroutines write and a test reads.
+type Buffer struct {
+	mu   sync.Mutex // guards text
+	text strings.Builder
+}
+
+// Write appends to the text.
+func (b *Buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+// String returns the text so far.
+func (b *Buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}

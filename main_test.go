@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+
+	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/tools"
+)
+
+// TestMain runs the program itself where a test starts it under its own name.
+func TestMain(m *testing.M) {
+	testscript.Main(leakChecked{m}, map[string]func(){name: main})
+}
+
+// leakChecked fails the tests if goroutines outlive them.
+type leakChecked struct{ m *testing.M }
+
+func (l leakChecked) Run() int {
+	code := l.m.Run()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return code
+}
+
+// TestScripts types what a person types.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata"})
+}
+
+// binary returns a path under which the test binary is the program.
+func binary(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.Symlink(self, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestOfficialClient does the whole job through the official Go client and
+// the program as a subprocess, in the newest and the oldest revision it speaks.
+func TestOfficialClient(t *testing.T) {
+	for _, version := range []string{testbed.Oldest, testbed.Newest} {
+		t.Run(version, func(t *testing.T) {
+			progress := make(chan string, 100)
+			c := sdk.NewClient(&sdk.Implementation{Name: "official", Version: "1"}, &sdk.ClientOptions{
+				ProgressNotificationHandler: func(_ context.Context, r *sdk.ProgressNotificationClientRequest) { progress <- r.Params.Message },
+			})
+			command := exec.Command(binary(t), "--sandbox", "--approvals=agent")
+			s, err := c.Connect(t.Context(), &sdk.CommandTransport{Command: command}, &sdk.ClientSessionOptions{ProtocolVersion: version})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if got := s.InitializeResult().ProtocolVersion; got != version {
+				t.Fatalf("negotiated %s", got)
+			}
+			run := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{
+				"intent": "Find overdue invoices", "context": "sandbox: steps=2 step_ms=5", "approvalStrategy": "ON_START", "waitSeconds": 30,
+			})
+			testbed.Call[tools.RunResult](t, s, "approve", map[string]any{"runId": run.RunID, "decision": "approve", "approvalId": run.PendingApprovals[0].ApprovalID})
+			ended := testbed.Call[tools.RunResult](t, s, "get_run", map[string]any{"runId": run.RunID, "afterEventId": run.LastEventID, "waitSeconds": 30})
+			if ended.Status != "SUCCESS" || ended.Result == nil {
+				t.Fatalf("got %+v", ended)
+			}
+			if n := len(progress); n != int(ended.LastEventID) {
+				t.Errorf("%d progress notifications for %d events", n, ended.LastEventID)
+			}
+			read, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: "run://" + run.RunID + "/events?afterEventId=1&limit=2"})
+			if err != nil || !strings.Contains(read.Contents[0].Text, `"lastEventId":3,"more":true`) {
+				t.Errorf("read %+v, %v", read, err)
+			}
+			_, err = s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: "run://123e4567-e89b-12d3-a456-426614174000"})
+			if err == nil || !strings.Contains(strings.ToLower(err.Error()), "resource not found") {
+				t.Errorf("reading an unknown run: %v", err)
+			}
+		})
+	}
+}
+
+// message is what the raw client reads.
+type message struct {
+	ID     json.RawMessage `json:"id"`
+	Method string          `json:"method"`
+	Params struct {
+		ProgressToken int    `json:"progressToken"`
+		Progress      int    `json:"progress"`
+		Message       string `json:"message"`
+	} `json:"params"`
+	Result *struct {
+		IsError           bool            `json:"isError"`
+		StructuredContent tools.RunResult `json:"structuredContent"`
+	} `json:"result"`
+}
+
+// serving runs the program in this process, on pipes.
+func serving(t *testing.T, args ...string) (in io.WriteCloser, out *bufio.Scanner, ended chan int) {
+	t.Helper()
+	serverIn, in := io.Pipe()
+	clientIn, serverOut := io.Pipe()
+	ended = make(chan int, 1)
+	go func() {
+		ended <- run(context.Background(), args, func(string) string { return "" }, serverIn, serverOut, io.Discard)
+		serverOut.Close()
+	}()
+	out = bufio.NewScanner(clientIn)
+	out.Buffer(nil, 4<<20)
+	return in, out, ended
+}
+
+// TestThousandWaitingCalls lets a thousand calls wait for one run, each with
+// progress: none is lost, none comes after its answer, each in order.
+func TestThousandWaitingCalls(t *testing.T) {
+	const calls, steps = 1000, 20
+	const events = steps + 3 // status, start, steps, end
+	in, out, ended := serving(t, "--sandbox")
+	send := func(format string, args ...any) {
+		if _, err := fmt.Fprintf(in, format+"\n", args...); err != nil {
+			t.Error(err)
+		}
+	}
+	go func() {
+		send(`{"jsonrpc":"2.0","id":"hello","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"raw","version":"1"}}}`)
+		send(`{"jsonrpc":"2.0","id":"create","method":"tools/call","params":{"name":"create_run","arguments":{"intent":"x","context":"sandbox: steps=%d step_ms=100"}}}`, steps)
+	}()
+	progress := make([]int, calls)
+	answered := 0
+	for answered < calls && out.Scan() {
+		var m message
+		if err := json.Unmarshal(out.Bytes(), &m); err != nil {
+			t.Fatalf("%v: %s", err, out.Bytes())
+		}
+		switch {
+		case string(m.ID) == `"create"`:
+			go func() {
+				for i := range calls {
+					send(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"get_run","arguments":{"runId":%q,"afterEventId":0,"waitSeconds":45},"_meta":{"progressToken":%d}}}`, i, m.Result.StructuredContent.RunID, i)
+				}
+				in.Close()
+			}()
+		case m.Method == "notifications/progress":
+			token := m.Params.ProgressToken
+			if progress[token]++; m.Params.Progress != progress[token] || !strings.HasPrefix(m.Params.Message, fmt.Sprint(m.Params.Progress)+": ") {
+				t.Fatalf("call %d: progress %d (%s), want number %d", token, m.Params.Progress, m.Params.Message, progress[token])
+			}
+		case m.Result != nil && string(m.ID) != `"hello"`:
+			var i int
+			if err := json.Unmarshal(m.ID, &i); err != nil || m.Result.IsError || !m.Result.StructuredContent.Finished {
+				t.Fatalf("got %s", out.Bytes())
+			}
+			if progress[i] != events {
+				t.Fatalf("call %d was answered after %d of %d notifications", i, progress[i], events)
+			}
+			answered++
+		}
+	}
+	if answered != calls || slices.Min(progress) != events {
+		t.Errorf("%d answers, at least %d notifications each; %v", answered, slices.Min(progress), out.Err())
+	}
+	if code := <-ended; code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestSIGTERM ends the program within 5 s although a call waits and nobody
+// reads what it writes.
+func TestSIGTERM(t *testing.T) {
+	command := exec.Command(binary(t), "--sandbox")
+	in, err := command.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	command.Stderr = &log
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(in, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"raw","version":"1"}}}`)
+	if _, err := out.Read(make([]byte, 1)); err != nil { // it serves
+		t.Fatal(err)
+	}
+	go func() { // fill the pipe until it blocks
+		for i := 0; ; i++ {
+			if _, err := fmt.Fprintf(in, `{"jsonrpc":"2.0","id":%d,"method":"tools/list"}`+"\n", i+2); err != nil {
+				return
+			}
+		}
+	}()
+	if err := command.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan error, 1)
+	go func() { exited <- command.Wait() }()
+	select {
+	case <-exited:
+	case <-time.After(5 * time.Second):
+		command.Process.Kill()
+		t.Errorf("still there after 5 s; log: %s", log.String())
+		<-exited
+	}
+	in.Close()
+}

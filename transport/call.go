@@ -1,0 +1,179 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/google/uuid"
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+)
+
+// notesBuffered is how many notifications of a call wait for the client before
+// a handler that sends the next one waits too. Channels take their memory at
+// once: 64 are 4 KiB, 16 MiB for 4,096 calls.
+const notesBuffered = 64
+
+// sink takes what a call writes, one whole message at a time, always from one
+// goroutine per call.
+type sink interface {
+	// send writes a notification, or a request of ours.
+	send(line []byte) error
+	// answer ends the call. It is called exactly once for every message
+	// that came in, with nil when it gets no answer.
+	answer(line []byte) error
+}
+
+// call is one request being answered, or one notification being taken in, and
+// the session mcp-go and the handlers see.
+//
+// Handlers send on NotificationChannel, selecting on their context too: it is
+// done when they have returned, and from then on nobody receives.
+type call struct {
+	*clientState // the peer's in the old era, its own in the new
+
+	peer    *peer
+	msg     *message
+	session string
+	inner   string // the id inside, where mcp-go sees it
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	notes chan mcp.JSONRPCNotification
+	asks  chan []byte   // requests of ours, on their way to the sink
+	over  chan struct{} // closed when the handler has returned
+
+	cancelled bool    // by the client; guarded by peer.mu
+	missing   *string // the resource that was not found, set by Hooks in the handler's goroutine
+}
+
+// newCall makes a call. One of the new era has a session and a client state of
+// its own, for its server may know nothing from one request to the next.
+func newCall(p *peer, m *message) *call {
+	c := &call{
+		clientState: &p.client,
+		peer:        p,
+		msg:         m,
+		session:     p.session,
+		notes:       make(chan mcp.JSONRPCNotification, notesBuffered),
+		asks:        make(chan []byte),
+		over:        make(chan struct{}),
+	}
+	if m.modern() {
+		c.clientState = &clientState{initialized: true}
+		c.session = uuid.NewString()
+	}
+	return c
+}
+
+// SessionID implements server.ClientSession: the client's in the old era, the
+// request's in the new.
+func (c *call) SessionID() string { return c.session }
+
+// NotificationChannel implements server.ClientSession.
+func (c *call) NotificationChannel() chan<- mcp.JSONRPCNotification { return c.notes }
+
+var (
+	_ server.SessionWithClientInfo      = (*call)(nil)
+	_ server.SessionWithLogging         = (*call)(nil)
+	_ server.SessionWithElicitation     = (*call)(nil)
+	_ server.SessionWithProtocolVersion = (*call)(nil)
+)
+
+// runner runs calls against the server. Both transports have one.
+type runner struct {
+	srv *server.MCPServer
+	log *slog.Logger
+}
+
+// run answers one call: it drains the call's notifications into out until the
+// handler has returned, then what is left of them, then writes the answer.
+func (r *runner) run(c *call, out sink) {
+	done := make(chan mcp.JSONRPCMessage, 1)
+	go r.handle(c, done)
+	p := pump{call: c, out: out, log: r.log}
+	for {
+		select {
+		case n := <-c.notes:
+			p.note(n)
+		case line := <-c.asks:
+			p.rest()
+			p.send(line)
+		case resp := <-done:
+			// What the handler sent before it returned is in the buffer by now.
+			p.rest()
+			close(c.over)
+			var line []byte
+			if c.peer.finish(c) {
+				line = r.line(c, resp)
+			}
+			c.cancel(nil)
+			if err := out.answer(line); err != nil {
+				p.failed(err)
+			}
+			return
+		}
+	}
+}
+
+// handle lets mcp-go answer, and survives whatever a handler does.
+func (r *runner) handle(c *call, done chan<- mcp.JSONRPCMessage) {
+	var resp mcp.JSONRPCMessage // stays nil when the handler panics or ends its goroutine
+	defer func() {
+		if v := recover(); v != nil {
+			r.log.Error("panic in a handler", "id", short(c.msg.id), "method", short(c.msg.method),
+				"panic", panicText(v), "stack", string(debug.Stack()))
+			resp = nil
+		}
+		done <- resp
+	}()
+	resp = r.srv.HandleMessage(r.srv.WithContext(c.ctx, c), c.msg.inner(c.inner))
+}
+
+// line is the answer as it goes out.
+func (r *runner) line(c *call, resp mcp.JSONRPCMessage) []byte {
+	switch resp := resp.(type) {
+	case mcp.JSONRPCResponse:
+		line, err := resultAnswer(c.msg.id, c.result(resp.Result))
+		if err == nil {
+			return line
+		}
+		r.log.Error("result is not JSON", "id", short(c.msg.id), "method", short(c.msg.method), "error", err)
+	case mcp.JSONRPCError:
+		if c.missing != nil {
+			return c.notFound()
+		}
+		return errorAnswer(c.msg.id, resp.Error.Code, resp.Error.Message, resp.Error.Data)
+	}
+	return errorAnswer(c.msg.id, mcp.INTERNAL_ERROR, internalError, nil)
+}
+
+// result is mcp-go's result, with the id of a listen as the client knows it.
+func (c *call) result(result any) any {
+	if end, ok := result.(mcp.SubscriptionsListenResult); ok {
+		end.EnsureResultMeta().SetSubscriptionID(c.msg.id)
+		return end
+	}
+	return result
+}
+
+// short keeps what a client may make as long as it likes from filling the log.
+func short[T ~string | ~[]byte](s T) string {
+	if len(s) > 64 {
+		return string(s[:64]) + "…"
+	}
+	return string(s)
+}
+
+// panicText is what may be logged of a panic: the runtime's own words; of other
+// values only the type, for they may hold what a client sent.
+func panicText(v any) string {
+	if err, ok := v.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", v)
+}

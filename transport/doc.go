@@ -1,0 +1,21 @@
+// Package transport is how MCP peers reach the server: it turns bytes into
+// messages, messages into calls of mcp-go's MCPServer.HandleMessage, and what
+// comes of them back into bytes. It knows nothing of runs.
+//
+// mcp-go's own loops are not used, because they let answers overtake progress,
+// lose notifications in bursts, block all calls behind five waiting ones and
+// alter ids above 2^53. What is promised here instead:
+//
+//   - A message is parsed strictly once (message.go); what two JSON readers
+//     could read differently is refused.
+//   - The goroutine that drains a call's notifications also writes its answer
+//     (call.go): what a handler sent before it returned is written before the
+//     answer; nothing is written after it.
+//   - Ids and progress tokens come back byte for byte as the client sent them.
+//   - Both eras of MCP share one way: a call of 2026-07-28 brings the client's
+//     identity along, a call of an older revision borrows its peer's.
+//   - A cancelled call gets no answer; a panic's value reaches no client.
+//
+// A transport supplies lines or bodies, a [sink] per message, and a peer per
+// connected client. ServeStdio is the one over a pair of pipes.
+package transport

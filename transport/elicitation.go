@@ -1,0 +1,108 @@
+package transport
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/mark3labs/mcp-go/mcp"
+)
+
+// RequestElicitation implements server.SessionWithElicitation: it asks the
+// person at the client and waits. Whatever keeps an answer from coming (a
+// client that never said it can ask, an error, an answer that is none, the time
+// a person may take, the end of the call) is the action cancel and no error:
+// nobody decided. mcp-go would hand the error to the model as a failed call.
+//
+// In the new era servers send no requests; mcp-go turns input rounds into
+// results there and never comes here.
+func (c *call) RequestElicitation(ctx context.Context, ask mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
+	if c.msg.modern() || !canElicit(c.GetClientCapabilities(), ask.Params.Mode) {
+		return nobodyDecided(), nil
+	}
+	ctx, stop := context.WithTimeout(ctx, c.peer.askTime)
+	defer stop()
+	id, reply := c.peer.ask()
+	defer c.peer.forget(id)
+	line, err := outgoing(id, string(mcp.MethodElicitationCreate), ask.Params)
+	if err != nil || !c.put(ctx, line) {
+		return nobodyDecided(), nil
+	}
+	select {
+	case m := <-reply:
+		return elicited(m, ask.Params.Mode), nil
+	case <-ctx.Done():
+		c.withdraw(ctx, id)
+	case <-c.peer.gone:
+	case <-c.over:
+	}
+	return nobodyDecided(), nil
+}
+
+// put hands a request of ours to the goroutine that writes for this call.
+func (c *call) put(ctx context.Context, line []byte) bool {
+	select {
+	case c.asks <- line:
+		return true
+	case <-ctx.Done():
+	case <-c.peer.gone:
+	case <-c.over:
+	}
+	return false
+}
+
+// withdraw tells the client that an answer is no longer waited for, so that it
+// can take its dialog away.
+func (c *call) withdraw(ctx context.Context, id string) {
+	reason := "the call that asked has ended"
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		reason = "no answer in time"
+	}
+	line, err := outgoing(nil, string(mcp.MethodNotificationCancelled), map[string]any{"requestId": id, "reason": reason})
+	if err == nil {
+		c.put(context.WithoutCancel(ctx), line)
+	}
+}
+
+// canElicit reports whether a client can ask in a mode. An empty capability
+// object means form mode (2025-11-25, and all there was before it).
+func canElicit(can mcp.ClientCapabilities, mode string) bool {
+	e := can.Elicitation
+	switch {
+	case e == nil:
+		return false
+	case mode == mcp.ElicitationModeURL:
+		return e.URL != nil
+	}
+	return e.Form != nil || e.URL == nil
+}
+
+// elicited reads the client's response.
+func elicited(m *message, mode string) *mcp.ElicitationResult {
+	var result struct {
+		Action  mcp.ElicitationResponseAction `json:"action"`
+		Content map[string]any                `json:"content"`
+	}
+	if m.result == nil || json.Unmarshal(m.result, &result) != nil {
+		return nobodyDecided()
+	}
+	out := &mcp.ElicitationResult{}
+	out.Action = result.Action
+	switch result.Action {
+	case mcp.ElicitationResponseActionAccept:
+		if result.Content != nil && mode != mcp.ElicitationModeURL {
+			out.Content = result.Content
+		}
+	case mcp.ElicitationResponseActionDecline:
+	default:
+		return nobodyDecided()
+	}
+	return out
+}
+
+// nobodyDecided is the action cancel.
+func nobodyDecided() *mcp.ElicitationResult {
+	out := &mcp.ElicitationResult{}
+	out.Action = mcp.ElicitationResponseActionCancel
+	return out
+}

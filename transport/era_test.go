@@ -1,0 +1,150 @@
+package transport
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+)
+
+var update = flag.Bool("update", false, "write the server's lines into the transcripts")
+
+// modern is a request of 2026-07-28; id is raw, params are raw members.
+func modern(id, method, params string) string {
+	if params != "" {
+		params += ","
+	}
+	return `{"jsonrpc":"2.0","id":` + id + `,"method":"` + method + `","params":{` + params +
+		`"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},` +
+		`"io.modelcontextprotocol/clientInfo":{"name":"new","version":"1"}}}}`
+}
+
+// TestTranscripts plays sessions: lines after "> " are the client's, after "< "
+// the server's. Lines of calls that run side by side are expected one by one.
+func TestTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no transcripts: %v", err)
+	}
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, session := range archive.Files {
+			t.Run(filepath.Base(file)+"/"+session.Name, func(t *testing.T) {
+				archive.Files[i].Data = play(t, session.Data)
+			})
+		}
+		if *update {
+			if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// play runs one session and returns it with the lines that came.
+func play(t *testing.T, session []byte) []byte {
+	f := newFixture()
+	close(f.release)
+	w := serve(t, f.srv, Options{})
+	var played strings.Builder
+	for line := range strings.Lines(string(session)) {
+		line = strings.TrimSuffix(line, "\n")
+		if sent, ok := strings.CutPrefix(line, "> "); ok {
+			w.send(sent)
+		} else if want, ok := strings.CutPrefix(line, "< "); ok && *update {
+			line = "< " + w.next()
+		} else if ok {
+			w.expect(want)
+		}
+		played.WriteString(line + "\n")
+	}
+	w.in.Close()
+	if rest, err := w.finish(); err != nil || len(rest) > 0 {
+		t.Errorf("after the transcript: %q, %v", rest, err)
+	}
+	return []byte(played.String())
+}
+
+func TestErasShareAPipe(t *testing.T) {
+	w := serve(t, newFixture().srv, Options{})
+	w.hello("2025-11-25", `{}`)
+	w.send(modern("1", "tools/call", `"name":"who"`))
+	if got := w.next(); !strings.Contains(got, `"text":"new \"2026-07-28\""`) {
+		t.Fatal(got)
+	}
+	w.send(toolCall("2", "who", ""))
+	w.expect(textAnswer("2", `old \"2025-11-25\"`))
+}
+
+func TestElicitation(t *testing.T) {
+	ask := `{"jsonrpc":"2.0","id":"server-1","method":"elicitation/create","params":{"message":"May I?","requestedSchema":{"properties":{},"type":"object"}}}`
+	for _, c := range []struct{ name, can, reply, want string }{
+		{"accept", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"accept","content":{}}`, "accept"},
+		{"form said", `{"elicitation":{"form":{}}}`, `"id":"server-1","result":{"action":"decline"}`, "decline"},
+		{"id spelled otherwise", `{"elicitation":{}}`, `"id":"server\u002d1","result":{"action":"decline"}`, "decline"},
+		{"error", `{"elicitation":{}}`, `"id":"server-1","error":{"code":-1,"message":"no"}`, "cancel"},
+		{"no action", `{"elicitation":{}}`, `"id":"server-1","result":{}`, "cancel"},
+		{"unknown action", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"yes"}`, "cancel"},
+		{"content is no object", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"accept","content":[]}`, "cancel"},
+		{"result and error", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"accept"},"error":{}`, "cancel"},
+		{"duplicate keys", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"decline","action":"accept"}`, "cancel"},
+		{"not declared", `{}`, "", "cancel"},
+		{"URL mode only", `{"elicitation":{"url":{}}}`, "", "cancel"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFixture()
+			w := serve(t, f.srv, Options{})
+			w.hello("2025-06-18", c.can)
+			w.send(toolCall("1", "ask", ""))
+			if c.reply != "" {
+				w.expect(ask)
+				w.send(`{"jsonrpc":"2.0","id":"server-2","result":{"action":"accept"}}`, // nobody asked
+					`{"jsonrpc":"2.0",`+c.reply+`}`)
+			}
+			w.expect(textAnswer("1", c.want))
+		})
+	}
+}
+
+func TestElicitationEnds(t *testing.T) {
+	start := func(t *testing.T, opts Options) (*fixture, *wire) {
+		f := newFixture()
+		w := serve(t, f.srv, opts)
+		w.hello("2025-06-18", `{"elicitation":{}}`)
+		w.send(toolCall("1", "ask", ""))
+		w.next()
+		return f, w
+	}
+	withdrawn := `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"reason":"no answer in time","requestId":"server-1"}}`
+	t.Run("timeout", func(t *testing.T) {
+		_, w := start(t, Options{ElicitationTimeout: time.Millisecond})
+		w.expect(withdrawn)
+		w.expect(textAnswer("1", "cancel"))
+		w.send(`{"jsonrpc":"2.0","id":"server-1","result":{"action":"accept"}}`, `{"jsonrpc":"2.0","id":2,"method":"ping"}`)
+		w.expect(`{"jsonrpc":"2.0","id":2,"result":{}}`)
+	})
+	t.Run("end of input", func(t *testing.T) {
+		_, w := start(t, Options{})
+		w.in.Close()
+		w.expect(textAnswer("1", "cancel"))
+	})
+	t.Run("call cancelled", func(t *testing.T) {
+		f, w := start(t, Options{})
+		w.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`)
+		w.expect(strings.Replace(withdrawn, "no answer in time", "the call that asked has ended", 1))
+		if got := receive(t, f.asked); got != "cancel" {
+			t.Fatal(got)
+		}
+		w.in.Close()
+		if rest, err := w.finish(); err != nil || len(rest) > 0 {
+			t.Fatalf("got %q, %v", rest, err)
+		}
+	})
+}

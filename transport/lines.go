@@ -1,0 +1,132 @@
+package transport
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+)
+
+// errTooLong is a line above the limit.
+var errTooLong = errors.New("line too long")
+
+// lineReader cuts input into lines of at most limit bytes.
+type lineReader struct {
+	in    *bufio.Reader
+	limit int
+}
+
+// newLineReader reads lines from in.
+func newLineReader(in io.Reader, limit int) *lineReader {
+	return &lineReader{in: bufio.NewReaderSize(in, 64<<10), limit: limit}
+}
+
+// next is the next line that isn't blank, without its end; the caller keeps it.
+// A line above the limit is read to its end, holding no more than the limit, and
+// reported as errTooLong; the next call goes on after it. A last line needs no line end.
+func (r *lineReader) next() ([]byte, error) {
+	for {
+		line, err := r.line()
+		if err != nil || len(bytes.TrimSpace(line)) > 0 {
+			return line, err
+		}
+	}
+}
+
+// line is the next line, blank or not.
+func (r *lineReader) line() ([]byte, error) {
+	var line []byte
+	long := false
+	for {
+		part, err := r.in.ReadSlice('\n')
+		if !long {
+			line = append(line, part...)
+			// A line that fits may still be followed by "\r\n".
+			long = len(line) > r.limit+2
+		}
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case err != nil && (len(line) == 0 && !long || !errors.Is(err, io.EOF)):
+			return nil, err
+		}
+		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+		if long || len(line) > r.limit {
+			return nil, errTooLong
+		}
+		return line, nil
+	}
+}
+
+// lineWriter writes lines in a goroutine of its own, so that a client that does
+// not read holds up nobody for longer than they want to wait.
+type lineWriter struct {
+	out   io.Writer
+	lines chan []byte
+
+	dead chan struct{} // closed when nothing will be written any more
+	once sync.Once
+	err  error         // why; set before dead is closed
+	done chan struct{} // closed when the goroutine has ended
+	busy atomic.Bool   // a Write is under way
+}
+
+// newLineWriter makes a writer whose run must be started.
+func newLineWriter(out io.Writer) *lineWriter {
+	return &lineWriter{
+		out:   out,
+		lines: make(chan []byte),
+		dead:  make(chan struct{}),
+		done:  make(chan struct{}),
+	}
+}
+
+// run writes what comes until lines is closed or the writer has failed.
+func (w *lineWriter) run() {
+	defer close(w.done)
+	for {
+		select {
+		case line, more := <-w.lines:
+			if !more {
+				return
+			}
+			w.busy.Store(true)
+			_, err := w.out.Write(append(line, '\n'))
+			w.busy.Store(false)
+			if err != nil {
+				w.fail(err)
+				return
+			}
+		case <-w.dead:
+			return
+		}
+	}
+}
+
+// fail ends the writing; the first reason stays.
+func (w *lineWriter) fail(err error) {
+	w.once.Do(func() {
+		w.err = err
+		close(w.dead)
+	})
+}
+
+// send implements sink: it returns when the line is next to be written.
+func (w *lineWriter) send(line []byte) error {
+	select {
+	case w.lines <- line:
+		return nil
+	case <-w.dead:
+		return w.err
+	}
+}
+
+// answer implements sink.
+func (w *lineWriter) answer(line []byte) error {
+	if line == nil {
+		return nil
+	}
+	return w.send(line)
+}

@@ -1,0 +1,50 @@
+package transport
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// Options set how a transport runs. The zero value of a field means its default.
+type Options struct {
+	// Logger gets what goes wrong, with ids and methods but no contents of
+	// messages. Default: nothing is logged.
+	Logger *slog.Logger
+	// LineLimit is how many bytes one message may have, without its line end.
+	// Default 4 MiB.
+	LineLimit int
+	// MaxCalls is how many calls may be in flight. Default 4,096.
+	MaxCalls int
+	// Grace is how long a shutdown waits for calls to end and for the client
+	// to read their answers. Default 3 s, below the 5 s after which clients
+	// use force.
+	Grace time.Duration
+	// ElicitationTimeout is how long a person may take to answer. Default
+	// 5 min.
+	ElicitationTimeout time.Duration
+}
+
+// checked is a copy with the defaults filled in.
+func (o Options) checked() (Options, error) {
+	if o.LineLimit < 0 || o.MaxCalls < 0 || o.Grace < 0 || o.ElicitationTimeout < 0 {
+		return o, errors.New("transport: a limit or time in the options is negative. Leave it 0 for its default")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	o.LineLimit = orDefault(o.LineLimit, 4<<20)
+	o.MaxCalls = orDefault(o.MaxCalls, 4096)
+	o.Grace = orDefault(o.Grace, 3*time.Second)
+	o.ElicitationTimeout = orDefault(o.ElicitationTimeout, 5*time.Minute)
+	return o, nil
+}
+
+// orDefault is v, or def when v is zero.
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}

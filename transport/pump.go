@@ -1,0 +1,73 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/mark3labs/mcp-go/mcp"
+)
+
+// pump writes the notifications of one call.
+type pump struct {
+	call *call
+	out  sink
+	log  *slog.Logger
+
+	acked bool                      // the listen is acknowledged
+	held  []mcp.JSONRPCNotification // until then
+}
+
+// note writes one notification. The acknowledgement of a listen must be its
+// first message, so what overtook it waits; mcp-go subscribes before it
+// acknowledges.
+func (p *pump) note(n mcp.JSONRPCNotification) {
+	if !p.call.msg.listens() || p.acked {
+		p.write(n)
+		return
+	}
+	if n.Method != mcp.MethodNotificationSubscriptionsAcknowledged {
+		p.held = append(p.held, n)
+		return
+	}
+	p.acked = true
+	p.write(n)
+	for _, n := range p.held {
+		p.write(n)
+	}
+	p.held = nil
+}
+
+// rest writes the notifications that are buffered now.
+func (p *pump) rest() {
+	for range len(p.call.notes) {
+		p.note(<-p.call.notes)
+	}
+}
+
+// write encodes and sends one notification, unless the client cancelled the call.
+func (p *pump) write(n mcp.JSONRPCNotification) {
+	if errors.Is(context.Cause(p.call.ctx), ErrCancelled) {
+		return
+	}
+	line, err := notificationLine(n, p.call.msg)
+	if err != nil {
+		p.log.Error("notification is not JSON", "id", short(p.call.msg.id), "method", short(n.Method), "error", err)
+		return
+	}
+	p.send(line)
+}
+
+func (p *pump) send(line []byte) {
+	if err := p.out.send(line); err != nil {
+		p.failed(err)
+	}
+}
+
+// failed ends the call's work when nobody can be told of it any more.
+func (p *pump) failed(err error) {
+	if p.call.ctx.Err() == nil {
+		p.log.Debug("client can't be written to", "id", short(p.call.msg.id), "method", short(p.call.msg.method), "error", err)
+	}
+	p.call.cancel(ErrClientGone)
+}

@@ -1,0 +1,173 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+)
+
+// ServeStdio serves one client over a pair of pipes: messages are lines, and
+// out gets nothing but whole messages, one line and one Write each.
+//
+// It returns nil after the end of the input, when the calls in flight have
+// ended and their answers are written, and nil after ctx is done, when their
+// contexts were cancelled (ErrShutdown) and that is achieved within
+// Options.Grace; else an error says what was left behind. Errors of in and out
+// are returned, the latter after all calls were cancelled (ErrClientGone).
+//
+// A Read that blocks is woken if in has SetReadDeadline that works on it (a pipe
+// does, a terminal may not), else its goroutine ends with the next line.
+func ServeStdio(ctx context.Context, srv *server.MCPServer, in io.Reader, out io.Writer, opts Options) error {
+	opts, err := opts.checked()
+	if err != nil {
+		return err
+	}
+	calls, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	l := &stdio{
+		dispatcher: dispatcher{
+			runner: runner{srv: srv, log: opts.Logger},
+			peer:   newPeer(opts.ElicitationTimeout),
+			slots:  make(chan struct{}, opts.MaxCalls),
+		},
+		limit:  opts.LineLimit,
+		out:    newLineWriter(out),
+		lines:  make(chan inputLine),
+		read:   make(chan struct{}),
+		served: make(chan error, 1),
+	}
+	wanted, stop := context.WithCancel(context.Background())
+	defer func() {
+		stop()
+		l.wake(in)
+	}()
+	go l.out.run()
+	go l.reading(wanted, newLineReader(in, opts.LineLimit))
+	go l.serve(ctx, calls, stop)
+
+	select {
+	case err := <-l.served:
+		return err
+	case <-l.out.dead:
+		cancel(ErrClientGone)
+	case <-ctx.Done():
+		cancel(ErrShutdown)
+	}
+	select {
+	case err := <-l.served:
+		return err
+	case <-time.After(opts.Grace):
+		return l.abandon(opts.Grace)
+	}
+}
+
+// stdio is one run of ServeStdio.
+type stdio struct {
+	dispatcher
+	limit int
+	out   *lineWriter
+
+	lines  chan inputLine
+	read   chan struct{} // closed when the reader has ended
+	served chan error    // what serve returns, once
+}
+
+// inputLine is a line, or what came instead.
+type inputLine struct {
+	data []byte
+	err  error
+}
+
+// reading reads lines until the input ends or wanted is done.
+func (l *stdio) reading(wanted context.Context, in *lineReader) {
+	defer close(l.read)
+	for {
+		data, err := in.next()
+		select {
+		case l.lines <- inputLine{data, err}:
+			if err != nil && !errors.Is(err, errTooLong) {
+				return
+			}
+		case <-wanted.Done():
+			return
+		}
+	}
+}
+
+// serve dispatches lines until there are no more or ctx is done, waits for the
+// calls, and ends the writer.
+func (l *stdio) serve(ctx, calls context.Context, stop func()) {
+	err := l.dispatch(ctx, calls)
+	stop()
+	l.calls.Wait()
+	close(l.out.lines)
+	select {
+	case <-l.out.done:
+	case <-l.out.dead:
+	}
+	select {
+	case <-l.out.dead:
+		err = fmt.Errorf("transport: write to the client: %w", l.out.err)
+	default:
+	}
+	l.served <- err
+}
+
+// dispatch is the loop over the lines.
+func (l *stdio) dispatch(ctx, calls context.Context) error {
+	for {
+		select {
+		case line := <-l.lines:
+			switch {
+			case ctx.Err() != nil:
+				return nil
+			case errors.Is(line.err, errTooLong):
+				l.refuse(&refusal{code: mcp.INVALID_REQUEST, text: "invalid request: a line is longer than " +
+					strconv.Itoa(l.limit) + " bytes, the limit for one message"}, l.out)
+			case errors.Is(line.err, io.EOF):
+				l.peer.leave()
+				return nil
+			case line.err != nil:
+				l.peer.leave()
+				return fmt.Errorf("transport: read from the client: %w", line.err)
+			default:
+				l.data(calls, line.data, l.out)
+			}
+		case <-l.out.dead:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// abandon gives up on what does not end: calls that don't mind their context,
+// or a client that doesn't read.
+func (l *stdio) abandon(grace time.Duration) error {
+	what := "calls that did not end: " + strconv.Itoa(l.peer.inFlight())
+	if l.out.busy.Load() {
+		what = "a write the client does not read"
+	}
+	err := fmt.Errorf("transport: stopped after %s, leaving behind %s", grace, what)
+	l.out.fail(err) // ends what waits to write
+	if first := l.out.err; first != err {
+		return fmt.Errorf("%w (before that: %w)", err, first)
+	}
+	return err
+}
+
+// wake gets the reader out of a Read that blocks, where that can be done.
+func (l *stdio) wake(in io.Reader) {
+	d, ok := in.(interface{ SetReadDeadline(time.Time) error })
+	if !ok || d.SetReadDeadline(time.Now()) != nil {
+		return
+	}
+	<-l.read
+	_ = d.SetReadDeadline(time.Time{})
+}

@@ -1,0 +1,381 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestProgressIsWrittenBeforeTheAnswer(t *testing.T) {
+	const calls = 1000
+	f := newFixture()
+	w := serve(t, f.srv, Options{})
+	w.hello("2025-06-18", `{}`)
+	for i := range calls {
+		id := strconv.Itoa(i)
+		w.send(toolCall(id, "slow", id))
+	}
+	for range calls { // all of them wait at the same time
+		receive(t, f.waiting)
+	}
+	close(f.release)
+	seen := make([]int, calls)
+	for range calls * 21 {
+		line := w.next()
+		var id, n int
+		if _, err := fmt.Sscanf(line, `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":%d,"progressToken":%d}}`, &n, &id); err == nil {
+			if seen[id]++; seen[id] != n {
+				t.Fatalf("call %d: progress %d came as number %d", id, n, seen[id])
+			}
+			continue
+		}
+		if _, err := fmt.Sscanf(line, `{"jsonrpc":"2.0","id":%d,"result":`, &id); err != nil {
+			t.Fatalf("unexpected %s", line)
+		}
+		if seen[id] != 20 {
+			t.Fatalf("call %d: answered after %d of 20 notifications", id, seen[id])
+		}
+	}
+	w.in.Close()
+	if rest, err := w.finish(); err != nil || len(rest) > 0 {
+		t.Fatalf("after the answers: %q, %v", rest, err)
+	}
+}
+
+func TestIDsAndTokensComeBackUnaltered(t *testing.T) {
+	for _, raw := range []string{
+		`9007199254740993`, `123456789012345678901234567890`, `1.0`, `-0`, `1e3`, `0.10`, `"1"`, `"\u0061<&>"`, `""`, `"\ud800"`,
+	} {
+		t.Run(raw, func(t *testing.T) {
+			f := newFixture()
+			close(f.release)
+			w := serve(t, f.srv, Options{})
+			w.send(toolCall(raw, "slow", raw))
+			for n := range 20 {
+				w.expect(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":` + strconv.Itoa(n+1) + `,"progressToken":` + raw + `}}`)
+			}
+			w.expect(textAnswer(raw, "done"))
+		})
+	}
+}
+
+func TestNotificationAfterTheHandlerReturned(t *testing.T) {
+	f := newFixture()
+	w := serve(t, f.srv, Options{})
+	w.send(toolCall("1", "linger", ""))
+	w.expect(textAnswer("1", "gone"))
+	close(f.release)
+	if err := receive(t, f.late); err == nil {
+		t.Fatal("sends after the end were taken without end")
+	}
+	w.send(`{"jsonrpc":"2.0","id":2,"method":"ping"}`)
+	w.expect(`{"jsonrpc":"2.0","id":2,"result":{}}`)
+}
+
+func TestCancel(t *testing.T) {
+	f := newFixture()
+	w := serve(t, f.srv, Options{})
+	cancel := func(id string) string {
+		return `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":` + id + `,"reason":"test"}}`
+	}
+	w.send(toolCall("7", "wait", ""))
+	receive(t, f.waiting)
+	w.send(cancel(`"7"`), cancel(`7.0`), cancel(`8`), cancel(`null`), `{"jsonrpc":"2.0","method":"notifications/cancelled"}`, cancel(`7`))
+	if cause := receive(t, f.causes); !errors.Is(cause, ErrCancelled) {
+		t.Fatalf("cause %v", cause)
+	}
+	// The id is free again, so the call is over; the next line is no answer to it.
+	w.send(cancel(`7`), toolCall("8", "echo", ""), cancel(`8`))
+	w.in.Close()
+	rest, err := w.finish()
+	if err != nil || len(rest) > 1 || len(rest) == 1 && rest[0] != textAnswer("8", "") {
+		t.Fatalf("got %q, %v", rest, err)
+	}
+}
+
+func TestIDOfACallInFlight(t *testing.T) {
+	f := newFixture()
+	w := serve(t, f.srv, Options{})
+	w.send(toolCall("1", "wait", ""))
+	receive(t, f.waiting)
+	w.send(`{"jsonrpc":"2.0","id":1,"method":"ping"}`)
+	w.expect(`{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"invalid request: a call with this id is still in flight. Use a new id for each request."}}`)
+	w.send(toolCall("1", "echo", ""))
+	w.expect(`{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"invalid request: a call with this id is still in flight. Use a new id for each request."}}`)
+	w.cancel()
+	if rest, err := w.finish(); err != nil || len(rest) != 1 || rest[0] != textAnswer("1", "stopped") {
+		t.Fatalf("got %q, %v", rest, err)
+	}
+	if cause := receive(t, f.causes); !errors.Is(cause, ErrShutdown) {
+		t.Fatalf("cause %v", cause)
+	}
+}
+
+func TestMaxCalls(t *testing.T) {
+	f := newFixture()
+	w := serve(t, f.srv, Options{MaxCalls: 2})
+	w.send(toolCall("1", "hold", ""), toolCall("2", "hold", ""))
+	receive(t, f.waiting)
+	receive(t, f.waiting)
+	w.send(toolCall("3", "echo", ""), `{"jsonrpc":"2.0","id":4,"method":"ping"}`)
+	w.expect(`{"jsonrpc":"2.0","id":3,"error":{"code":-32000,"message":"too many calls in flight: the limit is 2. Wait for one to be answered or cancel one, then send this again."}}`)
+	w.expect(`{"jsonrpc":"2.0","id":4,"result":{}}`)
+	close(f.release)
+	w.in.Close()
+	if rest, err := w.finish(); err != nil || len(rest) != 2 {
+		t.Fatalf("got %q, %v", rest, err)
+	}
+}
+
+func TestSlotsComeBack(t *testing.T) {
+	f := newFixture()
+	w := serve(t, f.srv, Options{MaxCalls: 50})
+	w.send(toolCall("0", "wait", ""))
+	receive(t, f.waiting)
+	for i := range 100 {
+		w.send(toolCall("0", "echo", ""))
+		if got := w.next(); !strings.Contains(got, "still in flight") {
+			t.Fatalf("duplicate %d: %s", i, got)
+		}
+	}
+	for i := range 100 {
+		id := strconv.Itoa(i + 1)
+		w.send(toolCall(id, "echo", ""))
+		w.expect(textAnswer(id, ""))
+	}
+}
+
+func TestPanic(t *testing.T) {
+	var log bytes.Buffer
+	w := serve(t, newFixture().srv, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	w.send(toolCall("1", "panic", ""))
+	w.expect(`{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"internal error"}}`)
+	w.in.Close()
+	if _, err := w.finish(); err != nil {
+		t.Fatal(err)
+	}
+	if s := log.String(); !strings.Contains(s, "fixture).panics") || strings.Contains(s, "secret") {
+		t.Fatalf("log: %s", s)
+	}
+}
+
+func TestEndOfInputDrains(t *testing.T) {
+	f := newFixture()
+	w := serve(t, f.srv, Options{})
+	w.send(toolCall("1", "hold", ""))
+	receive(t, f.waiting)
+	w.send(modern("9", "subscriptions/listen", `"notifications":{"resourceSubscriptions":["run://there"]}`))
+	w.expect(`{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":9},"notifications":{"resourceSubscriptions":["run://there"]}}}`)
+	if _, err := w.in.WriteString(toolCall("2", "echo", "")); err != nil { // no line end
+		t.Fatal(err)
+	}
+	w.in.Close()
+	got := map[string]bool{w.next(): true, w.next(): true}
+	if !got[textAnswer("2", "")] {
+		t.Fatalf("got %v", got)
+	}
+	close(f.release)
+	rest, err := w.finish()
+	if err != nil || len(rest) != 1 || rest[0] != textAnswer("1", "held") {
+		t.Fatalf("got %q, %v", rest, err)
+	}
+}
+
+func TestOrderOfPipelinedRequests(t *testing.T) {
+	const n = 200
+	methods := []string{"ping", "tools/list", "resources/templates/list", "resources/subscribe", "resources/unsubscribe", "logging/setLevel"}
+	w := serve(t, newFixture().srv, Options{})
+	for i := range n {
+		w.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":%q,"params":{"uri":"run://there"}}`, i, methods[i%len(methods)]))
+	}
+	for i := range n {
+		if got := w.next(); !strings.HasPrefix(got, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,`, i)) {
+			t.Fatalf("answer %d is %s", i, got)
+		}
+	}
+}
+
+// mute never lets a Write return before it is closed.
+type mute struct {
+	writes  atomic.Int64
+	release chan struct{}
+}
+
+func (m *mute) Write(p []byte) (int, error) {
+	m.writes.Add(1)
+	<-m.release
+	return len(p), nil
+}
+
+func TestShutdownWithAClientThatDoesNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture()
+		in, client := io.Pipe()
+		out := &mute{release: make(chan struct{})}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- ServeStdio(ctx, f.srv, in, out, Options{}) }()
+		for i := range 50 {
+			if _, err := io.WriteString(client, toolCall(strconv.Itoa(i), "echo", "")+"\n"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		start := time.Now()
+		cancel()
+		err := <-ended
+		if took := time.Since(start); took != 3*time.Second {
+			t.Errorf("returned after %s, want the grace of 3 s", took)
+		}
+		if err == nil || !strings.Contains(err.Error(), "a write the client does not read") {
+			t.Errorf("error %v", err)
+		}
+		if out.writes.Load() != 1 {
+			t.Errorf("%d writes", out.writes.Load())
+		}
+		close(out.release)
+		client.Close()
+		synctest.Wait()
+		if out.writes.Load() != 1 {
+			t.Errorf("%d writes, some of them after the return", out.writes.Load())
+		}
+	})
+}
+
+func TestShutdownWithACallThatDoesNotEnd(t *testing.T) {
+	f := newFixture()
+	w := serve(t, f.srv, Options{Grace: time.Millisecond})
+	w.send(toolCall("1", "hold", ""))
+	receive(t, f.waiting)
+	w.cancel()
+	err := receive(t, w.ended)
+	close(f.release)
+	if err == nil || !strings.Contains(err.Error(), "calls that did not end: 1") {
+		t.Fatalf("error %v", err)
+	}
+}
+
+func TestClientGone(t *testing.T) {
+	f := newFixture()
+	in, client := io.Pipe()
+	defer client.Close()
+	outR, out := io.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- ServeStdio(t.Context(), f.srv, in, out, Options{}) }()
+	io.WriteString(client, toolCall("1", "wait", "")+"\n")
+	receive(t, f.waiting)
+	outR.CloseWithError(os.ErrClosed)
+	io.WriteString(client, `{"jsonrpc":"2.0","id":2,"method":"ping"}`+"\n")
+	if err := receive(t, ended); !errors.Is(err, os.ErrClosed) {
+		t.Fatalf("error %v", err)
+	}
+	if cause := receive(t, f.causes); !errors.Is(cause, ErrClientGone) {
+		t.Fatalf("cause %v", cause)
+	}
+}
+
+func TestReadError(t *testing.T) {
+	in, client := io.Pipe()
+	client.CloseWithError(os.ErrDeadlineExceeded)
+	if err := ServeStdio(t.Context(), newFixture().srv, in, io.Discard, Options{}); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("error %v", err)
+	}
+}
+
+// endless is one line of n bytes, then a ping.
+type endless struct{ n int64 }
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.n < 0 {
+		return 0, io.EOF
+	}
+	if e.n == 0 {
+		e.n = -1
+		return copy(p, "\n"+`{"jsonrpc":"2.0","id":1,"method":"ping"}`), nil
+	}
+	n := min(int64(len(p)), e.n)
+	for i := range p[:n] {
+		p[i] = 'x'
+	}
+	e.n -= n
+	return int(n), nil
+}
+
+func TestHugeLineInConstantMemory(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var out bytes.Buffer
+	if err := ServeStdio(t.Context(), newFixture().srv, &endless{n: 256 << 20}, &out, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	want := `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"invalid request: a line is longer than 4194304 bytes, the limit for one message"}}` +
+		"\n" + `{"jsonrpc":"2.0","id":1,"result":{}}` + "\n"
+	if out.String() != want {
+		t.Fatalf("got %s", out.String())
+	}
+	if mib := (after.TotalAlloc - before.TotalAlloc) >> 20; mib > 64 {
+		t.Fatalf("a line of 256 MiB allocated %d MiB", mib)
+	}
+}
+
+func TestLineLimit(t *testing.T) {
+	ping := `{"jsonrpc":"2.0","id":1,"method":"ping"}`
+	long := `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"invalid request: a line is longer than 40 bytes, the limit for one message"}}`
+	if len(ping) != 40 {
+		t.Fatal(len(ping))
+	}
+	for in, want := range map[string]string{
+		ping + "\n":                      `{"jsonrpc":"2.0","id":1,"result":{}}`,
+		ping + "\r\n":                    `{"jsonrpc":"2.0","id":1,"result":{}}`,
+		ping:                             `{"jsonrpc":"2.0","id":1,"result":{}}`,
+		"\n \r\n\t\n" + ping:             `{"jsonrpc":"2.0","id":1,"result":{}}`,
+		ping + " \n":                     long,
+		ping + "  \n":                    long,
+		ping + "   ":                     long,
+		strings.Repeat(" ", 1000) + "\n": long,
+	} {
+		var out bytes.Buffer
+		if err := ServeStdio(t.Context(), newFixture().srv, strings.NewReader(in), &out, Options{LineLimit: 40}); err != nil {
+			t.Fatal(err)
+		}
+		if out.String() != want+"\n" {
+			t.Errorf("%q: got %s", in, out.String())
+		}
+	}
+}
+
+// oneWrite checks that each Write is one whole line.
+type oneWrite struct{ t *testing.T }
+
+func (o oneWrite) Write(p []byte) (int, error) {
+	if bytes.Count(p, []byte("\n")) != 1 || p[len(p)-1] != '\n' {
+		o.t.Errorf("a Write of %q", p)
+	}
+	return len(p), nil
+}
+
+func TestOneWritePerMessage(t *testing.T) {
+	in := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"a\nb\u2028"}}}` + "\n" +
+		`{"jsonrpc":"2.0","id":2,"method":"tools/list"}` + "\n" + "x\n"
+	if err := ServeStdio(t.Context(), newFixture().srv, strings.NewReader(in), oneWrite{t}, Options{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	if err := ServeStdio(t.Context(), newFixture().srv, strings.NewReader(""), io.Discard, Options{Grace: -1}); err == nil {
+		t.Fatal("a negative grace was accepted")
+	}
+}
