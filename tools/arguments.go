@@ -168,6 +168,11 @@ func (a arguments[A]) nearest(location []string, name string) string {
 	if len(names) == 0 {
 		return "; this tool takes none"
 	}
+	for _, known := range names {
+		if strings.HasPrefix(fold(known), fold(name)) || strings.HasSuffix(fold(known), fold(name)) {
+			return "; did you mean " + known + "?"
+		}
+	}
 	closest := slices.MinFunc(names, func(x, y string) int {
 		return cmp.Compare(distance(name, x), distance(name, y))
 	})
@@ -177,10 +182,11 @@ func (a arguments[A]) nearest(location []string, name string) string {
 	return "; there are " + strings.Join(names, ", ")
 }
 
-// distance counts the letters to change to make b of a, whatever their case
-// and underscores (Levenshtein).
+// fold makes names comparable whatever their case and underscores.
+func fold(name string) string { return strings.ReplaceAll(strings.ToLower(shortName(name)), "_", "") }
+
+// distance counts the letters to change to make b of a (Levenshtein).
 func distance(a, b string) int {
-	fold := func(s string) string { return strings.ReplaceAll(strings.ToLower(shortName(s)), "_", "") }
 	a, b = fold(a), fold(b)
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -46,11 +46,15 @@ type ListedRun struct {
 const listedEvents = 3
 
 func (s *set) listRunsTool() server.ServerTool {
-	return tool(s, definition{
+	d := definition{
 		name: "list_runs", title: "List runs",
-		description: "Runs, newest first, by status, person or integration. Use it to find a run whose runId is not known, or to see after an unclear create_run whether the run exists.",
+		description: "Runs, newest first, by status, person or integration. Use it to find a run whose runId is not known.",
 		hints:       hints{readOnly: true, idempotent: true, openWorld: true},
-	}, s.listRuns)
+	}
+	if !s.ReadOnly {
+		d.description += " After an unclear create_run it tells whether the run exists."
+	}
+	return tool(s, d, s.listRuns)
 }
 
 func (s *set) listRuns(ctx context.Context, caller client.Caller, args listRunsArgs) (RunList, error) {

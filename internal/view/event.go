@@ -88,6 +88,10 @@ func (v *View) Describe(e client.Event) string {
 	switch {
 	case shown.Event == client.EventEnd:
 		return "ended: " + shown.RunStatus
+	case shown.Event == "start":
+		return "started"
+	case shown.Event == "status":
+		return shown.RunStatus
 	case shown.Event == client.EventRunApproval:
 		return "waits for a person to approve the run"
 	case shown.Event == client.EventRunAction:
