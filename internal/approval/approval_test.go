@@ -1,0 +1,210 @@
+package approval
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"runs-mcp-server/client"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const runID = "123e4567-e89b-12d3-a456-426614174000"
+
+var caller = client.Caller{Key: "a-key-of-a-test"}
+
+// event reads an event as the API would store it.
+func event(t *testing.T, format string, args ...any) client.Event {
+	t.Helper()
+	var run client.Run
+	body := fmt.Sprintf(`{"runId":%q,"status":"RUNNING","events":[%s]}`, runID, fmt.Sprintf(format, args...))
+	if err := json.Unmarshal([]byte(body), &run); err != nil {
+		t.Fatal(err)
+	}
+	return run.Events[0]
+}
+
+func links(n int) string {
+	return fmt.Sprintf(`[{"action":"approve","url":"https://x/v1/runs/approval?token=approve-%d"},{"action":"deny","url":"https://x/v1/runs/approval?token=deny-%d"}]`, n, n)
+}
+
+// TestTracker follows what is pending through a run's events.
+func TestTracker(t *testing.T) {
+	askRun := `{"id":%d,"event":"run_approval","runStatus":"PAUSED","approvalActions":` + links(1) + `}`
+	askStep := func(n int) string {
+		return `{"id":%d,"event":"step","runStatus":"PAUSED","step":{"approval":"PENDING","toolCalls":[{"toolCallId":"` + fmt.Sprint(n) + `","toolName":"t"}],"approvalActions":` + links(n) + `}}`
+	}
+	tests := []struct {
+		name   string
+		events []string
+		want   []int64 // the events that asked for what is pending
+	}{
+		{"nothing", []string{`{"id":%d,"event":"start","runStatus":"RUNNING"}`}, nil},
+		{"the run", []string{askRun}, []int64{1}},
+		{"asked twice", []string{askRun, askRun}, []int64{1}},
+		{"decided", []string{askRun, `{"id":%d,"event":"run_action","runStatus":"RUNNING"}`}, nil},
+		{"decided, of which only the status tells", []string{askRun, `{"id":%d,"runStatus":"RUNNING"}`}, nil},
+		{"ended", []string{askRun, `{"id":%d,"event":"end","runStatus":"CANCELED"}`}, nil},
+		{"a pause says nothing new", []string{askRun, `{"id":%d,"event":"status","runStatus":"PAUSED"}`}, []int64{1}},
+		{"two steps", []string{askStep(1), askStep(2)}, []int64{1, 2}},
+		{"one of two decided", []string{askStep(1), askStep(2), `{"id":%d,"event":"run_action","runStatus":"PAUSED"}`,
+			`{"id":%d,"event":"step","runStatus":"RUNNING","step":{"approval":"APPROVED","toolCalls":[{"toolCallId":"1"}]}}`}, []int64{2}},
+		{"a decided step asks again", []string{askStep(1), `{"id":%d,"runStatus":"RUNNING"}`, askStep(2)}, []int64{3}},
+	}
+	for _, tt := range tests {
+		tracker := NewTracker(caller, runID)
+		for i, e := range tt.events {
+			tracker.Add(event(t, e, i+1))
+		}
+		var got []int64
+		for _, p := range tracker.Pending() {
+			got = append(got, p.EventID)
+		}
+		if fmt.Sprint(got) != fmt.Sprint(tt.want) {
+			t.Errorf("%s: pending from events %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestAmendedEventBringsItsLink, unless the approval was decided meanwhile.
+func TestAmendedEventBringsItsLink(t *testing.T) {
+	poor := `{"id":1,"event":"run_approval","runStatus":"PAUSED"}`
+	rich := event(t, `{"id":1,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, links(1))
+	rich.Amended = true
+	tracker := NewTracker(caller, runID)
+	tracker.Add(event(t, "%s", poor))
+	tracker.Add(rich)
+	if n := len(tracker.Pending()); n != 1 {
+		t.Errorf("%d pending, want 1", n)
+	}
+	tracker = NewTracker(caller, runID)
+	tracker.Add(event(t, "%s", poor))
+	tracker.Add(event(t, `{"id":2,"event":"start","runStatus":"RUNNING"}`))
+	tracker.Add(rich)
+	if n := len(tracker.Pending()); n != 0 {
+		t.Errorf("%d pending after the decision", n)
+	}
+}
+
+// TestIDs: the same on every replica, another for every caller and run.
+func TestIDs(t *testing.T) {
+	id := func(key client.Key, run string) string {
+		tracker := NewTracker(client.Caller{Key: key}, run)
+		tracker.Add(event(t, `{"id":1,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, links(1)))
+		return tracker.Pending()[0].ID
+	}
+	if id("key-a", runID) != id("key-a", runID) {
+		t.Error("an id changes")
+	}
+	if id("key-a", runID) == id("key-b", runID) || id("key-a", runID) == id("key-a", "other") {
+		t.Error("an id is the same for another caller or run")
+	}
+}
+
+func newDesk(t *testing.T, h http.HandlerFunc) *Desk {
+	t.Helper()
+	upstream := httptest.NewServer(h)
+	t.Cleanup(upstream.Close)
+	api, err := client.New(client.Options{URL: upstream.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(api.Close)
+	return NewDesk(api)
+}
+
+func pending(t *testing.T) Pending {
+	t.Helper()
+	tracker := NewTracker(caller, runID)
+	tracker.Add(event(t, `{"id":1,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, links(1)))
+	return tracker.Pending()[0]
+}
+
+// TestDecideOnce: however many ask at once, one decision is sent.
+func TestDecideOnce(t *testing.T) {
+	var sent atomic.Int64
+	desk := newDesk(t, func(w http.ResponseWriter, r *http.Request) {
+		sent.Add(1)
+		w.WriteHeader(http.StatusCreated)
+	})
+	p := pending(t)
+	var wg sync.WaitGroup
+	var refused atomic.Int64
+	for i := range 50 {
+		wg.Go(func() {
+			decision := []Decision{Approve, Deny}[i%2]
+			if err := desk.Decide(t.Context(), caller, p, decision); errors.Is(err, ErrAlreadySent) {
+				refused.Add(1)
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if sent.Load() != 1 || refused.Load() != 49 || !desk.Sent(p) {
+		t.Errorf("%d sent, %d refused", sent.Load(), refused.Load())
+	}
+}
+
+// TestDecideAgain only where the first provably had no effect.
+func TestDecideAgain(t *testing.T) {
+	for status, again := range map[int]bool{429: true, 400: false, 404: false, 409: false, 500: false, 503: false} {
+		var sent atomic.Int64
+		desk := newDesk(t, func(w http.ResponseWriter, r *http.Request) {
+			sent.Add(1)
+			w.WriteHeader(status)
+		})
+		p := pending(t)
+		first := desk.Decide(t.Context(), caller, p, Approve)
+		second := desk.Decide(t.Context(), caller, p, Approve)
+		if first == nil || errors.Is(second, ErrAlreadySent) == again || (sent.Load() == 2) != again {
+			t.Errorf("%d: %v, then %v; %d sent", status, first, second, sent.Load())
+		}
+	}
+}
+
+// TestBrokenConnectionIsNotRepeated: net/http repeats a GET whose reused
+// connection breaks; an approval must not be.
+func TestBrokenConnectionIsNotRepeated(t *testing.T) {
+	var sent atomic.Int64
+	desk := newDesk(t, func(w http.ResponseWriter, r *http.Request) {
+		if sent.Add(1) == 1 {
+			w.WriteHeader(http.StatusCreated)
+			return
+		}
+		panic(http.ErrAbortHandler)
+	})
+	if err := desk.DecideByToken(t.Context(), caller, runID, Approve, "first-token"); err != nil {
+		t.Fatal(err)
+	}
+	err := desk.DecideByToken(t.Context(), caller, runID, Approve, "second-token")
+	if client.KindOf(err) != client.OutcomeUnknown || sent.Load() != 2 {
+		t.Errorf("got %v after %d requests", err, sent.Load())
+	}
+}
+
+// TestOtherToken is refused unsent.
+func TestOtherToken(t *testing.T) {
+	desk := newDesk(t, func(http.ResponseWriter, *http.Request) { t.Error("a token was sent") })
+	p := pending(t)
+	desk.See(runID, p)
+	for _, err := range []error{
+		desk.DecideByToken(t.Context(), caller, runID, Approve, p.tokens[Deny]),
+		desk.DecideByToken(t.Context(), caller, "another run", Approve, p.tokens[Approve]),
+	} {
+		if !errors.Is(err, ErrOtherToken) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if err := desk.Decide(t.Context(), caller, Pending{ID: "x"}, Approve); !errors.Is(err, ErrNoLink) {
+		t.Errorf("got %v", err)
+	}
+}

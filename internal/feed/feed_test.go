@@ -1,0 +1,260 @@
+package feed_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/inmem"
+	"runs-mcp-server/internal/sandbox"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var caller = client.Caller{Key: sandbox.DefaultKey, UserID: "u"}
+
+// bed is a hub on a sandbox, without a network, for a bubble of its own time.
+type bed struct {
+	hub  *feed.Hub
+	api  *client.Client
+	box  *sandbox.Sandbox
+	fail atomic.Bool // GETs of the run answer 503
+}
+
+func newBed(t *testing.T, o feed.Options) *bed {
+	t.Helper()
+	b := &bed{box: sandbox.New(sandbox.Options{})}
+	var err error
+	b.api, err = client.New(client.Options{URL: "http://localhost", Transport: inmem.Transport(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if b.fail.Load() && !strings.HasSuffix(r.URL.Path, "/sse") {
+			w.WriteHeader(503)
+			return
+		}
+		b.box.ServeHTTP(w, r)
+	}))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.hub = feed.NewHub(b.api, approval.NewDesk(b.api), o)
+	t.Cleanup(func() {
+		b.hub.Close()
+		b.box.Close()
+	})
+	return b
+}
+
+func (b *bed) create(t *testing.T, behaviour string, strategy client.ApprovalStrategy) string {
+	t.Helper()
+	run, err := b.api.CreateRun(t.Context(), caller, client.CreateRunRequest{
+		Intent: "x", Integrations: []string{"*"}, UserID: "u", Context: "sandbox: " + behaviour, ApprovalStrategy: strategy,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run.RunID
+}
+
+// TestSharedStream lets 100 watchers, each with its own cursor, follow one run
+// over a stream that breaks: one upstream stream at a time, each event once and
+// in order for everyone, though the log keeps only a few.
+func TestSharedStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, feed.Options{LogEvents: 16})
+		runID := b.create(t, "steps=97 step_ms=50 cut=7", client.ApproveNothing)
+		var wg sync.WaitGroup
+		for i := range 100 {
+			wg.Go(func() {
+				w := b.hub.Watch(caller, runID, int64(i))
+				defer w.Close()
+				next := int64(i + 1)
+				for {
+					news, err := w.Next(t.Context())
+					if err != nil {
+						t.Errorf("watcher %d: %v", i, err)
+						return
+					}
+					for _, e := range news.Events {
+						if e.ID != next || e.Missing != 0 {
+							t.Errorf("watcher %d: event %d (missing %d), want %d", i, e.ID, e.Missing, next)
+							return
+						}
+						next++
+					}
+					if news.Ended {
+						break
+					}
+					if i%3 == 0 {
+						time.Sleep(700 * time.Millisecond) // this one falls behind the log
+					}
+				}
+				if next != 101 || w.Cursor() != 100 {
+					t.Errorf("watcher %d ended before event %d, cursor %d", i, next, w.Cursor())
+				}
+			})
+		}
+		time.Sleep(time.Second)
+		if open := b.box.Stats().OpenStreams; open > 1 {
+			t.Errorf("%d upstream streams for one run", open)
+		}
+		wg.Wait()
+	})
+}
+
+// TestGrace closes the stream a little after the last watcher, and not before.
+func TestGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, feed.Options{Grace: 10 * time.Second})
+		runID := b.create(t, "step_ms=60000 queue_ms=0", client.ApproveNothing)
+		open := func() int {
+			synctest.Wait()
+			return b.box.Stats().OpenStreams
+		}
+		one, two := b.hub.Watch(caller, runID, 0), b.hub.Watch(caller, runID, 0)
+		if open() != 1 {
+			t.Fatal("no stream")
+		}
+		one.Close()
+		one.Close() // harmless
+		time.Sleep(20 * time.Second)
+		if open() != 1 {
+			t.Error("closed while one watches")
+		}
+		two.Close()
+		time.Sleep(9 * time.Second)
+		three := b.hub.Watch(caller, runID, 0)
+		time.Sleep(20 * time.Second)
+		if open() != 1 || b.box.Stats().StreamsOpened != 1 {
+			t.Error("closed within the grace")
+		}
+		three.Close()
+		time.Sleep(11 * time.Second)
+		if open() != 0 {
+			t.Error("open after the grace")
+		}
+	})
+}
+
+// TestKeep watches on without watchers, up to a limit, until the run ends.
+func TestKeep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, feed.Options{Kept: 1})
+		runID := b.create(t, "links=stream-only step_ms=1000", client.ApproveStart)
+		if !b.hub.Keep(caller, runID) {
+			t.Fatal("not kept")
+		}
+		if b.hub.Keep(caller, b.create(t, "", client.ApproveStart)) {
+			t.Error("kept beyond the limit")
+		}
+		time.Sleep(time.Hour)
+		st, ok := b.hub.Peek(caller, runID)
+		if !ok || len(st.Pending) != 1 {
+			t.Fatalf("an hour later: %+v, %t", st, ok)
+		}
+		if _, ok := b.hub.Peek(client.Caller{Key: "another"}, runID); ok {
+			t.Error("another caller sees the feed")
+		}
+		if err := b.api.AbortRun(t.Context(), caller, runID); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if _, ok := b.hub.Peek(caller, runID); ok {
+			t.Error("kept after the end")
+		}
+		if !b.hub.Keep(caller, b.create(t, "", client.ApproveStart)) {
+			t.Error("the place was not given back")
+		}
+	})
+}
+
+// TestHistoryIsNotNews: a pause that is long over is no need for a person.
+func TestHistoryIsNotNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, feed.Options{})
+		runID := b.create(t, "auth=required step_ms=60000 auth_ms=0 queue_ms=0", client.ApproveNothing)
+		time.Sleep(61 * time.Second)
+		w := b.hub.Watch(caller, runID, 0)
+		defer w.Close()
+		news, err := w.Next(t.Context())
+		if err != nil || len(news.Events) < 4 || news.NeedsPerson(0) || news.Auth != nil {
+			t.Errorf("got %+v, %v", news, err)
+		}
+	})
+}
+
+// TestErrors end the watching: an unknown run, a caller who leaves, a hub that
+// closes.
+func TestErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, feed.Options{})
+		unknown := b.hub.Watch(caller, "123e4567-e89b-12d3-a456-426614174000", 0)
+		defer unknown.Close()
+		if _, err := unknown.Next(t.Context()); client.KindOf(err) != client.NotFound {
+			t.Errorf("an unknown run: %v", err)
+		}
+		runID := b.create(t, "step_ms=60000", client.ApproveNothing)
+		w := b.hub.Watch(caller, runID, 100)
+		defer w.Close()
+		cause := errors.New("gone")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(cause) })
+		for {
+			if _, err := w.Next(ctx); err != nil {
+				if !errors.Is(err, cause) {
+					t.Errorf("a caller who left: %v", err)
+				}
+				break
+			}
+		}
+		time.AfterFunc(time.Second, b.hub.Close)
+		for {
+			if _, err := w.Next(t.Context()); err != nil {
+				if client.KindOf(err) != client.Canceled {
+					t.Errorf("a closed hub: %v", err)
+				}
+				break
+			}
+		}
+	})
+}
+
+// TestRefillFails marks what the log dropped and nobody can tell.
+func TestRefillFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, feed.Options{LogEvents: 4})
+		runID := b.create(t, "steps=20 step_ms=10 end=hold", client.ApproveNothing)
+		w := b.hub.Watch(caller, runID, 0)
+		defer w.Close()
+		time.Sleep(time.Minute)
+		b.fail.Store(true)
+		news, err := w.Next(t.Context())
+		if err != nil || len(news.Events) != 4 || news.Events[0].Missing != -1 {
+			t.Errorf("got %d events, %v: %+v", len(news.Events), err, news.Events)
+		}
+	})
+}
+
+// TestStateOf reads the same state from a stored run as the feed has.
+func TestStateOf(t *testing.T) {
+	var run client.Run
+	body := fmt.Sprintf(`{"runId":"123e4567-e89b-12d3-a456-426614174000","status":"AUTH_REQUIRED","events":[{"id":1,"event":"authentication","runStatus":"AUTH_REQUIRED","auth":{"status":"required","url":%q}}]}`, "https://a.test/")
+	if err := json.Unmarshal([]byte(body), &run); err != nil {
+		t.Fatal(err)
+	}
+	st := feed.StateOf(caller, &run)
+	if st.Auth == nil || !st.NeedsPerson(0) || st.NeedsPerson(1) || st.Ended {
+		t.Errorf("got %+v", st)
+	}
+}

@@ -1,0 +1,105 @@
+package resources_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+	"go.uber.org/goleak"
+
+	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/internal/view"
+	"runs-mcp-server/resources"
+	"runs-mcp-server/tools"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func read[R any](t *testing.T, s *sdk.ClientSession, uri string) R {
+	t.Helper()
+	got, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: uri})
+	if err != nil {
+		t.Fatalf("%s: %v", uri, err)
+	}
+	if len(got.Contents) != 1 || got.Contents[0].URI != uri || got.Contents[0].MIMEType != "application/json" {
+		t.Fatalf("%s: got %+v", uri, got.Contents)
+	}
+	var r R
+	if err := json.Unmarshal([]byte(got.Contents[0].Text), &r); err != nil {
+		t.Fatalf("%s: %v", uri, err)
+	}
+	return r
+}
+
+// TestRead reads a run and pages through its events.
+func TestRead(t *testing.T) {
+	for _, version := range []string{testbed.Oldest, testbed.Newest} {
+		s := testbed.New(t, nil, nil).Connect(version, nil)
+		templates, err := s.ListResourceTemplates(t.Context(), nil)
+		if err != nil || len(templates.ResourceTemplates) != 2 {
+			t.Fatalf("templates %+v, %v", templates, err)
+		}
+		run := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: steps=10 step_ms=0", "waitSeconds": 30})
+		if got := read[view.Run](t, s, "run://"+run.RunID); got.Status != "SUCCESS" || got.Result == nil || got.Context != "" {
+			t.Errorf("got %+v", got)
+		}
+		next, after := int64(1), int64(0)
+		for more := true; more; {
+			page := read[resources.EventPage](t, s, fmt.Sprintf("run://%s/events?limit=4&afterEventId=%d", run.RunID, after))
+			for _, e := range page.Events {
+				if e.EventID != next {
+					t.Fatalf("event %d, want %d", e.EventID, next)
+				}
+				next++
+			}
+			after, more = page.LastEventID, page.More
+		}
+		if next != 14 {
+			t.Errorf("%d events, want 13", next-1)
+		}
+	}
+}
+
+// TestNotFound is the protocol's error of its era, for every address that is
+// not a run this caller can see.
+func TestNotFound(t *testing.T) {
+	for version, code := range map[string]int64{testbed.Oldest: -32002, testbed.Newest: -32602} {
+		s := testbed.New(t, nil, nil).Connect(version, nil)
+		for _, uri := range []string{"run://123e4567-e89b-12d3-a456-426614174000", "run://123e4567-e89b-12d3-a456-426614174000/events", "run://17", "file:///etc/passwd"} {
+			_, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: uri})
+			var wire *jsonrpc.Error
+			if !errors.As(err, &wire) || wire.Code != code {
+				t.Errorf("%s %s: got %v, want code %d", version, uri, err, code)
+				continue
+			}
+			var data struct{ URI string }
+			if json.Unmarshal(wire.Data, &data) != nil || data.URI != uri {
+				t.Errorf("%s: data %s", uri, wire.Data)
+			}
+		}
+	}
+}
+
+// TestFailedRead says what is wrong and nothing secret.
+func TestFailedRead(t *testing.T) {
+	bed := testbed.New(t, nil, func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(503)
+			fmt.Fprintf(w, `{"message":"overloaded, key %s"}`, r.Header.Get("x-api-key"))
+		})
+	})
+	s := bed.Connect(testbed.Newest, nil)
+	_, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: "run://123e4567-e89b-12d3-a456-426614174000"})
+	if err == nil || !strings.Contains(err.Error(), "upstream_unavailable") || strings.Contains(err.Error(), string(bed.Caller.Key)) {
+		t.Errorf("got %v", err)
+	}
+	_, err = s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: "run://123e4567-e89b-12d3-a456-426614174000/events?limit=9999"})
+	if err == nil || !strings.Contains(err.Error(), "limit must be a whole number from 1 to 500") {
+		t.Errorf("got %v", err)
+	}
+}
