@@ -1,0 +1,279 @@
+package client_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/sandbox"
+	"runs-mcp-server/internal/sandbox/contracttest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// serve returns a client of a real listener that answers by h.
+func serve(t *testing.T, h http.HandlerFunc) *client.Client {
+	t.Helper()
+	upstream := httptest.NewServer(h)
+	t.Cleanup(upstream.Close)
+	c, err := client.New(client.Options{URL: upstream.URL, UserAgent: "test/1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// TestContract sends every operation with every field, held to the contract on
+// both sides.
+func TestContract(t *testing.T) {
+	box := sandbox.New(sandbox.Options{})
+	upstream := httptest.NewServer(box)
+	base := &http.Transport{}
+	t.Cleanup(func() {
+		box.Close()
+		upstream.Close()
+		base.CloseIdleConnections()
+	})
+	c, err := client.New(client.Options{URL: upstream.URL, UserAgent: "test/1", Transport: contracttest.Transport(t, base)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	who := client.Caller{Key: sandbox.DefaultKey}
+	body := client.CreateRunRequest{
+		Intent: "x", Integrations: []string{"aws_qrst7890", "jira_mnop3456", "slack_ijkl9012"}, Context: "sandbox: step_ms=0", UserID: "u",
+		ApprovalStrategy: client.ApproveStart, OutputSchema: json.RawMessage(`{"type":"object"}`),
+		PassThrough: []client.PassThrough{
+			{CustomerIntegrationID: "aws_qrst7890", Headers: map[string]any{"h": "v"}, Query: map[string]any{"q": "v"}, Values: &client.Credentials{AccessKeyID: "a", SecretAccessKey: "b", SessionToken: "c"}},
+			{CustomerIntegrationID: "jira_mnop3456", Values: &client.Credentials{RoleARN: "a", ExternalID: "b"}},
+			{CustomerIntegrationID: "slack_ijkl9012", Values: &client.Credentials{ClientID: "a", KID: "b", PrivateKey: "c", OAuthTokenURL: "d", Scope: "e", Host: "f"}},
+		},
+	}
+	created, err := c.CreateRun(t.Context(), who, body)
+	if err != nil || created.Plan == nil || len(created.Plan.Steps) == 0 {
+		t.Fatalf("created %+v, %v", created, err)
+	}
+	for e, err := range c.Events(t.Context(), who, created.RunID, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if links := e.Links(); len(links) == 2 {
+			if err := c.Approve(t.Context(), who, links[0].Token()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	run, err := c.GetRun(t.Context(), who, created.RunID, true)
+	if err != nil || run.Status != client.Success || len(run.Events) == 0 || run.Context != body.Context {
+		t.Errorf("got %+v, %v", run, err)
+	}
+	if plan, err := c.GetPlan(t.Context(), who, run.ExecutionPlanID); err != nil || len(plan.Steps) != len(created.Plan.Steps) {
+		t.Errorf("plan %+v, %v", plan, err)
+	}
+	page, err := c.ListRuns(t.Context(), who, client.ListRunsQuery{
+		IncludeEvents: true, UserID: "u", Status: client.Success, CustomerIntegrationIDs: []string{"aws_qrst7890", "jira_mnop3456"}, Page: 1, PageSize: 5,
+	})
+	if err != nil || len(page.Runs) != 1 || page.Total != -1 {
+		t.Errorf("page %+v, %v", page, err)
+	}
+	if err := c.AbortRun(t.Context(), who, run.RunID); client.KindOf(err) != client.Conflict {
+		t.Errorf("aborting what has ended: %v", err)
+	}
+}
+
+// TestAnswers reads the forms that the contract leaves open.
+func TestAnswers(t *testing.T) {
+	const head = `"runId":"123e4567-e89b-12d3-a456-426614174000","status":`
+	tests := []struct {
+		name, body string
+		check      func(*client.Run) bool
+	}{
+		{"older events", `{` + head + `"RUNNING","stepsFinished":[{"id":4,"event":"start"}]}`, func(r *client.Run) bool { return r.Events[0].ID == 4 && r.Events[0].Type == "start" }},
+		{"other keys", `{` + head + `"RUNNING","events":[{"eventId":"4","type":"step","data":{"step":{"text":"x"}}}]}`, func(r *client.Run) bool { return r.Events[0].ID == 4 && r.Events[0].Step.Text == "x" }},
+		{"flat step", `{` + head + `"RUNNING","events":[{"id":1,"event":"step","text":"x","approval":"PENDING"}]}`, func(r *client.Run) bool { return r.Events[0].Step.Approval == "PENDING" }},
+		{"no ids", `{` + head + `"RUNNING","events":[{"auth":{"status":"required"}},{"step":{}}]}`, func(r *client.Run) bool { return r.Events[1].ID == 2 && r.Events[0].Type == "authentication" }},
+		{"ids that do not grow", `{` + head + `"RUNNING","events":[{"id":5},{"id":5}]}`, func(r *client.Run) bool { return r.Events[1].ID == 2 }},
+		{"items of any kind", `{` + head + `"RUNNING","events":[1,"x",null,[],{}]}`, func(r *client.Run) bool { return len(r.Events) == 5 }},
+		{"unknown status and fields", `{` + head + `"DREAMING","new":{"a":1}}`, func(r *client.Run) bool {
+			return r.Status == "DREAMING" && !r.Status.Terminal() && strings.Contains(string(r.Raw), `"new"`)
+		}},
+		{"wrong types", `{` + head + `"RUNNING","intent":5,"createdAt":[],"plan":{"plan":"as text"}}`, func(r *client.Run) bool { return r.Intent == "" && r.Plan.Text == "as text" }},
+		{"plan of steps", `{` + head + `"QUEUED","plan":{"planType":"json","plan":{"title":"t","steps":[{"id":"1","description":"d"}]}}}`, func(r *client.Run) bool { return r.Plan.Title == "t" && r.Plan.Steps[0].Description == "d" }},
+		{"no runId", `{"status":"RUNNING"}`, nil},
+		{"not JSON", `<html>`, nil},
+		{"cut off", `{` + head, nil},
+		{"null", `null`, nil},
+	}
+	for _, tt := range tests {
+		c := serve(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, tt.body) })
+		run, err := c.GetRun(t.Context(), caller, testRun, true)
+		switch {
+		case tt.check == nil && client.KindOf(err) != client.Invalid:
+			t.Errorf("%s: got %+v, %v", tt.name, run, err)
+		case tt.check != nil && (err != nil || !tt.check(run)):
+			t.Errorf("%s: got %+v, %v", tt.name, run, err)
+		}
+	}
+}
+
+// TestRequests: what is sent, and what is not.
+func TestRequests(t *testing.T) {
+	var got *http.Request
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		got = r
+		http.Redirect(w, r, "http://127.0.0.1:1/stolen", http.StatusTemporaryRedirect)
+	})
+	err := c.Approve(t.Context(), caller, "a token&with=signs")
+	if client.KindOf(err) != client.Invalid || strings.Contains(err.Error(), "stolen") || strings.Contains(err.Error(), "token&") {
+		t.Errorf("a redirect: %v", err)
+	}
+	if got.URL.Query().Get("token") != "a token&with=signs" || got.Header.Get("x-api-key") != string(caller.Key) || !got.Close {
+		t.Errorf("sent %s, close %t", got.URL, got.Close)
+	}
+	got = nil
+	for _, runID := range []string{"", "../approval", "17", "{123e4567-e89b-12d3-a456-42661417400}"} {
+		if _, err := c.GetRun(t.Context(), caller, runID+"x", false); client.KindOf(err) != client.InvalidArgument {
+			t.Errorf("run %q: %v", runID, err)
+		}
+	}
+	if _, err := c.GetRun(t.Context(), client.Caller{}, testRun, false); client.KindOf(err) != client.Unauthorized {
+		t.Errorf("no key: %v", err)
+	}
+	if got != nil {
+		t.Errorf("%s was sent", got.URL)
+	}
+}
+
+// TestLimits bounds what is read, after decompression too.
+func TestLimits(t *testing.T) {
+	var bomb bytes.Buffer
+	zip := gzip.NewWriter(&bomb)
+	fmt.Fprintf(zip, `{"intent":"`)
+	for range 64 {
+		zip.Write(bytes.Repeat([]byte("x"), 1<<20))
+	}
+	zip.Close()
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		if r.Method == http.MethodPost {
+			w.WriteHeader(http.StatusCreated)
+		}
+		w.Write(bomb.Bytes())
+	})
+	if _, err := c.GetRun(t.Context(), caller, testRun, false); client.KindOf(err) != client.Invalid || !strings.Contains(err.Error(), "larger than 16 MiB") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := c.CreateRun(t.Context(), caller, client.CreateRunRequest{}); client.KindOf(err) != client.OutcomeUnknown {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestFailures before and after the request left.
+func TestFailures(t *testing.T) {
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	c, err := client.New(client.Options{URL: gone.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	if _, err := c.CreateRun(t.Context(), caller, client.CreateRunRequest{}); client.KindOf(err) != client.Unavailable {
+		t.Errorf("nobody listens: %v", err)
+	}
+	broken := serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	if _, err := broken.CreateRun(t.Context(), caller, client.CreateRunRequest{}); client.KindOf(err) != client.OutcomeUnknown {
+		t.Errorf("the connection broke: %v", err)
+	}
+	if _, err := broken.GetRun(t.Context(), caller, testRun, false); client.KindOf(err) != client.Unavailable {
+		t.Errorf("the connection broke: %v", err)
+	}
+	slow := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := slow.GetRun(ctx, caller, testRun, false); client.KindOf(err) != client.Timeout || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("no answer: %v", err)
+	}
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := slow.GetRun(canceled, caller, testRun, false); client.KindOf(err) != client.Canceled {
+		t.Errorf("gone: %v", err)
+	}
+}
+
+// TestMessages: the API's words, bounded and scrubbed; none with pass-through.
+func TestMessages(t *testing.T) {
+	said := ""
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "3")
+		w.WriteHeader(422)
+		io.WriteString(w, said)
+	})
+	create := func(p ...client.PassThrough) *client.Error {
+		_, err := c.CreateRun(t.Context(), caller, client.CreateRunRequest{Context: "secret context", PassThrough: p})
+		var e *client.Error
+		if !errors.As(err, &e) {
+			t.Fatalf("got %v", err)
+		}
+		return e
+	}
+	said = `{"message":["intent is\n short","` + string(caller.Key) + ` secret context"]}`
+	if e := create(); e.Message != "intent is short; [removed] [removed]" || e.RetryAfter != 3*time.Second || e.Status != 422 {
+		t.Errorf("got %+v", e)
+	}
+	said = `{"message":"` + strings.Repeat("ä", 400) + `"}`
+	if e := create(); len(e.Message) > 300 || !strings.HasSuffix(e.Message, "…") {
+		t.Errorf("%d bytes: %s", len(e.Message), e.Message)
+	}
+	said = `{"message":"aGVhZGVy is wrong"}`
+	if e := create(client.PassThrough{CustomerIntegrationID: "a", Headers: map[string]any{"x": "header"}}); strings.Contains(e.Message, "aGVhZGVy") {
+		t.Errorf("got %q", e.Message)
+	}
+	said = `<html>`
+	if e := create(); e.Message == "" || strings.Contains(e.Message, "html") {
+		t.Errorf("got %q", e.Message)
+	}
+}
+
+// TestSecretsDoNotPrint: a key or pass-through data in a log is a placeholder.
+func TestSecretsDoNotPrint(t *testing.T) {
+	p := client.PassThrough{CustomerIntegrationID: "a", Headers: map[string]any{"h": "hidden-1"}, Values: &client.Credentials{PrivateKey: "hidden-2"}}
+	key := client.Key("hidden-3")
+	for _, s := range []string{fmt.Sprintf("%v %+v %#v %s", p, p, p, p), fmt.Sprintf("%v %+v %#v %q", key, client.Caller{Key: key}, client.Caller{Key: key}, key)} {
+		if strings.Contains(s, "hidden") {
+			t.Errorf("printed %s", s)
+		}
+	}
+	if data, _ := json.Marshal(client.Caller{Key: key}); strings.Contains(string(data), "hidden") {
+		t.Errorf("marshalled %s", data)
+	}
+	secrets := p.Secrets()
+	slices.Sort(secrets)
+	if !slices.Equal(secrets, []string{"hidden-1", "hidden-2"}) {
+		t.Errorf("secrets %q", secrets)
+	}
+}
+
+// TestNew refuses addresses over which the key would travel in the clear.
+func TestNew(t *testing.T) {
+	for url, ok := range map[string]bool{
+		"https://api.toolregistry.ai": true, "https://proxy.test/tr/": true, "http://127.0.0.1:80": true, "http://[::1]:80": true, "http://localhost": true,
+		"http://api.toolregistry.ai": false, "http://127.0.0.1.evil.test": false, "ftp://localhost": false, "https://user:pass@x.test": false, "https://x.test?a=1": false, "": false, "::": false,
+	} {
+		if _, err := client.New(client.Options{URL: url}); (err == nil) != ok {
+			t.Errorf("%q: %v", url, err)
+		}
+	}
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const (
+	module = "runs-mcp-server/"
+	mcpgo  = "github.com/mark3labs/mcp-go/"
+)
+
+// edges are the packages of ours that each package may import, and why no more.
+var edges = map[string]struct {
+	may []string
+	why string
+}{
+	"client":                        {[]string{"internal/sse"}, "the client knows nothing of MCP or of who calls it"},
+	"internal/sse":                  {nil, "bytes to frames, whatever they mean"},
+	"internal/view":                 {[]string{"client"}, "it renders the API's values and decides nothing"},
+	"internal/approval":             {[]string{"client"}, "it shows nothing itself"},
+	"internal/feed":                 {[]string{"client", "internal/approval"}, "it shares events and shows nothing"},
+	"internal/sandbox":              {nil, "a stand-in that shares the client's types would share its mistakes"},
+	"internal/inmem":                {nil, "a carrier for tests"},
+	"internal/cli":                  {[]string{"internal/sandbox"}, "it drives the program from outside, as a person or client does"},
+	"tools":                         {[]string{"client", "internal/approval", "internal/feed", "internal/view"}, "tools know nothing of how peers reach them"},
+	"resources":                     {[]string{"client", "internal/approval", "internal/feed", "internal/view"}, "resources know nothing of HTTP"},
+	"transport":                     {nil, "the transport knows nothing of runs; what it needs is handed in"},
+	"internal/testbed":              {[]string{"client", "internal/approval", "internal/feed", "internal/sandbox", "internal/sandbox/contracttest", "internal/view", "resources", "tools", "transport"}, "the whole server, for tests"},
+	"internal/diagnostic":           {[]string{"transport"}, "the fixtures of the conformance suite; never in the product"},
+	"":                              {[]string{"client", "internal/approval", "internal/cli", "internal/feed", "internal/sandbox", "internal/view", "resources", "tools", "transport"}, "main wires"},
+	"internal/sandbox/contracttest": {[]string{"internal/sandbox"}, "tests alone"},
+}
+
+// TestEdges holds the arrows between the packages, and the places where the
+// protocol library and the environment may be used.
+func TestEdges(t *testing.T) {
+	seen := map[string]bool{}
+	eachFile(t, func(path, dir string, imports []string) {
+		rule, ok := edges[dir]
+		if !ok && strings.HasPrefix(dir, "internal/diagnostic/") {
+			rule, ok = edges["internal/diagnostic"], true
+			rule.may = append(slices.Clone(rule.may), "internal/diagnostic")
+		}
+		if !ok {
+			t.Errorf("%s: the package stands in no rule; say in edges what it may import", path)
+			return
+		}
+		seen[dir] = true
+		for _, imported := range imports {
+			if ours, isOurs := strings.CutPrefix(imported, module); isOurs && !slices.Contains(rule.may, ours) {
+				t.Errorf("%s imports %s: %s", path, ours, rule.why)
+			}
+			if strings.HasPrefix(imported, mcpgo) && slices.Contains([]string{"client", "internal/sse", "internal/view", "internal/approval", "internal/feed", "internal/sandbox"}, dir) {
+				t.Errorf("%s imports mcp-go: only tools, resources, transport, main and the demo speak MCP", path)
+			}
+		}
+	})
+	for dir := range edges {
+		if !seen[dir] && dir != "internal/diagnostic" {
+			t.Errorf("edges has a rule for %q, which is not there", dir)
+		}
+	}
+}
+
+// eachFile calls visit for every Go file that is no test, with its folder and
+// imports.
+func eachFile(t *testing.T, visit func(path, dir string, imports []string)) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && strings.HasPrefix(d.Name(), ".") && path != "." {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		var imports []string
+		for _, i := range file.Imports {
+			imported, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			imports = append(imports, imported)
+		}
+		dir := filepath.ToSlash(filepath.Dir(path))
+		if dir == "." {
+			dir = ""
+		}
+		visit(path, dir, imports)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
