@@ -34,6 +34,7 @@ type upstream struct {
 	poor     bool // stored events lack links
 	noStream bool // the stream answers 503
 	noStored bool // stored events are never told
+	restart  int  // ids begin at 1 again after so many events, in the middle of a connection; 0 never
 	silent   int  // the stream says nothing more after so many events, and stays open; 0 never
 
 	mu       sync.Mutex
@@ -143,6 +144,9 @@ func (u *upstream) stream(w http.ResponseWriter, r *http.Request) {
 		id := u.id(i)
 		if u.local {
 			id = i - from + 1
+		}
+		if u.restart > 0 && i > u.restart {
+			id = i - u.restart
 		}
 		data, _ := json.Marshal(u.payload(i, false))
 		if !u.unnumber {
@@ -274,6 +278,42 @@ func TestEventsMarkWhatNobodyCanTell(t *testing.T) {
 		}
 		if missing != 3 { // 5, 10 and 15; 20 is the end
 			t.Errorf("%d events are marked missing, want 3", missing)
+		}
+	})
+}
+
+// TestIDsBeginAnew in the middle of a connection: the stored events tell where
+// the run stands; without them the next event says that some may be missing.
+func TestIDsBeginAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { followAll(t, &upstream{count: 50, restart: 20, replay: true}) })
+	synctest.Test(t, func(t *testing.T) { followAll(t, &upstream{count: 50, restart: 20, replay: true, bare: true}) })
+}
+
+// TestStoredIDsBeginAnew: the run itself was begun anew. It is taken afresh, and
+// its first event says so.
+func TestStoredIDsBeginAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reads := 0
+		c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/sse") {
+				w.WriteHeader(503)
+				return
+			}
+			if reads++; reads == 1 {
+				fmt.Fprintf(w, `{"runId":%q,"status":"RUNNING","events":[{"id":1,"event":"start","timestamp":"2026-01-01T00:00:00Z"},{"id":2,"event":"step","step":{"text":"old"}}]}`, testRun)
+				return
+			}
+			fmt.Fprintf(w, `{"runId":%q,"status":"SUCCESS","events":[{"id":1,"event":"start","timestamp":"2026-02-01T00:00:00Z"},{"id":2,"event":"end"}]}`, testRun)
+		}))
+		var got []string
+		for e, err := range c.Events(t.Context(), caller, testRun, 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, fmt.Sprintf("%d %s %t", e.ID, e.Type, e.Restarted))
+		}
+		if want := "[1 start false 2 step false 1 start true 2 end false]"; fmt.Sprint(got) != want {
+			t.Errorf("got %v, want %s", got, want)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -106,6 +107,40 @@ func TestApproveAndDeny(t *testing.T) {
 				t.Errorf("a second decision: %+v", f)
 			}
 		})
+	}
+}
+
+// TestLaggingEvents: what was decided is not offered again, though the stored
+// run has not noticed yet.
+func TestLaggingEvents(t *testing.T) {
+	var mu sync.Mutex
+	var stored []byte // the run as it was before the decision
+	bed := testbed.New(t, nil, func(box http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case strings.HasSuffix(r.URL.Path, "/sse"):
+				w.WriteHeader(503)
+			case strings.HasSuffix(r.URL.Path, "/approval") || r.Method == http.MethodPost:
+				box.ServeHTTP(w, r)
+			case stored != nil:
+				w.Write(stored)
+			default:
+				rec := httptest.NewRecorder()
+				box.ServeHTTP(rec, r)
+				if strings.Contains(rec.Body.String(), `"run_approval"`) {
+					stored = rec.Body.Bytes()
+				}
+				w.Write(rec.Body.Bytes())
+			}
+		})
+	})
+	s := bed.Connect(testbed.Newest, nil)
+	got := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: step_ms=0", "approvalStrategy": "ON_START", "waitSeconds": 30})
+	decided := testbed.Call[tools.RunResult](t, s, "approve", map[string]any{"runId": got.RunID, "decision": "approve"})
+	if decided.Status != "PAUSED" || len(decided.PendingApprovals) != 0 {
+		t.Errorf("got %+v", decided)
 	}
 }
 
