@@ -284,7 +284,7 @@ func (f *serverFlags) newServer(v *view.View, log *slog.Logger) (*mcpServer, err
 		server.WithTitle("Runs"), server.WithInstructions(tools.Instructions(o)), server.WithHooks(transport.Hooks()),
 		server.WithToolCapabilities(false), server.WithResourceCapabilities(false, false))
 	tools.Register(srv, o)
-	resources.Register(srv, resources.Options{API: api, View: v, Log: log})
+	resources.Register(srv, resources.Options{API: api, Feeds: feeds, View: v, Log: log})
 	return &mcpServer{mcp: srv, close: func() {
 		feeds.Close()
 		api.Close()

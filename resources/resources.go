@@ -14,14 +14,16 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/view"
 )
 
 // Options are what the resources work with.
 type Options struct {
-	API  *client.Client
-	View *view.View
-	Log  *slog.Logger
+	API   *client.Client
+	Feeds *feed.Hub
+	View  *view.View
+	Log   *slog.Logger
 }
 
 // set is the resources of one server.
@@ -91,13 +93,17 @@ type EventPage struct {
 }
 
 func (s *set) events(ctx context.Context, caller client.Caller, a address) (any, error) {
-	run, err := s.API.GetRun(ctx, caller, a.runID, true)
-	if err != nil {
-		return nil, err
+	page := EventPage{RunID: a.runID, Events: []view.Event{}, LastEventID: a.afterEventID}
+	events, st, ok := s.Feeds.Read(caller, a.runID, a.afterEventID)
+	page.Status = s.View.Line(string(st.Status), 64)
+	if !ok {
+		run, err := s.API.GetRun(ctx, caller, a.runID, true)
+		if err != nil {
+			return nil, err
+		}
+		page.Status, events = s.View.Run(run).Status, run.Events
 	}
-	shown := s.View.Run(run)
-	page := EventPage{RunID: shown.RunID, Status: shown.Status, Events: []view.Event{}, LastEventID: a.afterEventID}
-	for _, e := range run.Events {
+	for _, e := range events {
 		switch {
 		case e.ID <= a.afterEventID:
 		case len(page.Events) == a.limit:

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -188,8 +189,10 @@ func (s *set) readState(ctx context.Context, caller client.Caller, runID string)
 		return nil, feed.State{}, err
 	}
 	st := feed.StateOf(caller, run)
-	if live, ok := s.Feeds.Peek(caller, runID); ok && len(st.Pending) == 0 && run.Status == client.Paused {
-		st.Pending = live.Pending
+	if len(st.Pending) == 0 && run.Status == client.Paused {
+		if _, live, ok := s.Feeds.Read(caller, runID, math.MaxInt64); ok {
+			st.Pending = live.Pending
+		}
 	}
 	return run, st, nil
 }

@@ -102,21 +102,22 @@ func (h *Hub) Keep(caller client.Caller, runID string) bool {
 	return true
 }
 
-// Peek returns the state of a run that is being watched; false when it is not,
-// or nothing is known yet.
-func (h *Hub) Peek(caller client.Caller, runID string) (State, bool) {
+// Read returns the events after a cursor and the state of a run that is being
+// watched; false when it is not, nothing is known yet, or the log no longer
+// reaches back to the cursor.
+func (h *Hub) Read(caller client.Caller, runID string, afterEventID int64) ([]client.Event, State, bool) {
 	h.mu.Lock()
 	f := h.feeds[key{caller.Key, runID}]
 	h.mu.Unlock()
 	if f == nil {
-		return State{}, false
+		return nil, State{}, false
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.version == 0 || f.behind || f.err != nil {
-		return State{}, false
+	if f.version == 0 || f.behind || f.err != nil || afterEventID < f.dropped {
+		return nil, State{}, false
 	}
-	return f.snapshot(), true
+	return f.after(afterEventID), f.snapshot(), true
 }
 
 // join returns the feed of a run with one watcher more; h.mu is held.
@@ -255,6 +256,15 @@ func (f *feed) snapshot() State {
 	s := f.state
 	s.Pending = f.tracker.Pending()
 	return s
+}
+
+// after returns the logged events after a cursor; f.mu is held.
+func (f *feed) after(cursor int64) []client.Event {
+	i, found := f.find(cursor)
+	if found {
+		i++
+	}
+	return slices.Clone(f.log[i:])
 }
 
 func (f *feed) find(cursor int64) (int, bool) {

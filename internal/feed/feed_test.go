@@ -163,18 +163,18 @@ func TestKeep(t *testing.T) {
 			t.Error("kept beyond the limit")
 		}
 		time.Sleep(time.Hour)
-		st, ok := b.hub.Peek(caller, runID)
+		_, st, ok := b.hub.Read(caller, runID, 0)
 		if !ok || len(st.Pending) != 1 {
 			t.Fatalf("an hour later: %+v, %t", st, ok)
 		}
-		if _, ok := b.hub.Peek(client.Caller{Key: "another"}, runID); ok {
+		if _, _, ok := b.hub.Read(client.Caller{Key: "another"}, runID, 0); ok {
 			t.Error("another caller sees the feed")
 		}
 		if err := b.api.AbortRun(t.Context(), caller, runID); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		if _, ok := b.hub.Peek(caller, runID); ok {
+		if _, _, ok := b.hub.Read(caller, runID, 0); ok {
 			t.Error("kept after the end")
 		}
 		if !b.hub.Keep(caller, b.create(t, "", client.ApproveStart)) {
@@ -253,6 +253,27 @@ func TestRefillFails(t *testing.T) {
 		news, err := w.Next(t.Context())
 		if err != nil || len(news.Events) != 4 || news.Events[0].Missing != -1 {
 			t.Errorf("got %d events, %v: %+v", len(news.Events), err, news.Events)
+		}
+	})
+}
+
+// TestRead gives what the log holds, and nothing where it lacks something.
+func TestRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, feed.Options{LogEvents: 4})
+		runID := b.create(t, "steps=20 step_ms=10 end=hold", client.ApproveStart)
+		if _, _, ok := b.hub.Read(caller, runID, 0); ok {
+			t.Error("read without a watcher")
+		}
+		w := b.hub.Watch(caller, runID, 0)
+		defer w.Close()
+		time.Sleep(time.Minute)
+		news, err := w.Next(t.Context())
+		if err != nil || len(news.Pending) != 1 {
+			t.Fatalf("got %+v, %v", news, err)
+		}
+		if events, st, ok := b.hub.Read(caller, runID, 1); !ok || len(events) != len(news.Events)-1 || len(st.Pending) != 1 {
+			t.Errorf("got %d events, %+v, %t", len(events), st, ok)
 		}
 	})
 }

@@ -2,7 +2,6 @@ package feed
 
 import (
 	"context"
-	"slices"
 	"sync"
 
 	"runs-mcp-server/client"
@@ -80,13 +79,7 @@ func (w *Watch) look() (news News, dropped int64, changed <-chan struct{}, err e
 		w.epoch = f.epoch
 	}
 	w.version = f.version
-	news = News{State: f.snapshot()}
-	if i, found := f.find(w.cursor); found {
-		news.Events = slices.Clone(f.log[i+1:])
-	} else {
-		news.Events = slices.Clone(f.log[i:])
-	}
-	return news, f.dropped, nil, nil
+	return News{Events: f.after(w.cursor), State: f.snapshot()}, f.dropped, nil, nil
 }
 
 // refill puts the events that the log dropped before its own, read from the

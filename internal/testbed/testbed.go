@@ -76,7 +76,7 @@ func New(t testing.TB, change func(*tools.Options), front func(sandbox http.Hand
 	b.MCP = server.NewMCPServer("test", "1", server.WithHooks(transport.Hooks()),
 		server.WithToolCapabilities(false), server.WithResourceCapabilities(false, false))
 	tools.Register(b.MCP, o)
-	resources.Register(b.MCP, resources.Options{API: b.API, View: v, Log: log})
+	resources.Register(b.MCP, resources.Options{API: b.API, Feeds: feeds, View: v, Log: log})
 	t.Cleanup(func() {
 		feeds.Close()
 		b.Sandbox.Close()
