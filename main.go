@@ -159,7 +159,7 @@ func (c *stdioCommand) Run(p *process) error {
 	if isTerminal(p.stdin) {
 		fmt.Fprintf(p.stderr, "%s speaks MCP on standard input: an MCP client starts it. To see it work, try: %s demo\n", name, name)
 	}
-	return transport.ServeStdio(client.WithCaller(p.ctx, caller), s.mcp, p.stdin, p.stdout, transport.Options{Logger: log})
+	return transport.ServeStdio(client.WithCaller(p.ctx, caller), s.mcp, p.stdin, p.stdout, transport.Options{Logger: log, Watch: s.watch})
 }
 
 func isTerminal(stream any) bool {
@@ -256,6 +256,7 @@ func (f *serverFlags) logger(v *view.View, stderr io.Writer) *slog.Logger {
 // mcpServer is the wired server and what must be closed after it.
 type mcpServer struct {
 	mcp   *server.MCPServer
+	watch transport.Watch
 	close func()
 }
 
@@ -280,12 +281,16 @@ func (f *serverFlags) newServer(v *view.View, log *slog.Logger) (*mcpServer, err
 		Approvals: tools.Approvals(f.Approvals), ReadOnly: f.ReadOnly, AllowPassThrough: f.AllowPassThrough,
 		AllowAnyUser: f.AllowAnyUser, AllowAnyIntegration: f.AllowAnyIntegrate,
 	}
+	ro := resources.Options{API: api, Feeds: feeds, View: v, Log: log}
+	hooks := transport.Hooks()
+	resources.AddHooks(hooks, ro)
 	srv := server.NewMCPServer(name, version,
-		server.WithTitle("Runs"), server.WithInstructions(tools.Instructions(o)), server.WithHooks(transport.Hooks()),
-		server.WithToolCapabilities(false), server.WithResourceCapabilities(false, false))
+		server.WithTitle("Runs"), server.WithInstructions(tools.Instructions(o)), server.WithHooks(hooks),
+		server.WithToolCapabilities(false), server.WithResourceCapabilities(true, false),
+		server.WithCompletions(), server.WithResourceCompletionProvider(resources.Completions(ro)))
 	tools.Register(srv, o)
-	resources.Register(srv, resources.Options{API: api, Feeds: feeds, View: v, Log: log})
-	return &mcpServer{mcp: srv, close: func() {
+	resources.Register(srv, ro)
+	return &mcpServer{mcp: srv, watch: resources.Watch(ro), close: func() {
 		feeds.Close()
 		api.Close()
 	}}, nil

@@ -88,8 +88,10 @@ func TestOfficialClient(t *testing.T) {
 			if ended.Status != "SUCCESS" || ended.Result == nil {
 				t.Fatalf("got %+v", ended)
 			}
-			if n := len(progress); n != int(ended.LastEventID) {
-				t.Errorf("%d progress notifications for %d events", n, ended.LastEventID)
+			for id := range ended.LastEventID {
+				if message := <-progress; !strings.HasPrefix(message, fmt.Sprintf("%d: ", id+1)) {
+					t.Errorf("progress said %q, want event %d", message, id+1)
+				}
 			}
 			read, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: "run://" + run.RunID + "/events?afterEventId=1&limit=2"})
 			if err != nil || !strings.Contains(read.Contents[0].Text, `"lastEventId":3,"more":true`) {

@@ -65,7 +65,7 @@ func (s *set) handler(read func(context.Context, client.Caller, address) (any, e
 		}
 		if err != nil {
 			s.Log.Info("a resource could not be read", "error", err)
-			return nil, errors.New(s.View.Line(err.Error(), 400))
+			return nil, s.shown(err)
 		}
 		text, err := json.Marshal(value)
 		if err != nil {
@@ -74,6 +74,9 @@ func (s *set) handler(read func(context.Context, client.Caller, address) (any, e
 		return []mcp.ResourceContents{mcp.TextResourceContents{URI: req.Params.URI, MIMEType: "application/json", Text: string(text)}}, nil
 	}
 }
+
+// shown is an error with a text fit to show.
+func (s *set) shown(err error) error { return errors.New(s.View.Line(err.Error(), 400)) }
 
 func (s *set) run(ctx context.Context, caller client.Caller, a address) (any, error) {
 	run, err := s.API.GetRun(ctx, caller, a.runID, false)

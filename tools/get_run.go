@@ -52,10 +52,13 @@ func (s *set) getRun(ctx context.Context, caller client.Caller, args getRunArgs)
 // readOrWait tells how a run stands after a wait of so many seconds from the
 // call's arrival; page collects the events after the cursor.
 func (s *set) readOrWait(ctx context.Context, caller client.Caller, runID string, after int64, waitSeconds int, page *eventPage, withContext bool) (RunResult, error) {
-	end, waitedFor := "", feed.State{}
+	end, waitedFor, shown := "", feed.State{}, after
 	if waitSeconds > 0 {
 		deadline := arrivalOf(ctx).at.Add(time.Duration(waitSeconds) * time.Second)
-		w := &waiter{set: s, runID: runID, after: after, deadline: deadline, take: page.add}
+		w := &waiter{set: s, runID: runID, after: after, deadline: deadline, take: func(e client.Event) {
+			page.add(e)
+			shown = e.ID
+		}}
 		var err error
 		if end, err = w.wait(ctx, caller); err != nil {
 			return RunResult{}, err
@@ -66,11 +69,10 @@ func (s *set) readOrWait(ctx context.Context, caller client.Caller, runID string
 	if err != nil {
 		return RunResult{}, err
 	}
-	if waitSeconds == 0 {
-		for _, e := range run.Events {
-			if e.ID > after {
-				page.add(e)
-			}
+	// What happened since the wait ended belongs to the state that was read.
+	for _, e := range run.Events {
+		if e.ID > shown {
+			page.add(e)
 		}
 	}
 	if end == endFinished && !run.Status.Terminal() {

@@ -34,14 +34,8 @@ func eachRevision(t *testing.T, test func(t *testing.T, version string)) {
 // TestWholeJob starts a run, watches it, and gets its result.
 func TestWholeJob(t *testing.T) {
 	eachRevision(t, func(t *testing.T, version string) {
-		var mu sync.Mutex
-		var seen []string
-		bed := testbed.New(t, nil, nil)
-		s := bed.Connect(version, func(_ any, message string) {
-			mu.Lock()
-			defer mu.Unlock()
-			seen = append(seen, message)
-		})
+		seen := make(chan string, 100)
+		s := testbed.New(t, nil, nil).Connect(version, func(_ any, message string) { seen <- message })
 		got := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "Find overdue invoices", "context": "sandbox: steps=3 step_ms=1", "waitSeconds": 30})
 		if !got.Finished || got.Status != "SUCCESS" || got.WaitEnded != "finished" || got.Result == nil || got.Plan == nil {
 			t.Fatalf("got %+v", got)
@@ -53,10 +47,10 @@ func TestWholeJob(t *testing.T) {
 		if again.Context != "" {
 			t.Error("the context is shown without being asked for")
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		if len(seen) != 6 || seen[5] != "6: ended: SUCCESS" {
-			t.Errorf("progress said %q", seen)
+		for i, want := range []string{"QUEUED", "started", "Look up", "Search", "Find", "ended: SUCCESS"} {
+			if message := <-seen; !strings.HasPrefix(message, fmt.Sprintf("%d: %s", i+1, want)) {
+				t.Errorf("progress said %q, want %d: %s", message, i+1, want)
+			}
 		}
 	})
 }

@@ -61,11 +61,14 @@ type batch struct {
 // send implements sink.
 func (b *batch) send(line []byte) error { return b.out.send(line) }
 
+// ask implements sink.
+func (b *batch) ask(line []byte) error { return b.out.ask(line) }
+
 // answer implements sink.
-func (b *batch) answer(line []byte) error {
+func (b *batch) answer(a answer) error {
 	b.mu.Lock()
-	if line != nil {
-		b.answers = append(b.answers, line)
+	if a.line != nil {
+		b.answers = append(b.answers, a.line)
 	}
 	b.left--
 	last := b.left == 0
@@ -74,8 +77,8 @@ func (b *batch) answer(line []byte) error {
 		return nil
 	}
 	if len(b.answers) == 0 {
-		return b.out.answer(nil)
+		return b.out.answer(answer{})
 	}
 	all := append([]byte{'['}, bytes.Join(b.answers, []byte{','})...)
-	return b.out.answer(append(all, ']'))
+	return b.out.answer(answer{line: append(all, ']')})
 }

@@ -20,11 +20,21 @@ const notesBuffered = 64
 // sink takes what a call writes, one whole message at a time, always from one
 // goroutine per call.
 type sink interface {
-	// send writes a notification, or a request of ours.
+	// send writes a notification.
 	send(line []byte) error
+	// ask writes a request of ours.
+	ask(line []byte) error
 	// answer ends the call. It is called exactly once for every message
-	// that came in, with nil when it gets no answer.
-	answer(line []byte) error
+	// that came in.
+	answer(a answer) error
+}
+
+// answer is what a message gets in the end. A pipe wants its line only, HTTP
+// makes a status of the rest.
+type answer struct {
+	line    []byte // nil when the message gets no answer
+	code    int    // of a JSON-RPC error; 0 of a result
+	refused bool   // the message was not handed to mcp-go
 }
 
 // call is one request being answered, or one notification being taken in, and
@@ -44,11 +54,13 @@ type call struct {
 	cancel context.CancelCauseFunc
 
 	notes chan mcp.JSONRPCNotification
-	asks  chan []byte   // requests of ours, on their way to the sink
+	asks  chan asking   // requests of ours, on their way to the sink
 	over  chan struct{} // closed when the handler has returned
 
+	subs *subscriptions // the peer's in the old era, a listen's own in the new, else nil
+
 	cancelled bool    // by the client; guarded by peer.mu
-	missing   *string // the resource that was not found, set by Hooks in the handler's goroutine
+	special   *answer // what Hooks make of an error that mcp-go has no code for, in the handler's goroutine
 }
 
 // newCall makes a call. One of the new era has a session and a client state of
@@ -60,12 +72,17 @@ func newCall(p *peer, m *message) *call {
 		msg:         m,
 		session:     p.session,
 		notes:       make(chan mcp.JSONRPCNotification, notesBuffered),
-		asks:        make(chan []byte),
+		asks:        make(chan asking),
 		over:        make(chan struct{}),
+		subs:        p.subs,
 	}
 	if m.modern() {
 		c.clientState = &clientState{initialized: true}
 		c.session = uuid.NewString()
+		c.subs = nil
+		if m.listens() && p.watch != nil {
+			c.subs = newSubscriptions(p.watch, c.noteUpdate)
+		}
 	}
 	return c
 }
@@ -78,10 +95,11 @@ func (c *call) SessionID() string { return c.session }
 func (c *call) NotificationChannel() chan<- mcp.JSONRPCNotification { return c.notes }
 
 var (
-	_ server.SessionWithClientInfo      = (*call)(nil)
-	_ server.SessionWithLogging         = (*call)(nil)
-	_ server.SessionWithElicitation     = (*call)(nil)
-	_ server.SessionWithProtocolVersion = (*call)(nil)
+	_ server.SessionWithClientInfo               = (*call)(nil)
+	_ server.SessionWithLogging                  = (*call)(nil)
+	_ server.SessionWithElicitation              = (*call)(nil)
+	_ server.SessionWithProtocolVersion          = (*call)(nil)
+	_ server.SessionWithResourceSubscriptionsErr = (*call)(nil)
 )
 
 // runner runs calls against the server. Both transports have one.
@@ -100,19 +118,21 @@ func (r *runner) run(c *call, out sink) {
 		select {
 		case n := <-c.notes:
 			p.note(n)
-		case line := <-c.asks:
-			p.rest()
-			p.send(line)
+		case a := <-c.asks:
+			p.ask(a)
 		case resp := <-done:
+			if c.msg.modern() { // else they are the peer's
+				c.subs.close()
+			}
 			// What the handler sent before it returned is in the buffer by now.
 			p.rest()
 			close(c.over)
-			var line []byte
+			var a answer
 			if c.peer.finish(c) {
-				line = r.line(c, resp)
+				a = r.answer(c, resp)
 			}
 			c.cancel(nil)
-			if err := out.answer(line); err != nil {
+			if err := out.answer(a); err != nil {
 				p.failed(err)
 			}
 			return
@@ -134,22 +154,27 @@ func (r *runner) handle(c *call, done chan<- mcp.JSONRPCMessage) {
 	resp = r.srv.HandleMessage(r.srv.WithContext(c.ctx, c), c.msg.inner(c.inner))
 }
 
-// line is the answer as it goes out.
-func (r *runner) line(c *call, resp mcp.JSONRPCMessage) []byte {
+// answer is the answer as it goes out.
+func (r *runner) answer(c *call, resp mcp.JSONRPCMessage) answer {
 	switch resp := resp.(type) {
 	case mcp.JSONRPCResponse:
 		line, err := resultAnswer(c.msg.id, c.result(resp.Result))
 		if err == nil {
-			return line
+			return answer{line: line}
 		}
 		r.log.Error("result is not JSON", "id", short(c.msg.id), "method", short(c.msg.method), "error", err)
 	case mcp.JSONRPCError:
-		if c.missing != nil {
-			return c.notFound()
+		if c.special != nil {
+			return *c.special
 		}
-		return errorAnswer(c.msg.id, resp.Error.Code, resp.Error.Message, resp.Error.Data)
+		return c.failure(resp.Error.Code, resp.Error.Message, resp.Error.Data)
 	}
-	return errorAnswer(c.msg.id, mcp.INTERNAL_ERROR, internalError, nil)
+	return c.failure(mcp.INTERNAL_ERROR, internalError, nil)
+}
+
+// failure is the answer that carries an error.
+func (c *call) failure(code int, text string, data any) answer {
+	return answer{line: errorAnswer(c.msg.id, code, text, data), code: code}
 }
 
 // result is mcp-go's result, with the id of a listen as the client knows it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -128,16 +129,18 @@ type recorded struct {
 	answers []string
 }
 
-func (r *recorded) send(line []byte) error   { r.sent = append(r.sent, string(line)); return nil }
-func (r *recorded) answer(line []byte) error { r.answers = append(r.answers, string(line)); return nil }
+func (r *recorded) send(line []byte) error { r.sent = append(r.sent, string(line)); return nil }
+func (r *recorded) ask(line []byte) error  { return r.send(line) }
+func (r *recorded) answer(a answer) error  { r.answers = append(r.answers, string(a.line)); return nil }
 
 func TestACallNeedsOnlyASink(t *testing.T) {
 	f := newFixture()
 	close(f.release)
 	d := dispatcher{
 		runner: runner{srv: f.srv, log: slog.New(slog.DiscardHandler)},
-		peer:   newPeer(time.Second),
-		slots:  make(chan struct{}, 1),
+		peer:   newPeer(Options{ElicitationTimeout: time.Second}, nil),
+		enter:  slots(1),
+		calls:  new(sync.WaitGroup),
 	}
 	var out recorded
 	d.data(t.Context(), []byte(toolCall("1", "slow", `"t"`)), &out)

@@ -18,8 +18,25 @@ const overloaded = -32000
 type dispatcher struct {
 	runner
 	peer  *peer
-	slots chan struct{}  // one per call in a goroutine, until its answer is written
-	calls sync.WaitGroup // those goroutines
+	enter entrance        // one place per call in a goroutine, until its answer is written
+	calls *sync.WaitGroup // those goroutines
+}
+
+// entrance gives a call its place: leave gives it back. If there is none, full
+// says which limit was reached.
+type entrance func() (leave func(), full string)
+
+// slots is an entrance with n places.
+func slots(n int) entrance {
+	taken := make(chan struct{}, n)
+	return func() (leave func(), full string) {
+		select {
+		case taken <- struct{}{}:
+			return func() { <-taken }, ""
+		default:
+			return nil, "the limit is " + strconv.Itoa(n)
+		}
+	}
 }
 
 // data takes one message or array of messages. When it returns, what must be
@@ -52,13 +69,18 @@ func (d *dispatcher) one(ctx context.Context, data json.RawMessage, out sink, ba
 		d.refuse(invalid(m.id, text), out)
 		return
 	}
+	d.message(ctx, m, out)
+}
+
+// message takes one message that is parsed.
+func (d *dispatcher) message(ctx context.Context, m *message, out sink) {
 	switch {
 	case m.kind == response:
 		d.peer.deliver(m)
-		d.answer(out, nil)
+		d.answer(out, answer{})
 	case m.kind == notification && m.method == string(mcp.MethodNotificationCancelled):
 		d.peer.cancel(m)
-		d.answer(out, nil)
+		d.answer(out, answer{})
 	default:
 		d.call(ctx, m, out)
 	}
@@ -68,25 +90,26 @@ func (d *dispatcher) one(ctx context.Context, data json.RawMessage, out sink, ba
 // matters, else in a goroutine if there is room for one more.
 func (d *dispatcher) call(ctx context.Context, m *message, out sink) {
 	aside := m.kind == request && !inOrder(m.method)
+	leave, full := func() {}, ""
 	if aside {
-		select {
-		case d.slots <- struct{}{}:
-		default:
-			d.refuse(&refusal{id: m.id, code: overloaded, text: "too many calls in flight: the limit is " + strconv.Itoa(cap(d.slots)) +
-				". Wait for one to be answered or cancel one, then send this again."}, out)
-			return
-		}
+		leave, full = d.enter()
+	}
+	if full != "" {
+		d.refuse(&refusal{id: m.id, code: overloaded, text: "too many calls in flight: " + full +
+			". Wait for one to be answered or cancel one, then send this again."}, out)
+		return
 	}
 	c, refused := d.peer.begin(ctx, m)
 	switch {
 	case refused != nil:
-		if aside {
-			<-d.slots
-		}
+		leave()
 		d.refuse(refused, out)
 	case aside:
+		myTurn, done := d.peer.turn(m)
 		d.calls.Go(func() {
-			defer func() { <-d.slots }()
+			defer leave()
+			<-myTurn
+			defer close(done)
 			d.run(c, out)
 		})
 	default:
@@ -96,11 +119,11 @@ func (d *dispatcher) call(ctx context.Context, m *message, out sink) {
 
 // inOrder reports whether a request is answered before the next message is
 // looked at: those that change what later ones mean, and those that are quick.
+// Subscribing is neither: it keeps its own order (peer.turn).
 func inOrder(method string) bool {
 	switch mcp.MCPMethod(method) {
 	case mcp.MethodInitialize, mcp.MethodPing, mcp.MethodServerDiscover, mcp.MethodSetLogLevel,
-		mcp.MethodToolsList, mcp.MethodPromptsList, mcp.MethodResourcesList, mcp.MethodResourcesTemplatesList,
-		mcp.MethodResourcesSubscribe, mcp.MethodResourcesUnsubscribe:
+		mcp.MethodToolsList, mcp.MethodPromptsList, mcp.MethodResourcesList, mcp.MethodResourcesTemplatesList:
 		return true
 	}
 	return false
@@ -114,4 +137,4 @@ func (d *dispatcher) refuse(r *refusal, out sink) {
 
 // answer ends a message that was no call. An error means that the client is
 // gone; whoever owns the sink knows.
-func (d *dispatcher) answer(out sink, line []byte) { _ = out.answer(line) }
+func (d *dispatcher) answer(out sink, a answer) { _ = out.answer(a) }

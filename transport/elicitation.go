@@ -39,14 +39,29 @@ func (c *call) RequestElicitation(ctx context.Context, ask mcp.ElicitationReques
 	return nobodyDecided(), nil
 }
 
-// put hands a request of ours to the goroutine that writes for this call.
+// asking is a request of ours, or its withdrawal, on its way to the sink.
+type asking struct {
+	line []byte
+	sent chan error // gets the sink's word, once; has room for it
+}
+
+// put hands a request of ours to the goroutine that writes for this call, and
+// reports whether it went out.
 func (c *call) put(ctx context.Context, line []byte) bool {
+	a := asking{line: line, sent: make(chan error, 1)}
 	select {
-	case c.asks <- line:
-		return true
+	case c.asks <- a:
 	case <-ctx.Done():
+		return false
 	case <-c.peer.gone:
+		return false
 	case <-c.over:
+		return false
+	}
+	select {
+	case err := <-a.sent:
+		return err == nil
+	case <-ctx.Done():
 	}
 	return false
 }

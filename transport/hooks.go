@@ -3,41 +3,80 @@ package transport
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 )
 
-// Hooks are what the MCPServer must be made with (server.WithHooks) for resource
-// handlers to be able to say "not found": by returning an error that wraps
-// server.ErrResourceNotFound. mcp-go makes -32603 with the raw text of it, as of
-// any error. The answer becomes what the client's revision says: -32002 before
-// 2026-07-28, -32602 since, both with data.uri. More hooks may be added.
+// Hooks are what the MCPServer must be made with (server.WithHooks). More hooks
+// may be added. They let
+//
+//   - resource handlers say "not found", by returning an error that wraps
+//     server.ErrResourceNotFound. mcp-go makes -32603 with the raw text of it,
+//     as of any error. The answer becomes what the client's revision says:
+//     -32002 before 2026-07-28, -32602 since, both with data.uri;
+//   - any handler say that the client can't do what the call needs, by an error
+//     that wraps mcp.MissingRequiredClientCapabilityError: -32021;
+//   - a listen be acknowledged only with the resources that Options.Watch
+//     watches for it.
 func Hooks() *server.Hooks {
 	h := &server.Hooks{}
-	h.AddOnError(noteNotFound)
+	h.AddOnError(noteSpecial)
+	h.AddBeforeSubscriptionsListen(trimListen)
 	return h
 }
 
-// noteNotFound marks the call; its answer is made when mcp-go's is there.
-func noteNotFound(ctx context.Context, _ any, _ mcp.MCPMethod, message any, err error) {
+// noteSpecial makes the call's answer for errors that mcp-go has no code for.
+func noteSpecial(ctx context.Context, _ any, _ mcp.MCPMethod, message any, err error) {
 	c, ok := server.ClientSessionFromContext(ctx).(*call)
-	if !ok || !errors.Is(err, server.ErrResourceNotFound) {
+	if !ok {
+		return
+	}
+	if lacks, ok := errors.AsType[mcp.MissingRequiredClientCapabilityError](err); ok {
+		c.answerSpecially(mcp.MISSING_REQUIRED_CLIENT_CAPABILITY, lacks.Error(),
+			map[string]any{"requiredCapabilities": map[string]any{lacks.Capability: struct{}{}}})
+	}
+	if !errors.Is(err, server.ErrResourceNotFound) {
 		return
 	}
 	switch m := message.(type) {
 	case *mcp.ReadResourceRequest:
-		c.missing = &m.Params.URI
+		c.notFound(m.Params.URI)
 	case *mcp.SubscribeRequest:
-		c.missing = &m.Params.URI
+		c.notFound(m.Params.URI)
 	}
 }
 
-// notFound is the answer for a resource that isn't there.
-func (c *call) notFound() []byte {
+// notFound answers for a resource that isn't there.
+func (c *call) notFound(uri string) {
 	code := mcp.RESOURCE_NOT_FOUND
 	if c.msg.modern() {
 		code = mcp.INVALID_PARAMS
 	}
-	return errorAnswer(c.msg.id, code, server.ErrResourceNotFound.Error(), map[string]string{"uri": *c.missing})
+	c.answerSpecially(code, server.ErrResourceNotFound.Error(), map[string]string{"uri": uri})
+}
+
+// answerSpecially sets the answer that replaces mcp-go's error.
+func (c *call) answerSpecially(code int, text string, data any) {
+	a := c.failure(code, text, data)
+	c.special = &a
+}
+
+// trimListen watches what a listen asks for, and leaves in its filter what is
+// watched. What can't be is left out without an error, as the specification
+// asks: the acknowledgement says what was honoured.
+func trimListen(ctx context.Context, _ any, m *mcp.SubscriptionsListenRequest) {
+	c, ok := server.ClientSessionFromContext(ctx).(*call)
+	if !ok || c.subs == nil {
+		return
+	}
+	wanted := m.Params.Notifications.ResourceSubscriptions
+	var watched []string
+	for _, uri := range wanted {
+		if !slices.Contains(watched, uri) && c.subs.add(c.ctx, uri) == nil {
+			watched = append(watched, uri)
+		}
+	}
+	m.Params.Notifications.ResourceSubscriptions = watched
 }

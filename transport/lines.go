@@ -123,10 +123,13 @@ func (w *lineWriter) send(line []byte) error {
 	}
 }
 
+// ask implements sink.
+func (w *lineWriter) ask(line []byte) error { return w.send(line) }
+
 // answer implements sink.
-func (w *lineWriter) answer(line []byte) error {
-	if line == nil {
+func (w *lineWriter) answer(a answer) error {
+	if a.line == nil {
 		return nil
 	}
-	return w.send(line)
+	return w.send(a.line)
 }

@@ -41,10 +41,13 @@ type refusal struct {
 	id   json.RawMessage // nil when it could not be told
 	code int
 	text string
+	data any // may be nil
 }
 
-// answer is the refusal as a line for the client.
-func (r *refusal) answer() []byte { return errorAnswer(r.id, r.code, r.text, nil) }
+// answer is the refusal for the client.
+func (r *refusal) answer() answer {
+	return answer{line: errorAnswer(r.id, r.code, r.text, r.data), code: r.code, refused: true}
+}
 
 // invalid makes the refusal of a message that is JSON but breaks a rule.
 func invalid(id json.RawMessage, text string) *refusal {

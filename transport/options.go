@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"time"
@@ -23,7 +24,23 @@ type Options struct {
 	// ElicitationTimeout is how long a person may take to answer. Default
 	// 5 min.
 	ElicitationTimeout time.Duration
+	// Watch begins to watch a resource for a subscriber. Default nil: nothing
+	// can be watched, and subscriptions are answered as mcp-go does. With it,
+	// the server needs server.WithResourceCapabilities(true, …).
+	Watch Watch
 }
+
+// Watch begins to watch a resource for one subscriber. An error refuses the
+// subscription; one that wraps server.ErrResourceNotFound says that there is
+// nothing of that name for this caller.
+//
+// ctx has the values of the subscribing call and is done when the subscription
+// ends, or when the call does before Watch has returned. changed may be called
+// from any goroutine, also before Watch returns; it never blocks, and what meta
+// says last is what the client hears, as _meta of notifications/resources/updated.
+// The map is not to be changed any more. stop is called once, and must not wait for a changed
+// under way to return.
+type Watch func(ctx context.Context, uri string, changed func(meta map[string]any)) (stop func(), err error)
 
 // checked is a copy with the defaults filled in.
 func (o Options) checked() (Options, error) {

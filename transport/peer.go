@@ -16,7 +16,8 @@ import (
 var (
 	// ErrShutdown is the cause when the server stops.
 	ErrShutdown = errors.New("the server is shutting down")
-	// ErrCancelled is the cause when the client sent notifications/cancelled.
+	// ErrCancelled is the cause when the client sent notifications/cancelled,
+	// or closed the response of an HTTP request of the new era.
 	ErrCancelled = errors.New("cancelled by the client")
 	// ErrClientGone is the cause when the client can no longer be written to,
 	// or has ended its input and would never end the call itself.
@@ -31,25 +32,44 @@ type peer struct {
 
 	askTime time.Duration // how long a person may take to answer a request of ours
 
+	watch Watch          // nil: nothing can be watched
+	subs  *subscriptions // of the old era; nil without watch
+
 	gone chan struct{} // closed when no message will come from it any more
 
 	mu       sync.Mutex // guards all below
 	left     bool       // gone is closed
+	ended    error      // why every call is cancelled, also those to come; nil: they are not
 	calls    map[string]*call
 	serial   uint64                   // of the last call, for its id inside
 	asked    map[string]chan *message // requests of ours, by id
 	askedNum uint64
+	lastTurn chan struct{} // closed when the last subscribe or unsubscribe so far is done
 }
 
-// newPeer is a client that has said nothing yet.
-func newPeer(askTime time.Duration) *peer {
-	return &peer{
+// newPeer is a client that has said nothing yet. update brings it the lines of
+// its subscriptions in the old era; it blocks until the client has room.
+func newPeer(opts Options, update func(ctx context.Context, line []byte) error) *peer {
+	p := &peer{
 		session: uuid.NewString(),
-		askTime: askTime,
+		askTime: opts.ElicitationTimeout,
+		watch:   opts.Watch,
 		gone:    make(chan struct{}),
 		calls:   make(map[string]*call),
 		asked:   make(map[string]chan *message),
 	}
+	p.lastTurn = make(chan struct{})
+	close(p.lastTurn)
+	if opts.Watch != nil {
+		p.subs = newSubscriptions(opts.Watch, func(ctx context.Context, uri string, meta map[string]any) error {
+			line, err := outgoing(nil, mcp.MethodNotificationResourceUpdated, updateParams(uri, meta))
+			if err != nil {
+				return nil // a meta that is no JSON; there is nothing to tell
+			}
+			return update(ctx, line)
+		})
+	}
+	return p
 }
 
 // begin makes the call for a request or notification and puts a request among
@@ -67,10 +87,30 @@ func (p *peer) begin(ctx context.Context, m *message) (*call, *refusal) {
 		c.inner = strconv.FormatUint(p.serial, 10)
 	}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
-	if p.left && m.listens() {
+	switch {
+	case p.ended != nil:
+		c.cancel(p.ended)
+	case p.left && m.listens():
 		c.cancel(ErrClientGone)
 	}
 	return c, nil
+}
+
+// turn gives a subscribe or an unsubscribe its place in their order: it begins
+// when myTurn is closed, and closes done. Others need not wait.
+func (p *peer) turn(m *message) (myTurn <-chan struct{}, done chan<- struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	mine := make(chan struct{})
+	switch mcp.MCPMethod(m.method) {
+	case mcp.MethodResourcesSubscribe, mcp.MethodResourcesUnsubscribe:
+		last := p.lastTurn
+		p.lastTurn = mine
+		return last, mine
+	}
+	now := make(chan struct{})
+	close(now)
+	return now, mine
 }
 
 // finish takes a call from those in flight, from when on a cancel comes late.
@@ -109,6 +149,24 @@ func (p *peer) cancel(m *message) {
 func (p *peer) leave() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.leaveLocked()
+}
+
+// end cancels all calls, those to come too. The first cause stays.
+func (p *peer) end(cause error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended != nil {
+		return
+	}
+	p.ended = cause
+	for _, c := range p.calls {
+		c.cancel(cause)
+	}
+	p.leaveLocked()
+}
+
+func (p *peer) leaveLocked() {
 	if p.left {
 		return
 	}

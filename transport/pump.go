@@ -58,6 +58,13 @@ func (p *pump) write(n mcp.JSONRPCNotification) {
 	p.send(line)
 }
 
+// ask sends a request of ours; that it can't reach the client is no reason to
+// end the call.
+func (p *pump) ask(a asking) {
+	p.rest()
+	a.sent <- p.out.ask(a.line)
+}
+
 func (p *pump) send(line []byte) {
 	if err := p.out.send(line); err != nil {
 		p.failed(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -30,14 +31,16 @@ func ServeStdio(ctx context.Context, srv *server.MCPServer, in io.Reader, out io
 	}
 	calls, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
+	lines := newLineWriter(out)
 	l := &stdio{
 		dispatcher: dispatcher{
 			runner: runner{srv: srv, log: opts.Logger},
-			peer:   newPeer(opts.ElicitationTimeout),
-			slots:  make(chan struct{}, opts.MaxCalls),
+			peer:   newPeer(opts, func(_ context.Context, line []byte) error { return lines.send(line) }),
+			enter:  slots(opts.MaxCalls),
+			calls:  new(sync.WaitGroup),
 		},
 		limit:  opts.LineLimit,
-		out:    newLineWriter(out),
+		out:    lines,
 		lines:  make(chan inputLine),
 		read:   make(chan struct{}),
 		served: make(chan error, 1),
@@ -106,6 +109,7 @@ func (l *stdio) serve(ctx, calls context.Context, stop func()) {
 	err := l.dispatch(ctx, calls)
 	stop()
 	l.calls.Wait()
+	l.peer.subs.close()
 	close(l.out.lines)
 	select {
 	case <-l.out.done:

@@ -40,7 +40,7 @@ type Hub struct {
 	mu    sync.Mutex // guards feeds, kept and the watcher counts of feeds
 	feeds map[key]*feed
 	kept  int
-	wg    sync.WaitGroup // one for each feed's goroutine
+	wg    sync.WaitGroup // one for each goroutine of a feed or follower
 }
 
 // key tells feeds apart: what one API key may see says nothing of another's.
@@ -68,9 +68,11 @@ func setDefault[T comparable](to *T, value T) {
 	}
 }
 
-// Close ends all feeds and waits for them. Watchers see their end.
+// Close ends all feeds and followers and waits for them. Watchers see their end.
 func (h *Hub) Close() {
-	h.stop()
+	h.mu.Lock()
+	h.stop() // under the lock: whoever starts a goroutine holds it
+	h.mu.Unlock()
 	h.wg.Wait()
 }
 
@@ -79,6 +81,35 @@ func (h *Hub) Watch(caller client.Caller, runID string, afterEventID int64) *Wat
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return &Watch{hub: h, feed: h.join(caller, runID), cursor: afterEventID}
+}
+
+// Follow calls tell with the run's news, in a goroutine of the hub, until ctx
+// is done, the run has ended or can no longer be watched. Of a flood of events
+// it may tell the newest alone.
+func (h *Hub) Follow(ctx context.Context, caller client.Caller, runID string, tell func(News)) {
+	w := h.Watch(caller, runID, 0)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ctx.Err() != nil {
+		return
+	}
+	h.wg.Go(func() {
+		defer w.Close()
+		for {
+			news, _, err := w.wait(ctx)
+			if err != nil {
+				if ctx.Err() == nil && h.ctx.Err() == nil {
+					h.opts.Logger.Warn("a subscribed run can no longer be watched", "runId", runID, "error", err)
+				}
+				return
+			}
+			w.pass(news)
+			tell(news)
+			if news.Ended {
+				return
+			}
+		}
+	})
 }
 
 // Keep watches a run until it ends, whoever else does: an approval link may
@@ -126,6 +157,10 @@ func (h *Hub) join(caller client.Caller, runID string) *feed {
 	f := h.feeds[k]
 	if f == nil || f.ctx.Err() != nil {
 		f = newFeed(h, caller, runID)
+		if h.ctx.Err() != nil {
+			f.finish(&client.Error{Kind: client.Canceled, Op: "watch", Message: "the server is stopping"})
+			return f
+		}
 		h.feeds[k] = f
 		h.wg.Go(func() {
 			f.run()

@@ -36,27 +36,45 @@ func (w *Watch) Cursor() int64 { return w.cursor }
 // Next waits until something happened since it was last called and returns
 // it: events after the cursor, or a new state alone (no events). After News
 // with Ended nothing more comes. Its error is the cause of ctx, or a
-// [client.Error]: the run cannot be watched.
+// [client.Error]: the run cannot be watched, or what the log dropped cannot be
+// read; then nothing is passed over, and Next may be called again.
 func (w *Watch) Next(ctx context.Context) (News, error) {
+	version := w.version
+	news, dropped, err := w.wait(ctx)
+	if err != nil {
+		return News{}, err
+	}
+	if w.cursor < dropped {
+		older, err := w.older(ctx, dropped)
+		if err != nil {
+			w.version = version
+			return News{}, err
+		}
+		news.Events = append(older, news.Events...)
+	}
+	w.pass(news)
+	return news, nil
+}
+
+// wait waits for what is new in the log.
+func (w *Watch) wait(ctx context.Context) (news News, dropped int64, err error) {
 	for {
 		news, dropped, changed, err := w.look()
-		switch {
-		case err != nil:
-			return News{}, err
-		case changed == nil:
-			if w.cursor < dropped {
-				news.Events = w.refill(ctx, news.Events, dropped)
-			}
-			if n := len(news.Events); n > 0 {
-				w.cursor = news.Events[n-1].ID
-			}
-			return news, nil
+		if err != nil || changed == nil {
+			return news, dropped, err
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return News{}, context.Cause(ctx)
+			return News{}, 0, context.Cause(ctx)
 		}
+	}
+}
+
+// pass moves the cursor behind the news.
+func (w *Watch) pass(news News) {
+	if n := len(news.Events); n > 0 {
+		w.cursor = news.Events[n-1].ID
 	}
 }
 
@@ -82,15 +100,14 @@ func (w *Watch) look() (news News, dropped int64, changed <-chan struct{}, err e
 	return News{Events: f.after(w.cursor), State: f.snapshot()}, f.dropped, nil, nil
 }
 
-// refill puts the events that the log dropped before its own, read from the
-// API; where they cannot be read the first event says that some are missing.
-func (w *Watch) refill(ctx context.Context, events []client.Event, dropped int64) []client.Event {
+// older reads the events that the log dropped from the API.
+func (w *Watch) older(ctx context.Context, dropped int64) ([]client.Event, error) {
 	run, err := w.hub.api.GetRun(ctx, w.feed.caller, w.feed.runID, true)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if err != nil {
-		if len(events) > 0 {
-			events[0].Missing = -1
-		}
-		return events
+		return nil, err
 	}
 	var older []client.Event
 	for _, e := range run.Events {
@@ -98,5 +115,5 @@ func (w *Watch) refill(ctx context.Context, events []client.Event, dropped int64
 			older = append(older, e)
 		}
 	}
-	return append(older, events...)
+	return older, nil
 }

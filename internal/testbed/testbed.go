@@ -33,6 +33,7 @@ type Bed struct {
 	Sandbox *sandbox.Sandbox
 	API     *client.Client
 	MCP     *server.MCPServer
+	Watch   transport.Watch
 	Caller  client.Caller
 	Log     *Buffer // what the server logged, at debug level
 
@@ -73,10 +74,15 @@ func New(t testing.TB, change func(*tools.Options), front func(sandbox http.Hand
 	if change != nil {
 		change(&o)
 	}
-	b.MCP = server.NewMCPServer("test", "1", server.WithHooks(transport.Hooks()),
-		server.WithToolCapabilities(false), server.WithResourceCapabilities(false, false))
+	ro := resources.Options{API: b.API, Feeds: feeds, View: v, Log: log}
+	b.Watch = resources.Watch(ro)
+	hooks := transport.Hooks()
+	resources.AddHooks(hooks, ro)
+	b.MCP = server.NewMCPServer("test", "1", server.WithHooks(hooks),
+		server.WithToolCapabilities(false), server.WithResourceCapabilities(true, false),
+		server.WithCompletions(), server.WithResourceCompletionProvider(resources.Completions(ro)))
 	tools.Register(b.MCP, o)
-	resources.Register(b.MCP, resources.Options{API: b.API, Feeds: feeds, View: v, Log: log})
+	resources.Register(b.MCP, ro)
 	t.Cleanup(func() {
 		feeds.Close()
 		b.Sandbox.Close()
@@ -90,20 +96,26 @@ func New(t testing.TB, change func(*tools.Options), front func(sandbox http.Hand
 // the progress messages, nil ignores them.
 func (b *Bed) Connect(version string, onProgress func(token any, message string)) *sdk.ClientSession {
 	b.t.Helper()
-	serverIn, clientOut := io.Pipe()
-	clientIn, serverOut := io.Pipe()
-	ended := make(chan error, 1)
-	go func() {
-		ended <- transport.ServeStdio(client.WithCaller(context.Background(), b.Caller), b.MCP, serverIn, serverOut, transport.Options{})
-		serverOut.Close()
-	}()
-	c := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, &sdk.ClientOptions{
+	return b.ConnectWith(version, &sdk.ClientOptions{
 		ProgressNotificationHandler: func(_ context.Context, r *sdk.ProgressNotificationClientRequest) {
 			if onProgress != nil {
 				onProgress(r.Params.ProgressToken, r.Params.Message)
 			}
 		},
 	})
+}
+
+// ConnectWith connects the official client with options of its own.
+func (b *Bed) ConnectWith(version string, o *sdk.ClientOptions) *sdk.ClientSession {
+	b.t.Helper()
+	serverIn, clientOut := io.Pipe()
+	clientIn, serverOut := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- transport.ServeStdio(client.WithCaller(context.Background(), b.Caller), b.MCP, serverIn, serverOut, transport.Options{Watch: b.Watch})
+		serverOut.Close()
+	}()
+	c := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, o)
 	session, err := c.Connect(b.t.Context(), &sdk.IOTransport{Reader: clientIn, Writer: clientOut}, &sdk.ClientSessionOptions{ProtocolVersion: version})
 	if err != nil {
 		b.t.Fatal(err)

@@ -1,0 +1,107 @@
+package resources
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"strconv"
+	"strings"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+
+	"runs-mcp-server/client"
+)
+
+const (
+	// listPage is how many runs one page of resources/list holds.
+	listPage = 50
+	// maxCompletions is the protocol's bound on the values of one completion.
+	maxCompletions = 100
+)
+
+// AddHooks makes resources/list tell the caller's newest runs: mcp-go's own
+// list is the same for everybody.
+func AddHooks(h *server.Hooks, o Options) {
+	s := &set{o}
+	h.AddAfterListResources(func(ctx context.Context, _ any, req *mcp.ListResourcesRequest, result *mcp.ListResourcesResult) {
+		result.Resources, result.NextCursor = s.list(ctx, req.Params.Cursor)
+	})
+}
+
+// list returns one page of runs as resources, and the cursor of the next. The
+// pages are the API's own. A hook cannot fail a request, so where the API cannot
+// be read the list is empty, and the log says why.
+func (s *set) list(ctx context.Context, cursor mcp.Cursor) ([]mcp.Resource, mcp.Cursor) {
+	page, ok := pageOf(cursor)
+	if !ok {
+		return []mcp.Resource{}, ""
+	}
+	caller := client.CallerFrom(ctx)
+	runs, err := s.API.ListRuns(ctx, caller, client.ListRunsQuery{UserID: caller.UserID, Page: page, PageSize: listPage})
+	if err != nil {
+		s.Log.Warn("the runs could not be listed as resources", "error", err)
+		return []mcp.Resource{}, ""
+	}
+	out := make([]mcp.Resource, 0, len(runs.Runs))
+	for i := range runs.Runs {
+		run := s.View.Run(&runs.Runs[i])
+		intent := cmp.Or(s.View.Line(runs.Runs[i].Intent, 80), run.RunID)
+		out = append(out, mcp.NewResource("run://"+run.RunID, intent,
+			mcp.WithResourceTitle(run.Status+": "+intent),
+			mcp.WithResourceDescription("Run, created "+run.CreatedAt+"; its events are at run://"+run.RunID+"/events."),
+			mcp.WithMIMEType("application/json")))
+	}
+	more := len(out) == listPage
+	if runs.Total >= 0 {
+		more = page*listPage < runs.Total
+	}
+	if !more {
+		return out, ""
+	}
+	return out, cursorOf(page + 1)
+}
+
+// cursorOf makes a cursor: mcp-go refuses those that are no base64.
+func cursorOf(page int) mcp.Cursor {
+	return mcp.Cursor(base64.StdEncoding.EncodeToString([]byte("page " + strconv.Itoa(page))))
+}
+
+// pageOf reads a cursor of ours; no cursor is page 1.
+func pageOf(cursor mcp.Cursor) (int, bool) {
+	if cursor == "" {
+		return 1, true
+	}
+	text, err := base64.StdEncoding.DecodeString(string(cursor))
+	if err != nil {
+		return 0, false
+	}
+	digits, ok := strings.CutPrefix(string(text), "page ")
+	page, err := strconv.Atoi(digits)
+	return page, ok && err == nil && page >= 1 && page <= 1000
+}
+
+// Completions completes the runId of the templates from the caller's newest runs.
+func Completions(o Options) server.ResourceCompletionProvider { return completions{&set{o}} }
+
+type completions struct{ *set }
+
+// CompleteResourceArgument returns the ids of runs that begin as the argument does.
+func (c completions) CompleteResourceArgument(ctx context.Context, _ string, argument mcp.CompleteArgument, _ mcp.CompleteContext) (*mcp.Completion, error) {
+	out := &mcp.Completion{Values: []string{}}
+	if argument.Name != "runId" {
+		return out, nil
+	}
+	caller := client.CallerFrom(ctx)
+	page, err := c.API.ListRuns(ctx, caller, client.ListRunsQuery{UserID: caller.UserID, Page: 1, PageSize: maxCompletions})
+	if err != nil {
+		return nil, c.shown(err)
+	}
+	for _, run := range page.Runs {
+		if client.IsRunID(run.RunID) && strings.HasPrefix(run.RunID, strings.ToLower(argument.Value)) {
+			out.Values = append(out.Values, run.RunID)
+		}
+	}
+	out.HasMore = len(page.Runs) == maxCompletions
+	return out, nil
+}

@@ -1,0 +1,48 @@
+package resources
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mark3labs/mcp-go/server"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/feed"
+)
+
+// Watch returns the function that follows what an address names, for one
+// subscriber: run://{runId} changes with the run's status, its events with
+// every event. changed is called once at the beginning, so that nothing between
+// a read and the subscription is missed, and then for every change, with the
+// newest event's id and the status; it must not block. The following ends with
+// ctx, or with the run.
+//
+// A run that the caller cannot see is [server.ErrResourceNotFound].
+func Watch(o Options) func(ctx context.Context, uri string, changed func(meta map[string]any)) (stop func(), err error) {
+	s := &set{o}
+	return func(ctx context.Context, uri string, changed func(map[string]any)) (func(), error) {
+		a, err := parseAddress(uri)
+		if err != nil {
+			return nil, err
+		}
+		caller := client.CallerFrom(ctx)
+		if _, err := s.API.GetRun(ctx, caller, a.runID, false); client.KindOf(err) == client.NotFound {
+			return nil, fmt.Errorf("%w: no such run", server.ErrResourceNotFound)
+		} else if err != nil {
+			return nil, s.shown(err)
+		}
+		ctx, stop := context.WithCancel(ctx)
+		last, told := int64(-1), client.Status("")
+		s.Feeds.Follow(ctx, caller, a.runID, func(news feed.News) {
+			first, moved := last < 0, len(news.Events) > 0
+			if moved {
+				last = news.Events[len(news.Events)-1].ID
+			}
+			if first || a.events && moved || !a.events && news.Status != told {
+				last, told = max(last, 0), news.Status
+				changed(map[string]any{"lastEventId": last, "status": s.View.Line(string(news.Status), 64)})
+			}
+		})
+		return stop, nil
+	}
+}

@@ -1,0 +1,243 @@
+package resources_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/resources"
+	"runs-mcp-server/tools"
+)
+
+// watcher is a client that watches runs in every way there is.
+type watcher struct {
+	t       *testing.T
+	session *sdk.ClientSession
+
+	mu       sync.Mutex               // guards all below
+	updates  map[string]chan struct{} // by URI; has room for one
+	progress map[any][]int64          // event ids by progress token
+}
+
+func newWatcher(t *testing.T, bed *testbed.Bed, version string) *watcher {
+	w := &watcher{t: t, updates: map[string]chan struct{}{}, progress: map[any][]int64{}}
+	w.session = bed.ConnectWith(version, &sdk.ClientOptions{
+		ResourceUpdatedHandler: func(_ context.Context, r *sdk.ResourceUpdatedNotificationRequest) { w.wake(r.Params.URI) },
+		ProgressNotificationHandler: func(_ context.Context, r *sdk.ProgressNotificationClientRequest) {
+			id, _, _ := strings.Cut(r.Params.Message, ": ")
+			if n, err := strconv.ParseInt(id, 10, 64); err == nil { // a heartbeat has no id
+				w.mu.Lock()
+				w.progress[r.Params.ProgressToken] = append(w.progress[r.Params.ProgressToken], n)
+				w.mu.Unlock()
+			}
+			if strings.Contains(r.Params.Message, ": ended: ") {
+				w.wake(fmt.Sprint(r.Params.ProgressToken))
+			}
+		},
+	})
+	return w
+}
+
+func (w *watcher) updated(uri string) chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.updates[uri] == nil {
+		w.updates[uri] = make(chan struct{}, 1)
+	}
+	return w.updates[uri]
+}
+
+// wake lets whoever waits for name go on, and never blocks.
+func (w *watcher) wake(name string) {
+	select {
+	case w.updated(name) <- struct{}{}:
+	default:
+	}
+}
+
+// bySubscription reads what came after the cursor whenever it is told to.
+func (w *watcher) bySubscription(runID string) (ids []int64) {
+	uri := "run://" + runID + "/events"
+	if err := w.session.Subscribe(w.t.Context(), &sdk.SubscribeParams{URI: uri}); err != nil {
+		w.t.Error(err)
+		return nil
+	}
+	after := int64(0)
+	for ended := false; !ended; {
+		<-w.updated(uri)
+		for more := true; more; {
+			page := read[resources.EventPage](w.t, w.session, fmt.Sprintf("%s?afterEventId=%d&limit=60", uri, after))
+			for _, e := range page.Events {
+				if e.MissingBefore != 0 {
+					w.t.Errorf("run %s: %d events missing before %d", runID, e.MissingBefore, e.EventID)
+				}
+				ids = append(ids, e.EventID)
+				ended = ended || e.Event == "end"
+			}
+			after, more = page.LastEventID, page.More
+		}
+	}
+	if err := w.session.Unsubscribe(w.t.Context(), &sdk.UnsubscribeParams{URI: uri}); err != nil {
+		w.t.Error(err)
+	}
+	return ids
+}
+
+// byCalls waits again and again, from where the last answer ended.
+func (w *watcher) byCalls(runID string) (ids []int64) {
+	after := int64(0)
+	for {
+		got := testbed.Call[tools.RunResult](w.t, w.session, "get_run", map[string]any{"runId": runID, "afterEventId": after, "limit": 200, "waitSeconds": 2})
+		for _, e := range got.Events {
+			ids = append(ids, e.EventID)
+		}
+		after = got.LastEventID
+		if got.Finished && got.EventsLeftOut == 0 {
+			return ids
+		}
+	}
+}
+
+// byProgress waits in one call and listens to its progress.
+func (w *watcher) byProgress(runID string) []int64 {
+	params := &sdk.CallToolParams{Name: "get_run", Arguments: map[string]any{"runId": runID, "afterEventId": 0, "waitSeconds": 45}}
+	params.SetProgressToken(runID)
+	result, err := w.session.CallTool(w.t.Context(), params)
+	if err != nil || result.IsError {
+		w.t.Errorf("run %s: %+v, %v", runID, result, err)
+		return nil
+	}
+	if text := result.Content[0].(*sdk.TextContent).Text; !strings.Contains(text, `"waitEnded":"finished"`) {
+		w.t.Errorf("run %s: %s", runID, text)
+		return nil
+	}
+	<-w.updated(runID) // the client hands over notifications after the answer
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.progress[runID]
+}
+
+// TestEveryWayOfWatching: 30 runs of 200 events, over streams that break every
+// 7 events, with holes in the ids, with and without replay, in both eras: each
+// event comes once and in order by every way of watching.
+func TestEveryWayOfWatching(t *testing.T) {
+	// A front of any kind turns the contract checks off, which cost more than all else here.
+	bed := testbed.New(t, nil, func(box http.Handler) http.Handler { return box })
+	watchers := []*watcher{newWatcher(t, bed, testbed.Oldest), newWatcher(t, bed, testbed.Newest)}
+	var wg sync.WaitGroup
+	for i := range 30 {
+		w := watchers[i%2]
+		behaviour := fmt.Sprintf("sandbox: steps=197 step_ms=40 cut=7 id_gap=%d replay=%s", []int{0, 5}[i/2%2], []string{"all", "none"}[i/4%2])
+		run := testbed.Call[tools.RunResult](t, w.session, "create_run", map[string]any{"intent": "x", "context": behaviour})
+		ways := map[string][]int64{}
+		var mu sync.Mutex // guards ways
+		var watching sync.WaitGroup
+		for name, way := range map[string]func(string) []int64{"subscription": w.bySubscription, "calls": w.byCalls, "progress": w.byProgress} {
+			watching.Go(func() {
+				ids := way(run.RunID)
+				mu.Lock()
+				defer mu.Unlock()
+				ways[name] = ids
+			})
+		}
+		wg.Go(func() {
+			watching.Wait()
+			stored, err := bed.API.GetRun(t.Context(), bed.Caller, run.RunID, true)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			var want []int64
+			for _, e := range stored.Events {
+				want = append(want, e.ID)
+			}
+			for name, got := range ways {
+				if len(want) != 200 || !slices.Equal(got, want) {
+					t.Errorf("%s, by %s: %d events, want %d: %v", behaviour, name, len(got), len(want), got)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestSubscriptionsAreForOwnRuns: what the caller cannot see is refused where
+// the protocol can, and left out where it cannot.
+func TestSubscriptionsAreForOwnRuns(t *testing.T) {
+	const unknown = "run://123e4567-e89b-12d3-a456-426614174000"
+	bed := testbed.New(t, nil, nil)
+	if err := bed.Connect("2025-11-25", nil).Subscribe(t.Context(), &sdk.SubscribeParams{URI: unknown}); err == nil {
+		t.Error("a subscription to an unknown run was accepted")
+	}
+	if n := bed.Sandbox.Stats().StreamsOpened; n != 0 {
+		t.Errorf("%d streams were opened", n)
+	}
+}
+
+// TestRunSubscription tells of status changes alone.
+func TestRunSubscription(t *testing.T) {
+	bed := testbed.New(t, nil, nil)
+	statuses := make(chan string, 100)
+	s := bed.ConnectWith("2025-11-25", &sdk.ClientOptions{ResourceUpdatedHandler: func(_ context.Context, r *sdk.ResourceUpdatedNotificationRequest) {
+		statuses <- fmt.Sprint(r.Params.Meta["status"])
+	}})
+	run := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: steps=5 step_ms=100"})
+	if err := s.Subscribe(t.Context(), &sdk.SubscribeParams{URI: "run://" + run.RunID}); err != nil {
+		t.Fatal(err)
+	}
+	var seen []string
+	for len(seen) == 0 || seen[len(seen)-1] != "SUCCESS" {
+		seen = append(seen, <-statuses)
+	}
+	if !slices.Equal(seen, []string{"QUEUED", "RUNNING", "SUCCESS"}) {
+		t.Errorf("told of %v", seen)
+	}
+}
+
+// TestList shows the caller's newest runs, in the API's pages, and completes
+// their ids.
+func TestList(t *testing.T) {
+	bed := testbed.New(t, nil, nil)
+	for version := range map[string]bool{testbed.Oldest: true, testbed.Newest: true} {
+		s := bed.Connect(version, nil)
+		want := map[string]bool{}
+		for range 30 {
+			want[testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "Tidy up", "context": "sandbox: step_ms=0"}).RunID] = true
+		}
+		seen := 0
+		for r, err := range s.Resources(t.Context(), nil) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if runID, ok := strings.CutPrefix(r.URI, "run://"); !ok || r.Name != "Tidy up" || !strings.HasSuffix(r.Title, ": Tidy up") {
+				t.Errorf("got %+v", r)
+			} else if want[runID] {
+				seen++
+			}
+		}
+		if seen != 30 {
+			t.Errorf("%d of 30 runs are listed", seen)
+		}
+		var one string
+		for one = range want {
+			break
+		}
+		if version == testbed.Oldest {
+			continue // completion came with 2025-03-26
+		}
+		done, err := s.Complete(t.Context(), &sdk.CompleteParams{
+			Ref: &sdk.CompleteReference{Type: "ref/resource", URI: "run://{runId}"}, Argument: sdk.CompleteParamsArgument{Name: "runId", Value: one[:8]},
+		})
+		if err != nil || !slices.Contains(done.Completion.Values, one) {
+			t.Errorf("completed %+v, %v", done, err)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package transport
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestDoor tries Host and Origin headers with every method on every path.
+func TestDoor(t *testing.T) {
+	s := serveHTTP(t, newFixture(), HTTPOptions{
+		AllowedHosts:   []string{"mcp.example.com", "gate.example.com:8443", "[2001:db8::1]", "10.0.0.7"},
+		AllowedOrigins: []string{"https://app.example.com", "http://App.example.com:8080"},
+	})
+	rows := []struct {
+		host, origin string // "" and "-": the real one, none
+		open         bool
+	}{
+		{"", "-", true},
+		{"localhost", "-", true},
+		{"LOCALHOST:80", "-", true},
+		{"localhost:1234", "http://localhost:1234", true},
+		{"127.0.0.1", "-", true},
+		{"127.8.9.10:1", "-", true},
+		{"[::1]", "-", true},
+		{"[::1]:8080", "http://[::1]:9", true},
+		{"mcp.example.com", "-", true},
+		{"MCP.example.com:99", "-", true},
+		{"gate.example.com:8443", "-", true},
+		{"[2001:db8::1]:7", "-", true},
+		{"10.0.0.7:7", "-", true},
+		{"[::ffff:127.0.0.1]", "-", true},
+
+		{"gate.example.com", "-", false},
+		{"gate.example.com:8444", "-", false},
+		{"evil.example", "-", false},
+		{"evil.example:80", "-", false},
+		{"mcp.example.com.evil.example", "-", false},
+		{"xmcp.example.com", "-", false},
+		{"localhost.evil.example", "-", false},
+		{"localhost.", "-", false},
+		{"foo.localhost", "-", false},
+		{"127.0.0.1.evil.example", "-", false},
+		{"127.1", "-", false},
+		{"0.0.0.0", "-", false},
+		{"0x7f.0.0.1", "-", false},
+		{"2130706433", "-", false},
+		{"127.0.0.01", "-", false},
+		{"10.0.0.8", "-", false},
+		{"[::]", "-", false},
+		{"[::2]:80", "-", false},
+		{"[2001:db8::2]", "-", false},
+		{"evil@localhost", "-", false},
+		{"localhost:80:80", "-", false},
+		{"localhost:", "-", false},
+		{"localhost:http", "-", false},
+
+		{"", "http://localhost", true},
+		{"", "https://127.0.0.1:3000", true},
+		{"", "https://app.example.com", true},
+		{"", "http://APP.example.com:8080", true},
+		{"", "null", false},
+		{"", "", false},
+		{"", "https://app.example.com:444", false},
+		{"", "http://app.example.com", false},
+		{"", "https://app.example.com.evil.example", false},
+		{"", "https://evil.example", false},
+		{"", "https://localhost.evil.example", false},
+		{"", "http://localhost@evil.example", false},
+		{"", "http://evil.example#localhost", false},
+		{"", "http://localhost/", false},
+		{"", "http://localhost, http://evil.example", false},
+		{"", "file://", false},
+		{"", "file://localhost", false},
+		{"", "chrome-extension://localhost", false},
+		{"", "localhost", false},
+		{"", "http://127.1", false},
+		{"", "http://0.0.0.0:80", false},
+		{"evil.example", "http://localhost", false},
+		{"localhost", "http://evil.example", false},
+	}
+	if len(rows) < 40 {
+		t.Fatal("too few rows")
+	}
+	for _, row := range rows {
+		h := header{}
+		if row.host != "" {
+			h = append(h, "Host", row.host)
+		}
+		if row.origin != "-" {
+			h = append(h, "Origin", row.origin)
+		}
+		for _, path := range []string{"/mcp", "/healthz", "/readyz", "/elsewhere"} {
+			for _, method := range []string{"GET", "POST", "DELETE", "OPTIONS", "HEAD", "PUT", "PATCH"} {
+				resp, body := s.ask(method, path, h, "")
+				if got := resp.StatusCode != 403; got != row.open && resp.StatusCode != 400 {
+					t.Errorf("Host %q, Origin %q: %s %s is %s %s", row.host, row.origin, method, path, resp.Status, body)
+				}
+				if resp.StatusCode == 400 && !row.open && !strings.ContainsAny(row.host, "@:") { // net/http's own word
+					t.Errorf("Host %q: %s %s", row.host, resp.Status, body)
+				}
+				allowed := resp.Header.Get("Access-Control-Allow-Origin")
+				if want := row.open && row.origin != "-"; want != (allowed != "") || want && allowed != row.origin {
+					t.Errorf("Host %q, Origin %q: %s %s allows %q", row.host, row.origin, method, path, allowed)
+				}
+			}
+		}
+	}
+}
+
+// TestDoorComesFirst: a foreign page learns nothing of keys and sessions.
+func TestDoorComesFirst(t *testing.T) {
+	s := serveHTTP(t, newFixture(), HTTPOptions{})
+	h := s.session("2025-11-25", `{}`)
+	_, want := s.ask("POST", "/mcp", header{"Origin", "https://evil.example"}, "")
+	for _, h := range []header{{"X-Key", "bad"}, h, {"Mcp-Session-Id", "unknown"}, newEra("tools/call", "echo")} {
+		for _, body := range []string{"", "{}", newCallBody("1", "echo", "")} {
+			resp, got := s.ask("POST", "/mcp", append(h, "Origin", "https://evil.example"), body)
+			if resp.StatusCode != 403 || got != want {
+				t.Errorf("%v: %s %s", h, resp.Status, got)
+			}
+		}
+	}
+}
+
+func TestTwoOrigins(t *testing.T) {
+	s := serveHTTP(t, newFixture(), HTTPOptions{})
+	c := dial(t, s)
+	c.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nOrigin: http://evil.example\r\n\r\n")
+	if got := c.line(); !strings.HasPrefix(got, "HTTP/1.1 403 ") {
+		t.Fatal(got)
+	}
+	c = dial(t, s)
+	c.send("GET http://evil.example/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n") // the request line has the say
+	if got := c.line(); !strings.HasPrefix(got, "HTTP/1.1 403 ") {
+		t.Fatal(got)
+	}
+	c = dial(t, s)
+	c.send("GET /healthz HTTP/1.0\r\n\r\n")
+	if got := c.line(); !strings.HasPrefix(got, "HTTP/1.0 403 ") {
+		t.Fatal(got)
+	}
+}
+
+func TestCORS(t *testing.T) {
+	s := serveHTTP(t, newFixture(), HTTPOptions{AllowedOrigins: []string{"https://app.example.com"}})
+	resp, body := s.ask("OPTIONS", "/mcp", header{"Origin", "https://app.example.com", "X-Key", "bad",
+		"Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "mcp-session-id, x-key, mcp-param-a"}, "")
+	if resp.StatusCode != 204 || body != "" {
+		t.Fatalf("preflight: %s %s", resp.Status, body)
+	}
+	for name, want := range map[string]string{
+		"Access-Control-Allow-Origin":      "https://app.example.com",
+		"Access-Control-Allow-Methods":     "GET, POST, DELETE",
+		"Access-Control-Allow-Headers":     "mcp-session-id, x-key, mcp-param-a",
+		"Access-Control-Allow-Credentials": "",
+	} {
+		if got := resp.Header.Get(name); got != want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	resp, _ = s.ask("POST", "/mcp", header{"Origin", "https://app.example.com"}, initBody("2025-11-25", `{}`))
+	if got := resp.Header.Get("Access-Control-Expose-Headers"); got != "Mcp-Session-Id, MCP-Protocol-Version" {
+		t.Errorf("exposed: %q", got)
+	}
+	if got := resp.Header.Get("Vary"); got != "Origin" {
+		t.Errorf("Vary: %q", got)
+	}
+	resp, _ = s.ask("POST", "/mcp", nil, initBody("2025-11-25", `{}`))
+	if resp.Header.Get("Access-Control-Allow-Origin") != "" || resp.Header.Get("Vary") != "Origin" {
+		t.Errorf("without an Origin: %v", resp.Header)
+	}
+}

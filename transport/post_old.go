@@ -1,0 +1,171 @@
+package transport
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+)
+
+// postOld serves a message (or, if m is nil, the array in body) of a revision
+// before 2026-07-28. Its calls go on when the connection breaks: what they say
+// waits in the session for a GET with Last-Event-ID.
+func (h *endpoint) postOld(w http.ResponseWriter, r *http.Request, from caller, wants accepted, m *message, body []byte) {
+	if m != nil && m.kind == request && m.method == string(mcp.MethodInitialize) {
+		h.initialize(w, r, from, wants, m)
+		return
+	}
+	s := h.session(w, r, from)
+	if s == nil {
+		return
+	}
+	defer s.let()
+	st := s.newStream()
+	if !wants.events {
+		st.asks = s.get
+	}
+	me, have := st.attach(0)
+	d := h.dispatcher(h.Server(r), s.peer, from.id)
+	if m == nil {
+		d.data(from.ctx, body, st)
+	} else {
+		d.message(from.ctx, m, st)
+	}
+	p := h.reply(w, st, wants)
+	if h.primes(s) {
+		p.prime, p.first = true, min(p.first, streamAfter)
+	}
+	_ = p.run(r.Context(), me, have) // the client may come back
+	s.served(st)
+}
+
+// primes reports whether a session's revision has event streams that begin
+// with an id and no message. Clients of earlier ones take that for broken JSON.
+func (h *endpoint) primes(s *session) bool {
+	return s.peer.client.ProtocolVersion() >= mcp.ProtocolVersion20251125
+}
+
+// initialize makes a session.
+func (h *endpoint) initialize(w http.ResponseWriter, r *http.Request, from caller, wants accepted, m *message) {
+	if len(r.Header.Values(mcp.HeaderSessionID)) > 0 {
+		if s := h.session(w, r, from); s != nil {
+			s.let()
+			h.refuse(w, http.StatusBadRequest, "this session is initialized. For a new one, send initialize without Mcp-Session-Id.")
+		}
+		return
+	}
+	release, full := h.limits.take(from.id, sessionsHeld)
+	if full != "" {
+		h.tooMany(w, "too many sessions: "+full+". DELETE ends a session")
+		return
+	}
+	s := newSession(from.id, h.Options, release)
+	st := s.newStream()
+	me, have := st.attach(0)
+	d := h.dispatcher(h.Server(r), s.peer, from.id)
+	d.message(from.ctx, m, st) // one of those answered at once
+	if st.after(have).end.code != 0 {
+		s.end(ErrClientGone)
+	} else {
+		if !h.sessions.add(s) {
+			s.end(ErrShutdown)
+			h.stopping(w)
+			return
+		}
+		defer s.let()
+		w.Header().Set(mcp.HeaderSessionID, s.id)
+	}
+	_ = h.reply(w, st, wants).run(r.Context(), me, have)
+	s.served(st)
+}
+
+// session is the session a request belongs to, held until let; nil: the
+// request is answered. To a caller, another's session is an unknown one.
+func (h *endpoint) session(w http.ResponseWriter, r *http.Request, from caller) *session {
+	ids := r.Header.Values(mcp.HeaderSessionID)
+	version := r.Header.Get(mcp.HeaderProtocolVersion)
+	switch {
+	case len(ids) != 1 || ids[0] == "":
+		h.refuse(w, http.StatusBadRequest, "the header Mcp-Session-Id is missing: send the one that initialize was answered with, or initialize")
+		return nil
+	case version != "" && !mcp.IsValidProtocolVersion(version):
+		h.refuse(w, http.StatusBadRequest, "this MCP-Protocol-Version is not supported: send the one that initialize was answered with")
+		return nil
+	}
+	s := h.sessions.hold(ids[0], from.id)
+	if s == nil {
+		h.refuse(w, http.StatusNotFound, "there is no such session (any more): initialize a new one")
+	}
+	return s
+}
+
+// get serves the stream of what belongs to no call, or the rest of a stream
+// that a client has the last event of.
+func (h *endpoint) get(w http.ResponseWriter, r *http.Request, from caller) {
+	if h.onlyPost(w, r) {
+		return
+	}
+	wants := accepts(r.Header)
+	if !wants.events {
+		h.refuse(w, http.StatusNotAcceptable, "GET answers with an event stream: send Accept: text/event-stream")
+		return
+	}
+	s := h.session(w, r, from)
+	if s == nil {
+		return
+	}
+	defer s.let()
+	st, event := s.get, anew
+	if last := r.Header.Get(mcp.HeaderLastEventID); last != "" {
+		if st, event = s.stream(last); st == nil {
+			h.refuse(w, http.StatusBadRequest, "there is no event of this Last-Event-ID (any more) in this session: send the request again")
+			return
+		}
+	}
+	give, full := h.limits.take(from.id, streamsHeld)
+	if full != "" {
+		h.tooMany(w, "too many open streams: "+full)
+		return
+	}
+	defer give()
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // it was for the header
+	me, have := st.attach(event)
+	if me == nil {
+		h.refuse(w, http.StatusConflict, "this session has a stream open already. Close that one, or resume it with Last-Event-ID.")
+		return
+	}
+	p := h.reply(w, st, wants)
+	p.prime = event == anew && h.primes(s)
+	if p.open(have) == nil {
+		_ = p.run(r.Context(), me, have)
+	} else {
+		st.detach(me)
+	}
+}
+
+// delete ends a session.
+func (h *endpoint) delete(w http.ResponseWriter, r *http.Request, from caller) {
+	if h.onlyPost(w, r) {
+		return
+	}
+	s := h.session(w, r, from)
+	if s == nil {
+		return
+	}
+	defer s.let()
+	h.sessions.remove(s)
+	s.end(ErrClientGone)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// onlyPost answers GET and DELETE of the new era, which has neither. A client
+// that names an older revision and no session has forgotten the session.
+func (h *endpoint) onlyPost(w http.ResponseWriter, r *http.Request) bool {
+	version := r.Header.Get(mcp.HeaderProtocolVersion)
+	if !mcp.IsModernProtocol(version) && (version != "" || r.Header.Get(mcp.HeaderSessionID) != "") {
+		return false
+	}
+	w.Header().Set("Allow", "POST, OPTIONS")
+	h.refuse(w, http.StatusMethodNotAllowed, r.Method+" is for sessions of revisions before "+mcp.ProtocolVersion20260728+" only: send their Mcp-Session-Id. Else use POST.")
+	return true
+}

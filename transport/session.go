@@ -1,0 +1,239 @@
+package transport
+
+import (
+	"crypto/rand"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// maxFinished and maxFinishedBytes bound the answered streams a session
+	// keeps for a client whose connection broke.
+	maxFinished      = 64
+	maxFinishedBytes = 1 << 20
+)
+
+// session is a client of the old era: what initialize made and DELETE, idleness
+// or the shutdown end.
+type session struct {
+	id     string // the client's secret: in no log
+	caller string
+	peer   *peer
+	get    *stream // what the one GET carries
+
+	mu       sync.Mutex      // guards all below
+	streams  map[int]*stream // of POSTs, by number: those that can be resumed
+	finished []*stream       // the answered ones among them, oldest first
+	number   int             // of the last stream
+	busy     int             // requests being served and POSTs not yet answered
+	idle     time.Time       // since when busy is 0
+	release  func()          // gives back its place in the limits; nil: ended
+}
+
+// newSession makes a session that is known to nobody yet, and busy once.
+func newSession(caller string, opts Options, release func()) *session {
+	s := &session{
+		id:      rand.Text(), // 128 bits, letters and digits
+		caller:  caller,
+		get:     newStream(0),
+		streams: make(map[int]*stream),
+		busy:    1,
+		release: release,
+	}
+	s.get.resumable, s.get.waits = true, true
+	s.get.reader = nil
+	// One at a time: what changes meanwhile is told once.
+	s.get.window = 1
+	s.peer = newPeer(opts, s.get.put)
+	return s
+}
+
+// hold keeps the session from being idle until release.
+func (s *session) hold() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy++
+}
+
+// let is the reverse of hold.
+func (s *session) let() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy--
+	s.idle = time.Now()
+}
+
+// idleFor is how long the session has been idle.
+func (s *session) idleFor(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy > 0 {
+		return 0
+	}
+	return now.Sub(s.idle)
+}
+
+// newStream is the stream for one POST; the session is busy until its answer.
+func (s *session) newStream() *stream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.number++
+	s.busy++
+	st := newStream(s.number)
+	st.resumable, st.serving = true, true
+	st.onEnd = func() { s.finish(st) }
+	s.streams[st.number] = st
+	return st
+}
+
+// finish notes that a stream is answered.
+func (s *session) finish(st *stream) {
+	s.mu.Lock()
+	s.file(st)
+	s.mu.Unlock()
+	s.let()
+}
+
+// served notes that the response to a POST is over. A stream the client knows
+// no id of can't be asked for again.
+func (s *session) served(st *stream) {
+	begun, _, _ := st.state()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.serving = false
+	if !begun {
+		delete(s.streams, st.number)
+		return
+	}
+	s.file(st)
+}
+
+// file puts a stream that is answered and served among those kept for a client
+// that comes back, and forgets the oldest beyond the bounds. mu is held.
+func (s *session) file(st *stream) {
+	if _, ended, _ := st.state(); !ended || st.serving || st.filed || s.streams[st.number] == nil {
+		return
+	}
+	st.filed = true
+	s.finished = append(s.finished, st)
+	bytes, keep := 0, 0
+	for _, f := range slices.Backward(s.finished) {
+		_, _, size := f.state()
+		bytes += size
+		if keep > 0 && (keep == maxFinished || bytes > maxFinishedBytes) {
+			break
+		}
+		keep++
+	}
+	old := s.finished[:len(s.finished)-keep]
+	for _, f := range old {
+		delete(s.streams, f.number)
+	}
+	s.finished = slices.Delete(s.finished, 0, len(old))
+}
+
+// stream is the stream that an event id belongs to, and the event's number; nil
+// if the session doesn't have it (any more).
+func (s *session) stream(eventID string) (*stream, int) {
+	number, event, ok := splitEventID(eventID)
+	if !ok {
+		return nil, 0
+	}
+	st := s.get
+	if number != 0 {
+		s.mu.Lock()
+		st = s.streams[number]
+		s.mu.Unlock()
+	}
+	if st == nil || !st.has(event) {
+		return nil, 0
+	}
+	return st, event
+}
+
+// end ends the session, once: its calls, its streams, its subscriptions. It
+// waits for the latter only.
+func (s *session) end(cause error) {
+	s.mu.Lock()
+	release := s.release
+	s.release = nil
+	s.mu.Unlock()
+	if release == nil {
+		return
+	}
+	s.peer.end(cause)
+	_ = s.get.answer(answer{})
+	s.peer.subs.close()
+	release()
+}
+
+// sessions are all sessions.
+type sessions struct {
+	mu     sync.Mutex // guards all below
+	byID   map[string]*session
+	closed bool
+}
+
+// add makes a session known; false: the server is shutting down.
+func (t *sessions) add(s *session) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return false
+	}
+	t.byID[s.id] = s
+	return true
+}
+
+// hold is the session of an id, if it is the caller's, held until let.
+func (t *sessions) hold(id, caller string) *session {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.byID[id]
+	if s == nil || s.caller != caller {
+		return nil
+	}
+	s.hold()
+	return s
+}
+
+// remove makes a session unknown; false: it was already.
+func (t *sessions) remove(s *session) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, known := t.byID[s.id]
+	delete(t.byID, s.id)
+	return known
+}
+
+// sweep ends the sessions that have been idle for long.
+func (t *sessions) sweep(long time.Duration) {
+	now := time.Now()
+	var old []*session
+	t.mu.Lock()
+	for id, s := range t.byID {
+		if s.idleFor(now) >= long {
+			old = append(old, s)
+			delete(t.byID, id)
+		}
+	}
+	t.mu.Unlock()
+	for _, s := range old {
+		s.end(ErrClientGone)
+	}
+}
+
+// close ends all sessions and takes no more.
+func (t *sessions) close(cause error) {
+	t.mu.Lock()
+	t.closed = true
+	all := t.byID
+	t.byID = make(map[string]*session)
+	t.mu.Unlock()
+	var ending sync.WaitGroup
+	for _, s := range all {
+		ending.Go(func() { s.end(cause) })
+	}
+	ending.Wait()
+}
