@@ -37,6 +37,10 @@ func serve(t *testing.T, h http.HandlerFunc) *client.Client {
 	return c
 }
 
+func raw(name, value string) map[string]json.RawMessage {
+	return map[string]json.RawMessage{name: json.RawMessage(value)}
+}
+
 // TestContract sends every operation with every field, held to the contract on
 // both sides.
 func TestContract(t *testing.T) {
@@ -57,7 +61,7 @@ func TestContract(t *testing.T) {
 		Intent: "x", Integrations: []string{"aws_qrst7890", "jira_mnop3456", "slack_ijkl9012"}, Context: "sandbox: step_ms=0", UserID: "u",
 		ApprovalStrategy: client.ApproveStart, OutputSchema: json.RawMessage(`{"type":"object"}`),
 		PassThrough: []client.PassThrough{
-			{CustomerIntegrationID: "aws_qrst7890", Headers: map[string]any{"h": "v"}, Query: map[string]any{"q": "v"}, Values: &client.Credentials{AccessKeyID: "a", SecretAccessKey: "b", SessionToken: "c"}},
+			{CustomerIntegrationID: "aws_qrst7890", Headers: raw("h", `"v"`), Query: raw("q", `5`), Values: &client.Credentials{AccessKeyID: "a", SecretAccessKey: "b", SessionToken: "c"}},
 			{CustomerIntegrationID: "jira_mnop3456", Values: &client.Credentials{RoleARN: "a", ExternalID: "b"}},
 			{CustomerIntegrationID: "slack_ijkl9012", Values: &client.Credentials{ClientID: "a", KID: "b", PrivateKey: "c", OAuthTokenURL: "d", Scope: "e", Host: "f"}},
 		},
@@ -111,6 +115,9 @@ func TestAnswers(t *testing.T) {
 			return r.Status == "DREAMING" && !r.Status.Terminal() && strings.Contains(string(r.Raw), `"new"`)
 		}},
 		{"wrong types", `{` + head + `"RUNNING","intent":5,"createdAt":[],"plan":{"plan":"as text"}}`, func(r *client.Run) bool { return r.Intent == "" && r.Plan.Text == "as text" }},
+		{"plan of another form", `{` + head + `"QUEUED","plan":{"planType":"json","plan":[{"id":"1"}]}}`, func(r *client.Run) bool { return len(r.Plan.Raw) > 0 }},
+		{"plan of no form", `{` + head + `"QUEUED","plan":5}`, func(r *client.Run) bool { return r.RunID == testRun }},
+		{"no status", `{"runId":"123e4567-e89b-12d3-a456-426614174000"}`, func(r *client.Run) bool { return r.Status == "" && !r.Status.Terminal() }},
 		{"plan of steps", `{` + head + `"QUEUED","plan":{"planType":"json","plan":{"title":"t","steps":[{"id":"1","description":"d"}]}}}`, func(r *client.Run) bool { return r.Plan.Title == "t" && r.Plan.Steps[0].Description == "d" }},
 		{"no runId", `{"status":"RUNNING"}`, nil},
 		{"not JSON", `<html>`, nil},
@@ -238,7 +245,7 @@ func TestMessages(t *testing.T) {
 		t.Errorf("%d bytes: %s", len(e.Message), e.Message)
 	}
 	said = `{"message":"aGVhZGVy is wrong"}`
-	if e := create(client.PassThrough{CustomerIntegrationID: "a", Headers: map[string]any{"x": "header"}}); strings.Contains(e.Message, "aGVhZGVy") {
+	if e := create(client.PassThrough{CustomerIntegrationID: "a", Headers: raw("x", `"header"`)}); strings.Contains(e.Message, "aGVhZGVy") {
 		t.Errorf("got %q", e.Message)
 	}
 	said = `<html>`
@@ -249,7 +256,7 @@ func TestMessages(t *testing.T) {
 
 // TestSecretsDoNotPrint: a key or pass-through data in a log is a placeholder.
 func TestSecretsDoNotPrint(t *testing.T) {
-	p := client.PassThrough{CustomerIntegrationID: "a", Headers: map[string]any{"h": "hidden-1"}, Values: &client.Credentials{PrivateKey: "hidden-2"}}
+	p := client.PassThrough{CustomerIntegrationID: "a", Headers: raw("h", `["hidden-1", 12345678901234567891]`), Values: &client.Credentials{PrivateKey: "hidden-2"}}
 	key := client.Key("hidden-3")
 	for _, s := range []string{fmt.Sprintf("%v %+v %#v %s", p, p, p, p), fmt.Sprintf("%v %+v %#v %q", key, client.Caller{Key: key}, client.Caller{Key: key}, key)} {
 		if strings.Contains(s, "hidden") {
@@ -261,7 +268,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	}
 	secrets := p.Secrets()
 	slices.Sort(secrets)
-	if !slices.Equal(secrets, []string{"hidden-1", "hidden-2"}) {
+	if !slices.Equal(secrets, []string{"12345678901234567891", "hidden-1", "hidden-2"}) {
 		t.Errorf("secrets %q", secrets)
 	}
 }

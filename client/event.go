@@ -184,8 +184,12 @@ func guessType(e Event) string {
 	}
 }
 
+// maxEventID is the largest id taken for one: JSON readers keep integers up to
+// there, and sums with it cannot overflow.
+const maxEventID = 1 << 53
+
 // eventID reads an id as the integer that the API documents.
 func eventID(s string) (int64, bool) {
 	n, err := strconv.ParseInt(s, 10, 64)
-	return n, err == nil && n > 0
+	return n, err == nil && n > 0 && n < maxEventID
 }

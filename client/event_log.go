@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// maxMarks bounds what a reader remembers of the events it gave: 40 bytes
+// maxMarks bounds what a reader remembers of the events it gave: 64 bytes
 // each. Repetitions of older ones are known by their cursor alone.
-const maxMarks = 1024
+const maxMarks = 20_000
 
 // eventLog is what a reader remembers of the events it gave, to know
 // repetitions and new beginnings.
@@ -20,6 +20,7 @@ type eventLog struct {
 	ended     bool   // the end event was among them
 	restarted bool   // ids began anew; the next event says so
 	marks     []mark // the newest, in order
+	forgot    bool   // older ones are no longer among the marks
 	seed      maphash.Seed
 }
 
@@ -28,27 +29,51 @@ func newEventLog(after int64) eventLog {
 }
 
 // mark is the part of an event by which it is known again, whether it comes
-// by the stream or from the stored events, with or without tool calls.
+// by the stream or from the stored events, with or without tool calls, before
+// or after its approval was decided.
 type mark struct {
 	cursor  int64
 	at      int64     // milliseconds, 0 where the event does not say
-	content [4]uint32 // hashes of name, status, text and state; 0 where the event does not say
-	more    bool      // links or tool calls were among it
+	content [6]uint32 // hashes of the facets; 0 where the event does not say
+	said    detail
+}
+
+// facets returns the texts that tell events apart. The last one, the status,
+// may change while the event stays the same.
+func facets(e Event) [6]string {
+	f := [6]string{0: strings.ToLower(e.Type), 5: string(e.RunStatus)}
+	if e.Step != nil {
+		f[1], f[2] = e.Step.Text, e.Step.Reason
+		if len(e.Step.ToolCalls) > 0 {
+			f[3] = e.Step.ToolCalls[0].ToolCallID
+		}
+	}
+	if e.Auth != nil {
+		f[4] = e.Auth.Status
+	}
+	return f
+}
+
+// detail is what an event says that it may say later than it comes.
+type detail struct {
+	links, toolCalls bool
+	approval         string
+}
+
+func detailOf(e Event) detail {
+	d := detail{links: len(e.Links()) > 0}
+	if e.Step != nil {
+		d.toolCalls, d.approval = len(e.Step.ToolCalls) > 0, e.Step.Approval
+	}
+	return d
 }
 
 func (l *eventLog) mark(e Event) mark {
-	text, state := "", ""
-	if e.Step != nil {
-		text, state = e.Step.Text, e.Step.Approval
-	}
-	if e.Auth != nil {
-		state = e.Auth.Status
-	}
-	m := mark{cursor: e.ID, more: saysMore(e)}
+	m := mark{cursor: e.ID, said: detailOf(e)}
 	if t, err := time.Parse(time.RFC3339, e.Timestamp); err == nil {
 		m.at = t.UnixMilli()
 	}
-	for i, s := range []string{strings.ToLower(e.Type), string(e.RunStatus), text, state} {
+	for i, s := range facets(e) {
 		if s != "" {
 			m.content[i] = uint32(maphash.String(l.seed, s)) | 1
 		}
@@ -56,22 +81,36 @@ func (l *eventLog) mark(e Event) mark {
 	return m
 }
 
-func saysMore(e Event) bool {
-	return len(e.Links()) > 0 || e.Step != nil && len(e.Step.ToolCalls) > 0
-}
-
-// same reports whether nothing that both marks say differs. Times may differ
-// by a second, for stored events may be told with less precision.
-func (m mark) same(o mark) bool {
-	if m.at != 0 && o.at != 0 && max(m.at-o.at, o.at-m.at) > 1000 {
-		return false
-	}
-	for i, h := range m.content {
+// agree reports whether the first n facets do not differ where both are said.
+func (m mark) agree(o mark, n int) bool {
+	for i, h := range m.content[:n] {
 		if h != 0 && o.content[i] != 0 && h != o.content[i] {
 			return false
 		}
 	}
 	return true
+}
+
+// same reports whether two events under one id are the same. Times may differ
+// by a second, for stored events may be told with less precision; with a time,
+// the status may have changed since.
+func (m mark) same(o mark) bool {
+	if m.at == 0 || o.at == 0 {
+		return m.agree(o, len(m.content))
+	}
+	return max(m.at-o.at, o.at-m.at) <= 1000 && m.agree(o, len(m.content)-1)
+}
+
+// twin reports whether two events under different ids are the same: at the
+// same time, as exactly as it is told, with nothing that differs.
+func (m mark) twin(o mark) bool {
+	if !m.agree(o, len(m.content)) {
+		return false
+	}
+	if m.at == 0 || o.at == 0 {
+		return m.at == o.at && m.content == o.content
+	}
+	return m.at == o.at || m.at/1000 == o.at/1000 && (m.at%1000 == 0 || o.at%1000 == 0)
 }
 
 // add records a new event.
@@ -90,6 +129,7 @@ func (l *eventLog) remember(e Event) {
 	}
 	if len(l.marks) == maxMarks {
 		l.marks = slices.Delete(l.marks, 0, maxMarks/4)
+		l.forgot = true
 	}
 	l.marks = append(l.marks, l.mark(e))
 }
@@ -106,25 +146,34 @@ func (l *eventLog) repeats(e Event) bool {
 }
 
 // find returns the cursor of the oldest remembered event after the given
-// cursor with this content and this very time.
+// cursor that is the same as e.
 func (l *eventLog) find(e Event, after int64) (int64, bool) {
 	m := l.mark(e)
-	for _, known := range l.marks {
-		if known.cursor > after && known.at == m.at && known.same(m) && (m.at != 0 || known.content == m.content) {
+	from, _ := l.at(after + 1)
+	for _, known := range l.marks[from:] {
+		if known.twin(m) {
 			return known.cursor, true
 		}
 	}
 	return 0, false
 }
 
-// enrich reports whether e says more than the remembered event of its cursor
-// did, and remembers that it was said.
+// enrich reports whether e says something that the remembered event of its
+// cursor did not, and remembers that it was said.
 func (l *eventLog) enrich(e Event) bool {
 	i, ok := l.at(e.ID)
-	if !ok || l.marks[i].more || !saysMore(e) {
+	if !ok {
 		return false
 	}
-	l.marks[i].more = true
+	said, now := &l.marks[i].said, detailOf(e)
+	decided := said.approval == "PENDING" && now.approval != "" && now.approval != "PENDING"
+	if !decided && (said.links || !now.links) && (said.toolCalls || !now.toolCalls) {
+		return false
+	}
+	said.links, said.toolCalls = said.links || now.links, said.toolCalls || now.toolCalls
+	if decided {
+		said.approval = now.approval
+	}
 	return true
 }
 
@@ -157,6 +206,6 @@ func (l *eventLog) renumber(stored []Event) {
 			marks = append(marks, m)
 		}
 	}
-	l.marks = marks[max(0, len(marks)-maxMarks):]
+	l.marks = marks
 	l.last = l.marks[len(l.marks)-1].cursor
 }

@@ -50,6 +50,11 @@ func (r *reader) next(e Event) error {
 		e.ID = cursor
 		return r.repeat(e)
 	}
+	if r.log.forgot && r.at.passed == 0 {
+		// A repetition of what is no longer remembered looks the same. If it
+		// is new, the stored events will tell it.
+		return nil
+	}
 	e.ID = r.log.last + 1
 	return r.pass(e)
 }
@@ -102,16 +107,21 @@ func (p *position) align(log *eventLog, e Event, id int64) {
 // content: the stored events fill the hole and tell where the event stands.
 func (r *reader) realign(ctx context.Context, e Event, id int64) error {
 	before := r.log.last
+	after := int64(0) // where ids go back, anything may be repeated
+	if e.ID > before {
+		after = r.at.passed
+	}
+	if cursor, ok := r.log.find(e, after); ok {
+		return r.moved(e, id, cursor)
+	}
 	run, err := r.client.GetRun(ctx, r.caller, r.runID, true)
 	if err == nil {
 		if err := r.catchUp(run); err != nil {
 			return err
 		}
 	}
-	if cursor, ok := r.log.find(e, 0); ok {
-		r.at.offset = cursor - id
-		e.ID = cursor
-		return r.repeat(e)
+	if cursor, ok := r.log.find(e, after); ok {
+		return r.moved(e, id, cursor)
 	}
 	// The stored events do not have it (yet): it is the newest.
 	next := r.log.last + 1
@@ -126,4 +136,11 @@ func (r *reader) realign(ctx context.Context, e Event, id int64) error {
 	}
 	r.at.offset = e.ID - id
 	return r.pass(e)
+}
+
+// moved takes a repeated event's cursor for what its id means from here on.
+func (r *reader) moved(e Event, id, cursor int64) error {
+	r.at.offset = cursor - id
+	e.ID = cursor
+	return r.repeat(e)
 }

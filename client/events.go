@@ -32,7 +32,7 @@ const (
 // stored events by content.
 //
 // The error, at most one and always last, is an [Error]: the run cannot be
-// seen, the key is refused, or ctx has ended.
+// seen or the key is refused, again and again, or ctx has ended.
 func (c *Client) Events(ctx context.Context, caller Caller, runID string, after int64) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		r := &reader{
@@ -63,6 +63,9 @@ type reader struct {
 	lastEventID string        // the newest id seen on any stream
 	retry       time.Duration // what the stream asked for, 0 when nothing
 	polled      bool          // the last connection could read the run itself
+	known       bool          // the run was read before
+	refusals    int           // how often in a row it was refused since refusedAt
+	refusedAt   time.Time
 }
 
 // run connects until the run has ended. It returns nil then.
@@ -79,7 +82,7 @@ func (r *reader) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return sendError(ctx, request{op: "stream"}, true, ctx.Err())
 		}
-		if err != nil && !r.polled && final(err) {
+		if err != nil && r.gaveUp(err) {
 			return err
 		}
 		if r.log.yielded > before {
@@ -95,10 +98,32 @@ func (r *reader) run(ctx context.Context) error {
 	}
 }
 
-// final reports whether trying again cannot help.
-func final(err error) bool {
-	kind := KindOf(err)
-	return kind == NotFound || kind == Unauthorized || kind == InvalidArgument
+const (
+	// maxRefusals is how often in a row the API may refuse a run before the
+	// reader believes it: a proxy's hiccup or a store that lags behind a
+	// create must not end a watch.
+	maxRefusals = 3
+	// refusalTime is how long a run that was read before must be refused.
+	refusalTime = 20 * time.Second
+)
+
+// gaveUp counts what the API refuses and reports whether to believe it.
+func (r *reader) gaveUp(err error) bool {
+	var e *Error
+	switch {
+	case r.polled, !errors.As(err, &e):
+		r.refusals = 0
+		return false
+	case e.Kind == InvalidArgument && e.Status == 0, e.Kind == Unauthorized && !r.known:
+		return true // we refuse it ourselves, or the key is wrong from the start
+	case e.Kind != NotFound && e.Kind != Unauthorized:
+		r.refusals = 0
+		return false
+	}
+	if r.refusals++; r.refusals == 1 {
+		r.refusedAt = time.Now()
+	}
+	return r.refusals >= maxRefusals && (!r.known || time.Since(r.refusedAt) >= refusalTime)
 }
 
 // backoff returns the wait before the next connection: full jitter above a
@@ -127,34 +152,91 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// headerPatience is how long the stream may take to answer before the run is
+// read without it: a server may send the headers with the first event.
+const headerPatience = time.Second
+
 // connect follows one connection to its end. ended reports that the run has
 // ended and all its events were yielded; err is why there was no connection.
 func (r *reader) connect(ctx context.Context) (ended bool, err error) {
 	// The stream is opened before the run is read, so that nothing can happen
 	// between the two unseen.
-	s, streamErr := r.client.openStream(ctx, r.caller, r.runID, r.lastEventID)
-	if streamErr == nil {
-		defer s.close()
-	}
-	run, err := r.client.GetRun(ctx, r.caller, r.runID, true)
-	r.polled = err == nil
-	if err != nil && (streamErr != nil || final(err)) {
-		return false, err
-	}
-	over := false
-	if err == nil {
-		if err := r.catchUp(run); err != nil {
+	opening := r.open(ctx)
+	defer opening.cancel()
+	if !opening.wait(headerPatience) {
+		if _, err := r.poll(ctx); err != nil {
 			return false, err
 		}
-		over = run.Status.Terminal()
+		if r.log.ended {
+			return true, nil
+		}
+		opening.wait(headerTimeout)
 	}
-	if r.log.ended || over && streamErr != nil {
+	s, streamErr := opening.result()
+	over, err := r.poll(ctx)
+	switch {
+	case err != nil && (streamErr != nil || errors.Is(err, errStop) || KindOf(err) == NotFound || KindOf(err) == Unauthorized):
+		return false, err
+	case r.log.ended, over && streamErr != nil:
 		return true, nil
-	}
-	if streamErr != nil {
+	case streamErr != nil:
 		return false, streamErr
 	}
 	return r.follow(ctx, s, over)
+}
+
+// poll reads the run and yields what is new. over reports that it has ended.
+func (r *reader) poll(ctx context.Context) (over bool, err error) {
+	run, err := r.client.GetRun(ctx, r.caller, r.runID, true)
+	r.polled = err == nil
+	if err != nil {
+		return false, err
+	}
+	r.known = true
+	return run.Status.Terminal(), r.catchUp(run)
+}
+
+// opening is a stream that is being opened.
+type opening struct {
+	cancel func() // gives it up; the stream must be closed by whoever took it
+	done   chan struct{}
+	stream *stream
+	err    error
+}
+
+func (r *reader) open(ctx context.Context) *opening {
+	ctx, cancel := context.WithCancel(ctx)
+	o := &opening{done: make(chan struct{})}
+	o.cancel = func() {
+		cancel()
+		<-o.done
+		if o.stream != nil {
+			o.stream.close()
+		}
+	}
+	go func() {
+		defer close(o.done)
+		o.stream, o.err = r.client.openStream(ctx, r.caller, r.runID, r.lastEventID)
+	}()
+	return o
+}
+
+// wait reports whether the stream has answered, or been refused, in time.
+func (o *opening) wait(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-o.done:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+// result waits for the stream.
+func (o *opening) result() (*stream, error) {
+	<-o.done
+	return o.stream, o.err
 }
 
 // follow yields the events of an open stream until it breaks or the run has

@@ -38,7 +38,7 @@ func (c *Client) CreateRun(ctx context.Context, caller Caller, body CreateRunReq
 	err := c.do(ctx, c.calls, caller, request{
 		op: "create_run", method: http.MethodPost, path: []string{"v1", "runs"}, body: body,
 		effect: true, secrets: body.secrets(), mute: len(body.PassThrough) > 0,
-	}, func(data []byte) error { return json.Unmarshal(data, &run) })
+	}, func(data []byte) error { return decodeRun(data, &run) })
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (c *Client) GetRun(ctx context.Context, caller Caller, runID string, includ
 	var run Run
 	err := c.do(ctx, c.calls, caller, request{
 		op: "get_run", method: http.MethodGet, path: []string{"v1", "runs", runID}, query: query, runID: runID,
-	}, func(data []byte) error { return json.Unmarshal(data, &run) })
+	}, func(data []byte) error { return decodeRun(data, &run) })
 	if err != nil {
 		return nil, err
 	}

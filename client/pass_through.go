@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,10 +12,10 @@ import (
 // headers, query parameters and one set of credentials. All of it is secret;
 // it prints as a placeholder and is marshalled only into the create request.
 type PassThrough struct {
-	CustomerIntegrationID string         `json:"customerIntegrationId" jsonschema:"minLength=1" jsonschema_description:"The integration this data is for."`
-	Headers               map[string]any `json:"headers,omitempty" jsonschema_description:"Headers for requests to the integration."`
-	Query                 map[string]any `json:"query,omitempty" jsonschema_description:"Query parameters for requests to the integration."`
-	Values                *Credentials   `json:"values,omitempty" jsonschema_description:"One set of credentials: aws, awsAssumeRole or okta fields."`
+	CustomerIntegrationID string                     `json:"customerIntegrationId" jsonschema:"minLength=1" jsonschema_description:"The integration this data is for."`
+	Headers               map[string]json.RawMessage `json:"headers,omitempty" jsonschema_description:"Headers for requests to the integration."`
+	Query                 map[string]json.RawMessage `json:"query,omitempty" jsonschema_description:"Query parameters for requests to the integration."`
+	Values                *Credentials               `json:"values,omitempty" jsonschema_description:"One set of credentials: aws, awsAssumeRole or okta fields."`
 }
 
 // String returns a placeholder that names the integration alone.
@@ -28,14 +29,16 @@ func (p PassThrough) GoString() string { return p.String() }
 // LogValue returns what String returns.
 func (p PassThrough) LogValue() slog.Value { return slog.StringValue(p.String()) }
 
-// Secrets returns every string that the pass-through data holds.
+// Secrets returns every string and number that the pass-through data holds.
 func (p PassThrough) Secrets() []string {
 	data, err := json.Marshal(p)
 	if err != nil {
 		return nil
 	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
 	var all map[string]any
-	if json.Unmarshal(data, &all) != nil {
+	if d.Decode(&all) != nil {
 		return nil
 	}
 	delete(all, "customerIntegrationId")
@@ -46,6 +49,8 @@ func appendStrings(to []string, v any) []string {
 	switch v := v.(type) {
 	case string:
 		to = append(to, v)
+	case json.Number:
+		to = append(to, v.String())
 	case []any:
 		for _, e := range v {
 			to = appendStrings(to, e)

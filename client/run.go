@@ -6,6 +6,17 @@ import (
 	"slices"
 )
 
+// decodeRun reads a run that an operation must answer: one without an id is none.
+func decodeRun(data []byte, run *Run) error {
+	if err := json.Unmarshal(data, run); err != nil {
+		return err
+	}
+	if run.RunID == "" {
+		return errors.New("a run without runId")
+	}
+	return nil
+}
+
 // Status is the state of a run. The API may say one that is not listed here;
 // it is passed through, and is not terminal.
 type Status string
@@ -84,8 +95,8 @@ type Run struct {
 // runFields is Run without its methods, so that decoding it does not recurse.
 type runFields Run
 
-// UnmarshalJSON reads a run. Only a missing runId or status is an error; other
-// fields of the wrong type stay empty.
+// UnmarshalJSON reads a run. Fields that are missing or of the wrong type stay
+// empty: one odd field must not cost the rest.
 func (r *Run) UnmarshalJSON(data []byte) error {
 	var fields struct {
 		runFields
@@ -96,9 +107,6 @@ func (r *Run) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	*r = Run(fields.runFields)
-	if r.RunID == "" || r.Status == "" {
-		return errors.New("a run without runId or status")
-	}
 	items := fields.Events
 	if items == nil {
 		items = fields.StepsFinished
@@ -125,26 +133,23 @@ type PlanStep struct {
 	DependsOnSteps []string `json:"dependsOnSteps"`
 }
 
-// UnmarshalJSON reads a plan in either of its types, whatever planType says.
+// UnmarshalJSON reads a plan in either of its types, whatever planType says;
+// one of another form is Raw alone.
 func (p *Plan) UnmarshalJSON(data []byte) error {
+	*p = Plan{Raw: slices.Clone(data)}
 	var outer struct {
 		Plan json.RawMessage `json:"plan"`
 	}
-	if err := decodeLenient(data, &outer); err != nil {
-		return err
+	_ = decodeLenient(data, &outer)
+	if json.Unmarshal(outer.Plan, &p.Text) == nil {
+		return nil
 	}
 	var inner struct {
 		Title       string     `json:"title"`
 		Description string     `json:"description"`
 		Steps       []PlanStep `json:"steps"`
 	}
-	*p = Plan{Raw: slices.Clone(data)}
-	if json.Unmarshal(outer.Plan, &p.Text) == nil {
-		return nil
-	}
-	if len(outer.Plan) > 0 && decodeLenient(outer.Plan, &inner) != nil {
-		return errors.New("a plan that is neither text nor an object")
-	}
+	_ = decodeLenient(outer.Plan, &inner)
 	p.Title, p.Description, p.Steps = inner.Title, inner.Description, inner.Steps
 	return nil
 }

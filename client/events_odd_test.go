@@ -1,0 +1,183 @@
+package client_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"runs-mcp-server/client"
+)
+
+// odd is a run whose stored events and stream a test writes out itself. The
+// n-th read gets stored[n], the last one for ever; so the streams.
+type odd struct {
+	stored  []string // of the events alone; "404" and the like answer that status
+	streams []string // frames; a stream stays open after them
+	headers time.Duration
+	reads   atomic.Int64
+	opened  atomic.Int64
+}
+
+func nth(list []string, n int64) string { return list[min(int(n), len(list)-1)] }
+
+func (o *odd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !strings.HasSuffix(r.URL.Path, "/sse") {
+		body := nth(o.stored, o.reads.Add(1)-1)
+		if status := 0; len(body) == 3 {
+			fmt.Sscan(body, &status)
+			w.WriteHeader(status)
+			io.WriteString(w, "<html>")
+			return
+		}
+		fmt.Fprintf(w, `{"runId":%q,"status":"RUNNING","events":[%s]}`, testRun, body)
+		return
+	}
+	select {
+	case <-time.After(o.headers):
+	case <-r.Context().Done():
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.(http.Flusher).Flush()
+	io.WriteString(w, nth(o.streams, o.opened.Add(1)-1))
+	<-r.Context().Done()
+}
+
+const endFrame = "id: 9\nevent: end\ndata: {\"runStatus\":\"SUCCESS\"}\n\n"
+
+// follow returns what is yielded, in short, and the error at the end.
+func follow(t *testing.T, o *odd, show func(client.Event) string) (got []string, err error) {
+	t.Helper()
+	for e, err := range newClient(t, o).Events(t.Context(), caller, testRun, 0) {
+		if err != nil {
+			return got, err
+		}
+		got = append(got, show(e))
+	}
+	return got, nil
+}
+
+func step(id int, at, approval, more string) string {
+	return fmt.Sprintf(`{"id":%d,"event":"step","timestamp":"2026-01-01T00:00:%sZ","runStatus":"PAUSED","step":{"text":"x","approval":%q%s}}`, id, at, approval, more)
+}
+
+func frame(id int, payload string) string {
+	return fmt.Sprintf("id: %d\nevent: step\ndata: %s\n\n", id, payload)
+}
+
+const (
+	callA = `,"toolCalls":[{"toolCallId":"a"}]`
+	callB = `,"toolCalls":[{"toolCallId":"b"}]`
+	links = `,"approvalActions":[{"action":"approve","url":"https://x/?token=1"}]`
+)
+
+// TestLinksAmendAStepWithCalls: a stored step that has its tool calls but not
+// its links is given again when the stream has them.
+func TestLinksAmendAStepWithCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &odd{stored: []string{step(1, "01", "PENDING", callA)}, streams: []string{frame(1, step(1, "01", "PENDING", callA+links)) + endFrame}}
+		got, err := follow(t, o, func(e client.Event) string { return fmt.Sprint(e.ID, len(e.Links()), e.Amended) })
+		if want := "[1 0 false 1 1 true"; err != nil || !strings.HasPrefix(fmt.Sprint(got), want) {
+			t.Errorf("got %v, %v; want %s", got, err, want)
+		}
+	})
+}
+
+// TestDecidedInPlace: a stored step whose approval changes is the same event.
+func TestDecidedInPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &odd{
+			stored:  []string{step(1, "01", "PENDING", callA), strings.ReplaceAll(step(1, "01", "APPROVED", callA), "PAUSED", "RUNNING")},
+			streams: []string{frame(3, step(3, "03", "NOT_REQUIRED", callB)) + endFrame},
+		}
+		got, err := follow(t, o, func(e client.Event) string { return fmt.Sprint(e.ID, e.Restarted) })
+		if want := "[1 false 3 false"; err != nil || !strings.HasPrefix(fmt.Sprint(got), want) {
+			t.Errorf("got %v, %v; want %s", got, err, want)
+		}
+	})
+}
+
+// TestTwins: two approvals that look alike but for their tool calls are two,
+// across a hole in the ids, though the stored events lag.
+func TestTwins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &odd{
+			stored:  []string{step(2, "01", "PENDING", callA)},
+			streams: []string{frame(2, step(2, "01", "PENDING", callA)) + frame(4, step(4, "01", "PENDING", callB)) + endFrame},
+		}
+		got, err := follow(t, o, func(e client.Event) string { return fmt.Sprint(e.ID) })
+		if want := "[2 4"; err != nil || !strings.HasPrefix(fmt.Sprint(got), want) {
+			t.Errorf("got %v, %v; want %s", got, err, want)
+		}
+	})
+}
+
+// TestRefusals: one refusal ends nothing, steady ones do.
+func TestRefusals(t *testing.T) {
+	for name, tt := range map[string]struct {
+		stored []string
+		kind   client.Kind // "" where the run is followed to its end
+	}{
+		"a proxy's hiccup":       {[]string{step(1, "01", "", ""), "404", "403", "500", step(1, "01", "", "")}, ""},
+		"a store that lags":      {[]string{"404", step(1, "01", "", "")}, ""},
+		"an unknown run":         {[]string{"404"}, client.NotFound},
+		"a run that is gone":     {[]string{step(1, "01", "", ""), "404"}, client.NotFound},
+		"a wrong key":            {[]string{"401"}, client.Unauthorized},
+		"a key that was revoked": {[]string{step(1, "01", "", ""), "401"}, client.Unauthorized},
+		"a strange refusal":      {[]string{"431", "400", step(1, "01", "", "")}, ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o := &odd{stored: tt.stored, streams: []string{endFrame}}
+			// The stream is refused as well, until the run has been read often enough.
+			c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasSuffix(r.URL.Path, "/sse") && int(o.reads.Load()) < len(tt.stored) || tt.kind != "" && strings.HasSuffix(r.URL.Path, "/sse") {
+					w.WriteHeader(503)
+					return
+				}
+				o.ServeHTTP(w, r)
+			}))
+			var end error
+			for _, err := range c.Events(t.Context(), caller, testRun, 0) {
+				end = err
+			}
+			if client.KindOf(end) != tt.kind {
+				t.Errorf("%s: ended with %v", name, end)
+			}
+		})
+	}
+}
+
+// TestLateHeaders: a stream whose headers come with its first heartbeat hides
+// nothing that can be read.
+func TestLateHeaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &odd{stored: []string{step(1, "01", "PENDING", links)}, streams: []string{endFrame}, headers: 20 * time.Second}
+		start := time.Now()
+		var first time.Duration
+		_, err := follow(t, o, func(client.Event) string {
+			if first == 0 {
+				first = time.Since(start)
+			}
+			return ""
+		})
+		if err != nil || first > 2*time.Second {
+			t.Errorf("the first event came after %v, %v", first, err)
+		}
+	})
+}
+
+// TestLongRuns follows more events than a connection brings, whose stored ids
+// are missing or whose frames are unnumbered: no repetition is taken for new.
+func TestLongRuns(t *testing.T) {
+	for _, u := range []*upstream{
+		{count: 1100, cut: 1060, replay: true, bare: true, hole: 100},
+		{count: 1100, cut: 1060, replay: true, unnumber: true},
+	} {
+		synctest.Test(t, func(t *testing.T) { followAll(t, u) })
+	}
+}
