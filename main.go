@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -15,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 	"github.com/mark3labs/mcp-go/server"
@@ -47,6 +50,7 @@ func main() {
 // that environment variable when they are not given.
 type commands struct {
 	Stdio   stdioCommand     `cmd:"" default:"withargs" help:"Serve MCP over standard input and output (the default)."`
+	HTTP    httpCommand      `cmd:"" name:"http" help:"Serve MCP over streamable HTTP: one URL for many callers, each with a key of its own."`
 	Demo    demoCommand      `cmd:"" help:"Show the whole job on the embedded sandbox: start a run, watch it, approve, get the result."`
 	Sandbox sandboxCommand   `cmd:"" help:"Serve the embedded sandbox of the Run API alone."`
 	Tools   toolsCommand     `cmd:"" help:"Print what tools/list answers, as JSON."`
@@ -145,7 +149,8 @@ func (c *stdioCommand) Run(p *process) error {
 			return err
 		}
 		defer box.Close()
-		c.useSandbox(box.URL(), &caller)
+		c.useSandbox(box.URL())
+		caller = client.Caller{Key: sandbox.DefaultKey, UserID: c.UserID}
 		log.Info("working on the embedded sandbox: nothing real happens")
 	} else if caller.Key, err = c.key(p, log); err != nil {
 		return err
@@ -159,7 +164,7 @@ func (c *stdioCommand) Run(p *process) error {
 	if isTerminal(p.stdin) {
 		fmt.Fprintf(p.stderr, "%s speaks MCP on standard input: an MCP client starts it. To see it work, try: %s demo\n", name, name)
 	}
-	return transport.ServeStdio(client.WithCaller(p.ctx, caller), s.mcp, p.stdin, p.stdout, transport.Options{Logger: log, Watch: s.watch})
+	return transport.ServeStdio(client.WithCaller(p.ctx, caller), s.mcp(), p.stdin, p.stdout, transport.Options{Logger: log, Watch: resources.Watch(s.resources)})
 }
 
 func isTerminal(stream any) bool {
@@ -173,13 +178,13 @@ func isTerminal(stream any) bool {
 
 // useSandbox points the server at the sandbox, with defaults that make an
 // intent alone enough.
-func (c *stdioCommand) useSandbox(url string, caller *client.Caller) {
-	c.APIURL, caller.Key = url, sandbox.DefaultKey
-	if caller.UserID == "" {
-		caller.UserID = "sandbox-user"
+func (f *serverFlags) useSandbox(url string) {
+	f.APIURL = url
+	if f.UserID == "" {
+		f.UserID = "sandbox-user"
 	}
-	if len(c.Integrations) == 0 {
-		c.Integrations = []string{"*"}
+	if len(f.Integrations) == 0 {
+		f.Integrations = []string{"*"}
 	}
 }
 
@@ -189,7 +194,7 @@ func (c *stdioCommand) key(p *process, log *slog.Logger) (client.Key, error) {
 	if c.APIKeyFile != "" {
 		data, err := os.ReadFile(c.APIKeyFile)
 		if err != nil {
-			return "", fmt.Errorf("--api-key-file: %w", err)
+			return "", unreadable("--api-key-file", err)
 		}
 		if readableByOthers(c.APIKeyFile) {
 			log.Warn("the API key file is readable by others", "file", c.APIKeyFile)
@@ -199,7 +204,28 @@ func (c *stdioCommand) key(p *process, log *slog.Logger) (client.Key, error) {
 	if key = strings.TrimSpace(key); key == "" {
 		return "", errors.New("there is no API key: set TR_API_KEY (or --api-key-file), or try it without an account: --sandbox")
 	}
+	// No header can carry such a key; found out at the first call, it would
+	// look like a fault of the network.
+	if strings.ContainsFunc(key, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsGraphic(r) || r == utf8.RuneError }) {
+		return "", errors.New("the API key holds whitespace or characters that are not printable: give the key alone, in one line of plain text")
+	}
 	return client.Key(key), nil
+}
+
+// unreadable says why the file that a flag names cannot be read, and not its
+// name: who mistook the flag gave it the secret itself.
+func unreadable(flag string, err error) error {
+	var failed *fs.PathError
+	why := "its name is refused"
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		why = "there is none of that name"
+	case errors.Is(err, fs.ErrPermission):
+		why = "permission denied"
+	case errors.As(err, &failed):
+		why = failed.Err.Error()
+	}
+	return fmt.Errorf("%s: the file it names cannot be read: %s. The flag takes the name of a file, not what belongs in it", flag, why)
 }
 
 // Run prints the tools.
@@ -210,7 +236,7 @@ func (c *toolsCommand) Run(p *process) error {
 		return err
 	}
 	defer s.close()
-	answer, err := json.Marshal(s.mcp.HandleMessage(p.ctx, json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)))
+	answer, err := json.Marshal(s.mcp().HandleMessage(p.ctx, json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)))
 	if err != nil {
 		return err
 	}
@@ -253,15 +279,15 @@ func (f *serverFlags) logger(v *view.View, stderr io.Writer) *slog.Logger {
 	return slog.New(v.LogHandler(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
 }
 
-// mcpServer is the wired server and what must be closed after it.
-type mcpServer struct {
-	mcp   *server.MCPServer
-	watch transport.Watch
-	close func()
+// wired is what the operator's flags make: all that an MCP server needs.
+type wired struct {
+	tools     tools.Options
+	resources resources.Options
+	close     func()
 }
 
 // newServer wires client, feeds, tools and resources.
-func (f *serverFlags) newServer(v *view.View, log *slog.Logger) (*mcpServer, error) {
+func (f *serverFlags) newServer(v *view.View, log *slog.Logger) (*wired, error) {
 	if f.APIURL == "" {
 		f.APIURL = client.DefaultURL
 	}
@@ -275,25 +301,39 @@ func (f *serverFlags) newServer(v *view.View, log *slog.Logger) (*mcpServer, err
 	}
 	desk := approval.NewDesk(api)
 	feeds := feed.NewHub(api, desk, feed.Options{Logger: log})
-	o := tools.Options{
-		API: api, Feeds: feeds, Desk: desk, View: v, Log: log,
-		Integrations: f.Integrations, LeastApproval: client.ApprovalStrategy(f.ApprovalStrategy), PassThrough: passThrough,
-		Approvals: tools.Approvals(f.Approvals), ReadOnly: f.ReadOnly, AllowPassThrough: f.AllowPassThrough,
-		AllowAnyUser: f.AllowAnyUser, AllowAnyIntegration: f.AllowAnyIntegrate,
-	}
-	ro := resources.Options{API: api, Feeds: feeds, View: v, Log: log}
+	return &wired{
+		tools: tools.Options{
+			API: api, Feeds: feeds, Desk: desk, View: v, Log: log,
+			Integrations: f.Integrations, LeastApproval: client.ApprovalStrategy(f.ApprovalStrategy), PassThrough: passThrough,
+			Approvals: tools.Approvals(f.Approvals), ReadOnly: f.ReadOnly, AllowPassThrough: f.AllowPassThrough,
+			AllowAnyUser: f.AllowAnyUser, AllowAnyIntegration: f.AllowAnyIntegrate,
+		},
+		resources: resources.Options{API: api, Feeds: feeds, View: v, Log: log},
+		close: func() {
+			feeds.Close()
+			api.Close()
+		},
+	}, nil
+}
+
+// mcp returns an MCP server of the wired tools and resources.
+func (w *wired) mcp() *server.MCPServer {
 	hooks := transport.Hooks()
-	resources.AddHooks(hooks, ro)
+	resources.AddHooks(hooks, w.resources)
 	srv := server.NewMCPServer(name, version,
-		server.WithTitle("Runs"), server.WithInstructions(tools.Instructions(o)), server.WithHooks(hooks),
+		server.WithTitle("Runs"), server.WithInstructions(tools.Instructions(w.tools)), server.WithHooks(hooks),
 		server.WithToolCapabilities(false), server.WithResourceCapabilities(true, false),
-		server.WithCompletions(), server.WithResourceCompletionProvider(resources.Completions(ro)))
-	tools.Register(srv, o)
-	resources.Register(srv, ro)
-	return &mcpServer{mcp: srv, watch: resources.Watch(ro), close: func() {
-		feeds.Close()
-		api.Close()
-	}}, nil
+		server.WithCompletions(), server.WithResourceCompletionProvider(resources.Completions(w.resources)))
+	tools.Register(srv, w.tools)
+	resources.Register(srv, w.resources)
+	return srv
+}
+
+// readOnly returns the same with the reading tools alone.
+func (w *wired) readOnly() *wired {
+	narrowed := *w
+	narrowed.tools.ReadOnly = true
+	return &narrowed
 }
 
 // readPassThrough reads the operator's pass-through file and hides its values.
@@ -303,7 +343,7 @@ func (f *serverFlags) readPassThrough(v *view.View) (map[string]client.PassThrou
 	}
 	data, err := os.ReadFile(f.PassThrough)
 	if err != nil {
-		return nil, fmt.Errorf("--pass-through: %w", err)
+		return nil, unreadable("--pass-through", err)
 	}
 	if readableByOthers(f.PassThrough) {
 		return nil, fmt.Errorf("--pass-through: %s is readable by others; run: chmod 600 %s", f.PassThrough, f.PassThrough)

@@ -98,7 +98,7 @@ type EventPage struct {
 func (s *set) events(ctx context.Context, caller client.Caller, a address) (any, error) {
 	page := EventPage{RunID: a.runID, Events: []view.Event{}, LastEventID: a.afterEventID}
 	events, st, ok := s.Feeds.Read(caller, a.runID, a.afterEventID)
-	page.Status = s.View.Line(string(st.Status), 64)
+	page.Status = s.View.Status(st.Status)
 	if !ok {
 		run, err := s.API.GetRun(ctx, caller, a.runID, true)
 		if err != nil {

@@ -40,7 +40,7 @@ func Watch(o Options) func(ctx context.Context, uri string, changed func(meta ma
 			}
 			if first || a.events && moved || !a.events && news.Status != told {
 				last, told = max(last, 0), news.Status
-				changed(map[string]any{"lastEventId": last, "status": s.View.Line(string(news.Status), 64)})
+				changed(map[string]any{"lastEventId": last, "status": s.View.Status(news.Status)})
 			}
 		})
 		return stop, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 
 	"runs-mcp-server/client"
 )
@@ -41,11 +42,12 @@ type Auth struct {
 
 // Event renders an event; toolCalls says whether its tool calls are shown.
 func (v *View) Event(e client.Event, toolCalls bool) Event {
+	v.learnActions(e)
 	v.learnLinks(e.Raw)
 	out := Event{
 		EventID:       e.ID,
 		Event:         v.Line(e.Type, maxWord),
-		RunStatus:     v.Line(string(e.RunStatus), maxWord),
+		RunStatus:     v.Status(e.RunStatus),
 		Timestamp:     v.Line(e.Timestamp, maxWord),
 		MissingBefore: e.Missing,
 		IDsRestarted:  e.Restarted,
@@ -81,33 +83,34 @@ func (v *View) ToolCalls(calls []client.ToolCall) []ToolCall {
 	return out
 }
 
-// Describe says in one line, for a person who watches, what an event is.
+// Describe says in one line, for a person who watches, what an event is. What
+// the run says is marked or quoted, so that it cannot pass for our own words.
 func (v *View) Describe(e client.Event) string {
 	shown := v.Event(e, true)
 	text := v.Line(cmp.Or(shown.Text, shown.Reason), 200)
 	switch {
-	case shown.Event == client.EventEnd:
+	case e.Type == client.EventEnd:
 		return "ended: " + shown.RunStatus
-	case shown.Event == "start":
+	case e.Type == "start":
 		return "started"
-	case shown.Event == "status":
+	case e.Type == "status" && slices.Contains(client.Statuses(), e.RunStatus):
 		return shown.RunStatus
-	case shown.Event == client.EventRunApproval:
+	case e.Type == client.EventRunApproval:
 		return "waits for a person to approve the run"
-	case shown.Event == client.EventRunAction:
+	case e.Type == client.EventRunAction:
 		return "a decision was made"
-	case shown.Auth != nil && shown.Auth.Status == "required":
+	case e.Auth != nil && e.Auth.Status == "required":
 		return "waits for a person to authorise " + cmp.Or(shown.Auth.IntegrationName, "an integration")
-	case shown.Auth != nil:
+	case e.Auth != nil:
 		return "authorisation: " + shown.Auth.Status
-	case shown.Approval == "PENDING":
+	case e.Step != nil && e.Step.Approval == "PENDING":
 		return "waits for a person to approve: " + cmp.Or(text, "a step")
 	case text != "":
-		return text
+		return "step: " + text
 	case len(shown.ToolCalls) > 0:
-		return "called " + shown.ToolCalls[0].ToolName
+		return fmt.Sprintf("called %q", shown.ToolCalls[0].ToolName)
 	default:
-		return fmt.Sprintf("%s (%s)", cmp.Or(shown.Event, "event"), cmp.Or(shown.RunStatus, "status unknown"))
+		return fmt.Sprintf("event %q (%s)", cmp.Or(shown.Event, "unnamed"), cmp.Or(shown.RunStatus, "status unknown"))
 	}
 }
 
@@ -124,7 +127,7 @@ func (v *View) AuthorizationLink(a *client.Auth) string {
 	if u.Scheme != "https" && !(u.Scheme == "http" && loopback) {
 		return ""
 	}
-	if approvalLink.MatchString(u.String()) || v.secrets.replace(u.String()) != u.String() {
+	if hasLink(u.String()) || v.secrets.in(u.String()) || v.encodes(u.String()) {
 		return ""
 	}
 	return u.String()

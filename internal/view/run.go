@@ -1,6 +1,8 @@
 package view
 
 import (
+	"slices"
+
 	"runs-mcp-server/client"
 )
 
@@ -28,10 +30,11 @@ type Run struct {
 
 // Run renders a run without its context, which is sensitive.
 func (v *View) Run(r *client.Run) Run {
+	v.learnActions(r.Events...)
 	v.learnLinks(r.Raw)
 	return Run{
-		RunID:           v.Line(r.RunID, maxWord),
-		Status:          v.Line(string(r.Status), maxWord),
+		RunID:           v.runID(r.RunID),
+		Status:          v.Status(r.Status),
 		Intent:          v.Text(r.Intent, maxText),
 		CreatedAt:       v.Line(r.CreatedAt, maxWord),
 		UpdatedAt:       v.Line(r.UpdatedAt, maxWord),
@@ -40,6 +43,23 @@ func (v *View) Run(r *client.Run) Run {
 		ExecutionPlanID: v.Line(r.ExecutionPlanID, maxWord),
 		Result:          v.Value(r.Result, maxResult),
 	}
+}
+
+// Status renders the status of a run. Those of the contract are shown whatever
+// is hidden: they are no secrets, and a caller acts on them.
+func (v *View) Status(s client.Status) string {
+	if slices.Contains(client.Statuses(), s) {
+		return string(s)
+	}
+	return v.Line(string(s), maxWord)
+}
+
+// runID renders the id of a run, which names it in every later call.
+func (v *View) runID(id string) string {
+	if client.IsRunID(id) {
+		return id
+	}
+	return v.Line(id, maxWord)
 }
 
 // RunWithContext renders a run with the context it was created with.

@@ -1,12 +1,10 @@
 package view
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -15,67 +13,154 @@ import (
 const (
 	// minSecret is the shortest secret that is looked for, in bytes.
 	minSecret = 4
-	// minLearned is the shortest secret that is learned from outside, in bytes.
+	// minLearned and maxLearned bound a secret from outside, in bytes.
 	minLearned = 8
-	// maxLearned bounds the learned secrets; the oldest go first.
-	maxLearned = 4096
+	maxLearned = 4 << 10
+	// maxLearnedBytes bounds what one source keeps known: its forms take about
+	// ten times as much memory.
+	maxLearnedBytes = 1 << 20
 
 	removed     = "[removed]"
 	linkRemoved = "[approval link removed]"
 )
 
-// secretSet finds known secrets in text. The zero value is empty.
-type secretSet struct {
-	mu sync.RWMutex // guards all below
-	// forms holds every form of every secret under its first bytes.
-	forms   map[[minSecret]byte][]string
-	known   map[string]bool
-	learned []string // in the order they came
+// source is where a secret comes from. Each source but the first is bounded
+// on its own, so that what is easy to say cannot push out what matters.
+type source int
+
+const (
+	hidden source = iota // the operator's, kept for good
+	keys                 // callers' keys
+	tokens               // tokens of links that stand where the API puts them
+	found                // tokens of links found anywhere else: a run can make up any number
+	sources
+)
+
+// limit is how many secrets a source keeps known.
+func (s source) limit() int {
+	if s == keys {
+		return 1024
+	}
+	return 4096
 }
 
-// add makes a secret known. Learned ones make room for newer ones.
-func (s *secretSet) add(secret string, keep bool) {
-	if len(secret) < minSecret {
+// secretSet finds known secrets in text. The zero value is empty.
+type secretSet struct {
+	mu    sync.RWMutex // guards all below
+	known map[string]source
+	// order holds the secrets of each bounded source as they came; sizes their bytes.
+	order [sources][]string
+	sizes [sources]int
+	index index
+	// longest is the length of the longest form there ever was.
+	longest int
+}
+
+// add makes a secret known. Secrets from outside make room for newer ones; one
+// that a better source names too is kept as long as that source keeps it.
+func (s *secretSet) add(secret string, from source) {
+	if len(secret) < minSecret || from != hidden && (len(secret) < minLearned || len(secret) > maxLearned) {
 		return
 	}
 	s.mu.RLock()
-	known := s.known[secret]
+	old, known := s.known[secret]
 	s.mu.RUnlock()
-	if known {
+	if known && old <= from {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.known[secret] {
+	if old, known = s.known[secret]; known && old <= from {
 		return
+	}
+	if known {
+		s.forget(secret)
 	}
 	if s.known == nil {
-		s.known, s.forms = map[string]bool{}, map[[minSecret]byte][]string{}
+		s.known = map[string]source{}
 	}
-	s.known[secret] = true
-	for _, f := range formsOf(secret) {
-		k := [minSecret]byte([]byte(f))
-		s.forms[k] = append(s.forms[k], f)
+	s.known[secret] = from
+	for _, text := range formsOf(secret) {
+		s.index.add(form{text: text, secret: secret}, from == found)
+		s.longest = max(s.longest, len(text))
 	}
-	if keep {
+	if from == hidden {
 		return
 	}
-	s.learned = append(s.learned, secret)
-	if len(s.learned) > maxLearned {
-		s.forget(s.learned[0])
-		s.learned = slices.Delete(s.learned, 0, 1)
+	s.order[from] = append(s.order[from], secret)
+	s.sizes[from] += len(secret)
+	for len(s.order[from]) > from.limit() || s.sizes[from] > maxLearnedBytes {
+		s.forget(s.order[from][0])
 	}
 }
 
+// forget drops a secret of a bounded source. The caller holds the lock.
 func (s *secretSet) forget(secret string) {
+	from := s.known[secret]
 	delete(s.known, secret)
-	for _, f := range formsOf(secret) {
-		k := [minSecret]byte([]byte(f))
-		s.forms[k] = slices.DeleteFunc(s.forms[k], func(x string) bool { return x == f })
-		if len(s.forms[k]) == 0 {
-			delete(s.forms, k)
-		}
+	at := slices.Index(s.order[from], secret)
+	s.order[from] = slices.Delete(s.order[from], at, at+1)
+	s.sizes[from] -= len(secret)
+	for _, text := range formsOf(secret) {
+		s.index.remove(form{text: text, secret: secret})
 	}
+}
+
+// tail is how many bytes before a cut may be a part of one secret, in a known
+// form or, up to 4 KiB, in one that must be decoded first.
+func (s *secretSet) tail() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return max(4<<10, s.longest)
+}
+
+// replace takes every form of every known secret out of text.
+func (s *secretSet) replace(text string) string {
+	var ends []int // ends[i] is the end of the longest form that begins at i
+	s.mu.RLock()
+	s.index.search(text, 0, func(from, to int) bool {
+		if ends == nil {
+			ends = make([]int, len(text))
+		}
+		ends[from] = max(ends[from], to)
+		return true
+	})
+	s.mu.RUnlock()
+	if ends == nil {
+		return text
+	}
+	var out strings.Builder
+	shown := 0 // where text goes on that is not written yet
+	for i := 0; i < len(text); i++ {
+		if ends[i] == 0 {
+			continue
+		}
+		out.WriteString(text[shown:i])
+		out.WriteString(removed)
+		to := ends[i]
+		for i++; i < to; i++ { // forms that overlap are one
+			to = max(to, ends[i])
+		}
+		shown, i = to, to-1
+	}
+	out.WriteString(text[shown:])
+	return out.String()
+}
+
+// maxEaten is how many bytes of a secret's beginning a decoder may take for
+// the end of an escape that was never closed: "%4" before "Cab" makes "Lab".
+const maxEaten = 8
+
+// in reports whether decoded text holds a known secret.
+func (s *secretSet) in(text string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	holds := false
+	s.index.search(text, maxEaten, func(int, int) bool {
+		holds = true
+		return false
+	})
+	return holds
 }
 
 // formsOf returns the texts a secret may appear as: itself, the inside of its
@@ -108,143 +193,4 @@ func formsOf(secret string) []string {
 	forms = slices.DeleteFunc(forms, func(f string) bool { return len(f) < minSecret })
 	slices.Sort(forms)
 	return slices.Compact(forms)
-}
-
-// replace takes every form of every known secret out of text.
-func (s *secretSet) replace(text string) string {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if len(s.forms) == 0 {
-		return text
-	}
-	var out strings.Builder
-	from := 0
-	for i := 0; i+minSecret <= len(text); {
-		n := s.match(text[i:])
-		if n == 0 {
-			i++
-			continue
-		}
-		out.WriteString(text[from:i])
-		out.WriteString(removed)
-		i += n
-		from = i
-	}
-	if from == 0 {
-		return text
-	}
-	out.WriteString(text[from:])
-	return out.String()
-}
-
-// match returns the length of the longest known form that text begins with.
-func (s *secretSet) match(text string) int {
-	longest := 0
-	for _, f := range s.forms[[minSecret]byte([]byte(text[:minSecret]))] {
-		if len(f) > longest && strings.HasPrefix(text, f) {
-			longest = len(f)
-		}
-	}
-	return longest
-}
-
-// pattern knows secrets by their surroundings, for those nobody told us.
-type pattern struct {
-	// needs are lower-case texts of which one must be there before the
-	// expression is tried: it is slow, and most texts hold none.
-	needs   []string
-	find    *regexp.Regexp
-	replace string
-}
-
-// urlText is what a URL is made of, percent signs and escaped slashes included.
-const urlText = `[^\s"'<>` + "`" + `{}|]*`
-
-var (
-	approvalLink = regexp.MustCompile(`(?i)` + urlText + `runs(?:\\*/|%(?:25)*2f)approval` + urlText)
-	patterns     = [...]pattern{
-		{[]string{"approval"}, approvalLink, linkRemoved},
-		{[]string{"=", "3d"}, regexp.MustCompile(`(?i)\b(token|api[-_]?key|x-api-key|access_token|client_secret|signature|sig)(=|%(?:25)*3d)[^\s&"'<>]+`), "${1}${2}" + removed},
-		{[]string{"authorization", "x-api-key"}, regexp.MustCompile(`(?i)\b((?:proxy-)?authorization|x-api-key)(\\*["']?\s*[:=]\s*\\*["']?)(?:(?:bearer|basic|token)\s+)?[^\s"',;\\]+`), "${1}${2}" + removed},
-		{[]string{"bearer"}, regexp.MustCompile(`(?i)\bbearer\s+[a-z0-9._~+/=-]{16,}`), "Bearer " + removed},
-		{[]string{"private key"}, regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)`), removed},
-	}
-)
-
-func (v *View) scrub(s string) string {
-	s = v.secrets.replace(s)
-	lower := strings.ToLower(s)
-	for _, p := range patterns {
-		if slices.ContainsFunc(p.needs, func(need string) bool { return strings.Contains(lower, need) }) {
-			s = p.find.ReplaceAllString(s, p.replace)
-		}
-	}
-	return s
-}
-
-// secretKey reports whether a field of this name holds a secret.
-func secretKey(name string) bool {
-	name = strings.Map(func(r rune) rune {
-		if r == '-' || r == '_' || r == ' ' || r == '.' {
-			return -1
-		}
-		return r
-	}, strings.ToLower(name))
-	switch name {
-	case "authorization", "proxyauthorization", "xapikey", "apikey", "token", "accesstoken", "refreshtoken", "idtoken",
-		"authtoken", "sessiontoken", "bearertoken", "password", "passwd", "passphrase", "secret", "clientsecret", "secretkey",
-		"secretaccesskey", "privatekey", "cookie", "setcookie", "credentials", "passthrough", "approvalactions":
-		return true
-	}
-	return false
-}
-
-// learnLinks remembers the tokens of every approval link in raw JSON, under
-// whatever key it stands.
-func (v *View) learnLinks(raw []byte) {
-	// Percent-encoding, escaped slashes and nesting in strings all keep these
-	// letters, so most events are passed over without being parsed.
-	if !bytes.Contains(bytes.ToLower(raw), []byte("approval")) {
-		return
-	}
-	var value any
-	if json.Unmarshal(raw, &value) == nil {
-		v.learnFrom(value)
-	}
-}
-
-func (v *View) learnFrom(value any) {
-	switch value := value.(type) {
-	case string:
-		for _, link := range approvalLink.FindAllString(value, -1) {
-			v.learnLink(link)
-		}
-	case []any:
-		for _, e := range value {
-			v.learnFrom(e)
-		}
-	case map[string]any:
-		for k, e := range value {
-			v.learnFrom(k)
-			v.learnFrom(e)
-		}
-	}
-}
-
-var tokenParam = regexp.MustCompile(`(?i)token(?:=|%(?:25)*3d)([^\s&#"'<>]+)`)
-
-func (v *View) learnLink(link string) {
-	for _, m := range tokenParam.FindAllStringSubmatch(link, -1) {
-		token := m[1]
-		v.Learn(token)
-		// A token in an encoded link is encoded as often as the link is.
-		for range 3 {
-			plain, err := url.QueryUnescape(token)
-			if err != nil || plain == token {
-				break
-			}
-			token = plain
-			v.Learn(token)
-		}
-	}
 }

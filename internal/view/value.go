@@ -46,10 +46,11 @@ func (c *cutter) value(value any, depth int) any {
 	case map[string]any:
 		return c.object(value, depth)
 	case json.Number:
-		// A number of a thousand digits is a text in disguise.
+		// A number of a thousand digits is a text in disguise, and one beyond
+		// what a float64 holds fails the clients that decode into one.
 		s := c.view.Text(value.String(), 64)
 		c.left -= len(s) + 1
-		if s != value.String() {
+		if _, err := value.Float64(); s != value.String() || err != nil {
 			return s
 		}
 		return value

@@ -25,44 +25,51 @@ func New() *View { return &View{} }
 // for good: they are the operator's, and few.
 func (v *View) Hide(secrets ...string) {
 	for _, s := range secrets {
-		v.secrets.add(s, true)
+		v.secrets.add(s, hidden)
 	}
 }
 
-// Learn makes every later rendering leave out a secret that came from outside
-// (a caller's key, an approval token). The newest [maxLearned] are remembered.
-// Shorter ones than [minLearned] bytes are passed over, so that a run cannot
-// make ordinary words disappear by calling them tokens.
-func (v *View) Learn(secret string) {
-	if len(secret) >= minLearned {
-		v.secrets.add(secret, false)
-	}
-}
+// Learn makes every later rendering leave out an approval token that came from
+// outside. The newest 4,096 are remembered. Shorter ones than [minLearned]
+// bytes are passed over, so that a run cannot make ordinary words disappear by
+// calling them tokens, and so are longer ones than [maxLearned].
+func (v *View) Learn(token string) { v.secrets.add(token, tokens) }
+
+// LearnKey does for a caller's key what Learn does for a token. The newest
+// 1,024 keys are remembered, and no token pushes them out.
+func (v *View) LearnKey(key string) { v.secrets.add(key, keys) }
+
+// maxShrink bounds how much text beyond the limit is cleaned to fill it up.
+const maxShrink = 12 << 10
 
 // Text returns s fit to show: visible characters only, secrets taken out, and
 // at most limit bytes with a mark where it was cut.
 func (v *View) Text(s string, limit int) string {
-	// Far beyond the limit nothing is shown; cleaning it would only cost. The
-	// margin keeps a secret that straddles the limit whole until it is found.
-	const margin = 16 << 10
-	total := len(s)
-	if len(s) > limit+margin {
-		s = s[:limit+margin]
+	// Far beyond the limit nothing is shown; cleaning it would only cost. What
+	// stands right before that early cut may be half a secret, which nobody
+	// would know for one, and cleaning may pull it below the limit: it goes.
+	total, tail := len(s), v.secrets.tail()
+	early := limit + tail + min(maxShrink, 8*limit)
+	if total <= early {
+		s = visible(s)
+	} else {
+		s = visible(s[:early])
+		s = s[:runeStart(s, max(0, len(s)-tail))]
 	}
-	return shorten(v.scrub(visible(s)), limit, total)
-}
-
-// shorten cuts s to limit bytes at a rune's border; total is the length to
-// name in the mark when it is larger than s.
-func shorten(s string, limit, total int) string {
-	if len(s) <= limit {
+	s = v.scrub(s)
+	if total <= early && len(s) <= limit {
 		return s
 	}
-	cut := limit
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
+	cut := runeStart(s, min(limit, len(s)))
 	return fmt.Sprintf("%s… [%d bytes left out]", s[:cut], max(total, len(s))-cut)
+}
+
+// runeStart returns the last rune's border in s that is not after at.
+func runeStart(s string, at int) int {
+	for at > 0 && at < len(s) && !utf8.RuneStart(s[at]) {
+		at--
+	}
+	return at
 }
 
 // Line returns s as Text does, on one line.
@@ -71,20 +78,22 @@ func (v *View) Line(s string, limit int) string {
 }
 
 // visible removes what a reader cannot see but a model reads: control, bidi,
-// zero-width, tag and other format characters, variation selectors, fillers.
+// zero-width, tag and other format characters, variation selectors, fillers,
+// whatever else Unicode tells fonts to ignore, and what is no character at all.
 func visible(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' || r >= 0x7F }) {
+		return s
+	}
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	return strings.Map(func(r rune) rune {
 		switch {
-		case r == '\n' || r == '\t':
+		case r == '\n' || r == '\t' || r >= ' ' && r < 0x7F:
 			return r
-		case r == '\r':
-			return -1
 		case r == '\u2028' || r == '\u2029':
 			return '\n'
-		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co), unicode.Is(unicode.Variation_Selector, r):
+		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point, unicode.Noncharacter_Code_Point):
 			return -1
-		case strings.ContainsRune("\u034F\u115F\u1160\u17B4\u17B5\u2800\u3164\uFFA0", r):
+		case strings.ContainsRune("\u2800\U00016FE4\U0001D159", r): // drawn as nothing
 			return -1
 		case r >= 0xE0000 && r <= 0xE0FFF: // tags and their unassigned neighbours
 			return -1

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/mark3labs/mcp-go/server"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/sandbox"
+	"runs-mcp-server/internal/view"
+	"runs-mcp-server/resources"
+	"runs-mcp-server/transport"
+)
+
+// httpCommand serves many callers, each with a key of its own.
+type httpCommand struct {
+	serverFlags
+	Listen         string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on (default ${default})."`
+	AllowedHosts   []string `placeholder:"HOST" help:"Host headers to accept beside loopback: a name, or name:port."`
+	AllowedOrigins []string `placeholder:"ORIGIN" help:"Web origins to accept beside loopback, such as https://app.example.com."`
+}
+
+// Run serves MCP over streamable HTTP until the process is told to stop.
+func (c *httpCommand) Run(p *process) error {
+	v := view.New()
+	log := c.logger(v, p.stderr)
+	if c.APIKeyFile != "" {
+		return errors.New("--api-key-file is for stdio: over HTTP each caller sends a key of its own in x-api-key")
+	}
+	if c.Sandbox {
+		box, err := sandbox.Listen(p.ctx, "127.0.0.1:0", sandbox.Options{})
+		if err != nil {
+			return err
+		}
+		defer box.Close()
+		c.useSandbox(box.URL())
+		log.Info("working on the embedded sandbox: nothing real happens")
+	}
+	s, err := c.newServer(v, log)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	l, err := (&net.ListenConfig{}).Listen(p.ctx, "tcp", c.Listen)
+	if err != nil {
+		return err
+	}
+	log.Info("serving", "url", "http://"+l.Addr().String()+"/mcp")
+	return transport.ServeHTTP(p.ctx, l, transport.HTTPOptions{
+		Options:        transport.Options{Logger: log, Watch: resources.Watch(s.resources)},
+		Identify:       c.identify(v),
+		Server:         pick(s.mcp(), s.readOnly().mcp()),
+		AllowedHosts:   c.AllowedHosts,
+		AllowedOrigins: c.AllowedOrigins,
+	})
+}
+
+// identify knows a caller by its API key. Nothing else of a request, and
+// nothing of the environment, can stand in for it.
+func (f *serverFlags) identify(v *view.View) func(*http.Request) (string, context.Context, error) {
+	return func(r *http.Request) (string, context.Context, error) {
+		keys, users := r.Header.Values("x-api-key"), r.Header.Values("x-user-id")
+		if len(keys) != 1 || strings.TrimSpace(keys[0]) == "" {
+			return "", nil, errors.New("send your toolregistry.ai API key in one x-api-key header")
+		}
+		caller := client.Caller{Key: client.Key(strings.TrimSpace(keys[0])), UserID: f.UserID}
+		if len(users) > 1 {
+			return "", nil, errors.New("send at most one x-user-id header")
+		}
+		if len(users) == 1 && users[0] != "" {
+			if f.UserID != "" && users[0] != f.UserID && !f.AllowAnyUser {
+				return "", nil, errors.New("x-user-id may not name another user than the operator's; leave it out")
+			}
+			caller.UserID = users[0]
+		}
+		// Not a short one: a stranger could make ordinary words disappear from
+		// others' answers by calling them his key.
+		if len(caller.Key) >= 20 {
+			v.LearnKey(string(caller.Key))
+		}
+		id := sha256.Sum256([]byte(caller.Key))
+		return hex.EncodeToString(id[:]), client.WithCaller(context.Background(), caller), nil
+	}
+}
+
+// pick chooses the server of a request: X-MCP-Readonly can narrow what the
+// operator allowed, and nothing can widen it.
+func pick(full, readOnly *server.MCPServer) func(*http.Request) *server.MCPServer {
+	return func(r *http.Request) *server.MCPServer {
+		for _, value := range r.Header.Values("X-MCP-Readonly") {
+			if on, err := strconv.ParseBool(strings.TrimSpace(value)); on || err != nil {
+				return readOnly // what is not plainly false narrows
+			}
+		}
+		return full
+	}
+}

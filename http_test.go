@@ -1,0 +1,300 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+	"pgregory.net/rapid"
+
+	"runs-mcp-server/internal/sandbox"
+	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/tools"
+)
+
+// listening runs the program's http command in this process and returns its
+// URL; it ends with the test.
+func listening(t *testing.T, env map[string]string, args ...string) (url string) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	logs, stderr := io.Pipe()
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, append([]string{"http", "--listen", "127.0.0.1:0"}, args...), func(name string) string { return env[name] }, strings.NewReader(""), io.Discard, stderr)
+		stderr.Close()
+	}()
+	found := make(chan string, 1)
+	go func() {
+		defer close(found)
+		serving := regexp.MustCompile(`msg=serving url=(\S+)`)
+		for lines := bufio.NewScanner(logs); lines.Scan(); {
+			if m := serving.FindStringSubmatch(lines.Text()); m != nil {
+				found <- m[1]
+			}
+		}
+	}()
+	url = <-found
+	t.Cleanup(func() {
+		stop()
+		if code := <-ended; code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+		http.DefaultClient.CloseIdleConnections()
+	})
+	if url == "" {
+		t.Fatal("it does not listen")
+	}
+	return url
+}
+
+// keyed sends a caller's headers with every request.
+type keyed struct{ headers map[string]string }
+
+func (k keyed) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	for name, value := range k.headers {
+		r.Header.Set(name, value)
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// TestOfficialClientOverHTTP does the whole job in both eras.
+func TestOfficialClientOverHTTP(t *testing.T) {
+	url := listening(t, nil, "--sandbox", "--approvals=agent")
+	for _, version := range []string{"2025-03-26", "2025-11-25", testbed.Newest} {
+		t.Run(version, func(t *testing.T) {
+			progress := make(chan string, 100)
+			c := sdk.NewClient(&sdk.Implementation{Name: "official", Version: "1"}, &sdk.ClientOptions{
+				ProgressNotificationHandler: func(_ context.Context, r *sdk.ProgressNotificationClientRequest) { progress <- r.Params.Message },
+			})
+			s, err := c.Connect(t.Context(), &sdk.StreamableClientTransport{
+				Endpoint: url, HTTPClient: &http.Client{Transport: keyed{map[string]string{"x-api-key": sandbox.DefaultKey}}},
+			}, &sdk.ClientSessionOptions{ProtocolVersion: version})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			run := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{
+				"intent": "Find overdue invoices", "context": "sandbox: steps=2 step_ms=5", "approvalStrategy": "ON_START", "waitSeconds": 30,
+			})
+			testbed.Call[tools.RunResult](t, s, "approve", map[string]any{"runId": run.RunID, "decision": "approve", "approvalId": run.PendingApprovals[0].ApprovalID})
+			ended := testbed.Call[tools.RunResult](t, s, "get_run", map[string]any{"runId": run.RunID, "afterEventId": run.LastEventID, "waitSeconds": 30})
+			if ended.Status != "SUCCESS" {
+				t.Fatalf("got %+v", ended)
+			}
+			for id := range ended.LastEventID {
+				if message := <-progress; !strings.HasPrefix(message, fmt.Sprintf("%d: ", id+1)) {
+					t.Errorf("progress said %q, want event %d", message, id+1)
+				}
+			}
+			if _, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: "run://" + run.RunID + "/events?limit=2"}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// tenant is a caller who speaks HTTP by hand.
+type tenant struct {
+	url, key, session string
+	runs              []string
+}
+
+// send posts a message and returns the status and the last message of the answer.
+func (c *tenant) send(t interface{ Fatal(...any) }, session, message string, headers map[string]string) (int, string, http.Header) {
+	req, err := http.NewRequest(http.MethodPost, c.url, strings.NewReader(message))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	req.Header.Set("x-api-key", c.key)
+	if session != "" {
+		req.Header.Set("Mcp-Session-Id", session)
+	}
+	for name, value := range headers {
+		req.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
+		last := ""
+		for line := range strings.Lines(string(body)) {
+			if data, ok := strings.CutPrefix(line, "data: "); ok && strings.Contains(data, `"id"`) {
+				last = data
+			}
+		}
+		body = []byte(last)
+	}
+	return resp.StatusCode, string(bytes.TrimSpace(body)), resp.Header
+}
+
+const hello = `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"raw","version":"1"}}}`
+
+func newTenant(t *testing.T, url, key string) *tenant {
+	c := &tenant{url: url, key: key}
+	_, _, header := c.send(t, "", hello, nil)
+	if c.session = header.Get("Mcp-Session-Id"); c.session == "" {
+		t.Fatal("no session")
+	}
+	return c
+}
+
+func call(tool string, args map[string]any) string {
+	text, _ := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": map[string]any{"name": tool, "arguments": args}})
+	return string(text)
+}
+
+func (c *tenant) create(t interface{ Fatal(...any) }, behaviour string) {
+	_, body, _ := c.send(t, c.session, call("create_run", map[string]any{"intent": "of " + c.key, "context": "sandbox: step_ms=0 " + behaviour, "userId": "u", "selectedCustomerIntegrationIds": []string{"*"}}), nil)
+	var m message
+	if json.Unmarshal([]byte(body), &m) != nil || m.Result == nil || m.Result.StructuredContent.RunID == "" {
+		t.Fatal(body)
+	}
+	c.runs = append(c.runs, m.Result.StructuredContent.RunID)
+}
+
+// TestTenantsKeptApart: whatever one caller does with what is another's, over
+// 10,000 steps, it answers as for something that never was.
+func TestTenantsKeptApart(t *testing.T) {
+	const unknown = "123e4567-e89b-12d3-a456-426614174000"
+	box, err := sandbox.Listen(t.Context(), "127.0.0.1:0", sandbox.Options{Keys: []string{"key-of-tenant-a", "key-of-tenant-b"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer box.Close()
+	url := listening(t, nil, "--api-url", box.URL(), "--approvals=agent")
+	tenants := []*tenant{newTenant(t, url, "key-of-tenant-a"), newTenant(t, url, "key-of-tenant-b")}
+	for _, c := range tenants {
+		c.create(t, "")
+		c.create(t, "steps=1")
+	}
+	messages := func(runID string) []string {
+		return []string{
+			call("get_run", map[string]any{"runId": runID}),
+			call("get_run", map[string]any{"runId": runID, "afterEventId": 0, "includeToolCalls": true}),
+			call("abort_run", map[string]any{"runId": runID}),
+			call("approve", map[string]any{"runId": runID, "decision": "approve"}),
+			call("approve", map[string]any{"runId": runID, "decision": "deny", "token": "some-token-0123456789"}),
+			`{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"run://` + runID + `"}}`,
+			`{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"run://` + runID + `/events"}}`,
+			`{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"run://` + runID + `"}}`,
+			`{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"run://` + runID + `/events"}}`,
+		}
+	}
+	// What an unknown run answers, once for each message: foreign runs must
+	// answer the same, to the byte.
+	var baseline []string
+	for _, m := range messages(unknown) {
+		status, body, _ := tenants[0].send(t, tenants[0].session, m, nil)
+		baseline = append(baseline, fmt.Sprint(status, body))
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		for range 100 {
+			i := rapid.IntRange(0, 1).Draw(t, "caller")
+			me, other := tenants[i], tenants[1-i]
+			foreign := rapid.SampledFrom(other.runs).Draw(t, "foreign run")
+			switch rapid.SampledFrom([]string{"run", "run", "run", "session", "list", "cancel"}).Draw(t, "step") {
+			case "run":
+				n := rapid.IntRange(0, len(baseline)-1).Draw(t, "message")
+				status, body, _ := me.send(t, me.session, messages(foreign)[n], nil)
+				if got := strings.ReplaceAll(fmt.Sprint(status, body), foreign, unknown); got != baseline[n] {
+					t.Fatalf("%s answered\n%s, for an unknown run\n%s", messages(foreign)[n], got, baseline[n])
+				}
+			case "session":
+				known, _, _ := me.send(t, other.session, messages(foreign)[0], nil)
+				_, mine, _ := me.send(t, other.session, messages(foreign)[0], nil)
+				_, none, _ := me.send(t, "NOSUCHSESSION", messages(foreign)[0], nil)
+				if known != http.StatusNotFound || mine != none {
+					t.Fatalf("another's session: %d %s; none: %s", known, mine, none)
+				}
+			case "list":
+				_, body, _ := me.send(t, me.session, call("list_runs", map[string]any{"pageSize": 100}), nil)
+				_, resources, _ := me.send(t, me.session, `{"jsonrpc":"2.0","id":1,"method":"resources/list"}`, nil)
+				if strings.Contains(body+resources, foreign) || strings.Contains(body+resources, other.key) || !strings.Contains(body, me.runs[0]) {
+					t.Fatalf("listed %s %s", body, resources)
+				}
+			case "cancel":
+				me.send(t, me.session, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`, nil)
+			}
+		}
+	})
+	for _, c := range tenants {
+		if status, body, _ := c.send(t, c.session, call("get_run", map[string]any{"runId": c.runs[0]}), nil); status != 200 || !strings.Contains(body, "SUCCESS") {
+			t.Errorf("own run: %d %s", status, body)
+		}
+	}
+}
+
+// TestCallersBringTheirKey: nothing stands in for it, and nothing a request
+// carries widens what the operator allowed.
+func TestCallersBringTheirKey(t *testing.T) {
+	box, err := sandbox.Listen(t.Context(), "127.0.0.1:0", sandbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer box.Close()
+	url := listening(t, map[string]string{"TR_API_KEY": sandbox.DefaultKey}, "--api-url", box.URL(), "--user-id", "operators-user", "--integrations", "*")
+	for name, headers := range map[string][][2]string{
+		"no key":       {},
+		"an empty key": {{"x-api-key", ""}},
+		"two keys":     {{"x-api-key", "a"}, {"x-api-key", "b"}},
+		"another user": {{"x-api-key", sandbox.DefaultKey}, {"x-user-id", "somebody"}},
+		"two users":    {{"x-api-key", sandbox.DefaultKey}, {"x-user-id", "a"}, {"x-user-id", "b"}},
+	} {
+		req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(hello))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		for _, h := range headers {
+			req.Header.Add(h[0], h[1])
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s: status %d", name, resp.StatusCode)
+		}
+	}
+	if n := box.Sandbox().Stats().Requests; n != 0 {
+		t.Errorf("%d requests went upstream", n)
+	}
+	me := newTenant(t, url, sandbox.DefaultKey)
+	list := func(headers map[string]string) (names []string) {
+		_, body, _ := me.send(t, me.session, `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, headers)
+		for _, m := range regexp.MustCompile(`"name":"(\w+)"`).FindAllStringSubmatch(body, -1) {
+			names = append(names, m[1])
+		}
+		slices.Sort(names)
+		return names
+	}
+	if got := list(map[string]string{"X-MCP-Readonly": "true"}); !slices.Equal(got, []string{"get_run", "list_runs"}) {
+		t.Errorf("narrowed to %v", got)
+	}
+	if got := list(map[string]string{"X-MCP-Readonly": "false", "X-MCP-Tools": "all"}); len(got) != 5 {
+		t.Errorf("got %v", got)
+	}
+	if _, body, _ := me.send(t, me.session, call("create_run", map[string]any{"intent": "x"}), map[string]string{"X-MCP-Readonly": "yes"}); !strings.Contains(body, "not found") {
+		t.Errorf("a read-only call created: %s", body)
+	}
+}

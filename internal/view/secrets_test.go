@@ -1,0 +1,149 @@
+package view
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestLearnedSecretsAreBounded(t *testing.T) {
+	v := New()
+	v.Hide("operator-secret")
+	v.LearnKey("the-key-of-a-caller")
+	for i := range tokens.limit() + 10 {
+		v.Learn(fmt.Sprintf("learned-secret-%06d", i))
+	}
+	if n := len(v.secrets.known); n != tokens.limit()+2 {
+		t.Errorf("%d secrets are known, want %d", n, tokens.limit()+2)
+	}
+	text := fmt.Sprintf("learned-secret-%06d learned-secret-%06d operator-secret the-key-of-a-caller", 0, tokens.limit())
+	if got, want := v.Text(text, 1000), "learned-secret-000000 [removed] [removed] [removed]"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for i := range keys.limit() {
+		v.LearnKey(fmt.Sprintf("another-key-%06d", i))
+	}
+	if got, want := v.Text("the-key-of-a-caller another-key-000000", 1000), "the-key-of-a-caller [removed]"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for i := range 300 {
+		v.Learn(fmt.Sprintf("%06d", i) + strings.Repeat("x", maxLearned-6))
+	}
+	if got := v.secrets.sizes[tokens]; got > maxLearnedBytes {
+		t.Errorf("%d bytes of tokens are known, want %d at most", got, maxLearnedBytes)
+	}
+}
+
+func TestLengthOfLearnedSecrets(t *testing.T) {
+	tests := []struct {
+		length int
+		known  bool
+	}{{minSecret, false}, {minLearned - 1, false}, {minLearned, true}, {maxLearned, true}, {maxLearned + 1, false}}
+	for _, tt := range tests {
+		v := New()
+		secret := strings.Repeat("w", tt.length)
+		v.Learn(secret)
+		v.LearnKey(secret)
+		if got := v.Text(secret, 10_000) == removed; got != tt.known {
+			t.Errorf("a secret of %d bytes: learned %t, want %t", tt.length, got, tt.known)
+		}
+	}
+	v := New()
+	v.Hide("abcd", "xyz")
+	if got := v.Text("abcd xyz", 100); got != "[removed] xyz" {
+		t.Errorf("hidden ones are shown as %q", got)
+	}
+}
+
+// TestForgettingLeavesOthersForms teaches a token that is a form of a hidden
+// secret: when the token is forgotten, the form is not.
+func TestForgettingLeavesOthersForms(t *testing.T) {
+	v := New()
+	v.Hide("operator-secret")
+	form := hex.EncodeToString([]byte("operator-secret"))
+	v.Learn(form)
+	for i := range tokens.limit() {
+		v.Learn(fmt.Sprintf("learned-secret-%06d", i))
+	}
+	if got := v.Text(form, 1000); got != removed {
+		t.Errorf("got %q", got)
+	}
+	// Nor is a token that a better source names later.
+	v = New()
+	v.secrets.add("first-found-then-given", found)
+	v.Learn("first-found-then-given")
+	for i := range found.limit() {
+		v.secrets.add(fmt.Sprintf("found-secret-%06d", i), found)
+	}
+	if got := v.Text("first-found-then-given", 1000); got != removed {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestOverlappingSecrets(t *testing.T) {
+	v := New()
+	v.Hide("abcdefgh-1234", "1234-stuvwxyz", "efgh")
+	tests := []struct{ in, want string }{
+		{"abcdefgh-1234", removed},
+		{"(abcdefgh-1234-stuvwxyz)", "([removed])"},
+		{"efgh+efghefgh", "[removed]+[removed][removed]"},
+		{"abcdefg-1234-stuvwxy", "abcdefg-1234-stuvwxy"},
+	}
+	for _, tt := range tests {
+		if got := v.Text(tt.in, 1000); got != tt.want {
+			t.Errorf("Text(%q) = %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+// TestCrowdedKeys adds tokens that share all their parts, as a run could make
+// them up: few are kept, and a hidden one like them is among those.
+func TestCrowdedKeys(t *testing.T) {
+	v := New()
+	crowd := func(i int) string {
+		return strings.Repeat("a", 40+i/40) + "b" + strings.Repeat("a", 40+i%40)
+	}
+	for i := range 1600 {
+		v.secrets.add(crowd(i), found)
+	}
+	v.Hide(crowd(1600))
+	for k, forms := range v.secrets.index.long {
+		if len(forms) > maxShared+1 {
+			t.Errorf("%d forms under %#x, want %d at most", len(forms), k, maxShared+1)
+		}
+	}
+	if got := v.Text(crowd(1600), 1000); !strings.Contains(got, removed) {
+		t.Errorf("the hidden one is shown as %q", got)
+	}
+}
+
+// TestNoHalfSecrets puts a secret at every early cut that Text may make, behind
+// what shrinks so much that the cut is shown.
+func TestNoHalfSecrets(t *testing.T) {
+	const secret, limit = "tok_S3cretS3cretS3cretS3cret-Z", maxText
+	link := "https://x.test/v1/runs/approval?token=" + strings.Repeat("a", 300) + " "
+	tests := []struct{ name, filler, secret string }{
+		{"invisible characters", "\u200b", secret},
+		{"links", link, secret},
+		{"known secrets", secret + strings.Repeat("\u00ad", 200), secret},
+		{"invisible characters inside", "\u200b", strings.Join(strings.Split(secret, ""), "\u200b")},
+		{"encoded", "\u200b", strings.ReplaceAll(secret, "S", `\u0053`)},
+	}
+	for _, tt := range tests {
+		v := New()
+		v.Learn(secret)
+		cut := limit + v.secrets.tail() + maxShrink
+		for inside := 1; inside < len(tt.secret); inside++ {
+			head := strings.Repeat(tt.filler, (cut-inside)/len(tt.filler))
+			head += strings.Repeat("+", cut-inside-len(head))
+			got := v.Text(head+tt.secret+" tail", limit)
+			if strings.Contains(got, secret[:4]) || strings.Contains(got, "+t") {
+				t.Fatalf("%s: with %d bytes before the cut the text ends in %q", tt.name, inside, got[max(0, len(got)-100):])
+			}
+			if !strings.HasSuffix(got, "bytes left out]") {
+				t.Fatalf("%s: nothing says that something is left out: %q", tt.name, got)
+			}
+		}
+	}
+}
