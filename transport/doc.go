@@ -17,5 +17,16 @@
 //   - A cancelled call gets no answer; a panic's value reaches no client.
 //
 // A transport supplies lines or bodies, a [sink] per message, and a peer per
-// connected client. ServeStdio is the one over a pair of pipes.
+// connected client. ServeStdio is the one over a pair of pipes, ServeHTTP the
+// one over streamable HTTP:
+//
+//   - door.go lets a request in by Host and Origin, endpoint.go knows its caller
+//     and its body, limits.go what the caller holds;
+//   - post_new.go serves the new era, where a request stands for itself;
+//     post_old.go and session.go the older revisions;
+//   - every response, of both eras, is a stream (stream.go: what a call says)
+//     that a reply writes (reply.go: JSON or server-sent events). In the old era
+//     the stream outlives a broken connection, for a client that comes back.
+//
+// Watched resources (subscriptions.go) are the same over both.
 package transport

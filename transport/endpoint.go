@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 )
@@ -160,7 +159,7 @@ func (h *endpoint) body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	if r.ContentLength > h.BodyLimit {
 		return tooLong()
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.BodyLimit))
+	body, err := readAll(http.MaxBytesReader(w, r.Body, h.BodyLimit), r.ContentLength, h.BodyLimit)
 	if err != nil {
 		if _, is := errors.AsType[*http.MaxBytesError](err); is {
 			return tooLong()
@@ -169,10 +168,27 @@ func (h *endpoint) body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 		h.refuse(w, http.StatusRequestTimeout, "the body did not come to its end in time")
 		return nil, false
 	}
-	// The deadline was for the request; from now on a read only watches for
-	// the client's leaving.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	return body, true
+}
+
+// readAll reads to the end. It takes memory as bytes come, for a length that is
+// only announced costs the client nothing, and in large steps, for every step
+// copies.
+func readAll(in io.Reader, announced, limit int64) ([]byte, error) {
+	body := make([]byte, 0, min(max(announced+1, 4<<10), 64<<10))
+	for {
+		if len(body) == cap(body) {
+			body = append(make([]byte, 0, min(4*int64(cap(body)), max(limit+1, int64(cap(body))+512))), body...)
+		}
+		n, err := in.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if err == io.EOF {
+			return body, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 }
 
 // health answers probes.

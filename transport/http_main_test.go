@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -177,11 +178,12 @@ func (s *site) stream(resp *http.Response) *events {
 		data, _ := io.ReadAll(resp.Body)
 		s.t.Fatalf("no event stream: %s %s %s", resp.Status, kind, data)
 	}
-	e := &events{t: s.t, resp: resp, frames: make(chan sse, 10_000)}
+	frames := make(chan sse, 10_000)
+	e := &events{t: s.t, resp: resp, frames: frames}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer close(e.frames)
+		defer close(frames)
 		var f sse
 		in := bufio.NewScanner(resp.Body)
 		in.Buffer(nil, 64<<20)
@@ -191,7 +193,7 @@ func (s *site) stream(resp *http.Response) *events {
 			value = strings.TrimPrefix(value, " ")
 			switch {
 			case line == "":
-				e.frames <- f
+				frames <- f
 				f = sse{}
 			case name == "":
 				f.comment = value
@@ -313,4 +315,20 @@ func post(h header, body string) string {
 	}
 	b.WriteString("Content-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body)
 	return b.String()
+}
+
+// probe is the status of a GET.
+func probe(h http.Handler, path string) int {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost"+path, nil))
+	return w.Code
+}
+
+func closedListener(t *testing.T) net.Listener {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	return l
 }

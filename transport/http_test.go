@@ -114,11 +114,11 @@ func TestNewEraHeadersSentTwice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Header.Add(name, "ping")
 		h := newEra("tools/call", "echo")
 		for i := 0; i < len(h); i += 2 {
 			r.Header.Add(h[i], h[i+1])
 		}
+		r.Header.Add(name, "ping") // whoever looks at the last value sees another request
 		resp := s.send(r, nil)
 		resp.Body.Close()
 		if resp.StatusCode != 400 {

@@ -54,7 +54,6 @@ func (h *endpoint) postNew(w http.ResponseWriter, r *http.Request, from caller, 
 			cause = ErrCancelled
 		}
 		client.end(cause)
-		_ = st.answer(answer{}) // nobody will read the true one
 	}
 }
 

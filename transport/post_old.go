@@ -2,7 +2,6 @@ package transport
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 )
@@ -110,6 +109,10 @@ func (h *endpoint) get(w http.ResponseWriter, r *http.Request, from caller) {
 		h.refuse(w, http.StatusNotAcceptable, "GET answers with an event stream: send Accept: text/event-stream")
 		return
 	}
+	if r.ContentLength != 0 { // net/http sees a client leave only when its body is read
+		h.refuse(w, http.StatusBadRequest, "GET has no body")
+		return
+	}
 	s := h.session(w, r, from)
 	if s == nil {
 		return
@@ -128,7 +131,6 @@ func (h *endpoint) get(w http.ResponseWriter, r *http.Request, from caller) {
 		return
 	}
 	defer give()
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // it was for the header
 	me, have := st.attach(event)
 	if me == nil {
 		h.refuse(w, http.StatusConflict, "this session has a stream open already. Close that one, or resume it with Last-Event-ID.")

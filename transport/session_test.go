@@ -52,6 +52,7 @@ func TestOldEraStatuses(t *testing.T) {
 			{"no JSON", "POST", `{`, h, 400, `-32700`},
 			{"duplicate key", "POST", `{"jsonrpc":"2.0","id":1,"method":"ping","method":"ping"}`, h, 400, `-32600`},
 			{"array", "POST", "[" + ping + "," + toolCall("2", "echo", "") + "]", h, batch, `{`},
+			{"array of the new era", "POST", "[" + ping + "]", with("MCP-Protocol-Version", "2026-07-28"), 400, `-32600`},
 			{"empty array", "POST", "[]", h, 400, `-32600`},
 			{"initialize in an array", "POST", "[" + initBody(version, `{}`) + "]", h, batch, `-32600`},
 			{"array without a session", "POST", "[" + ping + "]", noSession, 400, `Mcp-Session-Id is missing`},
@@ -67,6 +68,7 @@ func TestOldEraStatuses(t *testing.T) {
 			{"another caller's session", "DELETE", "", foreign, 404, `initialize a new one`},
 			{"unknown key", "POST", ping, with("X-Key", "bad"), 401, ``},
 			{"GET for JSON", "GET", "", with("Accept", "application/json"), 406, ``},
+			{"GET with a body", "GET", ping, h, 400, `GET has no body`},
 			{"never seen event", "GET", "", with("Last-Event-ID", "99-1"), 400, `Last-Event-ID`},
 			{"event to come", "GET", "", with("Last-Event-ID", "0-1"), 400, `Last-Event-ID`},
 			{"broken event id", "GET", "", with("Last-Event-ID", "x"), 400, `Last-Event-ID`},
@@ -211,6 +213,7 @@ func TestIdleSessionsEnd(t *testing.T) {
 			t.Errorf("%s: %s %s", name, resp.Status, body)
 		}
 	}
+	s.stream(s.do("GET", "/mcp", left, "")) // or it would end when its call does
 	close(f.release)
 	call.expect(textAnswer("1", "held"))
 	late := s.stream(s.do("GET", "/mcp", append(slices.Clone(left), "Last-Event-ID", event), ""))
@@ -297,7 +300,9 @@ func TestBatchOverHTTP(t *testing.T) {
 	for n := range 20 {
 		e.expect(progressLine("7", n+1))
 	}
-	e.expect("[" + `{"jsonrpc":"2.0","id":3,"result":{}},` + textAnswer("1", "done") + "]")
+	if got := e.next().data; !strings.HasPrefix(got, "[") || !strings.Contains(got, `{"jsonrpc":"2.0","id":3,"result":{}}`) || !strings.Contains(got, textAnswer("1", "done")) {
+		t.Fatal(got)
+	}
 	e.end()
 	notes := `[{"jsonrpc":"2.0","method":"notifications/initialized"},{"jsonrpc":"2.0","id":"x","result":{}}]`
 	if resp, body := s.ask("POST", "/mcp", h, notes); resp.StatusCode != 202 || body != "" {

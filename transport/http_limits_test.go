@@ -1,0 +1,282 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+)
+
+func TestBodyLimit(t *testing.T) {
+	s := serveHTTP(t, newFixture(), HTTPOptions{BodyLimit: 1000})
+	fits := newCallBody("1", "echo", "")
+	fits += strings.Repeat(" ", 1000-len(fits))
+	h := newEra("tools/call", "echo")
+	if resp, body := s.ask("POST", "/mcp", h, fits); resp.StatusCode != 200 {
+		t.Fatalf("%s %s", resp.Status, body)
+	}
+	if resp, body := s.ask("POST", "/mcp", h, fits+" "); resp.StatusCode != 413 || !strings.Contains(body, "the limit is 1000 bytes") {
+		t.Fatalf("%s %s", resp.Status, body)
+	}
+	c := dial(t, s) // it need not be sent
+	c.send("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1001\r\n\r\n")
+	if got := c.line(); !strings.HasPrefix(got, "HTTP/1.1 413 ") {
+		t.Fatal(got)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+s.addr+"/mcp", io.MultiReader(strings.NewReader(fits), strings.NewReader(" "))) // chunked
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp := s.send(r, h)
+	resp.Body.Close()
+	if resp.StatusCode != 413 {
+		t.Fatal(resp.Status)
+	}
+}
+
+// TestBigBodyCostsLittle sends 16 MiB, with and without saying so first.
+func TestBigBodyCostsLittle(t *testing.T) {
+	s := serveHTTP(t, newFixture(), HTTPOptions{})
+	s.ask("POST", "/mcp", newEra("tools/call", "echo"), newCallBody("1", "echo", ""))
+	piece := []byte(strings.Repeat(" ", 64<<10))
+	chunk := fmt.Appendf(nil, "%x\r\n%s\r\n", len(piece), piece)
+	for _, head := range []string{"Content-Length: 16777216\r\n", "Transfer-Encoding: chunked\r\n"} {
+		c := dial(t, s)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		c.send("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + head + "\r\n")
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			data := piece
+			if strings.HasPrefix(head, "T") {
+				data = chunk
+			}
+			for range 16 << 20 / len(piece) {
+				if _, err := c.Write(data); err != nil {
+					return
+				}
+			}
+		}()
+		if got := c.line(); !strings.HasPrefix(got, "HTTP/1.1 413 ") {
+			t.Fatal(got)
+		}
+		c.Close()
+		<-sent
+		runtime.ReadMemStats(&after)
+		cost := after.TotalAlloc - before.TotalAlloc
+		t.Logf("%q cost %d KiB, all that was allocated meanwhile", head[:len(head)-2], cost>>10)
+		if cost > 4<<20 {
+			t.Errorf("cost %d bytes", cost)
+		}
+	}
+}
+
+func TestHeaderLimit(t *testing.T) {
+	s := serveHTTP(t, newFixture(), HTTPOptions{})
+	for _, c := range []struct {
+		size   int
+		status string
+	}{{30 << 10, "200"}, {33 << 10, "431"}} {
+		conn := dial(t, s)
+		conn.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Long: " + strings.Repeat("a", c.size) + "\r\n\r\n")
+		if got := conn.line(); !strings.HasPrefix(got, "HTTP/1.1 "+c.status+" ") {
+			t.Errorf("%d bytes: %s", c.size, got)
+		}
+	}
+}
+
+// TestSlowClients: who does not finish a request is cut off.
+func TestSlowClients(t *testing.T) {
+	f := newFixture()
+	s := serveHTTP(t, f, HTTPOptions{HeaderTimeout: 200 * time.Millisecond, BodyTimeout: time.Hour})
+	c := dial(t, s)
+	c.send("POST /mcp HTTP/1.1\r\nHost: localhost\r\n")
+	if _, err := io.ReadAll(c); err != nil {
+		t.Fatalf("slow header: %v", err)
+	}
+	s = serveHTTP(t, f, HTTPOptions{BodyTimeout: 400 * time.Millisecond, HeaderTimeout: 200 * time.Millisecond})
+	c = dial(t, s)
+	c.send("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+	if got := c.line(); !strings.HasPrefix(got, "HTTP/1.1 408 ") {
+		t.Fatalf("slow body: %s", got)
+	}
+	c = dial(t, s)
+	c.send("POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Key: bad\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+	if got := c.line(); !strings.HasPrefix(got, "HTTP/1.1 401 ") {
+		t.Fatalf("slow body of a stranger: %s", got)
+	}
+	// Who has sent all may wait for as long as it takes.
+	h := s.session("2025-11-25", `{}`)
+	get := s.stream(s.do("GET", "/mcp", h, ""))
+	get.frame()
+	c = dial(t, s)
+	c.send(post(newEra("tools/call", "wait"), newCallBody("1", "wait", "")))
+	select {
+	case <-time.After(600 * time.Millisecond):
+	case f, ok := <-get.frames:
+		t.Fatalf("came %+v, %v", f, ok)
+	case cause := <-f.causes:
+		t.Fatalf("the call was cancelled: %v", cause)
+	}
+}
+
+// TestClientThatNeverReads is dropped by the write deadline, and frees its call.
+func TestClientThatNeverReads(t *testing.T) {
+	f := newFixture()
+	f.srv.AddTool(mcp.NewTool("flood"), f.flood)
+	s := serveHTTP(t, f, HTTPOptions{WriteTimeout: 100 * time.Millisecond})
+	c := dial(t, s)
+	c.send(post(newEra("tools/call", "flood"), newCallBody("1", "flood", "1")))
+	if cause := receive(t, f.causes); !errors.Is(cause, ErrClientGone) && !errors.Is(cause, ErrCancelled) {
+		t.Fatalf("cause %v", cause)
+	}
+	// In the old era the call goes on for a client that comes back, which
+	// finds what is kept.
+	h := s.session("2025-11-25", `{}`)
+	c = dial(t, s)
+	c.send(post(h, toolCall("1", "flood", "1")))
+	var id string
+	for id == "" {
+		if rest, ok := strings.CutPrefix(c.line(), "id: "); ok {
+			id = rest
+		}
+	}
+	for range 3 { // it is not held up for good
+		receive(t, f.waiting)
+	}
+	if resp, _ := s.ask("DELETE", "/mcp", h, ""); resp.StatusCode != 204 {
+		t.Fatal(resp.Status)
+	}
+	receive(t, f.causes)
+}
+
+// flood sends much progress until its context is done.
+func (f *fixture) flood(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	note := mcp.JSONRPCNotification{JSONRPC: mcp.JSONRPC_VERSION}
+	note.Method = "notifications/progress"
+	note.Params.AdditionalFields = map[string]any{"progressToken": 1, "progress": 1, "message": strings.Repeat("x", 32<<10)}
+	for n := 0; ; n++ {
+		if n%1000 == 999 {
+			f.waiting <- struct{}{}
+		}
+		select {
+		case server.ClientSessionFromContext(ctx).NotificationChannel() <- note:
+		case <-ctx.Done():
+			f.causes <- context.Cause(ctx)
+			return mcp.NewToolResultText(""), nil
+		}
+	}
+}
+
+func TestLimitsPerCaller(t *testing.T) {
+	f := newFixture()
+	s := serveHTTP(t, f, HTTPOptions{CallsPerCaller: 2, StreamsPerCaller: 1, SessionsPerCaller: 1, Sessions: 2, Options: Options{MaxCalls: 3}})
+	h := s.session("2025-11-25", `{}`, "X-Key", "a")
+	wants := func(what string, h header, body, text string) {
+		t.Helper()
+		resp, got := s.ask("POST", "/mcp", h, body)
+		if resp.StatusCode != 429 || resp.Header.Get("Retry-After") == "" || !strings.Contains(got, `-32000`) || !strings.Contains(got, text) {
+			t.Fatalf("%s: %s %s", what, resp.Status, got)
+		}
+	}
+	key := func(h header, key string) header { return append(slices.Clone(h), "X-Key", key) }
+	wants("session", header{"X-Key", "a"}, initBody("2025-11-25", `{}`), "1 sessions per caller")
+	s.session("2025-11-25", `{}`, "X-Key", "b")
+	wants("session in all", header{"X-Key", "c"}, initBody("2025-11-25", `{}`), "2 sessions in all")
+
+	s.stream(s.do("POST", "/mcp", h, toolCall("1", "hold", "")))
+	listen := s.stream(s.do("POST", "/mcp", key(newEra("subscriptions/listen", ""), "a"),
+		modern("1", "subscriptions/listen", `"notifications":{"resourceSubscriptions":["run://there"]}`)))
+	listen.next()
+	wants("call", h, toolCall("2", "echo", ""), "2 calls per caller")
+	wants("new-era call", key(newEra("tools/call", "echo"), "a"), newCallBody("2", "echo", ""), "2 calls per caller")
+	wants("listen", key(newEra("subscriptions/listen", ""), "a"), modern("1", "subscriptions/listen", ""), "1 streams per caller")
+	if resp, body := s.ask("GET", "/mcp", h, ""); resp.StatusCode != 429 {
+		t.Fatalf("GET: %s %s", resp.Status, body)
+	}
+	listen.resp.Body.Close()
+	for { // what ended counts no more
+		resp := s.do("GET", "/mcp", h, "")
+		if resp.StatusCode == 200 {
+			resp.Body.Close()
+			break
+		}
+		resp.Body.Close()
+	}
+	s.stream(s.do("POST", "/mcp", h, toolCall("3", "hold", "")))
+	if resp, body := s.ask("POST", "/mcp", h, ping); resp.StatusCode != 200 {
+		t.Fatalf("ping: %s %s", resp.Status, body)
+	}
+	c := dial(t, s)
+	c.send(post(key(newEra("tools/call", "hold"), "b"), newCallBody("1", "hold", "")))
+	for range 3 {
+		receive(t, f.waiting)
+	}
+	wants("call in all", key(newEra("tools/call", "echo"), "b"), newCallBody("2", "echo", ""), "3 calls in all")
+	close(f.release)
+	if got := c.line(); got != "HTTP/1.1 200 OK" {
+		t.Fatal(got)
+	}
+}
+
+// TestManyInitializes: a client that only ever initializes meets the limit.
+func TestManyInitializes(t *testing.T) {
+	const tries = 20_000
+	h, err := newEndpoint(HTTPOptions{Server: pick(newFixture(), nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, refused := 0, 0
+	body := initBody("2025-11-25", `{}`)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for range tries {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, newPost(body))
+		switch w.Code {
+		case 200:
+			made++
+		case 429:
+			refused++
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	t.Logf("%d sessions hold %d KiB", made, (int64(after.HeapAlloc)-int64(before.HeapAlloc))>>10)
+	if made != 256 || refused != tries-made {
+		t.Fatalf("%d made, %d refused", made, refused)
+	}
+	h.sessions.close(ErrShutdown)
+	if len(h.limits.callers) != 0 || h.limits.all != [holdings]int{} {
+		t.Fatalf("left: %v", h.limits.all)
+	}
+}
+
+// newPost is a request as net/http hands it over.
+func newPost(body string) *http.Request {
+	r := httptest.NewRequest("POST", "http://localhost/mcp", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	return r
+}
+
+// openFiles is how many files this process has open.
+func openFiles(t *testing.T) int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("no /proc")
+	}
+	return len(entries)
+}
