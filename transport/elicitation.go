@@ -20,23 +20,32 @@ func (c *call) RequestElicitation(ctx context.Context, ask mcp.ElicitationReques
 	if c.msg.modern() || !canElicit(c.GetClientCapabilities(), ask.Params.Mode) {
 		return nobodyDecided(), nil
 	}
+	if m := c.request(ctx, mcp.MethodElicitationCreate, ask.Params); m != nil {
+		return elicited(m, ask.Params.Mode), nil
+	}
+	return nobodyDecided(), nil
+}
+
+// request sends a request of ours to the client and returns its response, nil
+// where none came: the client is gone, the call has ended, or it took too long.
+func (c *call) request(ctx context.Context, method mcp.MCPMethod, params any) *message {
 	ctx, stop := context.WithTimeout(ctx, c.peer.askTime)
 	defer stop()
 	id, reply := c.peer.ask()
 	defer c.peer.forget(id)
-	line, err := outgoing(id, string(mcp.MethodElicitationCreate), ask.Params)
+	line, err := outgoing(id, string(method), params)
 	if err != nil || !c.put(ctx, line) {
-		return nobodyDecided(), nil
+		return nil
 	}
 	select {
 	case m := <-reply:
-		return elicited(m, ask.Params.Mode), nil
+		return m
 	case <-ctx.Done():
 		c.withdraw(ctx, id)
 	case <-c.peer.gone:
 	case <-c.over:
 	}
-	return nobodyDecided(), nil
+	return nil
 }
 
 // asking is a request of ours, or its withdrawal, on its way to the sink.
