@@ -35,6 +35,7 @@ type Bed struct {
 	MCP     *server.MCPServer
 	Watch   transport.Watch
 	Caller  client.Caller
+	URL     string  // of what stands for the API
 	Log     *Buffer // what the server logged, at debug level
 
 	t testing.TB
@@ -61,6 +62,7 @@ func New(t testing.TB, change func(*tools.Options), front func(sandbox http.Hand
 		rt = contracttest.Transport(t, base)
 	}
 	upstream := httptest.NewServer(handler)
+	b.URL = upstream.URL
 	var err error
 	if b.API, err = client.New(client.Options{URL: upstream.URL, Transport: rt}); err != nil {
 		t.Fatal(err)
