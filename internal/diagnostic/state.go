@@ -1,0 +1,35 @@
+//go:build diagnostic
+
+package diagnostic
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// stateKey authenticates the states that a tool hands out.
+type stateKey []byte
+
+func newStateKey() stateKey { return stateKey(rand.Text()) }
+
+// seal makes the state of a round: its number and what proves that it is ours.
+func (k stateKey) seal(round int) string {
+	mac := hmac.New(sha256.New, k)
+	mac.Write([]byte(strconv.Itoa(round)))
+	return strconv.Itoa(round) + "." + hex.EncodeToString(mac.Sum(nil))
+}
+
+// open returns the round of a state that seal made with the same key.
+func (k stateKey) open(state string) (int, error) {
+	number, _, _ := strings.Cut(state, ".")
+	round, err := strconv.Atoi(number)
+	if err != nil || !hmac.Equal([]byte(state), []byte(k.seal(round))) {
+		return 0, errors.New("requestState was not made by this server: start the call again without it")
+	}
+	return round, nil
+}
