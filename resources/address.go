@@ -40,6 +40,7 @@ func parseAddress(uri string) (address, error) {
 	if !client.IsRunID(a.runID) {
 		return address{}, notFound
 	}
+	a.runID = strings.ToLower(a.runID) // one run, one feed
 	if !hasQuery {
 		return a, nil
 	}

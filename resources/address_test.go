@@ -18,6 +18,7 @@ func TestParseAddress(t *testing.T) {
 		err  string // part of it; "not found" for server.ErrResourceNotFound
 	}{
 		{"run://" + runID, address{runID: runID, limit: 50}, ""},
+		{"run://" + strings.ToUpper(runID), address{runID: runID, limit: 50}, ""},
 		{"run://" + runID + "/events", address{runID: runID, events: true, limit: 50}, ""},
 		{"run://" + runID + "/events?afterEventId=7", address{runID: runID, events: true, afterEventID: 7, limit: 50}, ""},
 		{"run://" + runID + "/events?limit=3&afterEventId=7", address{runID: runID, events: true, afterEventID: 7, limit: 3}, ""},

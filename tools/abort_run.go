@@ -28,7 +28,7 @@ func (s *set) abortRun(ctx context.Context, caller client.Caller, args abortRunA
 	default:
 		return RunResult{}, abortErr
 	}
-	run, st, err := s.readState(ctx, caller, args.RunID)
+	got, err := s.readState(ctx, caller, args.RunID)
 	if err != nil {
 		if abortErr != nil {
 			return RunResult{}, abortErr
@@ -38,25 +38,22 @@ func (s *set) abortRun(ctx context.Context, caller client.Caller, args abortRunA
 			nextStep: "Call get_run to see the state of the run.",
 		}
 	}
-	result := s.result(run, st, lastEventOnly(run))
-	switch {
-	case run.Status == client.CanceledRun && abortErr == nil:
-		result.Summary = "The run was aborted: it is CANCELED."
-	case run.Status.Terminal():
-		result.Summary = "The run had ended already, with " + result.Status + "; nothing was aborted."
-	case abortErr == nil:
-		result.Summary = "The run was told to stop; it is still " + result.Status + "."
-	default:
+	if abortErr != nil && !got.run.Status.Terminal() {
 		return RunResult{}, abortErr
 	}
-	return result, nil
-}
-
-// lastEventOnly is a page that shows no event and knows the cursor.
-func lastEventOnly(run *client.Run) *eventPage {
-	page := &eventPage{}
-	if n := len(run.Events); n > 0 {
-		page.last = run.Events[n-1].ID
+	page := notShown(got.run.Events, 0)
+	page.last = got.Last
+	result := s.result(got, page)
+	canceled := got.run.Status == client.CanceledRun
+	switch {
+	case canceled && abortErr == nil:
+		result.Summary = "The run was aborted: it is CANCELED." + got.note()
+	case canceled && client.KindOf(abortErr) == client.OutcomeUnknown:
+		result.Summary = "The run is CANCELED; whether by this call is unknown." + got.note()
+	case got.run.Status.Terminal():
+		result.Summary = "The run had ended already, with " + string(got.run.Status) + "; nothing was aborted." + got.note()
+	default:
+		result.Summary = "The run was told to stop. " + result.Summary
 	}
-	return page
+	return result, nil
 }

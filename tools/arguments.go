@@ -64,10 +64,37 @@ func (a arguments[A]) read(req mcp.CallToolRequest) (args A, err error) {
 		}
 		return args, err
 	}
-	if err := json.Unmarshal(raw, &args); err != nil {
+	if err := json.Unmarshal(normal(raw), &args); err != nil {
 		return args, invalid("arguments", "hold a value of the wrong type")
 	}
 	return args, nil
+}
+
+// normal writes valid arguments as Go and the rest of the program want them:
+// a runId in lower case, so that one run has one feed and one set of approval
+// ids; whole numbers in digits alone, for 5.0 and 1e1 are integers too. What
+// the arguments nest stays as it came.
+func normal(raw json.RawMessage) json.RawMessage {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(raw, &fields) != nil {
+		return raw
+	}
+	for name, value := range fields {
+		n, isNumber := new(big.Rat).SetString(string(value))
+		switch {
+		case name == "runId":
+			fields[name] = bytes.ToLower(value)
+		case isNumber && n.IsInt() && n.Num().IsInt64():
+			fields[name] = json.RawMessage(n.Num().String())
+		}
+	}
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if e.Encode(fields) != nil {
+		return raw
+	}
+	return out.Bytes()
 }
 
 // maxComplaints bounds how much of what is wrong is said at once.

@@ -55,6 +55,7 @@ func (s *set) createRun(ctx context.Context, caller client.Caller, args createRu
 	if err != nil {
 		return RunResult{}, err
 	}
+	run.RunID = strings.ToLower(run.RunID) // as later calls will name it
 	watched := true
 	if body.ApprovalStrategy != client.ApproveNothing {
 		watched = s.Feeds.Keep(caller, run.RunID)
@@ -80,14 +81,14 @@ func (s *set) afterCreate(ctx context.Context, caller client.Caller, run *client
 			return result
 		}
 		s.Log.Info("a new run could not be watched", "runId", run.RunID, "error", err)
-		result = s.result(run, feed.State{}, nil)
+		result = s.result(reading{run: run}, nil)
 		result.Summary = "The run was created, but watching it failed: " + s.describe(err).Code + "."
 		return result
 	}
 	for _, e := range run.Events {
 		page.add(e)
 	}
-	return s.result(run, feed.StateOf(caller, run), page)
+	return s.result(reading{run: run, State: feed.StateOf(caller, run)}, page)
 }
 
 // createBody builds the request within the operator's limits.
@@ -166,7 +167,9 @@ func (s *set) passThrough(integrations []string, given []client.PassThrough) ([]
 			}
 		}
 		has[p.CustomerIntegrationID] = true
-		s.View.Hide(p.Secrets()...)
+		for _, secret := range p.Secrets() {
+			s.View.Learn(secret) // not Hide: what calls bring must not pile up
+		}
 		out = append(out, p)
 	}
 	all := slices.Contains(integrations, "*")

@@ -2,12 +2,12 @@ package tools
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/client"
-	"runs-mcp-server/internal/feed"
 )
 
 type getRunArgs struct {
@@ -42,46 +42,63 @@ func (s *set) getRun(ctx context.Context, caller client.Caller, args getRunArgs)
 		after = *args.AfterEventID
 	}
 	page.last = after
-	result, err := s.readOrWait(ctx, caller, args.RunID, after, args.WaitSeconds, page, args.IncludeContext)
-	if args.IncludeEvents != nil && !*args.IncludeEvents {
-		result.Events, result.EventsLeftOut = nil, 0
-	}
-	return result, err
+	page.hidden = args.IncludeEvents != nil && !*args.IncludeEvents
+	return s.readOrWait(ctx, caller, args.RunID, after, args.WaitSeconds, page, args.IncludeContext)
 }
 
 // readOrWait tells how a run stands after a wait of so many seconds from the
 // call's arrival; page collects the events after the cursor.
 func (s *set) readOrWait(ctx context.Context, caller client.Caller, runID string, after int64, waitSeconds int, page *eventPage, withContext bool) (RunResult, error) {
-	end, waitedFor, shown := "", feed.State{}, after
-	if waitSeconds > 0 {
-		deadline := arrivalOf(ctx).at.Add(time.Duration(waitSeconds) * time.Second)
-		w := &waiter{set: s, runID: runID, after: after, deadline: deadline, take: func(e client.Event) {
+	shown := after
+	w := &waiter{
+		set: s, runID: runID, after: after, deadline: arrivalOf(ctx).at.Add(time.Duration(waitSeconds) * time.Second),
+		take: func(e client.Event) {
 			page.add(e)
 			shown = e.ID
-		}}
-		var err error
+		},
+	}
+	end, err := "", error(nil)
+	if waitSeconds > 0 {
 		if end, err = w.wait(ctx, caller); err != nil {
 			return RunResult{}, err
 		}
-		waitedFor = w.state
 	}
-	run, st, err := s.readState(ctx, caller, runID)
+	got, settled, err := w.readAfter(ctx, caller, end)
 	if err != nil {
 		return RunResult{}, err
 	}
 	// What happened since the wait ended belongs to the state that was read.
-	for _, e := range run.Events {
+	for _, e := range got.run.Events {
 		if e.ID > shown {
 			page.add(e)
 		}
 	}
-	if end == endFinished && !run.Status.Terminal() {
-		run.Status, st = waitedFor.Status, waitedFor // the stored run lags behind its events
+	newest := max(got.Last, w.state.Last)
+	beyond := after > newest && (newest > 0 || got.run.Events != nil)
+	if beyond {
+		page.last = newest
 	}
-	result := s.result(run, st, page)
-	result.WaitEnded = end
+	result := s.result(got, page)
+	if beyond {
+		result.Summary += fmt.Sprintf(" afterEventId was beyond the newest event, which is %d.", newest)
+	}
+	result.WaitEnded = waitEnded(end, got.run.Status)
+	if !settled && !page.full {
+		result.NextStep = "The API does not tell the run's result yet: call get_run with runId again in a few seconds. If there is none then, tell the user."
+	}
 	if withContext {
-		result.Run = s.View.RunWithContext(run)
+		result.Run = s.View.RunWithContext(got.run)
 	}
 	return result, nil
+}
+
+// waitEnded says why a wait ended so that it fits the state that is told.
+func waitEnded(end string, status client.Status) string {
+	switch {
+	case end != "" && status.Terminal():
+		return endFinished
+	case end == endFinished:
+		return endTimeUp // nobody told how the run ended
+	}
+	return end
 }

@@ -47,7 +47,7 @@ func TestWholeJob(t *testing.T) {
 		if again.Context != "" {
 			t.Error("the context is shown without being asked for")
 		}
-		for i, want := range []string{"QUEUED", "started", "Look up", "Search", "Find", "ended: SUCCESS"} {
+		for i, want := range []string{"QUEUED", "started", "step: Look up", "step: Search", "step: Find", "ended: SUCCESS"} {
 			if message := <-seen; !strings.HasPrefix(message, fmt.Sprintf("%d: %s", i+1, want)) {
 				t.Errorf("progress said %q, want %d: %s", message, i+1, want)
 			}
@@ -133,8 +133,15 @@ func TestLaggingEvents(t *testing.T) {
 	s := bed.Connect(testbed.Newest, nil)
 	got := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: step_ms=0", "approvalStrategy": "ON_START", "waitSeconds": 30})
 	decided := testbed.Call[tools.RunResult](t, s, "approve", map[string]any{"runId": got.RunID, "decision": "approve"})
-	if decided.Status != "PAUSED" || len(decided.PendingApprovals) != 0 {
+	if decided.Status != "PAUSED" || len(decided.PendingApprovals) != 0 || strings.Contains(decided.NextStep, "approve") || !strings.Contains(decided.NextStep, "get_run") {
 		t.Errorf("got %+v", decided)
+	}
+	if f := testbed.Fail(t, s, "approve", map[string]any{"runId": got.RunID, "decision": "deny"}); f.Code != "conflict" || !strings.Contains(f.Message, "sent") {
+		t.Errorf("decided again: %+v", f)
+	}
+	waited := testbed.Call[tools.RunResult](t, s, "get_run", map[string]any{"runId": got.RunID, "afterEventId": 0, "waitSeconds": 2})
+	if waited.WaitEnded != "time_up" || !strings.Contains(waited.Summary, "decision was sent") {
+		t.Errorf("what was decided ended a wait: %+v", waited)
 	}
 }
 
@@ -191,6 +198,7 @@ func TestApproveByToken(t *testing.T) {
 	for name, args := range map[string]map[string]any{
 		"the other decision's": {"runId": one.RunID, "decision": "approve", "token": ofOne["deny"]},
 		"another run's":        {"runId": one.RunID, "decision": "approve", "token": ofTwo["approve"]},
+		"nobody's":             {"runId": one.RunID, "decision": "approve", "token": "a-token-nobody-knows"},
 	} {
 		f := testbed.Fail(t, s, "approve", args)
 		if f.Code != "invalid_argument" || strings.Contains(f.Message, args["token"].(string)) {
@@ -204,8 +212,9 @@ func TestApproveByToken(t *testing.T) {
 	if f := testbed.Fail(t, s, "approve", map[string]any{"runId": two.RunID, "decision": "deny", "token": ofTwo["deny"]}); f.Code != "conflict" {
 		t.Errorf("sent twice: %+v", f)
 	}
-	if f := testbed.Fail(t, s, "approve", map[string]any{"runId": one.RunID, "decision": "deny", "token": "a-token-nobody-knows"}); f.Code != "conflict" {
-		t.Errorf("an unknown token: %+v", f)
+	testbed.Call[tools.RunResult](t, s, "get_run", map[string]any{"runId": two.RunID, "afterEventId": two.LastEventID, "waitSeconds": 30}) // until it has ended, and no link waits
+	if f := testbed.Fail(t, s, "approve", map[string]any{"runId": two.RunID, "decision": "deny", "token": "a-token-nobody-knows"}); f.Code != "conflict" {
+		t.Errorf("an unknown token, where no link is known: %+v", f)
 	}
 }
 
@@ -502,7 +511,10 @@ func TestPassThrough(t *testing.T) {
 	var sent string
 	bed := testbed.New(t, func(o *tools.Options) {
 		o.AllowPassThrough = true
-		o.PassThrough = map[string]client.PassThrough{"jira_9c0d1e2f": {CustomerIntegrationID: "jira_9c0d1e2f", Headers: map[string]any{"X-Secret": "operators-secret"}}}
+		var err error
+		if o.PassThrough, err = client.ParsePassThrough([]byte(`{"jira_9c0d1e2f":{"headers":{"X-Secret":"operators-secret"}}}`)); err != nil {
+			t.Fatal(err)
+		}
 	}, func(box http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodPost {

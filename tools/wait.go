@@ -95,17 +95,30 @@ func (w *waiter) next(ctx context.Context, watch *feed.Watch) (feed.News, error)
 // follow takes a new state and says why the wait ends with it, "" if it goes on.
 func (w *waiter) follow(st feed.State) (end string) {
 	w.state = st
+	waiting := w.unsent(st.Pending)
+	// A pause whose approvals were all decided is over as soon as the run notices.
+	decided := st.Status == client.Paused && len(st.Pending) > 0 && len(waiting) == 0
+	st.Pending = waiting
 	switch {
 	case st.Ended:
 		return endFinished
-	case !st.NeedsPerson(w.after):
+	case decided || !st.NeedsPerson(w.since(st)):
 		w.linkUntil = time.Time{}
-	case st.Status != client.Paused || len(st.Pending) > 0:
+	case st.Status != client.Paused || len(waiting) > 0:
 		return endNeedsPerson
 	case w.linkUntil.IsZero():
 		w.linkUntil = time.Now().Add(linkPatience)
 	}
 	return ""
+}
+
+// since returns the cursor from which a need ends the wait: all count where
+// the call named an event that there is not yet.
+func (w *waiter) since(st feed.State) int64 {
+	if w.after > st.Last {
+		return 0
+	}
+	return w.after
 }
 
 // due says why the wait ends now, "" if only a heartbeat is due.
@@ -123,7 +136,7 @@ func (s *set) stillWaiting(st feed.State) string {
 	if st.Status == "" {
 		return "waiting for the run"
 	}
-	return "still " + s.View.Line(string(st.Status), 64)
+	return "still " + s.View.Status(st.Status)
 }
 
 // progress sends progress notifications for one call, if it asked for them.

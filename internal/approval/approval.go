@@ -9,6 +9,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -61,7 +62,8 @@ func NewTracker(caller client.Caller, runID string) *Tracker {
 	if err != nil {
 		panic(err)
 	}
-	return &Tracker{runID: runID, key: key}
+	// A run's id is the same run's in upper case, and so must its approvals' be.
+	return &Tracker{runID: strings.ToLower(runID), key: key}
 }
 
 // Pending returns what waits for a decision, in the order it was asked.
@@ -79,10 +81,9 @@ func (t *Tracker) Add(e client.Event) {
 	case e.Amended:
 	case t.settleStep(e):
 	case e.Type == client.EventRunAction:
-		// The decision's field is unknown: with one pending it is that one's.
-		if len(t.pending) == 1 {
-			t.settleAll(e)
-		}
+		t.settleDecided(e)
+	case e.Step != nil && e.Step.Approval == "NOT_REQUIRED" && !e.RunStatus.Terminal():
+		// Another branch of the run goes on while this one waits.
 	case e.RunStatus == client.Running, e.RunStatus == client.Queued, e.RunStatus.Terminal():
 		t.settleAll(e)
 	}
@@ -107,13 +108,65 @@ func (t *Tracker) settleStep(e client.Event) bool {
 	if e.Step == nil || e.Step.Approval != "APPROVED" && e.Step.Approval != "DENIED" || len(e.Step.ToolCalls) == 0 {
 		return false
 	}
+	return t.settleCall(e.Step.ToolCalls[0].ToolCallID)
+}
+
+// settleDecided drops the approval that a run_action decided: the one whose
+// tool call it names, or, where it names none, the only one there is.
+func (t *Tracker) settleDecided(e client.Event) {
+	named := decidedCall(e)
+	switch {
+	case named != "" && t.settleCall(named):
+	case len(t.pending) == 1 && (named == "" || !t.pending[0].namesCalls()):
+		t.settleAll(e)
+	}
+}
+
+// settleCall drops the approval of a tool call; false when none is pending.
+func (t *Tracker) settleCall(toolCallID string) bool {
 	before := len(t.pending)
 	t.pending = slices.DeleteFunc(t.pending, func(p Pending) bool {
-		return p.Step != nil && slices.ContainsFunc(p.Step.ToolCalls, func(c client.ToolCall) bool {
-			return c.ToolCallID != "" && c.ToolCallID == e.Step.ToolCalls[0].ToolCallID
+		return toolCallID != "" && p.Step != nil && slices.ContainsFunc(p.Step.ToolCalls, func(c client.ToolCall) bool {
+			return c.ToolCallID == toolCallID
 		})
 	})
 	return len(t.pending) < before
+}
+
+// namesCalls reports whether the ids of the tool calls that wait are known.
+func (p Pending) namesCalls() bool {
+	return p.Step != nil && slices.ContainsFunc(p.Step.ToolCalls, func(c client.ToolCall) bool { return c.ToolCallID != "" })
+}
+
+// decidedCall returns the tool call that a run_action names, "" where it names
+// none. The contract leaves open where it does.
+func decidedCall(e client.Event) string {
+	type call struct {
+		ToolCallID string `json:"toolCallId"`
+	}
+	type action struct {
+		call
+		ToolCall call `json:"toolCall"`
+		Step     struct {
+			call
+			ToolCalls []call `json:"toolCalls"`
+		} `json:"step"`
+	}
+	var said struct {
+		action
+		Data action `json:"data"` // stored events may nest their payload
+	}
+	_ = json.Unmarshal(e.Raw, &said) // fields of another type stay empty
+	for _, a := range []action{said.action, said.Data} {
+		id := cmp.Or(a.ToolCallID, a.ToolCall.ToolCallID, a.Step.ToolCallID)
+		if id == "" && len(a.Step.ToolCalls) == 1 {
+			id = a.Step.ToolCalls[0].ToolCallID
+		}
+		if id != "" {
+			return id
+		}
+	}
+	return ""
 }
 
 func (t *Tracker) settleAll(e client.Event) {

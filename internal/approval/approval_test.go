@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -57,6 +58,14 @@ func TestTracker(t *testing.T) {
 		{"two steps", []string{askStep(1), askStep(2)}, []int64{1, 2}},
 		{"one of two decided", []string{askStep(1), askStep(2), `{"id":%d,"event":"run_action","runStatus":"PAUSED"}`,
 			`{"id":%d,"event":"step","runStatus":"RUNNING","step":{"approval":"APPROVED","toolCalls":[{"toolCallId":"1"}]}}`}, []int64{2}},
+		{"a decision that names a settled call", []string{askStep(1), askStep(2), `{"id":%d,"event":"step","runStatus":"PAUSED","step":{"approval":"APPROVED","toolCalls":[{"toolCallId":"1"}]}}`,
+			`{"id":%d,"event":"run_action","runStatus":"PAUSED","toolCallId":"1"}`}, []int64{2}},
+		{"a decision that names a call", []string{askStep(1), askStep(2), `{"id":%d,"event":"run_action","runStatus":"PAUSED","toolCallId":"2"}`}, []int64{1}},
+		{"a decision whose step names a call", []string{askStep(1), askStep(2), `{"id":%d,"event":"run_action","step":{"toolCalls":[{"toolCallId":"1"}]}}`}, []int64{2}},
+		{"a decision whose tool call names it", []string{askStep(1), askStep(2), `{"id":%d,"event":"run_action","data":{"toolCall":{"toolCallId":"1"}}}`}, []int64{2}},
+		{"a decision on a call that the asking did not name", []string{askRun, `{"id":%d,"event":"run_action","toolCallId":"1"}`}, nil},
+		{"another branch goes on", []string{`{"id":%d,"event":"step","runStatus":"RUNNING","step":{"approval":"PENDING","toolCalls":[{"toolCallId":"1"}],"approvalActions":` + links(1) + `}}`,
+			`{"id":%d,"event":"step","runStatus":"RUNNING","step":{"text":"x","approval":"NOT_REQUIRED"}}`, `{"id":%d,"event":"status","runStatus":"PAUSED"}`}, []int64{1}},
 		{"a decided step asks again", []string{askStep(1), `{"id":%d,"runStatus":"RUNNING"}`, askStep(2)}, []int64{3}},
 	}
 	for _, tt := range tests {
@@ -104,6 +113,9 @@ func TestIDs(t *testing.T) {
 	first, second := id("key-a", runID), id("key-a", runID)
 	if first != second {
 		t.Error("an id changes")
+	}
+	if first != id("key-a", strings.ToUpper(runID)) {
+		t.Error("an id is another for the same run in upper case")
 	}
 	if first == id("key-b", runID) || first == id("key-a", "other") {
 		t.Error("an id is the same for another caller or run")
@@ -183,10 +195,10 @@ func TestBrokenConnectionIsNotRepeated(t *testing.T) {
 		}
 		panic(http.ErrAbortHandler)
 	})
-	if err := desk.DecideByToken(t.Context(), caller, runID, Approve, "first-token"); err != nil {
-		t.Fatal(err)
+	if known, err := desk.DecideByToken(t.Context(), caller, ByToken{RunID: runID, Decision: Approve, Token: "first-token"}); known || err != nil {
+		t.Fatal(known, err)
 	}
-	err := desk.DecideByToken(t.Context(), caller, runID, Approve, "second-token")
+	_, err := desk.DecideByToken(t.Context(), caller, ByToken{RunID: runID, Decision: Approve, Token: "second-token"})
 	if client.KindOf(err) != client.OutcomeUnknown || sent.Load() != 2 {
 		t.Errorf("got %v after %d requests", err, sent.Load())
 	}
@@ -197,15 +209,60 @@ func TestOtherToken(t *testing.T) {
 	desk := newDesk(t, func(http.ResponseWriter, *http.Request) { t.Error("a token was sent") })
 	p := pending(t)
 	desk.See(runID, p)
-	for _, err := range []error{
-		desk.DecideByToken(t.Context(), caller, runID, Approve, p.tokens[Deny]),
-		desk.DecideByToken(t.Context(), caller, "another run", Approve, p.tokens[Approve]),
+	for _, by := range []ByToken{
+		{runID, Approve, p.tokens[Deny], true},
+		{"another run", Approve, p.tokens[Approve], false},
+		{runID, Approve, "a token nobody saw", true},
 	} {
-		if !errors.Is(err, ErrOtherToken) {
-			t.Errorf("got %v", err)
+		if _, err := desk.DecideByToken(t.Context(), caller, by); !errors.Is(err, ErrOtherToken) {
+			t.Errorf("%+v: got %v", by, err)
 		}
 	}
 	if err := desk.Decide(t.Context(), caller, Pending{ID: "x"}, Approve); !errors.Is(err, ErrNoLink) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestOneDecisionByEitherWay: of the two tokens of an approval one is sent,
+// whether it comes by the approval's id or by itself, and for whomever.
+func TestOneDecisionByEitherWay(t *testing.T) {
+	p := pending(t)
+	other := NewTracker(client.Caller{Key: "another-key"}, runID)
+	other.Add(event(t, `{"id":1,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, links(1)))
+	byID := func(p Pending) func(*Desk, Decision) error {
+		return func(d *Desk, decision Decision) error { return d.Decide(t.Context(), caller, p, decision) }
+	}
+	byToken := func(d *Desk, decision Decision) error {
+		known, err := d.DecideByToken(t.Context(), caller, ByToken{RunID: runID, Decision: decision, Token: p.tokens[decision], LinksKnown: true})
+		if !known {
+			t.Error("the token is not known")
+		}
+		return err
+	}
+	for name, ways := range map[string][2]func(*Desk, Decision) error{
+		"token, then id":         {byToken, byID(p)},
+		"id, then token":         {byID(p), byToken},
+		"both tokens":            {byToken, byToken},
+		"token, then another id": {byToken, byID(other.Pending()[0])},
+		"another id, then token": {byID(other.Pending()[0]), byToken},
+	} {
+		var sent atomic.Int64
+		desk := newDesk(t, func(http.ResponseWriter, *http.Request) { sent.Add(1) })
+		desk.See(runID, p)
+		first, second := ways[0](desk, Approve), ways[1](desk, Deny)
+		if first != nil || !errors.Is(second, ErrAlreadySent) || sent.Load() != 1 || !desk.Sent(p) {
+			t.Errorf("%s: %v, then %v; %d sent", name, first, second, sent.Load())
+		}
+	}
+}
+
+// TestMemory forgets the oldest.
+func TestMemory(t *testing.T) {
+	desk := newDesk(t, nil)
+	for i := range maxRemembered + 1 {
+		desk.Show(Pending{ID: fmt.Sprint(i)})
+	}
+	if desk.Shown(Pending{ID: "0"}) || !desk.Shown(Pending{ID: "1"}) || len(desk.shown.of) != maxRemembered || len(desk.shown.order) != maxRemembered {
+		t.Errorf("%d remembered", len(desk.shown.of))
 	}
 }

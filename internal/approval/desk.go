@@ -10,14 +10,14 @@ import (
 	"runs-mcp-server/client"
 )
 
-// maxSent bounds the tokens that are remembered as sent; the oldest go first.
-const maxSent = 10_000
+// maxRemembered bounds each of the things a desk remembers; the oldest go first.
+const maxRemembered = 10_000
 
 // Errors of a decision that was not sent.
 var (
 	ErrAlreadySent = errors.New("a decision was already sent for this approval")
 	ErrNoLink      = errors.New("the approval offers no link for this decision")
-	ErrOtherToken  = errors.New("the token belongs to the other decision or to another run")
+	ErrOtherToken  = errors.New("the token belongs to the other decision or to another run, or is unknown to this run")
 )
 
 // Desk sends decisions, each token and each approval at most once in the life
@@ -26,40 +26,46 @@ var (
 type Desk struct {
 	api *client.Client
 
-	mu    sync.Mutex // guards the rest
-	sent  map[string]bool
-	order []string
-	// belongs says of the tokens that were seen which run and decision they are of.
-	belongs map[[32]byte]owner
-	seen    [][32]byte
+	mu   sync.Mutex // guards the rest
+	sent memory[string, bool]
+	// belongs says of the tokens that were seen what they decide.
+	belongs memory[string, owner]
+	shown   memory[string, bool] // ids of approvals whose content was shown
 }
 
+// owner is what a token decides.
 type owner struct {
 	runID    string
 	decision Decision
+	claims   []string // of the approval, see [claimsOf]
 }
 
 // NewDesk returns a desk that sends through api.
-func NewDesk(api *client.Client) *Desk {
-	return &Desk{api: api, sent: map[string]bool{}, belongs: map[[32]byte]owner{}}
-}
+func NewDesk(api *client.Client) *Desk { return &Desk{api: api} }
 
 // See remembers whose the tokens of a pending approval are.
 func (d *Desk) See(runID string, p Pending) {
+	claims := claimsOf(p)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for decision, token := range p.tokens {
-		hash := sha256.Sum256([]byte(token))
-		if _, known := d.belongs[hash]; known {
-			continue
-		}
-		d.belongs[hash] = owner{runID, decision}
-		d.seen = append(d.seen, hash)
-		if len(d.seen) > maxSent {
-			delete(d.belongs, d.seen[0])
-			d.seen = slices.Delete(d.seen, 0, 1)
-		}
+		d.belongs.add(hashOf(token), owner{runID, decision, claims})
 	}
+}
+
+// Show remembers that the caller was shown what a pending approval is about.
+// An approval's id is the caller's own, so no other profits.
+func (d *Desk) Show(p Pending) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.shown.add(p.ID, true)
+}
+
+// Shown reports whether the caller was shown what an approval is about.
+func (d *Desk) Shown(p Pending) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.shown.of[p.ID]
 }
 
 // Decide sends a decision on a pending approval. Besides the errors above it
@@ -69,36 +75,62 @@ func (d *Desk) Decide(ctx context.Context, caller client.Caller, p Pending, deci
 	if token == "" {
 		return ErrNoLink
 	}
-	return d.send(ctx, caller, token, p.ID)
+	return d.send(ctx, caller, token, claimsOf(p))
 }
 
-// DecideByToken sends a token that came another way, unless it is known to be
-// of another run or of the other decision.
-func (d *Desk) DecideByToken(ctx context.Context, caller client.Caller, runID string, decision Decision, token string) error {
-	hash := sha256.Sum256([]byte(token))
+// ByToken is a decision by a token that came another way.
+type ByToken struct {
+	RunID    string
+	Decision Decision
+	Token    string
+	// LinksKnown says that the links which wait in the run are known: then a
+	// token that was never seen is none of them.
+	LinksKnown bool
+}
+
+// DecideByToken sends a token that came another way, unless it is known not to
+// be the decision's. known reports that it is known to be.
+func (d *Desk) DecideByToken(ctx context.Context, caller client.Caller, by ByToken) (known bool, err error) {
 	d.mu.Lock()
-	whose, known := d.belongs[hash]
+	whose, known := d.belongs.of[hashOf(by.Token)]
 	d.mu.Unlock()
-	if known && whose != (owner{runID, decision}) {
-		return ErrOtherToken
+	switch {
+	case known && (whose.runID != by.RunID || whose.decision != by.Decision), !known && by.LinksKnown:
+		return known, ErrOtherToken
+	case known:
+		return true, d.send(ctx, caller, by.Token, whose.claims)
+	default:
+		return false, d.send(ctx, caller, by.Token, []string{hashOf(by.Token)})
 	}
-	return d.send(ctx, caller, token, "")
 }
 
 // Sent reports whether a decision on the approval was sent.
 func (d *Desk) Sent(p Pending) bool {
+	claims := claimsOf(p)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.sent[p.ID]
+	return d.anySent(claims)
 }
 
-// send sends a token, claiming both it and the approval it decides.
-func (d *Desk) send(ctx context.Context, caller client.Caller, token, approvalID string) error {
-	hash := sha256.Sum256([]byte(token))
-	claims := []string{string(hash[:])}
-	if approvalID != "" {
-		claims = append(claims, approvalID)
+// claimsOf returns what sending a decision on an approval claims: its id, and
+// both of its tokens, for the other one may come by [Desk.DecideByToken] or
+// from a caller to whom the approval has another id.
+func claimsOf(p Pending) []string {
+	claims := []string{p.ID}
+	for _, token := range p.tokens {
+		claims = append(claims, hashOf(token))
 	}
+	return claims
+}
+
+// hashOf stands for a token in what is remembered.
+func hashOf(token string) string {
+	hash := sha256.Sum256([]byte(token))
+	return string(hash[:])
+}
+
+// send sends a token once it has all the claims.
+func (d *Desk) send(ctx context.Context, caller client.Caller, token string, claims []string) error {
 	if !d.claim(claims) {
 		return ErrAlreadySent
 	}
@@ -119,25 +151,52 @@ func neverArrived(e *client.Error) bool {
 func (d *Desk) claim(claims []string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if slices.ContainsFunc(claims, func(c string) bool { return d.sent[c] }) {
+	if d.anySent(claims) {
 		return false
 	}
 	for _, c := range claims {
-		d.sent[c] = true
-		d.order = append(d.order, c)
-	}
-	for len(d.order) > maxSent {
-		delete(d.sent, d.order[0])
-		d.order = slices.Delete(d.order, 0, 1)
+		d.sent.add(c, true)
 	}
 	return true
+}
+
+// anySent reports whether any of the claims is taken; d.mu is held.
+func (d *Desk) anySent(claims []string) bool {
+	return slices.ContainsFunc(claims, func(c string) bool { return d.sent.of[c] })
 }
 
 func (d *Desk) release(claims []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, c := range claims {
-		delete(d.sent, c)
+		d.sent.remove(c)
 	}
-	d.order = slices.DeleteFunc(d.order, func(o string) bool { return slices.Contains(claims, o) })
+}
+
+// memory is a map that forgets its oldest entries. The zero value is empty.
+type memory[K comparable, V any] struct {
+	of    map[K]V
+	order []K
+}
+
+// add remembers a value, unless its key has one.
+func (m *memory[K, V]) add(k K, v V) {
+	if _, known := m.of[k]; known {
+		return
+	}
+	if m.of == nil {
+		m.of = map[K]V{}
+	}
+	m.of[k] = v
+	m.order = append(m.order, k)
+	if len(m.order) > maxRemembered {
+		m.remove(m.order[0])
+	}
+}
+
+func (m *memory[K, V]) remove(k K) {
+	delete(m.of, k)
+	if i := slices.Index(m.order, k); i >= 0 {
+		m.order = slices.Delete(m.order, i, i+1)
+	}
 }

@@ -1,12 +1,7 @@
-// Package feed shares one upstream event stream among all who watch a run.
-// The first watcher opens it, the last one's leaving closes it after a short
-// grace, and each reads at its own pace from a bounded log, by cursor. What
-// the log no longer holds is read from the API.
 package feed
 
 import (
 	"context"
-	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -14,193 +9,6 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
 )
-
-// Options are the settings of a [Hub]; zero values take the defaults.
-type Options struct {
-	// Grace is how long a stream outlives its last watcher, so that calls
-	// that follow each other share it. Default 10 s.
-	Grace time.Duration
-	// LogEvents and LogBytes bound the log of one run. Default 256 and 48 KiB.
-	LogEvents, LogBytes int
-	// Kept bounds the feeds that live on without watchers (see [Hub.Keep]),
-	// KeptFor how long each does. Default 256 and 24 h.
-	Kept    int
-	KeptFor time.Duration
-	Logger  *slog.Logger
-}
-
-// Hub holds the feeds of all callers. It is safe for concurrent use.
-type Hub struct {
-	api  *client.Client
-	desk *approval.Desk
-	opts Options
-	ctx  context.Context // ends all feeds
-	stop context.CancelFunc
-
-	mu    sync.Mutex // guards feeds, kept and the watcher counts of feeds
-	feeds map[key]*feed
-	kept  int
-	wg    sync.WaitGroup // one for each goroutine of a feed or follower
-}
-
-// key tells feeds apart: what one API key may see says nothing of another's.
-type key struct {
-	apiKey client.Key
-	runID  string
-}
-
-// NewHub returns a Hub that opens no stream yet.
-func NewHub(api *client.Client, desk *approval.Desk, o Options) *Hub {
-	setDefault(&o.Grace, 10*time.Second)
-	setDefault(&o.LogEvents, 256)
-	setDefault(&o.LogBytes, 48<<10)
-	setDefault(&o.Kept, 256)
-	setDefault(&o.KeptFor, 24*time.Hour)
-	setDefault(&o.Logger, slog.New(slog.DiscardHandler))
-	ctx, stop := context.WithCancel(context.Background())
-	return &Hub{api: api, desk: desk, opts: o, ctx: ctx, stop: stop, feeds: map[key]*feed{}}
-}
-
-func setDefault[T comparable](to *T, value T) {
-	var zero T
-	if *to == zero {
-		*to = value
-	}
-}
-
-// Close ends all feeds and followers and waits for them. Watchers see their end.
-func (h *Hub) Close() {
-	h.mu.Lock()
-	h.stop() // under the lock: whoever starts a goroutine holds it
-	h.mu.Unlock()
-	h.wg.Wait()
-}
-
-// Watch starts watching a run from a cursor. The caller closes the Watch.
-func (h *Hub) Watch(caller client.Caller, runID string, afterEventID int64) *Watch {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return &Watch{hub: h, feed: h.join(caller, runID), cursor: afterEventID}
-}
-
-// Follow calls tell with the run's news, in a goroutine of the hub, until ctx
-// is done, the run has ended or can no longer be watched. Of a flood of events
-// it may tell the newest alone.
-func (h *Hub) Follow(ctx context.Context, caller client.Caller, runID string, tell func(News)) {
-	w := h.Watch(caller, runID, 0)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.ctx.Err() != nil {
-		return
-	}
-	h.wg.Go(func() {
-		defer w.Close()
-		for {
-			news, _, err := w.wait(ctx)
-			if err != nil {
-				if ctx.Err() == nil && h.ctx.Err() == nil {
-					h.opts.Logger.Warn("a subscribed run can no longer be watched", "runId", runID, "error", err)
-				}
-				return
-			}
-			w.pass(news)
-			tell(news)
-			if news.Ended {
-				return
-			}
-		}
-	})
-}
-
-// Keep watches a run until it ends, whoever else does: an approval link may
-// be said only once. It reports false where too many are kept already.
-func (h *Hub) Keep(caller client.Caller, runID string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.kept >= h.opts.Kept {
-		h.opts.Logger.Warn("too many runs with approvals are watched; approval links of this one may be missed", "runId", runID, "limit", h.opts.Kept)
-		return false
-	}
-	f := h.join(caller, runID)
-	h.kept++
-	tooLong := time.AfterFunc(h.opts.KeptFor, f.cancel)
-	context.AfterFunc(f.ctx, func() {
-		tooLong.Stop()
-		h.mu.Lock()
-		h.kept--
-		h.mu.Unlock()
-	})
-	return true
-}
-
-// Read returns the events after a cursor and the state of a run that is being
-// watched; false when it is not, nothing is known yet, or the log no longer
-// reaches back to the cursor.
-func (h *Hub) Read(caller client.Caller, runID string, afterEventID int64) ([]client.Event, State, bool) {
-	h.mu.Lock()
-	f := h.feeds[key{caller.Key, runID}]
-	h.mu.Unlock()
-	if f == nil {
-		return nil, State{}, false
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.version == 0 || f.behind || f.err != nil || afterEventID < f.dropped {
-		return nil, State{}, false
-	}
-	return f.after(afterEventID), f.snapshot(), true
-}
-
-// join returns the feed of a run with one watcher more; h.mu is held.
-func (h *Hub) join(caller client.Caller, runID string) *feed {
-	k := key{caller.Key, runID}
-	f := h.feeds[k]
-	if f == nil || f.ctx.Err() != nil {
-		f = newFeed(h, caller, runID)
-		if h.ctx.Err() != nil {
-			f.finish(&client.Error{Kind: client.Canceled, Op: "watch", Message: "the server is stopping"})
-			return f
-		}
-		h.feeds[k] = f
-		h.wg.Go(func() {
-			f.run()
-			h.drop(k, f)
-		})
-	}
-	f.watchers++
-	if f.idle != nil {
-		f.idle.Stop()
-		f.idle = nil
-	}
-	return f
-}
-
-// leave takes one watcher off a feed, which ends after the grace unless
-// another comes.
-func (h *Hub) leave(f *feed) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	f.watchers--
-	if f.watchers > 0 || f.ctx.Err() != nil {
-		return
-	}
-	f.idle = time.AfterFunc(h.opts.Grace, func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if f.watchers == 0 {
-			f.cancel()
-		}
-	})
-}
-
-func (h *Hub) drop(k key, f *feed) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	f.cancel()
-	if h.feeds[k] == f {
-		delete(h.feeds, k)
-	}
-}
 
 // feed follows one run for all its watchers.
 type feed struct {
@@ -216,6 +24,7 @@ type feed struct {
 	mu      sync.Mutex // guards all below
 	log     []client.Event
 	bytes   int
+	first   int64 // cursor of the first event there was
 	dropped int64 // events up to this cursor are no longer in the log
 	epoch   int   // how often the ids began anew
 	version int   // how often there was news
@@ -274,6 +83,9 @@ func (f *feed) extend(e client.Event) {
 	if e.Restarted {
 		f.log, f.bytes, f.dropped = nil, 0, 0
 		f.epoch++
+	}
+	if len(f.log) == 0 {
+		f.first = e.ID // once in an epoch: the log keeps its newest
 	}
 	f.state.follow(e)
 	f.log = append(f.log, e)

@@ -299,3 +299,91 @@ func TestStateOf(t *testing.T) {
 		t.Errorf("got %+v", st)
 	}
 }
+
+// TestLostEventsAreTold: what neither the log nor the API holds any more.
+func TestLostEventsAreTold(t *testing.T) {
+	for stored, want := range map[string][2]int64{ // the first event and its Missing
+		"":             {17, -1},
+		"1-16":         {1, 0},
+		"1-10":         {1, -1},
+		"8-16":         {8, -1},
+		"12-20":        {12, -1},
+		"18-20":        {17, -1},
+		"1-3 and 7-16": {1, 0}, // ids may have holes
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			api, err := client.New(client.Options{URL: "http://localhost", Transport: inmem.Transport(streamOf(20, stored))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			hub := feed.NewHub(api, approval.NewDesk(api), feed.Options{LogEvents: 4})
+			defer hub.Close()
+			w := hub.Watch(caller, "123e4567-e89b-12d3-a456-426614174000", 0)
+			defer w.Close()
+			time.Sleep(time.Second)
+			news, err := w.Next(t.Context())
+			if err != nil || news.Events[0].ID != want[0] || news.Events[0].Missing != want[1] || w.Cursor() != 20 {
+				t.Errorf("stored %s: got %+v, %v; want %v", stored, news.Events[0], err, want)
+			}
+		})
+	}
+}
+
+// streamOf tells n events on the stream; the stored ones ("2-4", "" for none)
+// are told from the second read on.
+func streamOf(n int, stored string) http.Handler {
+	var reads atomic.Int64
+	body := func(i int) string {
+		return fmt.Sprintf(`"runStatus":"RUNNING","timestamp":"2026-01-01T00:00:%02dZ","step":{"text":"e%d"}}`, i, i)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/sse") {
+			w.Header().Set("Content-Type", "text/event-stream")
+			for i := 1; i <= n; i++ {
+				fmt.Fprintf(w, "id: %d\nevent: step\ndata: {%s\n\n", i, body(i))
+			}
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+			return
+		}
+		var events []string
+		for span := range strings.SplitSeq(stored, " and ") {
+			var from, to int
+			if k, _ := fmt.Sscanf(span, "%d-%d", &from, &to); k == 2 && reads.Load() > 0 {
+				for i := from; i <= to; i++ {
+					events = append(events, fmt.Sprintf(`{"id":%d,"event":"step",%s`, i, body(i)))
+				}
+			}
+		}
+		reads.Add(1)
+		fmt.Fprintf(w, `{"runId":"123e4567-e89b-12d3-a456-426614174000","status":"RUNNING","events":[%s]}`, strings.Join(events, ","))
+	})
+}
+
+// TestKeptTooLong gives up its own watching, and nobody else's.
+func TestKeptTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, feed.Options{Kept: 1, KeptFor: time.Hour, Grace: time.Second})
+		runID := b.create(t, "step_ms=0", client.ApproveStart)
+		b.hub.Keep(caller, runID)
+		time.Sleep(time.Hour - time.Second)
+		w := b.hub.Watch(caller, runID, 0)
+		if _, err := w.Next(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		due := errors.New("due")
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, due)
+		defer cancel()
+		if _, err := w.Next(ctx); !errors.Is(err, due) {
+			t.Errorf("a watcher at the end of KeptFor: %v", err)
+		}
+		if !b.hub.Keep(caller, b.create(t, "", client.ApproveStart)) {
+			t.Error("the place was not given back")
+		}
+		w.Close()
+		time.Sleep(2 * time.Second)
+		if _, _, ok := b.hub.Read(caller, runID, 0); ok {
+			t.Error("watched after the last watcher left")
+		}
+	})
+}

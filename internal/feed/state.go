@@ -10,7 +10,8 @@ type State struct {
 	Status client.Status // "" while no event told it
 	// Since is the cursor of the event with which the status began.
 	Since   int64
-	Ended   bool // the run has ended and nothing more will come
+	Last    int64 // cursor of the newest event, 0 while there is none
+	Ended   bool  // the run has ended and nothing more will come
 	Pending []approval.Pending
 	// Auth is the authorisation that waits for a person, nil when none does.
 	Auth *client.Auth
@@ -29,6 +30,7 @@ func (s State) NeedsPerson(afterEventID int64) bool {
 
 // follow moves the state on by one event.
 func (s *State) follow(e client.Event) {
+	s.Last = e.ID
 	if e.RunStatus != "" && e.RunStatus != s.Status {
 		s.Status, s.Since = e.RunStatus, e.ID
 	}

@@ -40,33 +40,36 @@ func (w *Watch) Cursor() int64 { return w.cursor }
 // read; then nothing is passed over, and Next may be called again.
 func (w *Watch) Next(ctx context.Context) (News, error) {
 	version := w.version
-	news, dropped, err := w.wait(ctx)
+	news, gone, err := w.wait(ctx)
 	if err != nil {
 		return News{}, err
 	}
-	if w.cursor < dropped {
-		older, err := w.older(ctx, dropped)
+	if w.cursor < gone.last {
+		older, whole, err := w.older(ctx, gone)
 		if err != nil {
 			w.version = version
 			return News{}, err
 		}
 		news.Events = append(older, news.Events...)
+		if !whole {
+			news.Events[0].Missing = -1 // not empty: the log keeps its newest
+		}
 	}
 	w.pass(news)
 	return news, nil
 }
 
 // wait waits for what is new in the log.
-func (w *Watch) wait(ctx context.Context) (news News, dropped int64, err error) {
+func (w *Watch) wait(ctx context.Context) (News, lost, error) {
 	for {
-		news, dropped, changed, err := w.look()
+		news, gone, changed, err := w.look()
 		if err != nil || changed == nil {
-			return news, dropped, err
+			return news, gone, err
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return News{}, 0, context.Cause(ctx)
+			return News{}, lost{}, context.Cause(ctx)
 		}
 	}
 }
@@ -78,17 +81,21 @@ func (w *Watch) pass(news News) {
 	}
 }
 
-// look returns what is new in the log, and up to which cursor the log has
-// dropped its events. Where nothing is new it returns a channel to wait on.
-func (w *Watch) look() (news News, dropped int64, changed <-chan struct{}, err error) {
+// lost is what the log dropped: the events from first to last, by cursor.
+// Nothing was dropped while last is 0.
+type lost struct{ first, last int64 }
+
+// look returns what is new in the log, and what the log has dropped. Where
+// nothing is new it returns a channel to wait on.
+func (w *Watch) look() (news News, gone lost, changed <-chan struct{}, err error) {
 	f := w.feed
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.version == w.version || f.behind {
-		return News{}, 0, f.changed, nil
+		return News{}, lost{}, f.changed, nil
 	}
 	if f.err != nil {
-		return News{}, 0, nil, f.err
+		return News{}, lost{}, nil, f.err
 	}
 	if w.epoch != f.epoch {
 		if w.version > 0 {
@@ -97,23 +104,30 @@ func (w *Watch) look() (news News, dropped int64, changed <-chan struct{}, err e
 		w.epoch = f.epoch
 	}
 	w.version = f.version
-	return News{Events: f.after(w.cursor), State: f.snapshot()}, f.dropped, nil, nil
+	return News{Events: f.after(w.cursor), State: f.snapshot()}, lost{f.first, f.dropped}, nil, nil
 }
 
-// older reads the events that the log dropped from the API.
-func (w *Watch) older(ctx context.Context, dropped int64) ([]client.Event, error) {
+// older reads the events that the log dropped from the API. whole reports that
+// none of them is known to be missing there: ids may have holes.
+func (w *Watch) older(ctx context.Context, gone lost) (older []client.Event, whole bool, err error) {
 	run, err := w.hub.api.GetRun(ctx, w.feed.caller, w.feed.runID, true)
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return nil, false, context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var older []client.Event
+	reachesBack := false
 	for _, e := range run.Events {
-		if e.ID > w.cursor && e.ID <= dropped {
+		switch {
+		case e.ID <= w.cursor:
+			reachesBack = true
+		case e.ID <= gone.last:
 			older = append(older, e)
 		}
 	}
-	return older, nil
+	if len(older) == 0 || older[len(older)-1].ID != gone.last {
+		return older, false, nil
+	}
+	return older, reachesBack || older[0].ID <= max(w.cursor+1, gone.first), nil
 }

@@ -1,0 +1,129 @@
+package tools
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/view"
+)
+
+// Bounds of an answer, in bytes of JSON. It goes out twice, as structured
+// content and as text, and should leave a model room for more than one.
+const (
+	// maxShown is for pending approvals and events together.
+	maxShown = 24 << 10
+	// maxPendingShown is the approvals' part of it.
+	maxPendingShown = 14 << 10
+	// maxCallsShown is for the tool calls of one event.
+	maxCallsShown = 16 << 10
+	// maxPending is how many pending approvals are shown.
+	maxPending = 10
+)
+
+// sizeOf returns how many bytes a value takes in an answer.
+func sizeOf(v any) int {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // results are our own types
+	}
+	return len(data)
+}
+
+// eventPage collects the events that a result shows.
+type eventPage struct {
+	limit     int
+	hidden    bool // show none, and follow the cursor alone
+	newest    bool // keep the newest, not the first
+	types     []string
+	toolCalls bool
+
+	events  []client.Event
+	leftOut int   // matching events not kept
+	last    int64 // the cursor to go on from
+	full    bool  // events after last were left out
+}
+
+func (p *eventPage) add(e client.Event) {
+	matches := !p.hidden && (len(p.types) == 0 || slices.Contains(p.types, e.Type))
+	switch {
+	case p.full:
+		if matches {
+			p.leftOut++
+		}
+		return
+	case matches && len(p.events) == p.limit && !p.newest:
+		p.full = true
+		p.leftOut++
+		return
+	case matches:
+		p.events = append(p.events, e)
+		if len(p.events) > p.limit {
+			p.events = slices.Delete(p.events, 0, 1)
+			p.leftOut++
+		}
+	}
+	p.last = e.ID
+}
+
+// notShown is a page that shows none of a run's events, of which those after
+// the cursor are left out.
+func notShown(events []client.Event, cursor int64) *eventPage {
+	page := &eventPage{hidden: true, last: cursor}
+	for _, e := range events {
+		if e.ID > cursor {
+			page.leftOut++
+		}
+	}
+	return page
+}
+
+// show renders the events of a page as far as the budget goes, and at least
+// one: a page of the newest leaves its oldest out, another one ends earlier.
+func (s *set) show(p *eventPage, budget int) []view.Event {
+	out := make([]view.Event, 0, len(p.events))
+	for i := range p.events {
+		at := i
+		if p.newest {
+			at = len(p.events) - 1 - i
+		}
+		shown := s.View.Event(p.events[at], false)
+		if p.toolCalls && p.events[at].Step != nil {
+			shown.ToolCalls = s.toolCalls(p.events[at].Step.ToolCalls, maxCallsShown)
+		}
+		budget -= sizeOf(shown)
+		if budget < 0 && i > 0 {
+			p.leftOut += len(p.events) - i
+			if !p.newest {
+				p.full, p.last = true, p.events[i-1].ID
+			}
+			break
+		}
+		out = append(out, shown)
+	}
+	if p.newest {
+		slices.Reverse(out)
+	}
+	return out
+}
+
+// toolCalls renders tool calls in about so many bytes. A last one says how
+// many are left out.
+func (s *set) toolCalls(calls []client.ToolCall, budget int) []view.ToolCall {
+	shown := s.View.ToolCalls(calls)
+	for i := range shown {
+		if sizeOf(shown[i]) > budget {
+			shown[i].ToolParameters = s.View.Value(calls[i].ToolParameters, budget/2)
+			shown[i].ToolResult = s.View.Value(calls[i].ToolResult, budget/2)
+		}
+		if budget -= sizeOf(shown[i]); budget <= 0 {
+			shown = shown[:i+1]
+			break
+		}
+	}
+	if n := len(calls) - len(shown); n > 0 {
+		shown = append(shown, view.ToolCall{ToolName: fmt.Sprintf("[%d more tool calls left out]", n)})
+	}
+	return shown
+}

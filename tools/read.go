@@ -1,0 +1,121 @@
+package tools
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"time"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/feed"
+)
+
+// readTimeout bounds the reading of a run at the end of a wait, so that the
+// answer still comes before a client's 60 s are over.
+const readTimeout = 10 * time.Second
+
+// rereads are the pauses before an ended run is read again whose stored state
+// lags behind its events: 2 s in all, for somebody waits for the answer.
+var rereads = [...]time.Duration{200 * time.Millisecond, 600 * time.Millisecond, 1200 * time.Millisecond}
+
+// reading is a run as it was read, and the state its events leave it in.
+type reading struct {
+	run *client.Run
+	feed.State
+	// noEvents says that the run could be read without its events alone.
+	noEvents bool
+	// decided says that a decision on what waited was just sent.
+	decided bool
+}
+
+// note says what a summary must add of the reading.
+func (r reading) note() string {
+	if !r.noEvents {
+		return ""
+	}
+	return " Its events cannot be shown: the API's answer with them is too large or unreadable."
+}
+
+// readState reads a run and the state its events leave it in. What a watched
+// feed knows of approvals goes before what the API stores: their links may
+// have been said on the stream alone.
+func (s *set) readState(ctx context.Context, caller client.Caller, runID string) (reading, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	got := reading{}
+	run, err := s.API.GetRun(ctx, caller, runID, true)
+	if client.KindOf(err) == client.Invalid {
+		// Its events may be what is wrong, or too much.
+		var again error
+		if run, again = s.API.GetRun(ctx, caller, runID, false); again == nil {
+			got.noEvents, err = true, nil
+		}
+	}
+	if err != nil {
+		return reading{}, err
+	}
+	got.run, got.State = run, feed.StateOf(caller, run)
+	if _, live, ok := s.Feeds.Read(caller, runID, math.MaxInt64); ok {
+		got.Last = max(got.Last, live.Last)
+		if len(got.Pending) == 0 && run.Status == client.Paused {
+			got.Pending = live.Pending
+		}
+	}
+	for _, p := range got.Pending {
+		s.Desk.See(runID, p)
+	}
+	return got, nil
+}
+
+// readAfter reads a run after a wait. Where the API's stored state lags behind
+// the events that ended the wait, it is read again (an ended run), or what was
+// waited for goes before it. settled reports that nothing lacks.
+func (w *waiter) readAfter(ctx context.Context, caller client.Caller, end string) (got reading, settled bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	if got, err = w.readState(ctx, caller, w.runID); err != nil {
+		return got, false, err
+	}
+	if end == endNeedsPerson && w.lacksNeed(got) {
+		got.run.Status, got.State = w.state.Status, w.state
+	}
+	if end == "" || end != endFinished && !got.run.Status.Terminal() {
+		return got, true, nil
+	}
+	for _, pause := range rereads {
+		if complete(got.run) {
+			return got, true, nil
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+		if again, err := w.readState(ctx, caller, w.runID); err == nil {
+			got = again
+		}
+	}
+	settled = complete(got.run)
+	if !got.run.Status.Terminal() && w.state.Status.Terminal() {
+		got.run.Status, got.State = w.state.Status, w.state
+	}
+	return got, settled, nil
+}
+
+// lacksNeed reports whether a run that was read does not yet show the need
+// that ended the wait. Later events mean that it is over instead.
+func (w *waiter) lacksNeed(got reading) bool {
+	if n := len(got.run.Events); n > 0 && got.run.Events[n-1].ID > w.state.Last || got.Ended {
+		return false
+	}
+	return !got.NeedsPerson(w.since(w.state)) || len(got.Pending) < len(w.state.Pending)
+}
+
+// complete reports whether a run that was read has ended and has the result
+// that its status promises.
+func complete(run *client.Run) bool {
+	switch run.Status {
+	case client.Success, client.PartialSuccess:
+		return len(run.Result) > 0 && !bytes.Equal(run.Result, []byte("null"))
+	}
+	return run.Status.Terminal()
+}

@@ -1,0 +1,88 @@
+package tools
+
+import (
+	"fmt"
+
+	"runs-mcp-server/client"
+)
+
+// standing is how a run stands, by which it is put into words. Only our words
+// and quoted names are in them: a run must not speak in our voice.
+type standing struct {
+	status  client.Status
+	waiting int  // approvals on which no decision was sent
+	sent    bool // what waited was decided, and the run has not gone on yet
+}
+
+// summary says in our own words how a run stands.
+func (s *set) summary(st standing) string {
+	switch {
+	case st.status == "":
+		return "The run exists; the API did not tell its status."
+	case st.status == client.Success:
+		return "The run ended with SUCCESS."
+	case st.status.Terminal():
+		return "The run ended with " + string(st.status) + "; that is not a full success."
+	}
+	status := s.View.Status(st.status)
+	switch {
+	case st.waiting > 0:
+		return fmt.Sprintf("The run is %s: %d approval(s) wait for a person.", status, st.waiting)
+	case st.sent:
+		return "The run is still PAUSED: the decision was sent, and has not shown yet."
+	case st.status == client.Paused:
+		return "The run is PAUSED: it waits for a person's approval."
+	case st.status == client.AuthRequired:
+		return "The run is AUTH_REQUIRED: a person must authorise an integration."
+	default:
+		return "The run is " + status + "."
+	}
+}
+
+// nextStep says what to do with a run in this state; more says that later
+// events were left out.
+func (s *set) nextStep(r RunResult, st standing, more bool) string {
+	again := fmt.Sprintf("call get_run with runId, afterEventId %d and waitSeconds %d", r.LastEventID, maxWait)
+	switch {
+	case more:
+		return fmt.Sprintf("More events: call get_run with runId and afterEventId %d.", r.LastEventID)
+	case st.status == client.Success:
+		return "Report the result to the user."
+	case st.status.Terminal():
+		return "Tell the user how it ended and what the events say of it."
+	case st.waiting > 0:
+		return s.approvalStep() + " Then " + again + "."
+	case st.sent:
+		return "Do not decide again. To follow the run, " + again + "; if it stays PAUSED, tell the user to look in the vendor's console."
+	case st.status == client.Paused:
+		return s.approvalStep() + " Then " + again + "."
+	case st.status == client.AuthRequired:
+		return authorizationStep(r.Authorization) + " Then " + again + "."
+	default:
+		return "To follow it, " + again + "."
+	}
+}
+
+// authorizationStep says how a person can authorise what a run needs.
+func authorizationStep(a *Authorization) string {
+	switch {
+	case a != nil && a.URL != "":
+		return "Show the user authorization.url to open; the run goes on by itself."
+	case a != nil && a.IntegrationName != "":
+		return fmt.Sprintf("Tell the user to authorise the integration %q in the vendor's console; the run goes on by itself.", a.IntegrationName)
+	default:
+		return "Tell the user to authorise the integration in the vendor's console; the run goes on by itself."
+	}
+}
+
+// approvalStep says who can decide, as the operator set it.
+func (s *set) approvalStep() string {
+	switch {
+	case s.ReadOnly || s.Approvals == ApprovalsOff:
+		return "Tell the user to decide in the vendor's console."
+	case s.Approvals == ApprovalsAgent:
+		return "Judge what would happen and call approve with runId, approvalId and decision."
+	default:
+		return "Tell the user what waits for them; only a person may decide."
+	}
+}
