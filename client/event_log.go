@@ -91,26 +91,32 @@ func (m mark) agree(o mark, n int) bool {
 	return true
 }
 
-// same reports whether two events under one id are the same. Times may differ
-// by a second, for stored events may be told with less precision; with a time,
-// the status may have changed since.
+// together reports whether two marks are of one moment, as exactly as it is
+// told: stored events may be told in whole seconds, rounded.
+func (m mark) together(o mark) bool {
+	whole := m.at%1000 == 0 || o.at%1000 == 0
+	return m.at == o.at || whole && max(m.at-o.at, o.at-m.at) <= 1000
+}
+
+// same reports whether two events under one id are the same. At the very same
+// time the status may have changed since.
 func (m mark) same(o mark) bool {
-	if m.at == 0 || o.at == 0 {
+	switch {
+	case m.at == 0 || o.at == 0:
 		return m.agree(o, len(m.content))
+	case m.at == o.at:
+		return m.agree(o, len(m.content)-1)
 	}
-	return max(m.at-o.at, o.at-m.at) <= 1000 && m.agree(o, len(m.content)-1)
+	return m.together(o) && m.agree(o, len(m.content))
 }
 
 // twin reports whether two events under different ids are the same: at the
-// same time, as exactly as it is told, with nothing that differs.
+// same time, with nothing that differs.
 func (m mark) twin(o mark) bool {
-	if !m.agree(o, len(m.content)) {
-		return false
-	}
 	if m.at == 0 || o.at == 0 {
 		return m.at == o.at && m.content == o.content
 	}
-	return m.at == o.at || m.at/1000 == o.at/1000 && (m.at%1000 == 0 || o.at%1000 == 0)
+	return m.together(o) && m.agree(o, len(m.content))
 }
 
 // add records a new event.

@@ -18,10 +18,16 @@ func (p *position) reconnect() {
 
 // accept yields an event that the stream brought, unless it is a repetition.
 func (r *reader) accept(ctx context.Context, e Event, rawID string) error {
-	id, numbered := eventID(rawID)
-	if rawID != "" {
+	err := r.place(ctx, e, rawID)
+	if rawID != "" && err == nil {
 		r.lastEventID = rawID
 	}
+	return err
+}
+
+// place yields the event where it belongs.
+func (r *reader) place(ctx context.Context, e Event, rawID string) error {
+	id, numbered := eventID(rawID)
 	if !numbered {
 		return r.next(e)
 	}
@@ -106,32 +112,30 @@ func (p *position) align(log *eventLog, e Event, id int64) {
 // realign settles an event whose id leaves a hole or goes back with other
 // content: the stored events fill the hole and tell where the event stands.
 func (r *reader) realign(ctx context.Context, e Event, id int64) error {
-	before := r.log.last
 	after := int64(0) // where ids go back, anything may be repeated
-	if e.ID > before {
+	if e.ID > r.log.last {
 		after = r.at.passed
 	}
 	if cursor, ok := r.log.find(e, after); ok {
 		return r.moved(e, id, cursor)
 	}
-	run, err := r.client.GetRun(ctx, r.caller, r.runID, true)
-	if err == nil {
-		if err := r.catchUp(run); err != nil {
-			return err
-		}
+	run, err := r.read(ctx)
+	if err != nil {
+		// Nothing is passed over: the next connection begins with what this
+		// one could not read.
+		return err
+	}
+	if err := r.catchUp(run); err != nil {
+		return err
 	}
 	if cursor, ok := r.log.find(e, after); ok {
 		return r.moved(e, id, cursor)
 	}
 	// The stored events do not have it (yet): it is the newest.
 	next := r.log.last + 1
-	switch {
-	case e.ID > next:
+	if e.ID > next {
 		e.Missing = e.ID - next
-	case e.ID <= before && err != nil:
-		e.Missing = -1 // ids began anew, and what happened meanwhile cannot be read
-		fallthrough
-	default:
+	} else {
 		e.ID = next
 	}
 	r.at.offset = e.ID - id

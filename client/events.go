@@ -173,9 +173,11 @@ func (r *reader) connect(ctx context.Context) (ended bool, err error) {
 		opening.wait(headerTimeout)
 	}
 	s, streamErr := opening.result()
+	// Without the stored events nothing tells what was missed since the last
+	// connection, so a stream is not followed without them.
 	over, err := r.poll(ctx)
 	switch {
-	case err != nil && (streamErr != nil || errors.Is(err, errStop) || KindOf(err) == NotFound || KindOf(err) == Unauthorized):
+	case err != nil:
 		return false, err
 	case r.log.ended, over && streamErr != nil:
 		return true, nil
@@ -187,13 +189,31 @@ func (r *reader) connect(ctx context.Context) (ended bool, err error) {
 
 // poll reads the run and yields what is new. over reports that it has ended.
 func (r *reader) poll(ctx context.Context) (over bool, err error) {
-	run, err := r.client.GetRun(ctx, r.caller, r.runID, true)
+	run, err := r.read(ctx)
 	r.polled = err == nil
 	if err != nil {
 		return false, err
 	}
 	r.known = true
 	return run.Status.Terminal(), r.catchUp(run)
+}
+
+// readTries is how often a read is tried before its connection is given up.
+const readTries = 3
+
+// read reads the run with its events. A stream waits meanwhile, and what it
+// says may be said once only, so a passing fault does not cost it.
+func (r *reader) read(ctx context.Context) (*Run, error) {
+	for try := 1; ; try++ {
+		run, err := r.client.GetRun(ctx, r.caller, r.runID, true)
+		kind := KindOf(err)
+		if err == nil || try == readTries || kind != Unavailable && kind != Timeout {
+			return run, err
+		}
+		if !sleep(ctx, r.backoff(try)) {
+			return nil, err
+		}
+	}
 }
 
 // opening is a stream that is being opened.
@@ -281,7 +301,7 @@ func (r *reader) refill(ctx context.Context, id string) error {
 	if id != "" {
 		r.lastEventID = id
 	}
-	run, err := r.client.GetRun(ctx, r.caller, r.runID, true)
+	run, err := r.read(ctx)
 	if err != nil {
 		return nil
 	}

@@ -1,0 +1,362 @@
+package faults
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/sandbox"
+)
+
+const (
+	// approvers make the short runs, runsEach one after the other.
+	approvers = 6
+	runsEach  = 6
+	// patience is how long a short run may last before it is aborted: its
+	// decision, or its link, is lost on the way.
+	patience = 5 * time.Second
+)
+
+// callCount counts what was called through the proxy and how it ended.
+type callCount struct {
+	creates, created, createUnknown       int
+	decisions, decided, decisionUnknown   int
+	approvalCalls, lostRuns, abortedStuck int
+}
+
+func (c callCount) String() string {
+	return fmt.Sprintf("%d creates (%d answered, %d unknown, of which %d made a run), %d decisions (%d answered, %d unknown, %d arrived), %d runs stuck and aborted",
+		c.creates, c.created, c.createUnknown, c.lostRuns, c.decisions, c.decided, c.decisionUnknown, c.approvalCalls, c.abortedStuck)
+}
+
+func (b *bench) countCall(f func(*callCount)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f(&b.calls)
+}
+
+// ledger notes which tokens arrive at the sandbox, and which create calls.
+type ledger struct {
+	next http.Handler
+
+	mu      sync.Mutex // guards the rest
+	tokens  map[string]int
+	creates []attempt
+}
+
+// attempt is one call of create.
+type attempt struct {
+	tag  string
+	kind client.Kind // "" when it was answered
+}
+
+// ServeHTTP notes the token and lets the sandbox answer.
+func (l *ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if token := r.URL.Query().Get("token"); token != "" {
+		l.mu.Lock()
+		l.tokens[token]++
+		l.mu.Unlock()
+	}
+	l.next.ServeHTTP(w, r)
+}
+
+// create calls create_run once, through the proxy, and returns the run's id;
+// "" when none is known.
+func (b *bench) create(ctx context.Context, tag, behaviour string, strategy client.ApprovalStrategy) (string, client.Kind) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	run, err := b.api.CreateRun(ctx, caller(), client.CreateRunRequest{
+		Intent: "Find the " + tag, Integrations: []string{"*"}, UserID: "user-1",
+		Context: tag + "\nsandbox: " + behaviour, ApprovalStrategy: strategy,
+	})
+	kind := client.KindOf(err)
+	b.book.mu.Lock()
+	b.book.creates = append(b.book.creates, attempt{tag, kind})
+	b.book.mu.Unlock()
+	b.countCall(func(c *callCount) {
+		c.creates++
+		switch {
+		case err == nil:
+			c.created++
+		case kind == client.OutcomeUnknown:
+			c.createUnknown++
+		}
+	})
+	if err != nil {
+		return "", kind
+	}
+	return run.RunID, ""
+}
+
+// insist creates until there is a run: after an unknown outcome it looks, as a
+// person would, whether there is one.
+func (b *bench) insist(ctx context.Context, name, behaviour string, strategy client.ApprovalStrategy) string {
+	for n := 0; ctx.Err() == nil; n++ {
+		tag := fmt.Sprintf("%s-%d", name, n)
+		runID, kind := b.create(ctx, tag, behaviour, strategy)
+		if kind == client.OutcomeUnknown {
+			pause(ctx, 300*time.Millisecond) // what is under way may still arrive
+			runs, err := b.near.list(ctx)
+			if err != nil {
+				b.wrong("the sandbox itself: %v", err)
+			}
+			if ids := runs[tag]; len(ids) > 0 {
+				runID = ids[0]
+			}
+		}
+		if runID != "" {
+			return runID
+		}
+		pause(ctx, 100*time.Millisecond)
+	}
+	b.wrong("%s: could not be created", name)
+	return ""
+}
+
+// shortRuns makes runs with approvals, one after the other.
+func (b *bench) shortRuns(ctx context.Context, worker int, r *rand.Rand) {
+	for n := range runsEach {
+		b.approvalRun(ctx, fmt.Sprintf("short-%d-%d", worker, n), r)
+		pause(ctx, milliseconds(r, 0, 1000))
+	}
+}
+
+// approvalRun makes a run that asks for approvals. Two persons watch it, and
+// both decide whatever is pending, in half of the runs that ask once against
+// each other.
+func (b *bench) approvalRun(ctx context.Context, tag string, r *rand.Rand) {
+	behaviour, strategy := "step_ms=20 steps=2", client.ApproveStart
+	second := pick(r, approval.Approve, approval.Deny)
+	if r.IntN(2) == 0 {
+		// No denial here: it would void the other approvals' tokens, of which
+		// each is to be used.
+		behaviour, strategy, second = "step_ms=20 approvals=parallel:2 steps=4", client.ApproveToolCall, approval.Approve
+	}
+	behaviour += pick(r, "", "", " links=stream-only", " cut=7", " replay=none")
+	runID, _ := b.create(ctx, tag, behaviour, strategy)
+	if runID == "" {
+		return
+	}
+	b.hub.Keep(caller(), runID)
+	views := make([]view, 2)
+	over, done := context.WithCancel(ctx)
+	var watching, impatient sync.WaitGroup
+	var aborted atomic.Bool // a decision that comes later is refused
+	for i, decision := range []approval.Decision{approval.Approve, second} {
+		random := rand.New(rand.NewPCG(r.Uint64(), 0))
+		watching.Go(func() {
+			views[i] = b.follow(ctx, runID, habit{name: "person", news: b.decider(ctx, decision, &aborted)}, random)
+		})
+	}
+	impatient.Go(func() {
+		pause(over, patience)
+		if over.Err() == nil {
+			aborted.Store(true)
+			b.abort(ctx, runID)
+		}
+	})
+	watching.Wait()
+	done()
+	impatient.Wait()
+	stored, err := b.near.read(ctx, runID)
+	if err != nil {
+		b.wrong("%s: the sandbox itself: %v", behaviour, err)
+		return
+	}
+	b.compareAll(behaviour, stored, views)
+	b.checkDecisions(tag+" "+behaviour, runID, stored)
+}
+
+// decider returns what decides whatever is pending, once for each.
+func (b *bench) decider(ctx context.Context, d approval.Decision, aborted *atomic.Bool) func(feed.News) {
+	return func(news feed.News) {
+		for _, p := range news.Pending {
+			if b.desk.Sent(p) {
+				continue
+			}
+			ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+			err := b.desk.Decide(ctx, caller(), p, d)
+			cancel()
+			kind := client.KindOf(err)
+			if err != nil && kind == "" {
+				continue // the other was faster
+			}
+			b.countCall(func(c *callCount) {
+				c.decisions++
+				switch kind {
+				case "":
+					c.decided++
+				case client.OutcomeUnknown:
+					c.decisionUnknown++
+				}
+			})
+			if kind == client.InvalidArgument && !aborted.Load() {
+				b.wrong("a decision was refused: %v", err) // its token was used before
+			}
+		}
+	}
+}
+
+// abort ends a run, past the proxy, whose decision or link got lost.
+func (b *bench) abort(ctx context.Context, runID string) {
+	did, err := b.near.abort(ctx, runID)
+	if err != nil {
+		b.wrong("the sandbox itself: %v", err)
+	}
+	if did {
+		b.countCall(func(c *callCount) { c.abortedStuck++ })
+	}
+}
+
+// checkDecisions holds the decisions on a run against what it asked.
+func (b *bench) checkDecisions(who, runID string, s stored) {
+	asked := 0
+	for _, item := range s.items {
+		if item.Event == "run_approval" || item.Step.Approval == "PENDING" {
+			asked++
+		}
+	}
+	if made := b.box.Decisions(runID); len(made) > asked {
+		b.wrong("%s: %d decisions (%v) on %d approvals", who, len(made), made, asked)
+	}
+}
+
+// checkCalls holds what arrived at the sandbox against what was called.
+func (b *bench) checkCalls(ctx context.Context) {
+	runs, err := b.near.list(ctx)
+	if err != nil {
+		b.wrong("the sandbox itself: %v", err)
+	}
+	b.book.mu.Lock()
+	defer b.book.mu.Unlock()
+	for token, times := range b.book.tokens {
+		if times > 1 {
+			b.wrong("the token %.4s… arrived %d times", token, times)
+		}
+	}
+	for _, a := range b.book.creates {
+		made := len(runs[a.tag])
+		switch {
+		case made > 1, a.kind == "" && made != 1, a.kind != "" && a.kind != client.OutcomeUnknown && made > 0:
+			b.wrong("create %s ended as %q and made %d runs", a.tag, a.kind, made)
+		case a.kind == client.OutcomeUnknown:
+			b.countCall(func(c *callCount) { c.lostRuns += made })
+		}
+	}
+	s := b.box.Stats()
+	b.countCall(func(c *callCount) { c.approvalCalls = s.ApprovalCalls })
+	if made := s.Approvals + s.Denials; made > b.calls.decided+b.calls.decisionUnknown || made < b.calls.decided {
+		b.wrong("%d decisions took effect; %d were answered, %d unknown", made, b.calls.decided, b.calls.decisionUnknown)
+	}
+}
+
+// direct reads the sandbox past the proxy, with none of the client's code.
+type direct struct {
+	url  string
+	http *http.Client
+}
+
+// stored is what the sandbox has of a run.
+type stored struct {
+	status string
+	items  []item
+	raws   []json.RawMessage
+}
+
+// places returns where in the run each content stands.
+func (s stored) places() map[string]int {
+	places := make(map[string]int, len(s.raws))
+	for i, raw := range s.raws {
+		places[content(raw)] = i
+	}
+	return places
+}
+
+// item is one stored event.
+type item struct {
+	ID    int64  `json:"id"`    // 0 under events=bare
+	Event string `json:"event"` // "" under events=bare
+	Step  struct {
+		Approval string `json:"approval"`
+	} `json:"step"`
+}
+
+// cursor returns the id of an event, or its position where it has none.
+func (s stored) cursor(i int) int64 {
+	if s.items[i].ID == 0 {
+		return int64(i + 1)
+	}
+	return s.items[i].ID
+}
+
+func (d direct) do(ctx context.Context, method, path string, into any) (status int, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, d.url+path, nil)
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("x-api-key", sandbox.DefaultKey)
+	resp, err := d.http.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	var body bytes.Buffer
+	if _, err := body.ReadFrom(resp.Body); err != nil {
+		return 0, err
+	}
+	if into == nil {
+		return resp.StatusCode, nil
+	}
+	return resp.StatusCode, json.Unmarshal(body.Bytes(), into)
+}
+
+func (d direct) read(ctx context.Context, runID string) (stored, error) {
+	var run struct {
+		Status string            `json:"status"`
+		Events []json.RawMessage `json:"events"`
+	}
+	if _, err := d.do(ctx, http.MethodGet, "/v1/runs/"+runID+"?includeEvents=true", &run); err != nil {
+		return stored{}, err
+	}
+	s := stored{status: run.Status, items: make([]item, len(run.Events)), raws: run.Events}
+	for i, raw := range run.Events {
+		if err := json.Unmarshal(raw, &s.items[i]); err != nil {
+			return stored{}, err
+		}
+	}
+	return s, nil
+}
+
+// list returns the ids of all runs by their tag, the first line of their context.
+func (d direct) list(ctx context.Context) (map[string][]string, error) {
+	ids := map[string][]string{}
+	for page := 1; ; page++ {
+		var runs []struct{ RunID, Context string }
+		if _, err := d.do(ctx, http.MethodGet, fmt.Sprintf("/v1/runs?pageSize=100&page=%d", page), &runs); err != nil {
+			return nil, err
+		}
+		for _, run := range runs {
+			tag, _, _ := strings.Cut(run.Context, "\n")
+			ids[tag] = append(ids[tag], run.RunID)
+		}
+		if len(runs) < 100 {
+			return ids, nil
+		}
+	}
+}
+
+// abort reports whether it ended the run.
+func (d direct) abort(ctx context.Context, runID string) (bool, error) {
+	status, err := d.do(ctx, http.MethodDelete, "/v1/runs/"+runID, nil)
+	return status == http.StatusOK, err
+}

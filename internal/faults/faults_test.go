@@ -1,0 +1,218 @@
+// Package faults runs the way of an event, from the sandbox over a real
+// connection to the watchers of a feed, through a proxy that breaks it: what
+// was stored must reach every watcher once and in order, and what has an
+// effect must have it at most once. It is a module of its own, so that the
+// proxy and what it needs stay out of the product's.
+//
+//	go test                            20 seeds of 10,000 events, 3 minutes on 2 cores
+//	go test -short                     3 seeds
+//	go test -race -seeds 4             4 seeds, 4 minutes
+//	go test -run TestFaults -seed 7    one seed again
+//
+// A seed fixes what the runs, the watchers and the proxy do, and when; not
+// which byte is under way at that moment, so a failure may need a few repeats.
+package faults
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/sandbox"
+)
+
+var (
+	seeds  = flag.Int("seeds", 20, "how many seeds to run, from 1; 3 by default under -short")
+	seed   = flag.Uint64("seed", 0, "run this seed alone")
+	events = flag.Int("events", 10_000, "how many events the runs of one seed have together")
+)
+
+const (
+	runsPerSeed = 20
+	// stepMS makes a run of 500 events last as long as the proxy's faults.
+	stepMS = 20
+	// seedLimit is far above what a seed takes, which is half a minute, or two
+	// under the race detector: a run that hangs is a failure, not a wait.
+	seedLimit = 5 * time.Minute
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if !isGiven("test.parallel") { // a seed waits for two thirds of its time
+		if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+			panic(err)
+		}
+	}
+	zerolog.SetGlobalLevel(zerolog.Disabled) // the bandwidth toxic logs to the process's logger
+	// A link of the proxy whose sink is gone blocks for ever, and so does the
+	// proxy's lock if a toxic is removed meanwhile (Shopify/toxiproxy#558).
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).read"),
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).write"),
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).RemoveToxic.func1"),
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicCollection).chainAddToxic"),
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicCollection).chainAddToxic.func1"),
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicCollection).chainRemoveToxic"),
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicCollection).chainRemoveToxic.func1"),
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*Proxy).server"),
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*Proxy).freeBlocker"),
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*Proxy).Stop"),
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"),
+	)
+}
+
+// TestFaults follows 10,000 events per seed through a proxy that delays,
+// slices, throttles, freezes, cuts, resets and goes away.
+func TestFaults(t *testing.T) {
+	for _, n := range chosen() {
+		t.Run(fmt.Sprintf("seed=%d", n), func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, n)
+			b.run(t)
+			b.report(t)
+		})
+	}
+}
+
+// chosen returns the seeds that the flags ask for.
+func chosen() []uint64 {
+	if *seed != 0 {
+		return []uint64{*seed}
+	}
+	count := *seeds
+	if testing.Short() && !isGiven("seeds") {
+		count = 3
+	}
+	all := make([]uint64, count)
+	for i := range all {
+		all[i] = uint64(i + 1)
+	}
+	return all
+}
+
+// isGiven reports whether a flag stands on the command line.
+func isGiven(name string) bool {
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
+	return given
+}
+
+// bench is one seed: a sandbox behind a proxy, and one client and one hub
+// before it, as in the server.
+type bench struct {
+	seed  uint64
+	box   *sandbox.Sandbox
+	book  *ledger // what arrived at the sandbox
+	near  direct  // the sandbox without the proxy
+	proxy *breaker
+	api   *client.Client
+	desk  *approval.Desk
+	hub   *feed.Hub
+	start time.Time
+	conns atomic.Int64 // that reached the sandbox
+
+	mu     sync.Mutex // guards the rest
+	total  tally
+	calls  callCount
+	faults []string // what was wrong, one line each
+}
+
+func newBench(t *testing.T, n uint64) *bench {
+	t.Helper()
+	b := &bench{seed: n, box: sandbox.New(sandbox.Options{}), start: time.Now()}
+	b.book = &ledger{next: b.box, tokens: map[string]int{}}
+	server := httptest.NewUnstartedServer(b.book)
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			b.conns.Add(1)
+		}
+	}
+	server.Start()
+	b.near = direct{url: server.URL, http: server.Client()}
+	b.proxy = newBreaker(t, server)
+	var err error
+	if b.api, err = client.New(client.Options{URL: b.proxy.url()}); err != nil {
+		t.Fatal(err)
+	}
+	b.desk = approval.NewDesk(b.api)
+	r := b.random(0)
+	b.hub = feed.NewHub(b.api, b.desk, feed.Options{
+		Grace:     pick(r, 20*time.Millisecond, 2*time.Second),
+		LogEvents: pick(r, 8, 32, 256),
+	})
+	t.Cleanup(func() {
+		b.hub.Close()
+		b.api.Close()
+		b.proxy.close()
+		b.box.Close()
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return b
+}
+
+// random returns the seed's nth source, one for each goroutine.
+func (b *bench) random(n int) *rand.Rand { return rand.New(rand.NewPCG(b.seed, uint64(n))) }
+
+func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
+
+// run does all that a seed does, and waits for it.
+func (b *bench) run(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), seedLimit)
+	defer cancel()
+	var wg sync.WaitGroup
+	wg.Go(func() { b.proxy.perform(ctx, newSchedule(b.random(1))) })
+	for i := range runsPerSeed {
+		wg.Go(func() { b.longRun(ctx, i, b.random(100+i)) })
+	}
+	for i := range approvers {
+		wg.Go(func() { b.shortRuns(ctx, i, b.random(200+i)) })
+	}
+	wg.Wait()
+	b.checkCalls(t.Context())
+}
+
+// wrong notes what a seed must fail for.
+func (b *bench) wrong(format string, args ...any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.faults = append(b.faults, fmt.Sprintf(format, args...))
+}
+
+// report prints the seed's line, and what was wrong with it.
+func (b *bench) report(t *testing.T) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.box.Stats()
+	fmt.Fprintf(os.Stdout, "seed %d: %d events to %d watchers (%d seen), lost %d, duplicate %d, reordered %d, %d reads repeated; "+
+		"%d connections, %d streams; toxics %s; %s; %.1f s\n",
+		b.seed, b.total.stored, b.total.watchers, b.total.seen, b.total.lost, b.total.duplicate, b.total.reordered, b.total.again,
+		b.conns.Load(), s.StreamsOpened, b.proxy.applied(), b.calls, time.Since(b.start).Seconds())
+	if want := *events / runsPerSeed * runsPerSeed; b.total.stored != want {
+		b.faults = append(b.faults, fmt.Sprintf("the runs have %d events, want %d", b.total.stored, want))
+	}
+	if len(b.faults) == 0 {
+		return
+	}
+	const shown = 20
+	t.Errorf("%d faults:\n%s\nthe proxy did: %s\nrepeat with: go test -run TestFaults -seed %d -events %d",
+		len(b.faults), strings.Join(b.faults[:min(shown, len(b.faults))], "\n"), b.proxy.history(), b.seed, *events)
+}
