@@ -120,13 +120,15 @@ func (r *reader) realign(ctx context.Context, e Event, id int64) error {
 		return r.moved(e, id, cursor)
 	}
 	run, err := r.read(ctx)
-	if err != nil {
+	if err != nil && KindOf(err) != Invalid {
 		// Nothing is passed over: the next connection begins with what this
 		// one could not read.
 		return err
 	}
-	if err := r.catchUp(run); err != nil {
-		return err
+	if err == nil {
+		if err := r.catchUp(run); err != nil {
+			return err
+		}
 	}
 	if cursor, ok := r.log.find(e, after); ok {
 		return r.moved(e, id, cursor)

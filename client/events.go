@@ -174,10 +174,11 @@ func (r *reader) connect(ctx context.Context) (ended bool, err error) {
 	}
 	s, streamErr := opening.result()
 	// Without the stored events nothing tells what was missed since the last
-	// connection, so a stream is not followed without them.
+	// connection, so a stream is not followed without them, unless they can
+	// never be read: too many for one answer, say.
 	over, err := r.poll(ctx)
 	switch {
-	case err != nil:
+	case err != nil && (streamErr != nil || KindOf(err) != Invalid):
 		return false, err
 	case r.log.ended, over && streamErr != nil:
 		return true, nil
