@@ -212,7 +212,9 @@ func TestTenantsKeptApart(t *testing.T) {
 			foreign := rapid.SampledFrom(other.runs).Draw(t, "foreign run")
 			switch rapid.SampledFrom([]string{"run", "run", "run", "session", "list", "cancel"}).Draw(t, "step") {
 			case "run":
-				n := rapid.IntRange(0, len(baseline)-1).Draw(t, "message")
+				// The two approve calls look for the run for a while; they are
+				// compared once, below.
+				n := rapid.SampledFrom([]int{0, 1, 2, 5, 6, 7, 8}).Draw(t, "message")
 				status, body, _ := me.send(t, me.session, messages(foreign)[n], nil)
 				if got := strings.ReplaceAll(fmt.Sprint(status, body), foreign, unknown); got != baseline[n] {
 					t.Fatalf("%s answered\n%s, for an unknown run\n%s", messages(foreign)[n], got, baseline[n])
@@ -235,7 +237,14 @@ func TestTenantsKeptApart(t *testing.T) {
 			}
 		}
 	})
-	for _, c := range tenants {
+	for i, c := range tenants {
+		foreign := tenants[1-i].runs[0]
+		for _, n := range []int{3, 4} {
+			status, body, _ := c.send(t, c.session, messages(foreign)[n], nil)
+			if got := strings.ReplaceAll(fmt.Sprint(status, body), foreign, unknown); got != baseline[n] {
+				t.Errorf("%s answered\n%s, for an unknown run\n%s", messages(foreign)[n], got, baseline[n])
+			}
+		}
 		if status, body, _ := c.send(t, c.session, call("get_run", map[string]any{"runId": c.runs[0]}), nil); status != 200 || !strings.Contains(body, "SUCCESS") {
 			t.Errorf("own run: %d %s", status, body)
 		}
