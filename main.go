@@ -71,9 +71,11 @@ type serverFlags struct {
 	AllowAnyUser      bool     `help:"Let calls name another user than --user-id."`
 	AllowAnyIntegrate bool     `name:"allow-any-integration" help:"Let calls name other integrations than --integrations."`
 
-	Approvals string `enum:"human,agent,off" default:"human" help:"Who decides what waits for approval: ${enum}."`
-	ReadOnly  bool   `help:"Offer no create_run, abort_run and approve."`
-	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"Least level of log lines on standard error: ${enum}."`
+	Approvals       string `enum:"human,agent,off" default:"human" help:"Who decides what waits for approval: ${enum}."`
+	AskWhileWaiting *bool  `negatable:"" help:"Let waiting calls ask the person at the client to decide and to authorise (default: to decide under --approvals=human, to authorise always)."`
+	AuthLinks       string `enum:"on,off" default:"on" help:"Whether a result may hold the link with which a person authorises an integration: ${enum}."`
+	ReadOnly        bool   `help:"Offer no create_run, abort_run and approve."`
+	LogLevel        string `enum:"debug,info,warn,error" default:"info" help:"Least level of log lines on standard error: ${enum}."`
 }
 
 type stdioCommand struct{ serverFlags }
@@ -305,7 +307,8 @@ func (f *serverFlags) newServer(v *view.View, log *slog.Logger) (*wired, error) 
 		tools: tools.Options{
 			API: api, Feeds: feeds, Desk: desk, View: v, Log: log,
 			Integrations: f.Integrations, LeastApproval: client.ApprovalStrategy(f.ApprovalStrategy), PassThrough: passThrough,
-			Approvals: tools.Approvals(f.Approvals), ReadOnly: f.ReadOnly, AllowPassThrough: f.AllowPassThrough,
+			Approvals: tools.Approvals(f.Approvals), AskApprovals: f.asks(f.Approvals == "human"), AskAuthorization: f.asks(true),
+			AuthLinks: f.AuthLinks == "on", ReadOnly: f.ReadOnly, AllowPassThrough: f.AllowPassThrough,
 			AllowAnyUser: f.AllowAnyUser, AllowAnyIntegration: f.AllowAnyIntegrate,
 		},
 		resources: resources.Options{API: api, Feeds: feeds, View: v, Log: log},
@@ -314,6 +317,15 @@ func (f *serverFlags) newServer(v *view.View, log *slog.Logger) (*wired, error) 
 			api.Close()
 		},
 	}, nil
+}
+
+// asks reports whether waiting calls ask the person, unless the flag says it
+// as a default has it.
+func (f *serverFlags) asks(unsaid bool) bool {
+	if f.AskWhileWaiting == nil {
+		return unsaid
+	}
+	return *f.AskWhileWaiting
 }
 
 // mcp returns an MCP server of the wired tools and resources.

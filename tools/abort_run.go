@@ -43,7 +43,7 @@ func (s *set) abortRun(ctx context.Context, caller client.Caller, args abortRunA
 	}
 	page := notShown(got.run.Events, 0)
 	page.last = got.Last
-	result := s.result(got, page)
+	result := s.result(ctx, got, page)
 	canceled := got.run.Status == client.CanceledRun
 	switch {
 	case canceled && abortErr == nil:

@@ -3,6 +3,7 @@ package tools
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,44 +52,65 @@ func (s *set) createRun(ctx context.Context, caller client.Caller, args createRu
 	if err != nil {
 		return RunResult{}, err
 	}
-	run, err := s.API.CreateRun(ctx, caller, body)
+	run, kept, err := s.createOrResume(ctx, caller, body)
 	if err != nil {
 		return RunResult{}, err
 	}
-	run.RunID = strings.ToLower(run.RunID) // as later calls will name it
-	watched := true
-	if body.ApprovalStrategy != client.ApproveNothing {
-		watched = s.Feeds.Keep(caller, run.RunID)
+	result, err := s.afterCreate(ctx, caller, run, args.WaitSeconds)
+	if err != nil {
+		return RunResult{}, err
 	}
-	result := s.afterCreate(ctx, caller, run, args.WaitSeconds)
+	if run.Plan == nil {
+		run.Plan = s.Desk.Plan(ctx, caller, &client.Run{RunID: run.RunID, ExecutionPlanID: result.ExecutionPlanID})
+	}
 	result.Plan = s.View.Plan(run.Plan)
 	if body.ApprovalStrategy != client.ApproveNothing {
 		result.ApprovalStrategy = string(body.ApprovalStrategy)
 	}
-	if !watched {
+	if !kept {
 		result.Summary += " Too many runs with approvals are watched already; the approval link of this one may be missed."
 	}
 	return result, nil
 }
 
-// afterCreate tells how the new run stands. It cannot fail: the run exists,
-// and its id must reach the caller whatever happens to the watching of it.
-func (s *set) afterCreate(ctx context.Context, caller client.Caller, run *client.Run, waitSeconds int) RunResult {
+// createOrResume creates the run, unless an earlier round of the call did: one
+// that comes back with its person's answer goes on with the run it made. kept
+// is false where approval links may be missed.
+func (s *set) createOrResume(ctx context.Context, caller client.Caller, body client.CreateRunRequest) (run *client.Run, kept bool, err error) {
+	if made := arrivalOf(ctx).round.RunID; made != "" {
+		return &client.Run{RunID: made}, true, nil
+	}
+	run, err = s.API.CreateRun(ctx, caller, body)
+	if err != nil {
+		return nil, false, err
+	}
+	run.RunID = strings.ToLower(run.RunID) // as later calls will name it
+	if body.ApprovalStrategy == client.ApproveNothing {
+		return run, true, nil
+	}
+	s.Desk.KeepPlan(caller, run.RunID, run.Plan)
+	return run, s.Feeds.Keep(caller, run.RunID), nil
+}
+
+// afterCreate tells how the new run stands. Its only error is a question to the
+// person: the run exists, and its id must reach the caller whatever happens to
+// the watching of it.
+func (s *set) afterCreate(ctx context.Context, caller client.Caller, run *client.Run, waitSeconds int) (RunResult, error) {
 	page := &eventPage{limit: defaultEvents, newest: true}
-	if waitSeconds > 0 {
+	if waitSeconds > 0 || arrivalOf(ctx).round.RunID != "" {
 		result, err := s.readOrWait(ctx, caller, run.RunID, 0, waitSeconds, page, false)
-		if err == nil {
-			return result
+		if needed := (*inputNeeded)(nil); err == nil || errors.As(err, &needed) {
+			return result, err
 		}
 		s.Log.Info("a new run could not be watched", "runId", run.RunID, "error", err)
-		result = s.result(reading{run: run}, nil)
+		result = s.result(ctx, reading{run: run}, nil)
 		result.Summary = "The run was created, but watching it failed: " + s.describe(err).Code + "."
-		return result
+		return result, nil
 	}
 	for _, e := range run.Events {
 		page.add(e)
 	}
-	return s.result(reading{run: run, State: feed.StateOf(caller, run)}, page)
+	return s.result(ctx, reading{run: run, State: feed.StateOf(caller, run)}, page), nil
 }
 
 // createBody builds the request within the operator's limits.

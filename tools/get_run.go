@@ -3,6 +3,7 @@ package tools
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mark3labs/mcp-go/server"
@@ -49,21 +50,30 @@ func (s *set) getRun(ctx context.Context, caller client.Caller, args getRunArgs)
 // readOrWait tells how a run stands after a wait of so many seconds from the
 // call's arrival; page collects the events after the cursor.
 func (s *set) readOrWait(ctx context.Context, caller client.Caller, runID string, after int64, waitSeconds int, page *eventPage, withContext bool) (RunResult, error) {
+	resumes, err := arrivalOf(ctx).resumes(runID)
+	if err != nil {
+		return RunResult{}, err
+	}
 	shown := after
 	w := &waiter{
-		set: s, runID: runID, after: after, deadline: arrivalOf(ctx).at.Add(time.Duration(waitSeconds) * time.Second),
+		set: s, caller: caller, runID: runID, after: after, deadline: arrivalOf(ctx).at.Add(time.Duration(waitSeconds) * time.Second),
 		take: func(e client.Event) {
 			page.add(e)
 			shown = e.ID
 		},
 	}
-	end, err := "", error(nil)
-	if waitSeconds > 0 {
-		if end, err = w.wait(ctx, caller); err != nil {
+	if resumes {
+		w.resume(arrivalOf(ctx))
+	}
+	end := ""
+	if waitSeconds > 0 || resumes {
+		w.watch = s.Feeds.Watch(caller, runID, after)
+		defer w.watch.Close()
+		if end, err = w.waitAsking(ctx); err != nil {
 			return RunResult{}, err
 		}
 	}
-	got, settled, err := w.readAfter(ctx, caller, end)
+	got, settled, err := w.readAfter(ctx, end)
 	if err != nil {
 		return RunResult{}, err
 	}
@@ -78,7 +88,11 @@ func (s *set) readOrWait(ctx context.Context, caller client.Caller, runID string
 	if beyond {
 		page.last = newest
 	}
-	result := s.result(got, page)
+	result := s.result(ctx, got, page)
+	result.Summary = strings.TrimSpace(w.note + " " + result.Summary)
+	if w.undecided {
+		result.NextStep = undecidedStep
+	}
 	if beyond {
 		result.Summary += fmt.Sprintf(" afterEventId was beyond the newest event, which is %d.", newest)
 	}

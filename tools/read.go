@@ -70,10 +70,10 @@ func (s *set) readState(ctx context.Context, caller client.Caller, runID string)
 // readAfter reads a run after a wait. Where the API's stored state lags behind
 // the events that ended the wait, it is read again (an ended run), or what was
 // waited for goes before it. settled reports that nothing lacks.
-func (w *waiter) readAfter(ctx context.Context, caller client.Caller, end string) (got reading, settled bool, err error) {
+func (w *waiter) readAfter(ctx context.Context, end string) (got reading, settled bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	if got, err = w.readState(ctx, caller, w.runID); err != nil {
+	if got, err = w.readState(ctx, w.caller, w.runID); err != nil {
 		return got, false, err
 	}
 	if end == endNeedsPerson && w.lacksNeed(got) {
@@ -90,7 +90,7 @@ func (w *waiter) readAfter(ctx context.Context, caller client.Caller, end string
 		case <-time.After(pause):
 		case <-ctx.Done():
 		}
-		if again, err := w.readState(ctx, caller, w.runID); err == nil {
+		if again, err := w.readState(ctx, w.caller, w.runID); err == nil {
 			got = again
 		}
 	}

@@ -2,9 +2,12 @@ package tools
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/mark3labs/mcp-go/mcp"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
@@ -46,10 +49,10 @@ type Authorization struct {
 }
 
 // result tells of a run that was read; page is nil where its events are unknown.
-func (s *set) result(got reading, page *eventPage) RunResult {
+func (s *set) result(ctx context.Context, got reading, page *eventPage) RunResult {
 	run, budget := got.run, maxShown
 	r := RunResult{Run: s.View.Run(run), Finished: run.Status.Terminal()}
-	st := standing{status: run.Status}
+	st := standing{status: run.Status, asks: canAsk(ctx, mcp.ElicitationModeForm), links: s.asksLinks(ctx)}
 	if !r.Finished {
 		waiting := s.unsent(got.Pending)
 		st.waiting = len(waiting)
@@ -58,7 +61,10 @@ func (s *set) result(got reading, page *eventPage) RunResult {
 		r.ApprovalsLeftOut = len(waiting) - len(r.PendingApprovals)
 		budget -= sizeOf(r.PendingApprovals)
 		if got.Auth != nil && run.Status == client.AuthRequired {
-			r.Authorization = &Authorization{IntegrationName: s.View.Line(got.Auth.IntegrationName, 128), URL: s.View.AuthorizationLink(got.Auth)}
+			r.Authorization = &Authorization{IntegrationName: s.View.Line(got.Auth.IntegrationName, 128)}
+			if s.AuthLinks && !st.links {
+				r.Authorization.URL = s.View.AuthorizationLink(got.Auth)
+			}
 		}
 	}
 	if page != nil {

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"log/slog"
 	"runtime/debug"
-	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -47,6 +46,9 @@ type Options struct {
 	PassThrough map[string]client.PassThrough
 
 	Approvals           Approvals
+	AskApprovals        bool // a waiting call asks the person to decide, where the client can ask
+	AskAuthorization    bool // and to authorise
+	AuthLinks           bool // a result may hold the link to authorise
 	ReadOnly            bool // no create_run, abort_run, approve
 	AllowPassThrough    bool // create_run takes passThrough
 	AllowAnyUser        bool // a call may name another user than the operator's
@@ -54,11 +56,14 @@ type Options struct {
 }
 
 // set is the tools of one server.
-type set struct{ Options }
+type set struct {
+	Options
+	rounds *approval.Sealer
+}
 
 // Register adds the tools that the options allow to a server.
 func Register(srv *server.MCPServer, o Options) {
-	s := &set{o}
+	s := &set{o, &approval.Sealer{}}
 	add := func(t server.ServerTool, changes bool) {
 		if !changes || !o.ReadOnly {
 			srv.AddTools(t)
@@ -80,6 +85,7 @@ type hints struct{ readOnly, destructive, idempotent, openWorld bool }
 type definition struct {
 	name, title, description string
 	hints                    hints
+	meta                     map[string]any
 }
 
 // tool makes an MCP tool of a function: its schemas come from the types of
@@ -93,6 +99,9 @@ func tool[A, R any](s *set, d definition, call func(context.Context, client.Call
 		Title: d.title, ReadOnlyHint: &d.hints.readOnly, DestructiveHint: &d.hints.destructive,
 		IdempotentHint: &d.hints.idempotent, OpenWorldHint: &d.hints.openWorld,
 	}
+	if d.meta != nil {
+		t.Meta = &mcp.Meta{AdditionalFields: d.meta}
+	}
 	arguments := newArguments[A](input)
 	return server.ServerTool{Tool: t, Handler: func(ctx context.Context, req mcp.CallToolRequest) (out *mcp.CallToolResult, err error) {
 		defer func() {
@@ -101,12 +110,18 @@ func tool[A, R any](s *set, d definition, call func(context.Context, client.Call
 				out, err = s.failure(errors.New("panic")), nil
 			}
 		}()
-		ctx = withArrival(ctx, req)
 		args, err := arguments.read(req)
 		if err != nil {
 			return s.failure(err), nil
 		}
+		ctx, err = s.arrive(ctx, d.name, req)
+		if err != nil {
+			return s.failure(err), nil
+		}
 		result, err := call(ctx, client.CallerFrom(ctx), args)
+		if needed, ok := errors.AsType[*inputNeeded](err); ok {
+			return needed.result(), nil
+		}
 		if err != nil {
 			s.Log.Info("a tool call failed", "tool", d.name, "error", err)
 			return s.failure(err), nil
@@ -126,25 +141,4 @@ func success(result any) *mcp.CallToolResult {
 		Content:           []mcp.Content{mcp.NewTextContent(string(text))},
 		StructuredContent: json.RawMessage(text),
 	}
-}
-
-type arrivalKey struct{}
-
-// arrival is what is known of a call when it comes in.
-type arrival struct {
-	at            time.Time
-	progressToken mcp.ProgressToken
-}
-
-func withArrival(ctx context.Context, req mcp.CallToolRequest) context.Context {
-	a := arrival{at: time.Now()}
-	if req.Params.Meta != nil {
-		a.progressToken = req.Params.Meta.ProgressToken
-	}
-	return context.WithValue(ctx, arrivalKey{}, a)
-}
-
-func arrivalOf(ctx context.Context) arrival {
-	a, _ := ctx.Value(arrivalKey{}).(arrival)
-	return a
 }

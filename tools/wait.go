@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mark3labs/mcp-go/mcp"
-	"github.com/mark3labs/mcp-go/server"
-
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/feed"
 )
@@ -38,11 +35,17 @@ var errDue = errors.New("the next look is due")
 // waiter watches one run for one call.
 type waiter struct {
 	*set
+	caller   client.Caller
 	runID    string
 	after    int64
 	deadline time.Time
 	take     func(client.Event) // is given every event after the cursor, in order
 
+	watch     *feed.Watch
+	told      int64  // cursor up to which an earlier round of the call told progress
+	linked    int64  // cursor of the authorisation that the person was sent to
+	note      string // what came of asking the person
+	undecided bool   // the person was asked, and did not decide
 	state     feed.State
 	beatAt    time.Time // when the next heartbeat is due
 	linkUntil time.Time // how long a pause is looked at for its link, zero when it is not
@@ -51,24 +54,24 @@ type waiter struct {
 // wait watches until the run has ended, needs a person since the cursor, or
 // the deadline is there, and says which. Every event becomes a progress
 // notification.
-func (w *waiter) wait(ctx context.Context, caller client.Caller) (end string, err error) {
-	watch := w.Feeds.Watch(caller, w.runID, w.after)
-	defer watch.Close()
-	p := newProgress(ctx)
+func (w *waiter) wait(ctx context.Context) (end string, err error) {
+	p := arrivalOf(ctx).progress
 	w.beatAt = time.Now().Add(heartbeat)
 	for {
-		news, err := w.next(ctx, watch)
+		news, err := w.next(ctx)
 		switch {
 		case errors.Is(err, errDue):
 			if end := w.due(time.Now()); end != "" {
 				return end, nil
 			}
-			p.say(w.stillWaiting(w.state))
+			p.say(ctx, w.stillWaiting(w.state))
 		case err != nil:
 			return "", err
 		default:
 			for _, e := range news.Events {
-				p.say(fmt.Sprintf("%d: %s", e.ID, w.View.Describe(e)))
+				if e.ID > w.told {
+					p.say(ctx, fmt.Sprintf("%d: %s", e.ID, w.View.Describe(e)))
+				}
 				w.take(e)
 			}
 			if end := w.follow(news.State); end != "" {
@@ -80,7 +83,7 @@ func (w *waiter) wait(ctx context.Context, caller client.Caller) (end string, er
 }
 
 // next waits for news, or errDue when something else is to be done.
-func (w *waiter) next(ctx context.Context, watch *feed.Watch) (feed.News, error) {
+func (w *waiter) next(ctx context.Context) (feed.News, error) {
 	until := w.deadline
 	for _, t := range []time.Time{w.beatAt, w.linkUntil} {
 		if !t.IsZero() && t.Before(until) {
@@ -89,7 +92,7 @@ func (w *waiter) next(ctx context.Context, watch *feed.Watch) (feed.News, error)
 	}
 	ctx, cancel := context.WithDeadlineCause(ctx, until, errDue)
 	defer cancel()
-	return watch.Next(ctx)
+	return w.watch.Next(ctx)
 }
 
 // follow takes a new state and says why the wait ends with it, "" if it goes on.
@@ -102,7 +105,7 @@ func (w *waiter) follow(st feed.State) (end string) {
 	switch {
 	case st.Ended:
 		return endFinished
-	case decided || !st.NeedsPerson(w.since(st)):
+	case decided || !st.NeedsPerson(w.since(st)), st.Status == client.AuthRequired && st.Since <= w.linked:
 		w.linkUntil = time.Time{}
 	case st.Status != client.Paused || len(waiting) > 0:
 		return endNeedsPerson
@@ -137,39 +140,4 @@ func (s *set) stillWaiting(st feed.State) string {
 		return "waiting for the run"
 	}
 	return "still " + s.View.Status(st.Status)
-}
-
-// progress sends progress notifications for one call, if it asked for them.
-type progress struct {
-	ctx   context.Context
-	token mcp.ProgressToken
-	out   chan<- mcp.JSONRPCNotification
-	count int
-}
-
-func newProgress(ctx context.Context) *progress {
-	p := &progress{ctx: ctx, token: arrivalOf(ctx).progressToken}
-	if session := server.ClientSessionFromContext(ctx); session != nil {
-		p.out = session.NotificationChannel()
-	}
-	return p
-}
-
-// say sends one message. It blocks while the client does not read: progress is
-// never dropped, and nobody but this call waits.
-func (p *progress) say(message string) {
-	if p.token == nil || p.out == nil {
-		return
-	}
-	p.count++
-	n := mcp.JSONRPCNotification{JSONRPC: mcp.JSONRPC_VERSION, Notification: mcp.Notification{
-		Method: string(mcp.MethodNotificationProgress),
-		Params: mcp.NotificationParams{AdditionalFields: map[string]any{
-			"progressToken": p.token, "progress": p.count, "message": message,
-		}},
-	}}
-	select {
-	case p.out <- n:
-	case <-p.ctx.Done():
-	}
 }

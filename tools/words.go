@@ -12,7 +12,12 @@ type standing struct {
 	status  client.Status
 	waiting int  // approvals on which no decision was sent
 	sent    bool // what waited was decided, and the run has not gone on yet
+	asks    bool // the client can ask its person to decide
+	links   bool // the client can send its person to a link
 }
+
+// undecidedStep is what to do when a person was asked and did not decide.
+const undecidedStep = "Do not ask again by yourself. Tell the user that the run waits for them, and ask again when they want to decide."
 
 // summary says in our own words how a run stands.
 func (s *set) summary(st standing) string {
@@ -51,11 +56,13 @@ func (s *set) nextStep(r RunResult, st standing, more bool) string {
 	case st.status.Terminal():
 		return "Tell the user how it ended and what the events say of it."
 	case st.waiting > 0:
-		return s.approvalStep() + " Then " + again + "."
+		return s.approvalStep(st.asks, r.RunID) + " Then " + again + "."
 	case st.sent:
 		return "Do not decide again. To follow the run, " + again + "; if it stays PAUSED, tell the user to look in the vendor's console."
 	case st.status == client.Paused:
-		return s.approvalStep() + " Then " + again + "."
+		return "Tell the user to decide in the vendor's console: the API does not tell the approval's link. Then " + again + "."
+	case st.status == client.AuthRequired && st.links:
+		return "To have the user asked to authorise, " + again + "."
 	case st.status == client.AuthRequired:
 		return authorizationStep(r.Authorization) + " Then " + again + "."
 	default:
@@ -75,14 +82,16 @@ func authorizationStep(a *Authorization) string {
 	}
 }
 
-// approvalStep says who can decide, as the operator set it.
-func (s *set) approvalStep() string {
+// approvalStep says who can decide, as the operator set it and the client can.
+func (s *set) approvalStep(asks bool, runID string) string {
 	switch {
 	case s.ReadOnly || s.Approvals == ApprovalsOff:
 		return "Tell the user to decide in the vendor's console."
 	case s.Approvals == ApprovalsAgent:
 		return "Judge what would happen and call approve with runId, approvalId and decision."
+	case asks:
+		return "Call approve with runId: the user is asked to decide."
 	default:
-		return "Tell the user what waits for them; only a person may decide."
+		return "Tell the user to decide: in a terminal with runs-mcp-server approve " + runID + ", or in the vendor's console."
 	}
 }

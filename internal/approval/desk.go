@@ -10,9 +10,6 @@ import (
 	"runs-mcp-server/client"
 )
 
-// maxRemembered bounds each of the things a desk remembers; the oldest go first.
-const maxRemembered = 10_000
-
 // Errors of a decision that was not sent.
 var (
 	ErrAlreadySent = errors.New("a decision was already sent for this approval")
@@ -31,6 +28,7 @@ type Desk struct {
 	// belongs says of the tokens that were seen what they decide.
 	belongs memory[string, owner]
 	shown   memory[string, bool] // ids of approvals whose content was shown
+	plans   memory[planOf, *client.Plan]
 }
 
 // owner is what a token decides.
@@ -41,7 +39,9 @@ type owner struct {
 }
 
 // NewDesk returns a desk that sends through api.
-func NewDesk(api *client.Client) *Desk { return &Desk{api: api} }
+func NewDesk(api *client.Client) *Desk {
+	return &Desk{api: api, plans: memory[planOf, *client.Plan]{limit: maxPlans}}
+}
 
 // See remembers whose the tokens of a pending approval are.
 func (d *Desk) See(runID string, p Pending) {
@@ -170,33 +170,5 @@ func (d *Desk) release(claims []string) {
 	defer d.mu.Unlock()
 	for _, c := range claims {
 		d.sent.remove(c)
-	}
-}
-
-// memory is a map that forgets its oldest entries. The zero value is empty.
-type memory[K comparable, V any] struct {
-	of    map[K]V
-	order []K
-}
-
-// add remembers a value, unless its key has one.
-func (m *memory[K, V]) add(k K, v V) {
-	if _, known := m.of[k]; known {
-		return
-	}
-	if m.of == nil {
-		m.of = map[K]V{}
-	}
-	m.of[k] = v
-	m.order = append(m.order, k)
-	if len(m.order) > maxRemembered {
-		m.remove(m.order[0])
-	}
-}
-
-func (m *memory[K, V]) remove(k K) {
-	delete(m.of, k)
-	if i := slices.Index(m.order, k); i >= 0 {
-		m.order = slices.Delete(m.order, i, i+1)
 	}
 }

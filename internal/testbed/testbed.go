@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mark3labs/mcp-go/server"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
@@ -37,6 +38,8 @@ type Bed struct {
 	Caller  client.Caller
 	URL     string  // of what stands for the API
 	Log     *Buffer // what the server logged, at debug level
+	// AskTime is how long a person may take to answer; 0 leaves the default.
+	AskTime time.Duration
 
 	t testing.TB
 }
@@ -55,7 +58,7 @@ func New(t testing.TB, change func(*tools.Options), front func(sandbox http.Hand
 	b := &Bed{t: t, Caller: client.Caller{Key: sandbox.DefaultKey, UserID: "user-1"}, Log: &Buffer{}}
 	b.Sandbox = sandbox.New(sandbox.Options{})
 	handler, base := http.Handler(b.Sandbox), &http.Transport{}
-	var rt http.RoundTripper = base
+	var rt http.RoundTripper // nil: the client's own, as in the product
 	if front != nil {
 		handler = front(handler)
 	} else {
@@ -72,7 +75,7 @@ func New(t testing.TB, change func(*tools.Options), front func(sandbox http.Hand
 	log := slog.New(v.LogHandler(slog.NewTextHandler(b.Log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	desk := approval.NewDesk(b.API)
 	feeds := feed.NewHub(b.API, desk, feed.Options{Logger: log})
-	o := tools.Options{API: b.API, Feeds: feeds, Desk: desk, View: v, Log: log, Integrations: []string{"*"}, Approvals: tools.ApprovalsAgent}
+	o := tools.Options{API: b.API, Feeds: feeds, Desk: desk, View: v, Log: log, Integrations: []string{"*"}, Approvals: tools.ApprovalsAgent, AuthLinks: true}
 	if change != nil {
 		change(&o)
 	}
@@ -89,6 +92,7 @@ func New(t testing.TB, change func(*tools.Options), front func(sandbox http.Hand
 		feeds.Close()
 		b.Sandbox.Close()
 		upstream.Close()
+		b.API.Close()
 		base.CloseIdleConnections()
 	})
 	return b
@@ -114,7 +118,7 @@ func (b *Bed) ConnectWith(version string, o *sdk.ClientOptions) *sdk.ClientSessi
 	clientIn, serverOut := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- transport.ServeStdio(client.WithCaller(context.Background(), b.Caller), b.MCP, serverIn, serverOut, transport.Options{Watch: b.Watch})
+		ended <- transport.ServeStdio(client.WithCaller(context.Background(), b.Caller), b.MCP, serverIn, serverOut, transport.Options{Watch: b.Watch, ElicitationTimeout: b.AskTime})
 		serverOut.Close()
 	}()
 	c := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, o)

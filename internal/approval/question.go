@@ -1,0 +1,102 @@
+package approval
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/view"
+)
+
+// Bounds of a question, in bytes: it should fit a dialog, and a person's patience.
+const (
+	maxIntent   = 400
+	maxReason   = 500
+	maxCalls    = 3000 // the parameters of all tool calls together
+	maxPlanText = 2000 // a plan of text, or all steps of another together
+	maxAsked    = 10   // tool calls that are listed
+)
+
+// Question says for a person what would happen if a pending approval were
+// granted: the tool calls with their parameters first, or the plan of the run,
+// then the run's own reason. What the run says stands in quotes that it cannot
+// end, so that it cannot pass for the question's own words. run and plan may
+// be nil where they are not known.
+func Question(v *view.View, p Pending, run *client.Run, plan *client.Plan) string {
+	var b strings.Builder
+	if p.Scope == OfRun {
+		b.WriteString("A run asks to start.\n")
+		writePlan(&b, v, plan)
+	} else {
+		b.WriteString("A run asks to go on.\n")
+		writeCalls(&b, v, p.Step)
+	}
+	if p.Step != nil {
+		if reason := v.Line(cmp.Or(p.Step.Reason, p.Step.Text), maxReason); reason != "" {
+			fmt.Fprintf(&b, "The run's own reason: %q\n", reason)
+		}
+	}
+	if run != nil {
+		fmt.Fprintf(&b, "What the run is for: %q\nRun %s", v.Line(run.Intent, maxIntent), v.Line(run.RunID, 64))
+	}
+	return strings.TrimSpace(b.String())
+}
+
+func writeCalls(b *strings.Builder, v *view.View, step *client.Step) {
+	if step == nil || len(step.ToolCalls) == 0 {
+		b.WriteString("It does not say which tools it would call.\n")
+		return
+	}
+	calls, left := step.ToolCalls, maxCalls
+	for i, c := range calls[:min(len(calls), maxAsked)] {
+		parameters := oneLine(v.Value(c.ToolParameters, max(left/(min(len(calls), maxAsked)-i), 200)))
+		left -= len(parameters)
+		fmt.Fprintf(b, "It would call %q with %s\n", v.Line(c.ToolName, 128), parameters)
+	}
+	if n := len(calls) - maxAsked; n > 0 {
+		fmt.Fprintf(b, "and %d more tools that are not listed here\n", n)
+	}
+}
+
+// oneLine writes a value as JSON, which has no line breaks of its own.
+func oneLine(value any) string {
+	if value == nil {
+		return "no parameters"
+	}
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(value); err != nil {
+		panic(err) // it came from JSON
+	}
+	return strings.TrimSpace(out.String())
+}
+
+func writePlan(b *strings.Builder, v *view.View, plan *client.Plan) {
+	shown := v.Plan(plan)
+	if shown == nil || len(shown.Steps) == 0 && strings.TrimSpace(shown.Description) == "" {
+		b.WriteString("The API does not tell its plan.\n")
+		return
+	}
+	left := maxPlanText
+	if len(shown.Steps) == 0 {
+		fmt.Fprintf(b, "Its plan: %q\n", v.Line(shown.Description, left))
+		return
+	}
+	b.WriteString("Its plan:\n")
+	for i, s := range shown.Steps {
+		if left <= 0 {
+			fmt.Fprintf(b, "and %d more steps that are not listed here\n", len(plan.Steps)-i)
+			return
+		}
+		line := v.Line(s.Description, 300)
+		left -= len(line)
+		fmt.Fprintf(b, "%d. %q\n", i+1, line)
+	}
+	if n := len(plan.Steps) - len(shown.Steps); n > 0 {
+		fmt.Fprintf(b, "and %d more steps that are not listed here\n", n)
+	}
+}

@@ -1,0 +1,59 @@
+package feed
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"runs-mcp-server/client"
+)
+
+// pendingPatience is how long a pending approval's link is looked for.
+const pendingPatience = 5 * time.Second
+
+// errPatience ends the look for a link.
+var errPatience = errors.New("no link came in time")
+
+// Pending returns the state of a run with the approvals that wait in it. The
+// feed knows them from the stream or the stored events, whichever had the
+// link; where no event comes in time, the run itself is read. The error is a
+// [client.Error] or the cause of ctx.
+func (h *Hub) Pending(ctx context.Context, caller client.Caller, runID string) (State, error) {
+	watch := h.Watch(caller, runID, 0)
+	defer watch.Close()
+	patient, cancel := context.WithTimeoutCause(ctx, pendingPatience, errPatience)
+	defer cancel()
+	var st State
+	for {
+		news, err := watch.Next(patient)
+		switch {
+		case errors.Is(err, errPatience) && st.Status == "":
+			return h.stored(ctx, caller, runID)
+		case errors.Is(err, errPatience):
+			return st, nil
+		case err != nil:
+			return st, err
+		}
+		st = news.State
+		if st.Status != client.Paused || len(st.Pending) > 0 {
+			return st, nil
+		}
+	}
+}
+
+// stored returns the state that the API's stored run tells; without its events
+// where those cannot be read.
+func (h *Hub) stored(ctx context.Context, caller client.Caller, runID string) (State, error) {
+	run, err := h.api.GetRun(ctx, caller, runID, true)
+	if client.KindOf(err) == client.Invalid {
+		run, err = h.api.GetRun(ctx, caller, runID, false)
+	}
+	if err != nil {
+		return State{}, err
+	}
+	st := StateOf(caller, run)
+	for _, p := range st.Pending {
+		h.desk.See(runID, p)
+	}
+	return st, nil
+}

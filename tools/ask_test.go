@@ -1,0 +1,377 @@
+package tools_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"runs-mcp-server/internal/sandbox"
+	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/tools"
+)
+
+// person sits at a client: asked, they answer what is next in their list, and
+// nothing when it is over.
+type person struct {
+	mu      sync.Mutex // guards all below
+	answers []answer
+	seen    []*sdk.ElicitParams
+}
+
+// answer is how a person answers a question.
+type answer func(context.Context, *sdk.ElicitParams) (*sdk.ElicitResult, error)
+
+func chooses(decision string) answer {
+	return func(context.Context, *sdk.ElicitParams) (*sdk.ElicitResult, error) {
+		return &sdk.ElicitResult{Action: "accept", Content: map[string]any{"decision": decision}}, nil
+	}
+}
+
+func does(action string) answer {
+	return func(context.Context, *sdk.ElicitParams) (*sdk.ElicitResult, error) {
+		return &sdk.ElicitResult{Action: action}, nil
+	}
+}
+
+// first does something before the answer.
+func first(do func(), then answer) answer {
+	return func(ctx context.Context, p *sdk.ElicitParams) (*sdk.ElicitResult, error) {
+		do()
+		return then(ctx, p)
+	}
+}
+
+// waits answers when the client no longer waits for it.
+func waits(ctx context.Context, _ *sdk.ElicitParams) (*sdk.ElicitResult, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (p *person) answer(ctx context.Context, r *sdk.ElicitRequest) (*sdk.ElicitResult, error) {
+	p.mu.Lock()
+	p.seen = append(p.seen, r.Params)
+	next := does("cancel")
+	if len(p.answers) > 0 {
+		next, p.answers = p.answers[0], p.answers[1:]
+	}
+	p.mu.Unlock()
+	return next(ctx, r.Params)
+}
+
+// questions returns what the person was asked so far.
+func (p *person) questions() []*sdk.ElicitParams {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.seen)
+}
+
+// options are a client's that asks this person.
+func (p *person) options() *sdk.ClientOptions {
+	return &sdk.ClientOptions{ElicitationHandler: p.answer, Capabilities: &sdk.ClientCapabilities{
+		Elicitation: &sdk.ElicitationCapabilities{Form: &sdk.FormElicitationCapabilities{}, URL: &sdk.URLElicitationCapabilities{}},
+	}}
+}
+
+// human lets a person decide, and none but them.
+func human(o *tools.Options) {
+	o.Approvals, o.AskApprovals, o.AskAuthorization = tools.ApprovalsHuman, true, true
+}
+
+// paused creates a run that waits for an approval, without asking the person.
+func paused(t *testing.T, bed *testbed.Bed, version, strategy, context string) tools.RunResult {
+	t.Helper()
+	got := testbed.Call[tools.RunResult](t, bed.Connect(version, nil), "create_run", map[string]any{
+		"intent": "Find overdue invoices", "context": "sandbox: step_ms=1 " + context, "approvalStrategy": strategy, "waitSeconds": 30,
+	})
+	if got.WaitEnded != "needs_person" || len(got.PendingApprovals) == 0 {
+		t.Fatalf("it does not wait: %+v", got)
+	}
+	return got
+}
+
+// TestPersonDecides has the approve tool ask: what the person answers is what
+// is sent, whatever the model wished.
+func TestPersonDecides(t *testing.T) {
+	run, step := "ON_START", "ON_TOOL_CALL"
+	tests := []struct {
+		name, strategy string
+		answer         answer
+		decisions      []sandbox.Decision
+		summary        string
+	}{
+		{"approves the run", run, chooses("approve"), []sandbox.Decision{"approve"}, "The decision to approve was taken"},
+		{"denies the run", run, chooses("deny"), []sandbox.Decision{"deny"}, "The decision to deny was taken"},
+		{"approves a step", step, chooses("approve"), []sandbox.Decision{"approve"}, "The decision to approve was taken"},
+		{"denies a step", step, chooses("deny"), []sandbox.Decision{"deny"}, "The decision to deny was taken"},
+		{"declines", run, does("decline"), nil, "did not decide: they declined"},
+		{"cancels", step, does("cancel"), nil, "did not decide: no answer came"},
+		{"accepts without a choice", run, does("accept"), nil, "did not decide: the form came back without a choice"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			eachRevision(t, func(t *testing.T, version string) {
+				bed := testbed.New(t, human, nil)
+				created := paused(t, bed, version, tt.strategy, "steps=1")
+				who := &person{answers: []answer{tt.answer}}
+				got := testbed.Call[tools.RunResult](t, bed.ConnectWith(version, who.options()), "approve",
+					map[string]any{"runId": created.RunID, "approvalId": created.PendingApprovals[0].ApprovalID, "decision": "approve"})
+				if !strings.Contains(got.Summary, tt.summary) {
+					t.Errorf("summary %q, want %q in it", got.Summary, tt.summary)
+				}
+				if tt.decisions == nil && (got.Status != "PAUSED" || !strings.Contains(got.NextStep, "Do not ask again")) {
+					t.Errorf("undecided: %s, %q", got.Status, got.NextStep)
+				}
+				if d := bed.Sandbox.Decisions(created.RunID); !slices.Equal(d, tt.decisions) {
+					t.Errorf("the API took %v, want %v", d, tt.decisions)
+				}
+				asked := who.questions()
+				if len(asked) != 1 {
+					t.Fatalf("%d questions", len(asked))
+				}
+				checkQuestion(t, tt.strategy, asked[0])
+			})
+		})
+	}
+}
+
+// checkQuestion holds a question to what a person needs to judge, and to what
+// must not be in it.
+func checkQuestion(t *testing.T, strategy string, q *sdk.ElicitParams) {
+	t.Helper()
+	want := []string{"Find overdue invoices", `It would call "`, `with {"`, "The run's own reason:"}
+	if strategy == "ON_START" {
+		want = []string{"Find overdue invoices", "Its plan:\n1. \"Look up"}
+	}
+	for _, w := range want {
+		if !strings.Contains(q.Message, w) {
+			t.Errorf("%q is not in the question:\n%s", w, q.Message)
+		}
+	}
+	form := fmt.Sprint(q.RequestedSchema)
+	if strings.Contains(q.Message+form, "token") || strings.Contains(q.Message, "://") || strings.Contains(form, "default") || !strings.Contains(form, "required:[decision]") {
+		t.Errorf("the question holds a link or a default: %s %s", q.Message, form)
+	}
+}
+
+// TestClientCannotAsk refuses, and says what the person can do instead.
+func TestClientCannotAsk(t *testing.T) {
+	eachRevision(t, func(t *testing.T, version string) {
+		bed := testbed.New(t, human, nil)
+		created := paused(t, bed, version, "ON_START", "")
+		f := testbed.Fail(t, bed.Connect(version, nil), "approve", map[string]any{"runId": created.RunID, "decision": "approve"})
+		if f.Code != "conflict" || !strings.Contains(f.NextStep, "runs-mcp-server approve "+created.RunID) || !strings.Contains(f.NextStep, "console") || !strings.Contains(f.NextStep, "--approvals=agent") {
+			t.Errorf("got %+v", f)
+		}
+		if !strings.Contains(created.NextStep, "runs-mcp-server approve "+created.RunID) {
+			t.Errorf("nextStep %q", created.NextStep)
+		}
+		if n := bed.Sandbox.Stats().ApprovalCalls; n != 0 {
+			t.Errorf("%d tokens were sent", n)
+		}
+	})
+}
+
+// TestNoAnswerInTime is no decision. A client of the 2026-07-28 protocol keeps
+// the time itself.
+func TestNoAnswerInTime(t *testing.T) {
+	bed := testbed.New(t, human, nil)
+	bed.AskTime = 20 * time.Millisecond
+	created := paused(t, bed, testbed.Oldest, "ON_START", "")
+	who := &person{answers: []answer{waits}}
+	got := testbed.Call[tools.RunResult](t, bed.ConnectWith(testbed.Oldest, who.options()), "approve", map[string]any{"runId": created.RunID})
+	if !strings.Contains(got.Summary, "no answer came") || got.Status != "PAUSED" || bed.Sandbox.Stats().ApprovalCalls != 0 {
+		t.Errorf("got %s: %s", got.Status, got.Summary)
+	}
+}
+
+// TestAskedWhileWaiting: a run that waits for several decisions is decided in
+// the call that waits for it, and created once.
+func TestAskedWhileWaiting(t *testing.T) {
+	eachRevision(t, func(t *testing.T, version string) {
+		for _, behaviour := range []string{"steps=2", "steps=2 approvals=parallel:2", "steps=2 links=stream-only", "steps=2 plan=placeholder"} {
+			t.Run(behaviour, func(t *testing.T) {
+				bed := testbed.New(t, human, nil)
+				who := &person{answers: []answer{chooses("approve"), chooses("approve")}}
+				said := make(chan string, 100)
+				o := who.options()
+				o.ProgressNotificationHandler = func(_ context.Context, r *sdk.ProgressNotificationClientRequest) { said <- r.Params.Message }
+				got := testbed.Call[tools.RunResult](t, bed.ConnectWith(version, o), "create_run", map[string]any{
+					"intent": "Find overdue invoices", "context": "sandbox: step_ms=1 " + behaviour, "approvalStrategy": "ON_TOOL_CALL", "waitSeconds": 30,
+				})
+				if got.Status != "SUCCESS" || got.WaitEnded != "finished" || got.Plan == nil || got.ApprovalStrategy != "ON_TOOL_CALL" || len(got.Events) == 0 {
+					t.Errorf("got %+v", got)
+				}
+				if s := bed.Sandbox.Stats(); s.Creates != 1 || s.ApprovalCalls != 2 || len(who.questions()) != 2 {
+					t.Errorf("%d runs, %d tokens sent, %d questions", s.Creates, s.ApprovalCalls, len(who.questions()))
+				}
+				once := map[string]bool{}
+				for message := ""; !strings.Contains(message, "ended: SUCCESS"); {
+					message = <-said
+					if once[message] {
+						t.Errorf("told twice: %s", message)
+					}
+					once[message] = !strings.HasPrefix(message, "still") && !strings.HasPrefix(message, "waiting")
+				}
+			})
+		}
+	})
+}
+
+// TestUndecidedEndsTheWait: the run waits on, and is not created again.
+func TestUndecidedEndsTheWait(t *testing.T) {
+	eachRevision(t, func(t *testing.T, version string) {
+		bed := testbed.New(t, human, nil)
+		who := &person{answers: []answer{chooses("approve"), does("decline")}}
+		s := bed.ConnectWith(version, who.options())
+		args := map[string]any{"intent": "x", "context": "sandbox: step_ms=1 steps=3", "approvalStrategy": "ON_TOOL_CALL", "waitSeconds": 30}
+		got := testbed.Call[tools.RunResult](t, s, "create_run", args)
+		if got.Status != "PAUSED" || got.WaitEnded != "needs_person" || !strings.Contains(got.Summary, "declined") || !strings.Contains(got.NextStep, "Do not ask again") {
+			t.Errorf("got %+v", got)
+		}
+		if d := bed.Sandbox.Decisions(got.RunID); !slices.Equal(d, []sandbox.Decision{"approve"}) || bed.Sandbox.Stats().Creates != 1 {
+			t.Errorf("%d runs, the API took %v", bed.Sandbox.Stats().Creates, d)
+		}
+		// Who waits again is asked again.
+		who.answers = []answer{chooses("approve"), chooses("deny")}
+		got = testbed.Call[tools.RunResult](t, s, "get_run", map[string]any{"runId": got.RunID, "waitSeconds": 30})
+		if got.Status != "CANCELED" {
+			t.Errorf("got %+v", got)
+		}
+		if d := bed.Sandbox.Decisions(got.RunID); !slices.Equal(d, []sandbox.Decision{"approve", "approve", "deny"}) {
+			t.Errorf("the API took %v", d)
+		}
+	})
+}
+
+// TestEnoughQuestions: one call asks so often and no more.
+func TestEnoughQuestions(t *testing.T) {
+	eachRevision(t, func(t *testing.T, version string) {
+		bed := testbed.New(t, human, nil)
+		who := &person{answers: slices.Repeat([]answer{chooses("approve")}, 20)}
+		got := testbed.Call[tools.RunResult](t, bed.ConnectWith(version, who.options()), "create_run", map[string]any{
+			"intent": "x", "context": "sandbox: step_ms=1 steps=10", "approvalStrategy": "ON_TOOL_CALL", "waitSeconds": 30})
+		if got.Status != "PAUSED" || !strings.Contains(got.Summary, "often enough") || len(bed.Sandbox.Decisions(got.RunID)) != 8 || len(who.questions()) != 8 {
+			t.Errorf("%d decisions, %d questions; got %+v", len(bed.Sandbox.Decisions(got.RunID)), len(who.questions()), got)
+		}
+	})
+}
+
+// TestApprovalGone meanwhile: decided elsewhere, or the run ended.
+func TestApprovalGone(t *testing.T) {
+	eachRevision(t, func(t *testing.T, version string) {
+		t.Run("decided elsewhere", func(t *testing.T) {
+			bed := testbed.New(t, human, nil)
+			created := paused(t, bed, version, "ON_START", "")
+			elsewhere := func() {
+				if err := bed.API.Approve(t.Context(), bed.Caller, tokensOf(t, bed, created.RunID, "deny")[0]); err != nil {
+					t.Error(err)
+				}
+			}
+			who := &person{answers: []answer{first(elsewhere, chooses("approve"))}}
+			f := testbed.Fail(t, bed.ConnectWith(version, who.options()), "approve", map[string]any{"runId": created.RunID})
+			if f.Code != "conflict" || !slices.Equal(bed.Sandbox.Decisions(created.RunID), []sandbox.Decision{"deny"}) {
+				t.Errorf("got %+v; the API took %v", f, bed.Sandbox.Decisions(created.RunID))
+			}
+		})
+		t.Run("aborted", func(t *testing.T) {
+			bed := testbed.New(t, human, nil)
+			created := paused(t, bed, version, "ON_TOOL_CALL", "")
+			abort := func() {
+				if err := bed.API.AbortRun(t.Context(), bed.Caller, created.RunID); err != nil {
+					t.Error(err)
+				}
+			}
+			who := &person{answers: []answer{first(abort, chooses("approve"))}}
+			f := testbed.Fail(t, bed.ConnectWith(version, who.options()), "approve", map[string]any{"runId": created.RunID})
+			if f.Code != "conflict" || len(bed.Sandbox.Decisions(created.RunID)) != 0 {
+				t.Errorf("got %+v", f)
+			}
+		})
+		for _, status := range []int{400, 404, 409} {
+			t.Run(fmt.Sprint(status), func(t *testing.T) {
+				sent := 0
+				bed := testbed.New(t, human, func(box http.Handler) http.Handler {
+					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						if strings.HasSuffix(r.URL.Path, "/approval") {
+							sent++
+							http.Error(w, `{"statusCode":`+fmt.Sprint(status)+`,"message":"gone"}`, status)
+							return
+						}
+						box.ServeHTTP(w, r)
+					})
+				})
+				created := paused(t, bed, version, "ON_START", "")
+				who := &person{answers: []answer{chooses("approve")}}
+				f := testbed.Fail(t, bed.ConnectWith(version, who.options()), "approve", map[string]any{"runId": created.RunID})
+				if f.Code != "conflict" || sent != 1 {
+					t.Errorf("got %+v, sent %d times", f, sent)
+				}
+			})
+		}
+	})
+}
+
+// TestAnswerLost: the API took the decision and its answer never came. It is
+// not sent again, and the run says what is known.
+func TestAnswerLost(t *testing.T) {
+	eachRevision(t, func(t *testing.T, version string) {
+		bed := testbed.New(t, human, func(box http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				box.ServeHTTP(w, r)
+				if strings.HasSuffix(r.URL.Path, "/approval") {
+					panic(http.ErrAbortHandler)
+				}
+			})
+		})
+		created := paused(t, bed, version, "ON_START", "")
+		who := &person{answers: []answer{chooses("approve")}}
+		got := testbed.Call[tools.RunResult](t, bed.ConnectWith(version, who.options()), "approve", map[string]any{"runId": created.RunID})
+		if !strings.Contains(got.Summary, "The API's answer was lost, but the run no longer waits for it") || bed.Sandbox.Stats().ApprovalCalls != 1 {
+			t.Errorf("sent %d times: %s", bed.Sandbox.Stats().ApprovalCalls, got.Summary)
+		}
+	})
+}
+
+// TestClientGoneAfterTheAnswer: the person has decided, and that is sent.
+func TestClientGoneAfterTheAnswer(t *testing.T) {
+	eachRevision(t, func(t *testing.T, version string) {
+		reached, goOn := make(chan bool, 1), make(chan bool)
+		bed := testbed.New(t, human, func(box http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasSuffix(r.URL.Path, "/approval") {
+					reached <- true
+					<-goOn
+				}
+				box.ServeHTTP(w, r)
+			})
+		})
+		created := paused(t, bed, version, "ON_START", "")
+		who := &person{answers: []answer{chooses("deny")}}
+		s := bed.ConnectWith(version, who.options())
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			_, err := s.CallTool(ctx, &sdk.CallToolParams{Name: "approve", Arguments: map[string]any{"runId": created.RunID}})
+			ended <- err
+		}()
+		<-reached
+		cancel()
+		if err := <-ended; err == nil {
+			t.Error("the call was not cancelled")
+		}
+		goOn <- true
+		for len(bed.Sandbox.Decisions(created.RunID)) == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		if d := bed.Sandbox.Decisions(created.RunID); !slices.Equal(d, []sandbox.Decision{"deny"}) {
+			t.Errorf("the API took %v", d)
+		}
+	})
+}

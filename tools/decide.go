@@ -1,0 +1,163 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/approval"
+)
+
+// decisionTimeout bounds what is done once a person has decided.
+const decisionTimeout = 30 * time.Second
+
+// decision is one that was to be sent.
+type decision struct {
+	approval.Decision        // "" where the person did not decide
+	undecided         string // why not, in words
+	id                string // of the approval, as far as that is known
+	asked             int64  // cursor of the event that asked, as far as that is known
+	known             bool   // the token is known to be this decision's
+	err               error  // why it was not sent, or not taken
+}
+
+// askDecision asks the person at the client to decide a pending approval, and
+// sends what they choose. Whoever has chosen is heard: the decision is sent
+// even if the client has gone by then.
+func (s *set) askDecision(ctx context.Context, caller client.Caller, runID string, p approval.Pending, round approval.Round) (decision, error) {
+	d := decision{id: p.ID, asked: p.EventID}
+	patient, cancel := unhurried(ctx)
+	defer cancel()
+	run, err := s.API.GetRun(patient, caller, runID, false)
+	if err != nil {
+		return d, err
+	}
+	var plan *client.Plan
+	if p.Scope == approval.OfRun {
+		plan = s.Desk.Plan(patient, caller, run)
+	}
+	round.Asked = p.ID
+	answer, err := s.ask(ctx, caller, question{name: "decision", round: round, params: mcp.ElicitationParams{
+		Message: approval.Question(s.View, p, run, plan), RequestedSchema: decisionForm,
+	}})
+	if err != nil {
+		return d, err
+	}
+	if d.Decision = decided(answer); d.Decision == "" {
+		d.undecided = undecided(answer)
+		return d, nil
+	}
+	s.Log.Info("a person decided", "runId", runID, "approvalId", p.ID, "decision", d.Decision)
+	sending, done := context.WithTimeout(context.WithoutCancel(ctx), decisionTimeout)
+	defer done()
+	d.known, d.err = true, s.Desk.Decide(sending, caller, p, d.Decision)
+	return d, nil
+}
+
+// decisionForm is what a person fills in: one of two, and none beforehand.
+var decisionForm = json.RawMessage(`{"type":"object","properties":{"decision":{"type":"string","title":"Your decision",` +
+	`"description":"approve lets it happen; deny stops it, and with it usually the run","enum":["approve","deny"]}},"required":["decision"]}`)
+
+// decided returns the decision that a person made, "" where they made none.
+// Only an accepted form with one of the two choices is one.
+func decided(answer *mcp.ElicitationResult) approval.Decision {
+	fields, _ := answer.Content.(map[string]any)
+	choice, _ := fields["decision"].(string)
+	d := approval.Decision(choice)
+	if answer.Action != mcp.ElicitationResponseActionAccept || d != approval.Approve && d != approval.Deny {
+		return ""
+	}
+	return d
+}
+
+// undecided says how a person did not decide.
+func undecided(answer *mcp.ElicitationResult) string {
+	switch answer.Action {
+	case mcp.ElicitationResponseActionAccept:
+		return "the form came back without a choice"
+	case mcp.ElicitationResponseActionDecline:
+		return "they declined to answer"
+	default:
+		return "no answer came"
+	}
+}
+
+// problem returns why a decision was not taken, nil where it was, or may have been.
+func (d decision) problem() error {
+	switch {
+	case errors.Is(d.err, approval.ErrOtherToken):
+		return invalid("token", strings.TrimPrefix(approval.ErrOtherToken.Error(), "the token ")+"; nothing was sent")
+	case errors.Is(d.err, approval.ErrNoLink):
+		return &problem{code: codeLinkUnavailable, message: "the approval offers no link to " + string(d.Decision), nextStep: "Tell the user to decide in the vendor's console."}
+	case errors.Is(d.err, approval.ErrAlreadySent):
+		return errSentBefore()
+	}
+	switch client.KindOf(d.err) {
+	case client.OutcomeUnknown:
+		return nil
+	case client.InvalidArgument, client.NotFound, client.Conflict:
+		return &problem{
+			code: string(client.Conflict), message: "the API did not take the decision: the approval was decided elsewhere or has expired",
+			nextStep: adviceFor(client.Conflict).nextStep,
+		}
+	}
+	return d.err
+}
+
+// summary says what is known of a decision; over reports that the run was seen
+// not to wait for it any more.
+func (d decision) summary(over bool) string {
+	switch {
+	case d.undecided != "":
+		return "The user was asked and did not decide: " + d.undecided + ". Nothing was sent; the run waits on."
+	case d.err != nil && d.known && over:
+		return fmt.Sprintf("The decision to %s was sent. The API's answer was lost, but the run no longer waits for it.", d.Decision)
+	case d.err != nil && d.known:
+		return fmt.Sprintf("The decision to %s was sent, but the API's answer was lost; it is not sent again.", d.Decision)
+	case d.err != nil:
+		return "The token was sent, but the API's answer was lost; it is not sent again."
+	case d.known:
+		return fmt.Sprintf("The decision to %s was taken by the API.", d.Decision)
+	default:
+		return "The API took the token; which decision that was, and in which run, is not known here."
+	}
+}
+
+// over reports whether the run as it was read no longer waits for the decision.
+func (d decision) over(got reading) bool {
+	return d.id != "" && !got.noEvents && got.run.Events != nil &&
+		!slices.ContainsFunc(got.Pending, func(p approval.Pending) bool { return p.ID == d.id })
+}
+
+// afterDecision tells what is known of a decision: sent, refused by the API,
+// or doubtful, and how the run stands.
+func (s *set) afterDecision(ctx context.Context, caller client.Caller, runID string, d decision) (RunResult, error) {
+	if err := d.problem(); err != nil {
+		return RunResult{}, err
+	}
+	got, err := s.readState(ctx, caller, runID)
+	switch {
+	case err != nil && d.undecided != "":
+		return RunResult{}, err
+	case err != nil:
+		return RunResult{}, &problem{
+			code: string(client.OutcomeUnknown), message: "the decision was sent, but the run cannot be read",
+			nextStep: "Do not decide again. Call get_run to see the state of the run.",
+		}
+	}
+	got.decided = d.known
+	// On from the event that asked: what came since was shown to nobody.
+	result := s.result(ctx, got, notShown(got.run.Events, d.asked))
+	result.Summary = d.summary(d.over(got)) + " " + result.Summary
+	if d.undecided != "" {
+		result.NextStep = undecidedStep
+	}
+	return result, nil
+}
