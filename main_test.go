@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/testbed"
 	"runs-mcp-server/tools"
 )
@@ -43,9 +46,61 @@ func (l leakChecked) Run() int {
 	return code
 }
 
-// TestScripts types what a person types.
+// TestScripts types what a person types. A script may work on a sandbox of its
+// own, at $TR_API_URL: paused VAR [CONTEXT] creates a run there that waits for
+// approval, decided VAR [DECISION...] says what the API took.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata"})
+	type boxKey struct{}
+	box := func(ts *testscript.TestScript) *sandbox.Sandbox { return ts.Value(boxKey{}).(*sandbox.Sandbox) }
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			box := sandbox.New(sandbox.Options{})
+			api := httptest.NewServer(box)
+			env.Defer(func() {
+				box.Close()
+				api.Close()
+			})
+			env.Values[boxKey{}] = box
+			env.Setenv("API_URL", api.URL)
+			env.Setenv("API_KEY", sandbox.DefaultKey)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"paused": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Setenv(args[0], pausedRun(ts, strings.Join(args[1:], " ")))
+			},
+			"decided": func(ts *testscript.TestScript, _ bool, args []string) {
+				var got []string
+				for _, d := range box(ts).Decisions(args[0]) {
+					got = append(got, string(d))
+				}
+				if !slices.Equal(got, args[1:]) {
+					ts.Fatalf("the API took %q, want %q", got, args[1:])
+				}
+			},
+		},
+	})
+}
+
+// pausedRun creates a run in a script's sandbox and returns its id once it waits.
+func pausedRun(ts *testscript.TestScript, behaviour string) string {
+	api, err := client.New(client.Options{URL: ts.Getenv("API_URL")})
+	ts.Check(err)
+	defer api.Close()
+	caller := client.Caller{Key: sandbox.DefaultKey}
+	strategy := client.ApproveToolCall
+	if behaviour == "" {
+		strategy = client.ApproveStart
+	}
+	run, err := api.CreateRun(context.Background(), caller, client.CreateRunRequest{
+		Intent: "Find overdue invoices", Integrations: []string{"*"}, UserID: "u", ApprovalStrategy: strategy, Context: "sandbox: step_ms=1 " + behaviour})
+	ts.Check(err)
+	for run.Status != client.Paused {
+		run, err = api.GetRun(context.Background(), caller, run.RunID, true)
+		ts.Check(err)
+	}
+	return run.RunID
 }
 
 // binary returns a path under which the test binary is the program.

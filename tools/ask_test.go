@@ -342,14 +342,17 @@ func TestAnswerLost(t *testing.T) {
 // TestClientGoneAfterTheAnswer: the person has decided, and that is sent.
 func TestClientGoneAfterTheAnswer(t *testing.T) {
 	eachRevision(t, func(t *testing.T, version string) {
-		reached, goOn := make(chan bool, 1), make(chan bool)
+		reached, goOn, sent := make(chan bool, 1), make(chan bool), make(chan bool, 1)
 		bed := testbed.New(t, human, func(box http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if strings.HasSuffix(r.URL.Path, "/approval") {
-					reached <- true
-					<-goOn
+				if !strings.HasSuffix(r.URL.Path, "/approval") {
+					box.ServeHTTP(w, r)
+					return
 				}
+				reached <- true
+				<-goOn
 				box.ServeHTTP(w, r)
+				sent <- r.Context().Err() == nil
 			})
 		})
 		created := paused(t, bed, version, "ON_START", "")
@@ -367,8 +370,8 @@ func TestClientGoneAfterTheAnswer(t *testing.T) {
 			t.Error("the call was not cancelled")
 		}
 		goOn <- true
-		for len(bed.Sandbox.Decisions(created.RunID)) == 0 {
-			time.Sleep(time.Millisecond)
+		if !<-sent {
+			t.Error("the decision was called back")
 		}
 		if d := bed.Sandbox.Decisions(created.RunID); !slices.Equal(d, []sandbox.Decision{"deny"}) {
 			t.Errorf("the API took %v", d)

@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/view"
+)
+
+// sendTimeout bounds the sending of a decision that was made.
+const sendTimeout = 30 * time.Second
+
+// Approval is a visit to what waits in one run.
+type Approval struct {
+	API    *client.Client
+	Feeds  *feed.Hub
+	Desk   *approval.Desk
+	View   *view.View
+	Caller client.Caller
+	RunID  string
+	In     io.Reader // a terminal
+	Out    io.Writer
+}
+
+// Approve shows what waits for a person in a run, one approval after the
+// other, and sends what they type: y approves, n denies, anything else leaves
+// it waiting. Its errors are for the person to read.
+func Approve(ctx context.Context, a Approval) error {
+	if !client.IsRunID(a.RunID) {
+		return errors.New("a run's id is a UUID such as 123e4567-e89b-12d3-a456-426614174000")
+	}
+	st, err := a.Feeds.Pending(ctx, a.Caller, a.RunID)
+	if err != nil {
+		return a.plain(err)
+	}
+	waiting := slices.DeleteFunc(st.Pending, a.Desk.Sent)
+	if len(waiting) == 0 {
+		fmt.Fprintln(a.Out, a.nothing(st.Status))
+		return nil
+	}
+	run, err := a.API.GetRun(ctx, a.Caller, a.RunID, false)
+	if err != nil {
+		return a.plain(err)
+	}
+	lines := bufio.NewScanner(a.In)
+	for i, p := range waiting {
+		if len(waiting) > 1 {
+			fmt.Fprintf(a.Out, "Approval %d of %d\n", i+1, len(waiting))
+		}
+		var plan *client.Plan
+		if p.Scope == approval.OfRun {
+			plan = a.Desk.Plan(ctx, a.Caller, run)
+		}
+		fmt.Fprintf(a.Out, "%s\n\ny approves, n denies and usually ends the run, anything else leaves it waiting: ", approval.Question(a.View, p, run, plan))
+		if err := a.decide(ctx, p, typed(lines)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nothing says why there is nothing to decide.
+func (a Approval) nothing(status client.Status) string {
+	if status == client.Paused {
+		return "The run waits, but the API does not tell the approval's link. Decide in the vendor's console."
+	}
+	return "Nothing waits for a decision: the run is " + a.View.Status(status) + "."
+}
+
+// typed returns the decision that a person types, "" for none. The end of the
+// input is none.
+func typed(lines *bufio.Scanner) approval.Decision {
+	if !lines.Scan() {
+		return ""
+	}
+	switch strings.ToLower(strings.TrimSpace(lines.Text())) {
+	case "y", "yes":
+		return approval.Approve
+	case "n", "no":
+		return approval.Deny
+	}
+	return ""
+}
+
+func (a Approval) decide(ctx context.Context, p approval.Pending, d approval.Decision) error {
+	if d == "" {
+		fmt.Fprintln(a.Out, "Nothing was sent; the run waits on.")
+		return nil
+	}
+	sending, done := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+	defer done()
+	err := a.Desk.Decide(sending, a.Caller, p, d)
+	switch client.KindOf(err) {
+	case "":
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(a.Out, "The API took the decision to %s.\n", d)
+		return nil
+	case client.InvalidArgument, client.NotFound, client.Conflict:
+		return errors.New("the API did not take the decision: the approval was decided elsewhere or has expired")
+	case client.OutcomeUnknown:
+		return fmt.Errorf("the decision to %s was sent, but the API's answer was lost; look at the run before you decide again", d)
+	}
+	return a.plain(err)
+}
+
+// plain is an error as a person may read it.
+func (a Approval) plain(err error) error {
+	if e, ok := errors.AsType[*client.Error](err); ok {
+		return errors.New(a.View.Line(e.Message, 300))
+	}
+	return err
+}

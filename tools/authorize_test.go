@@ -1,0 +1,79 @@
+package tools_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/tools"
+)
+
+// TestAuthorization: the link goes to the person where the client can send
+// them to one, and through the result where it cannot and the operator allows.
+func TestAuthorization(t *testing.T) {
+	noURL := &sdk.ClientCapabilities{Elicitation: &sdk.ElicitationCapabilities{Form: &sdk.FormElicitationCapabilities{}}}
+	tests := []struct {
+		name      string
+		change    func(*tools.Options)
+		answer    answer
+		can       *sdk.ClientCapabilities
+		questions int
+		link      bool
+		status    string
+		says      string
+	}{
+		{"goes to the link", human, does("accept"), nil, 1, false, "SUCCESS", ""},
+		{"declines", human, does("decline"), nil, 1, false, "AUTH_REQUIRED", "declined"},
+		{"the client cancels", human, does("cancel"), nil, 1, true, "AUTH_REQUIRED", ""},
+		{"no links in the client", human, nil, noURL, 0, true, "AUTH_REQUIRED", ""},
+		{"not asked while waiting", nil, nil, nil, 0, true, "AUTH_REQUIRED", ""},
+		{"links off", func(o *tools.Options) { o.AuthLinks = false }, nil, noURL, 0, false, "AUTH_REQUIRED", ""},
+		{"agents decide", func(o *tools.Options) { o.AskAuthorization = true }, does("accept"), nil, 1, false, "SUCCESS", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			eachRevision(t, func(t *testing.T, version string) {
+				bed := testbed.New(t, tt.change, nil)
+				who := &person{answers: []answer{tt.answer}}
+				o := who.options()
+				if tt.can != nil {
+					o.Capabilities = tt.can
+				}
+				text, failed := testbed.Raw(t, bed.ConnectWith(version, o), "create_run", map[string]any{
+					"intent": "x", "context": "sandbox: step_ms=1 steps=1 auth=required auth_ms=1500", "waitSeconds": 30})
+				if failed || !strings.Contains(text, `"status":"`+tt.status+`"`) || !strings.Contains(text, tt.says) {
+					t.Fatalf("got %s", text)
+				}
+				if got := strings.Contains(text, "https://"); got != tt.link || strings.Contains(text, `"authorization":{`) != (tt.status == "AUTH_REQUIRED") {
+					t.Errorf("a link in the result: %t, want %t: %s", got, tt.link, text)
+				}
+				questions := who.questions()
+				if len(questions) != tt.questions {
+					t.Fatalf("%d questions, want %d", len(questions), tt.questions)
+				}
+				if tt.questions > 0 && (questions[0].Mode != "url" || !strings.HasPrefix(questions[0].URL, "https://") || strings.Contains(questions[0].Message, "://")) {
+					t.Errorf("asked %+v", questions[0])
+				}
+			})
+		})
+	}
+}
+
+// TestDialogIsTakenAway when the person has finished with the link.
+func TestDialogIsTakenAway(t *testing.T) {
+	bed := testbed.New(t, human, nil)
+	who := &person{answers: []answer{does("accept")}}
+	finished := make(chan string, 1)
+	o := who.options()
+	o.ElicitationCompleteHandler = func(_ context.Context, r *sdk.ElicitationCompleteNotificationRequest) {
+		finished <- r.Params.ElicitationID
+	}
+	testbed.Call[tools.RunResult](t, bed.ConnectWith("2025-11-25", o), "create_run", map[string]any{
+		"intent": "x", "context": "sandbox: step_ms=1 steps=1 auth=required auth_ms=500", "waitSeconds": 30})
+	if id := <-finished; id == "" || id != who.questions()[0].ElicitationID {
+		t.Errorf("finished %q, asked %q", id, who.questions()[0].ElicitationID)
+	}
+}

@@ -1,0 +1,149 @@
+package tools_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/sandbox"
+	"runs-mcp-server/internal/testbed"
+)
+
+// byHand connects a client of the 2026-07-28 protocol that hands input rounds
+// to the test.
+func byHand(bed *testbed.Bed) *sdk.ClientSession {
+	o := (&person{}).options()
+	o.MultiRoundTrip = &sdk.MultiRoundTripOptions{Disabled: true}
+	return bed.ConnectWith(testbed.Newest, o)
+}
+
+// asked calls a tool that must answer with a question.
+func asked(t *testing.T, s *sdk.ClientSession, tool string, args map[string]any) *sdk.CallToolResult {
+	t.Helper()
+	result, err := s.CallTool(t.Context(), &sdk.CallToolParams{Name: tool, Arguments: args})
+	if err != nil || !result.NeedsInput() || result.RequestState == "" || len(result.InputRequests) != 1 {
+		t.Fatalf("%s does not ask: %+v, %v", tool, result, err)
+	}
+	return result
+}
+
+// answered repeats a call with the person's answer and a state.
+func answered(t *testing.T, s *sdk.ClientSession, tool string, args map[string]any, state string) *sdk.CallToolResult {
+	t.Helper()
+	result, err := s.CallTool(t.Context(), &sdk.CallToolParams{Name: tool, Arguments: args, RequestState: state,
+		InputResponses: sdk.InputResponseMap{"decision": &sdk.ElicitResult{Action: "accept", Content: map[string]any{"decision": "approve"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// refused fails the test unless a round was refused with a code.
+func refused(t *testing.T, what string, result *sdk.CallToolResult, code string) {
+	t.Helper()
+	if text := result.Content[0].(*sdk.TextContent).Text; !result.IsError || !strings.Contains(text, `"code":"`+code+`"`) || !strings.Contains(text, "create nothing") {
+		t.Errorf("%s: got %s", what, text)
+	}
+}
+
+// TestRoundsAreBound: an answer counts for the caller, the tool, the run and
+// the approval that was asked about, once.
+func TestRoundsAreBound(t *testing.T) {
+	bed := testbed.New(t, human, nil)
+	one, other := paused(t, bed, testbed.Newest, "ON_START", ""), paused(t, bed, testbed.Newest, "ON_START", "")
+	s := byHand(bed)
+	args := map[string]any{"runId": one.RunID}
+	state := asked(t, s, "approve", args).RequestState
+
+	for i := range len(state) {
+		altered := []byte(state)
+		altered[i] ^= 1 << (i % 7)
+		if !strings.Contains("\"\\", string(altered[i])) && altered[i] >= ' ' {
+			refused(t, "altered", answered(t, s, "approve", args, string(altered)), "invalid_argument")
+		}
+	}
+	refused(t, "no state", answered(t, s, "approve", args, ""), "invalid_argument")
+	refused(t, "another tool", answered(t, s, "get_run", args, state), "invalid_argument")
+	theirs := *bed
+	for name, caller := range map[string]client.Caller{
+		"another key":  {Key: "another-key-another-key", UserID: bed.Caller.UserID},
+		"another user": {Key: bed.Caller.Key, UserID: "user-2"},
+	} {
+		theirs.Caller = caller
+		refused(t, name, answered(t, byHand(&theirs), "approve", args, state), "invalid_argument")
+	}
+	refused(t, "another run", answered(t, s, "approve", map[string]any{"runId": other.RunID}, asked(t, s, "approve", args).RequestState), "invalid_argument")
+	if n := bed.Sandbox.Stats().ApprovalCalls; n != 0 {
+		t.Fatalf("%d tokens were sent", n)
+	}
+	if result := answered(t, s, "approve", args, state); result.IsError {
+		t.Errorf("the answer itself: %v", result.Content[0])
+	}
+	refused(t, "used twice", answered(t, s, "approve", args, state), "conflict")
+	if d := bed.Sandbox.Decisions(one.RunID); !slices.Equal(d, []sandbox.Decision{"approve"}) || bed.Sandbox.Stats().ApprovalCalls != 1 {
+		t.Errorf("the API took %v", d)
+	}
+}
+
+// TestRoundsNeverCreate: a create whose round cannot be opened creates nothing.
+func TestRoundsNeverCreate(t *testing.T) {
+	bed := testbed.New(t, human, nil)
+	s := byHand(bed)
+	args := map[string]any{"intent": "x", "context": "sandbox: step_ms=1 steps=1", "approvalStrategy": "ON_TOOL_CALL", "waitSeconds": 30}
+	state := asked(t, s, "create_run", args).RequestState
+	refused(t, "no state", answered(t, s, "create_run", args, ""), "invalid_argument")
+	refused(t, "altered", answered(t, s, "create_run", args, "A"+state), "invalid_argument")
+	if result := answered(t, s, "create_run", args, state); result.IsError || !strings.Contains(result.Content[0].(*sdk.TextContent).Text, `"status":"SUCCESS"`) {
+		t.Errorf("got %v", result.Content[0])
+	}
+	refused(t, "used twice", answered(t, s, "create_run", args, state), "conflict")
+	if n := bed.Sandbox.Stats().Creates; n != 1 {
+		t.Errorf("%d runs were created", n)
+	}
+}
+
+// TestAnswerToAnotherQuestion is none: what waits now was not shown, and the
+// person is asked about it.
+func TestAnswerToAnotherQuestion(t *testing.T) {
+	bed := testbed.New(t, human, nil)
+	created := paused(t, bed, testbed.Newest, "ON_TOOL_CALL", "steps=2")
+	s := byHand(bed)
+	args := map[string]any{"runId": created.RunID}
+	state := asked(t, s, "approve", args).RequestState
+	if err := bed.API.Approve(t.Context(), bed.Caller, tokensOf(t, bed, created.RunID, "approve")[0]); err != nil {
+		t.Fatal(err)
+	}
+	for len(tokensOf(t, bed, created.RunID, "approve")) < 2 {
+	}
+	result := answered(t, s, "approve", args, state)
+	if !result.NeedsInput() && !result.IsError {
+		t.Errorf("an answer about the first step decided: %+v", result)
+	}
+	if n := len(bed.Sandbox.Decisions(created.RunID)); n != 1 {
+		t.Errorf("%d decisions", n)
+	}
+}
+
+// TestAlteredApprovalID names nothing, whatever bit of it is altered.
+func TestAlteredApprovalID(t *testing.T) {
+	bed := testbed.New(t, nil, nil)
+	created := paused(t, bed, testbed.Newest, "ON_START", "")
+	s := bed.Connect(testbed.Newest, nil)
+	id := created.PendingApprovals[0].ApprovalID
+	for i := range len(id) {
+		for bit := range 7 {
+			altered := []byte(id)
+			altered[i] ^= 1 << bit
+			f := testbed.Fail(t, s, "approve", map[string]any{"runId": created.RunID, "decision": "approve", "approvalId": string(altered)})
+			if f.Code != "invalid_argument" {
+				t.Fatalf("bit %d of %d: %+v", bit, i, f)
+			}
+		}
+	}
+	if n := bed.Sandbox.Stats().ApprovalCalls; n != 0 {
+		t.Errorf("%d tokens were sent", n)
+	}
+}
