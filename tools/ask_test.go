@@ -378,3 +378,42 @@ func TestClientGoneAfterTheAnswer(t *testing.T) {
 		}
 	})
 }
+
+// TestPlanOfAPendingRun is told to whoever must judge it, also where create
+// answered a placeholder, and where the API has no plans of their own.
+func TestPlanOfAPendingRun(t *testing.T) {
+	noPlans := func(box http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.URL.Path, "/execution-plans/") {
+				http.NotFound(w, r)
+				return
+			}
+			box.ServeHTTP(w, r)
+		})
+	}
+	for _, tt := range []struct {
+		name, behaviour string
+		front           func(http.Handler) http.Handler
+		want            string
+	}{
+		{"from its address", "plan=placeholder steps=2", nil, "Look up"},
+		{"from create's answer", "steps=2", noPlans, "Look up"},
+		{"text", "plan=text steps=2", nil, "1. Look up"},
+		{"nobody tells it", "plan=placeholder", noPlans, "available shortly"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bed := testbed.New(t, human, tt.front)
+			created := paused(t, bed, testbed.Newest, "ON_START", tt.behaviour)
+			who := &person{}
+			s := bed.ConnectWith(testbed.Newest, who.options())
+			got := testbed.Call[tools.RunResult](t, s, "get_run", map[string]any{"runId": created.RunID})
+			if said := fmt.Sprint(got.Plan); got.Plan == nil || !strings.Contains(said, tt.want) {
+				t.Errorf("get_run tells the plan %s", said)
+			}
+			testbed.Call[tools.RunResult](t, s, "approve", map[string]any{"runId": created.RunID})
+			if q := who.questions()[0].Message; !strings.Contains(q, tt.want) {
+				t.Errorf("asked:\n%s", q)
+			}
+		})
+	}
+}

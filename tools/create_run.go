@@ -60,10 +60,12 @@ func (s *set) createRun(ctx context.Context, caller client.Caller, args createRu
 	if err != nil {
 		return RunResult{}, err
 	}
-	if run.Plan == nil {
+	if run.Plan == nil { // an earlier round was told it
 		run.Plan = s.Desk.Plan(ctx, caller, &client.Run{RunID: run.RunID, ExecutionPlanID: result.ExecutionPlanID})
 	}
-	result.Plan = s.View.Plan(run.Plan)
+	if result.Plan == nil {
+		result.Plan = s.View.Plan(run.Plan)
+	}
 	if body.ApprovalStrategy != client.ApproveNothing {
 		result.ApprovalStrategy = string(body.ApprovalStrategy)
 	}

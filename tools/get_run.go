@@ -3,12 +3,14 @@ package tools
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/approval"
 )
 
 type getRunArgs struct {
@@ -97,6 +99,9 @@ func (s *set) readOrWait(ctx context.Context, caller client.Caller, runID string
 		result.Summary += fmt.Sprintf(" afterEventId was beyond the newest event, which is %d.", newest)
 	}
 	result.WaitEnded = waitEnded(end, got.run.Status)
+	if slices.ContainsFunc(result.PendingApprovals, func(p PendingApproval) bool { return p.Scope == string(approval.OfRun) }) {
+		result.Plan = s.View.Plan(s.Desk.Plan(ctx, caller, got.run))
+	}
 	if !settled && !page.full {
 		result.NextStep = "The API does not tell the run's result yet: call get_run with runId again in a few seconds. If there is none then, tell the user."
 	}

@@ -98,7 +98,7 @@ func (s *set) pendingApprovals(waiting []approval.Pending) []PendingApproval {
 
 // pendingApproval renders one approval in about so many bytes.
 func (s *set) pendingApproval(p approval.Pending, budget int) PendingApproval {
-	out := PendingApproval{ApprovalID: p.ID, Scope: string(p.Scope), EventID: p.EventID, Summary: "The run as planned would start."}
+	out := PendingApproval{ApprovalID: p.ID, Scope: string(p.Scope), EventID: p.EventID, Summary: "The run would start as its plan says."}
 	if p.Step == nil {
 		return out
 	}
