@@ -155,7 +155,7 @@ func TestSecretsDoNotRule(t *testing.T) {
 // TestWholeNumbers are whole however they are written, and nothing else is.
 func TestWholeNumbers(t *testing.T) {
 	bed := testbed.New(t, nil, scripted("RUNNING", "[]"))
-	for value, want := range map[string]string{"1.0": `\"finished\":false`, "1e1": `\"finished\":false`, "1.5": "of type integer", `"1"`: "of type integer"} {
+	for value, want := range map[string]string{"1.0": `\"finished\":false`, "1e1": `\"finished\":false`, "1.5": "of type integer", `"1"`: `\"finished\":false`, `"one"`: "of type integer"} {
 		for _, name := range []string{"limit", "afterEventId"} {
 			if said := handle(t, bed, "get_run", fmt.Sprintf(`{"runId":%q,%q:%s}`, unknownRun, name, value)); !strings.Contains(said, want) {
 				t.Errorf("%s %s: %s", name, value, said)

@@ -7,27 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"reflect"
 	"slices"
 	"strings"
 
-	"github.com/invopop/jsonschema"
 	"github.com/mark3labs/mcp-go/mcp"
 	validator "github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
-
-// schemaOf returns the JSON schema of a Go type, as compact JSON.
-func schemaOf[T any]() json.RawMessage {
-	reflector := jsonschema.Reflector{ExpandedStruct: true, DoNotReference: true, Anonymous: true}
-	schema := reflector.ReflectFromType(reflect.TypeFor[T]())
-	schema.Version = "" // clients assume a draft of their own; ours uses what all share
-	data, err := json.Marshal(schema)
-	if err != nil {
-		panic(err) // the type is ours
-	}
-	return data
-}
 
 // arguments checks and reads the arguments of one tool.
 type arguments[A any] struct {
@@ -57,6 +43,9 @@ func (a arguments[A]) read(req mcp.CallToolRequest) (args A, err error) {
 	if err != nil {
 		return args, invalid("arguments", "must be a JSON object")
 	}
+	if fields, ok := value.(map[string]any); ok {
+		forgive(a.schema, fields)
+	}
 	if err := a.schema.Validate(value); err != nil {
 		var v *validator.ValidationError
 		if errors.As(err, &v) {
@@ -64,37 +53,16 @@ func (a arguments[A]) read(req mcp.CallToolRequest) (args A, err error) {
 		}
 		return args, err
 	}
-	if err := json.Unmarshal(normal(raw), &args); err != nil {
+	valid, err := json.Marshal(value)
+	if err != nil {
+		return args, err
+	}
+	d := json.NewDecoder(bytes.NewReader(valid))
+	d.UseNumber() // what the arguments nest stays as it came
+	if err := d.Decode(&args); err != nil {
 		return args, invalid("arguments", "hold a value of the wrong type")
 	}
 	return args, nil
-}
-
-// normal writes valid arguments as Go and the rest of the program want them:
-// a runId in lower case, so that one run has one feed and one set of approval
-// ids; whole numbers in digits alone, for 5.0 and 1e1 are integers too. What
-// the arguments nest stays as it came.
-func normal(raw json.RawMessage) json.RawMessage {
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(raw, &fields) != nil {
-		return raw
-	}
-	for name, value := range fields {
-		n, isNumber := new(big.Rat).SetString(string(value))
-		switch {
-		case name == "runId":
-			fields[name] = bytes.ToLower(value)
-		case isNumber && n.IsInt() && n.Num().IsInt64():
-			fields[name] = json.RawMessage(n.Num().String())
-		}
-	}
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	if e.Encode(fields) != nil {
-		return raw
-	}
-	return out.Bytes()
 }
 
 // maxComplaints bounds how much of what is wrong is said at once.

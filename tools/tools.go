@@ -91,9 +91,9 @@ type definition struct {
 // tool makes an MCP tool of a function: its schemas come from the types of
 // arguments and result, and whatever it returns or throws becomes one result.
 func tool[A, R any](s *set, d definition, call func(context.Context, client.Caller, A) (R, error)) server.ServerTool {
-	input := schemaOf[A]()
+	input := inputSchema[A]()
 	t := mcp.NewToolWithRawSchema(d.name, d.description, input)
-	t.RawOutputSchema = schemaOf[R]()
+	t.RawOutputSchema = outputSchema[R]()
 	t.Title = d.title
 	t.Annotations = mcp.ToolAnnotation{
 		Title: d.title, ReadOnlyHint: &d.hints.readOnly, DestructiveHint: &d.hints.destructive,
