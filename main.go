@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -24,6 +25,7 @@ import (
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/view"
 	"runs-mcp-server/resources"
+	"runs-mcp-server/tools"
 	"runs-mcp-server/transport"
 )
 
@@ -89,7 +91,11 @@ func run(ctx context.Context, args []string, env func(string) string, stdin io.R
 	p := &process{ctx: ctx, env: env, stdin: stdin, stdout: stdout, stderr: stderr}
 	parser, err := kong.New(&commands{},
 		kong.Name(name), kong.Description("Lets an AI agent start, watch, steer and stop runs of the toolregistry.ai Run API.\n\nThe flags of the server stand in: "+name+" stdio --help"),
-		kong.Vars{"version": version, "api_url": client.DefaultURL}, kong.Writers(stdout, stderr),
+		kong.Vars{
+			"version": version, "api_url": client.DefaultURL,
+			"tools":            strings.Join(tools.Names(), ","),
+			"max_result_bytes": strconv.Itoa(tools.DefaultMaxResultBytes), "min_result_bytes": strconv.Itoa(tools.MinMaxResultBytes),
+		}, kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { panic(exitCode(code)) }), kong.Bind(p), kong.Resolvers(environment(env)))
 	if err != nil {
 		panic(err) // the command line's definition is ours

@@ -45,10 +45,13 @@ type serverFlags struct {
 	AllowAnyUser      bool     `help:"Let calls name another user than --user-id."`
 	AllowAnyIntegrate bool     `name:"allow-any-integration" help:"Let calls name other integrations than --integrations."`
 
-	Approvals       string `enum:"human,agent,off" default:"human" help:"Who decides what waits for approval: ${enum}."`
-	AskWhileWaiting *bool  `negatable:"" help:"Let waiting calls ask the person at the client to decide and to authorise (default: to decide under --approvals=human, to authorise always)."`
-	AuthLinks       string `enum:"on,off" default:"on" help:"Whether a result may hold the link with which a person authorises an integration: ${enum}."`
-	ReadOnly        bool   `help:"Offer no create_run, abort_run and approve."`
+	Approvals       string   `enum:"human,agent,off" default:"human" help:"Who decides what waits for approval: ${enum}."`
+	AskWhileWaiting *bool    `negatable:"" help:"Let waiting calls ask the person at the client to decide and to authorise (default: to decide under --approvals=human, to authorise always)."`
+	AuthLinks       string   `enum:"on,off" default:"on" help:"Whether a result may hold the link with which a person authorises an integration: ${enum}."`
+	ReadOnly        bool     `help:"Offer no create_run, abort_run and approve."`
+	Tools           []string `enum:"${tools}" placeholder:"NAME" help:"Offer these tools alone: ${enum}."`
+	ExcludeTools    []string `enum:"${tools}" placeholder:"NAME" help:"Offer all but these."`
+	MaxResultBytes  int      `default:"${max_result_bytes}" placeholder:"BYTES" help:"How large a result of a tool may be, at least ${min_result_bytes} (default ${max_result_bytes})."`
 }
 
 // useSandbox points the server at the sandbox, with defaults that make an
@@ -124,6 +127,9 @@ type wired struct {
 
 // newServer wires client, feeds, tools and resources.
 func (f *serverFlags) newServer(v *view.View, log *slog.Logger) (*wired, error) {
+	if f.MaxResultBytes < tools.MinMaxResultBytes {
+		return nil, fmt.Errorf("--max-result-bytes must be at least %d", tools.MinMaxResultBytes)
+	}
 	api, err := f.client()
 	if err != nil {
 		return nil, err
@@ -139,7 +145,8 @@ func (f *serverFlags) newServer(v *view.View, log *slog.Logger) (*wired, error) 
 			API: api, Feeds: feeds, Desk: desk, View: v, Log: log,
 			Integrations: f.Integrations, LeastApproval: client.ApprovalStrategy(f.ApprovalStrategy), PassThrough: passThrough,
 			Approvals: tools.Approvals(f.Approvals), AskApprovals: f.asks(f.Approvals == "human"), AskAuthorization: f.asks(true),
-			AuthLinks: f.AuthLinks == "on", ReadOnly: f.ReadOnly, AllowPassThrough: f.AllowPassThrough,
+			AuthLinks: f.AuthLinks == "on", MaxResultBytes: f.MaxResultBytes,
+			ReadOnly: f.ReadOnly, Tools: f.Tools, ExcludeTools: f.ExcludeTools, AllowPassThrough: f.AllowPassThrough,
 			AllowAnyUser: f.AllowAnyUser, AllowAnyIntegration: f.AllowAnyIntegrate,
 		},
 		resources: resources.Options{API: api, Feeds: feeds, View: v, Log: log},

@@ -15,7 +15,7 @@ type abortRunArgs struct {
 func (s *set) abortRunTool() server.ServerTool {
 	return tool(s, definition{
 		name: "abort_run", title: "Abort run",
-		description: "Stop a run for good. What it did so far stays done. Use it only when the user wants the run stopped; ending a wait needs no abort.",
+		description: "Stop a run for good; what it did so far stays done. Only when the user wants the run stopped: a run goes on by itself when nobody waits for it.",
 		hints:       hints{destructive: true, idempotent: true, openWorld: true},
 	}, s.abortRun)
 }

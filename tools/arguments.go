@@ -163,8 +163,9 @@ func (a arguments[A]) nearest(location []string, name string) string {
 	if len(names) == 0 {
 		return "; this tool takes none"
 	}
+	stem := strings.TrimSuffix(fold(name), "s")
 	for _, known := range names {
-		if strings.HasPrefix(fold(known), fold(name)) || strings.HasSuffix(fold(known), fold(name)) {
+		if strings.HasPrefix(fold(known), stem) || strings.HasSuffix(fold(known), stem) || len(stem) > 5 && strings.Contains(fold(known), stem) {
 			return "; did you mean " + known + "?"
 		}
 	}

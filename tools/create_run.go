@@ -33,8 +33,9 @@ type createRunWithPassThroughArgs struct {
 func (s *set) createRunTool() server.ServerTool {
 	d := definition{
 		name: "create_run", title: "Create run",
-		description: "Start a run: a long, multi-step execution of an intent across the company's integrations. It acts for real and cannot be undone; " +
-			"create it once. Follow it with get_run.",
+		description: "Start a run: a long, multi-step execution of an intent across the company's integrations. It acts for real and cannot be undone: " +
+			"create it once, when the user wants the work done; not to look at earlier runs (list_runs). It returns at once; " +
+			"next, follow it with get_run. With waitSeconds it waits first, and asks the user what must be asked.",
 		hints: hints{destructive: true, openWorld: true},
 	}
 	if s.AllowPassThrough {
@@ -98,7 +99,7 @@ func (s *set) createOrResume(ctx context.Context, caller client.Caller, body cli
 // person: the run exists, and its id must reach the caller whatever happens to
 // the watching of it.
 func (s *set) afterCreate(ctx context.Context, caller client.Caller, run *client.Run, waitSeconds int) (RunResult, error) {
-	page := &eventPage{limit: defaultEvents, newest: true}
+	page := &eventPage{limit: defaultEvents, bytes: defaultEventBytes, newest: true}
 	if waitSeconds > 0 || arrivalOf(ctx).round.RunID != "" {
 		result, err := s.readOrWait(ctx, caller, run.RunID, 0, waitSeconds, page, false)
 		if needed := (*inputNeeded)(nil); err == nil || errors.As(err, &needed) {

@@ -29,8 +29,9 @@ const defaultEvents = 20
 func (s *set) getRunTool() server.ServerTool {
 	return tool(s, definition{
 		name: "get_run", title: "Get run",
-		description: "State of a run and what happened since afterEventId. With waitSeconds it returns as soon as the run has ended or needs a person. " +
-			"Use it to follow a run: pass the lastEventId you got as afterEventId.",
+		description: "State of a run, its result, and what happened since afterEventId. To follow a run, pass the lastEventId you got and waitSeconds 45: " +
+			"it returns as soon as the run has ended or needs a person, and again and again until finished is true. Do not poll without waitSeconds. " +
+			"20 events take about 5 KB; includeEvents false shows none.",
 		hints: hints{readOnly: true, idempotent: true, openWorld: true},
 	}, s.getRun)
 }
@@ -38,7 +39,7 @@ func (s *set) getRunTool() server.ServerTool {
 func (s *set) getRun(ctx context.Context, caller client.Caller, args getRunArgs) (RunResult, error) {
 	page := &eventPage{limit: args.Limit, newest: args.AfterEventID == nil, types: args.EventTypes, toolCalls: args.IncludeToolCalls}
 	if page.limit == 0 {
-		page.limit = defaultEvents
+		page.limit, page.bytes = defaultEvents, defaultEventBytes
 	}
 	after := int64(0)
 	if args.AfterEventID != nil {

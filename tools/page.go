@@ -9,17 +9,21 @@ import (
 	"runs-mcp-server/internal/view"
 )
 
-// Bounds of an answer, in bytes of JSON. It goes out twice, as structured
-// content and as text, and should leave a model room for more than one.
+// DefaultMaxResultBytes is how large a result may be where the operator does
+// not say: a model has room for several, and clients cut or warn above it.
+const DefaultMaxResultBytes = 20_000
+
+// MinMaxResultBytes is the least that the operator may set.
+const MinMaxResultBytes = 8_000
+
 const (
-	// maxShown is for pending approvals and events together.
-	maxShown = 24 << 10
-	// maxPendingShown is the approvals' part of it.
-	maxPendingShown = 14 << 10
-	// maxCallsShown is for the tool calls of one event.
-	maxCallsShown = 16 << 10
 	// maxPending is how many pending approvals are shown.
 	maxPending = 10
+	// defaultEventBytes is what the events of a result take where the call
+	// sets no limit of its own.
+	defaultEventBytes = 4_500
+	// previewBytes is what is shown of a run's result that is too large.
+	previewBytes = 2_000
 )
 
 // sizeOf returns how many bytes a value takes in an answer.
@@ -34,6 +38,7 @@ func sizeOf(v any) int {
 // eventPage collects the events that a result shows.
 type eventPage struct {
 	limit     int
+	bytes     int  // what its events may take, 0: as much as there is room for
 	hidden    bool // show none, and follow the cursor alone
 	newest    bool // keep the newest, not the first
 	types     []string
@@ -82,6 +87,9 @@ func notShown(events []client.Event, cursor int64) *eventPage {
 // show renders the events of a page as far as the budget goes, and at least
 // one: a page of the newest leaves its oldest out, another one ends earlier.
 func (s *set) show(p *eventPage, budget int) []view.Event {
+	if p.bytes > 0 {
+		budget = min(budget, p.bytes)
+	}
 	out := make([]view.Event, 0, len(p.events))
 	for i := range p.events {
 		at := i
@@ -90,7 +98,7 @@ func (s *set) show(p *eventPage, budget int) []view.Event {
 		}
 		shown := s.View.Event(p.events[at], false)
 		if p.toolCalls && p.events[at].Step != nil {
-			shown.ToolCalls = s.toolCalls(p.events[at].Step.ToolCalls, maxCallsShown)
+			shown.ToolCalls = s.toolCalls(p.events[at].Step.ToolCalls, s.MaxResultBytes/4)
 		}
 		budget -= sizeOf(shown)
 		if budget < 0 && i > 0 {

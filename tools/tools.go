@@ -4,11 +4,13 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -46,13 +48,16 @@ type Options struct {
 	PassThrough map[string]client.PassThrough
 
 	Approvals           Approvals
-	AskApprovals        bool // a waiting call asks the person to decide, where the client can ask
-	AskAuthorization    bool // and to authorise
-	AuthLinks           bool // a result may hold the link to authorise
-	ReadOnly            bool // no create_run, abort_run, approve
-	AllowPassThrough    bool // create_run takes passThrough
-	AllowAnyUser        bool // a call may name another user than the operator's
-	AllowAnyIntegration bool // and other integrations
+	AskApprovals        bool     // a waiting call asks the person to decide, where the client can ask
+	AskAuthorization    bool     // and to authorise
+	AuthLinks           bool     // a result may hold the link to authorise
+	ReadOnly            bool     // no create_run, abort_run, approve
+	Tools               []string // those there are, by name; empty for all
+	ExcludeTools        []string // those there are not
+	MaxResultBytes      int      // of a result's JSON; 0: DefaultMaxResultBytes
+	AllowPassThrough    bool     // create_run takes passThrough
+	AllowAnyUser        bool     // a call may name another user than the operator's
+	AllowAnyIntegration bool     // and other integrations
 }
 
 // set is the tools of one server.
@@ -61,20 +66,29 @@ type set struct {
 	rounds *approval.Sealer
 }
 
+// Names are the names of all tools.
+func Names() []string { return []string{"create_run", "get_run", "list_runs", "abort_run", "approve"} }
+
+// offers reports whether the operator lets a tool be there.
+func (o Options) offers(name string) bool {
+	changes := name != "get_run" && name != "list_runs"
+	switch {
+	case changes && o.ReadOnly, name == "approve" && o.Approvals == ApprovalsOff:
+		return false
+	case len(o.Tools) > 0 && !slices.Contains(o.Tools, name):
+		return false
+	}
+	return !slices.Contains(o.ExcludeTools, name)
+}
+
 // Register adds the tools that the options allow to a server.
 func Register(srv *server.MCPServer, o Options) {
+	o.MaxResultBytes = cmp.Or(o.MaxResultBytes, DefaultMaxResultBytes)
 	s := &set{o, &approval.Sealer{}}
-	add := func(t server.ServerTool, changes bool) {
-		if !changes || !o.ReadOnly {
+	for _, t := range []server.ServerTool{s.createRunTool(), s.getRunTool(), s.listRunsTool(), s.abortRunTool(), s.approveTool()} {
+		if o.offers(t.Tool.Name) {
 			srv.AddTools(t)
 		}
-	}
-	add(s.createRunTool(), true)
-	add(s.getRunTool(), false)
-	add(s.listRunsTool(), false)
-	add(s.abortRunTool(), true)
-	if o.Approvals != ApprovalsOff {
-		add(s.approveTool(), true)
 	}
 }
 
@@ -125,6 +139,9 @@ func tool[A, R any](s *set, d definition, call func(context.Context, client.Call
 		if err != nil {
 			s.Log.Info("a tool call failed", "tool", d.name, "error", err)
 			return s.failure(err), nil
+		}
+		if f, ok := any(&result).(fitting); ok {
+			f.fit(s.MaxResultBytes)
 		}
 		return success(result), nil
 	}}

@@ -19,26 +19,35 @@ const (
 // string and name as Text gives it, secret fields emptied, and about limit
 // bytes at most, cut between values with a mark that says how much is gone.
 func (v *View) Value(raw json.RawMessage, limit int) any {
+	value, _ := v.Fit(raw, limit)
+	return value
+}
+
+// Fit returns what Value does, and whether that is the whole value.
+func (v *View) Fit(raw json.RawMessage, limit int) (value any, whole bool) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
-	var value any
 	if len(raw) == 0 || d.Decode(&value) != nil {
-		return nil
+		return nil, true
 	}
 	c := cutter{view: v, left: limit}
-	return c.value(value, 0)
+	value = c.value(value, 0)
+	return value, !c.cut
 }
 
 // cutter spends a budget of bytes on a value.
 type cutter struct {
 	view *View
 	left int
+	cut  bool // something was left out
 }
 
 func (c *cutter) value(value any, depth int) any {
 	switch value := value.(type) {
 	case string:
-		s := c.view.Text(value, min(maxString, max(c.left, 0)))
+		limit := min(maxString, max(c.left, 0))
+		c.cut = c.cut || len(value) > limit
+		s := c.view.Text(value, limit)
 		c.left -= len(s) + 3
 		return s
 	case []any:
@@ -63,11 +72,13 @@ func (c *cutter) value(value any, depth int) any {
 func (c *cutter) array(items []any, depth int) any {
 	c.left -= 2
 	if depth == maxDepth {
+		c.cut = true
 		return fmt.Sprintf("[%d items left out: too deep]", len(items))
 	}
 	out := make([]any, 0, min(len(items), max(c.left, 1)))
 	for i, item := range items {
 		if c.left <= 0 {
+			c.cut = true
 			return append(out, fmt.Sprintf("[%d more items left out]", len(items)-i))
 		}
 		out = append(out, c.value(item, depth+1))
@@ -78,11 +89,13 @@ func (c *cutter) array(items []any, depth int) any {
 func (c *cutter) object(fields map[string]any, depth int) any {
 	c.left -= 2
 	if depth == maxDepth {
+		c.cut = true
 		return fmt.Sprintf("[%d fields left out: too deep]", len(fields))
 	}
 	out := make(map[string]any, min(len(fields), max(c.left, 1)))
 	for i, name := range slices.Sorted(maps.Keys(fields)) {
 		if c.left <= 0 {
+			c.cut = true
 			out["[left out]"] = strconv.Itoa(len(fields)-i) + " more fields"
 			return out
 		}

@@ -1,0 +1,111 @@
+package tools_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/tools"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden holds a JSON text to a file of testdata, so that a change of what
+// clients and models see is a visible diff. go test ./tools -update writes it.
+func golden(t *testing.T, name string, text []byte) {
+	t.Helper()
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, text, "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	pretty.WriteByte('\n')
+	path := filepath.Join("testdata", name+".json")
+	if *update {
+		if err := os.WriteFile(path, pretty.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(pretty.Bytes(), want) {
+		t.Errorf("%s is not what it was; if it should not be: go test ./tools -update\n%s", path, pretty.Bytes())
+	}
+}
+
+// TestGoldenTools is what clients are told of each tool.
+func TestGoldenTools(t *testing.T) {
+	for _, approvals := range []tools.Approvals{tools.ApprovalsHuman, tools.ApprovalsAgent} {
+		list, err := testbed.New(t, func(o *tools.Options) { o.Approvals = approvals }, nil).Connect(testbed.Newest, nil).ListTools(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tool := range list.Tools {
+			if approvals == tools.ApprovalsAgent && tool.Name != "approve" {
+				continue // the others are the same in both
+			}
+			name := "tool_" + tool.Name
+			if tool.Name == "approve" {
+				name += "_" + string(approvals)
+			}
+			golden(t, name, compact(t, tool))
+		}
+	}
+}
+
+// what differs from one run of the sandbox to the next.
+var changing = []struct {
+	form *regexp.Regexp
+	as   string
+}{
+	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "UUID"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+Z`), "TIME"},
+	{regexp.MustCompile(`"approvalId":"[a-z2-7]+"`), `"approvalId":"ID"`},
+	{regexp.MustCompile(`"url":"https://[^"]+"`), `"url":"LINK"`},
+	{regexp.MustCompile(`"toolCallId":"[^"]+"`), `"toolCallId":"CALL"`},
+}
+
+// TestGoldenResults is the shape of each result.
+func TestGoldenResults(t *testing.T) {
+	bed := testbed.New(t, nil, nil)
+	s := bed.Connect(testbed.Newest, nil)
+	call := func(name, tool string, args map[string]any) (runID string) {
+		t.Helper()
+		result, err := s.CallTool(t.Context(), &sdk.CallToolParams{Name: tool, Arguments: args})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := []byte(result.Content[0].(*sdk.TextContent).Text)
+		var run struct{ RunID string }
+		if err := json.Unmarshal(text, &run); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range changing {
+			text = c.form.ReplaceAll(text, []byte(c.as))
+		}
+		golden(t, "result_"+name, text)
+		return run.RunID
+	}
+	create := func(name, context, strategy string, wait int) string {
+		return call(name, "create_run", map[string]any{"intent": "Find overdue invoices", "context": "sandbox: " + context, "approvalStrategy": strategy, "waitSeconds": wait})
+	}
+	create("create_run", "steps=2 queue_ms=60000", "NONE", 0)
+	ended := create("create_run_ended", "steps=2 step_ms=1", "NONE", 30)
+	call("get_run", "get_run", map[string]any{"runId": ended, "afterEventId": 0, "limit": 3, "includeToolCalls": true})
+	create("authorization", "steps=1 step_ms=1 auth=required auth_ms=60000", "NONE", 30)
+	run := create("run_waits", "steps=2 step_ms=1", "ON_START", 30)
+	call("abort_run", "abort_run", map[string]any{"runId": run})
+	step := create("step_waits", "steps=1 step_ms=1", "ON_TOOL_CALL", 30)
+	call("get_run_waits", "get_run", map[string]any{"runId": step})
+	call("approve_denied", "approve", map[string]any{"runId": step, "decision": "deny"})
+	call("list_runs", "list_runs", map[string]any{"pageSize": 2, "includeEvents": true})
+	call("failure", "get_run", map[string]any{"runId": "17", "waitSecond": 5})
+}
