@@ -197,8 +197,8 @@ func (c *Client) do(ctx context.Context, hc *http.Client, caller Caller, call re
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	switch {
-	case err != nil && ctx.Err() != nil && !call.effect:
-		return sendError(ctx, call, true, err)
+	case err != nil && !call.effect:
+		return sendError(ctx, call, true, err) // a whole answer may come yet
 	case err != nil:
 		return bodyError(call, resp.StatusCode, "the answer of the Run API was cut off", err)
 	case len(body) > maxBody:

@@ -164,6 +164,20 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// TestCutAnswers: what was only read can be read again; what had an effect had it.
+func TestCutAnswers(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		io.WriteString(w, `{"runId":`)
+	})
+	if _, err := c.GetRun(t.Context(), caller, testRun, true); client.KindOf(err) != client.Unavailable {
+		t.Errorf("got %v", err)
+	}
+	if _, err := c.CreateRun(t.Context(), caller, client.CreateRunRequest{}); client.KindOf(err) != client.OutcomeUnknown {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestLimits bounds what is read, after decompression too.
 func TestLimits(t *testing.T) {
 	var bomb bytes.Buffer

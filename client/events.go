@@ -63,6 +63,7 @@ type reader struct {
 	lastEventID string        // the newest id seen on any stream
 	retry       time.Duration // what the stream asked for, 0 when nothing
 	polled      bool          // the last connection could read the run itself
+	unreadable  bool          // the last answer was nothing that the contract allows, however often it was asked for
 	known       bool          // the run was read before
 	refusals    int           // how often in a row it was refused since refusedAt
 	refusedAt   time.Time
@@ -203,12 +204,15 @@ func (r *reader) poll(ctx context.Context) (over bool, err error) {
 const readTries = 3
 
 // read reads the run with its events. A stream waits meanwhile, and what it
-// says may be said once only, so a passing fault does not cost it.
+// says may be said once only, so a passing fault does not cost it. What is
+// wrong with an answer passes as well, until it did not.
 func (r *reader) read(ctx context.Context) (*Run, error) {
 	for try := 1; ; try++ {
 		run, err := r.client.GetRun(ctx, r.caller, r.runID, true)
 		kind := KindOf(err)
-		if err == nil || try == readTries || kind != Unavailable && kind != Timeout {
+		passing := kind == Unavailable || kind == Timeout || kind == Invalid && !r.unreadable
+		if try == readTries || !passing {
+			r.unreadable = kind == Invalid
 			return run, err
 		}
 		if !sleep(ctx, r.backoff(try)) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -36,6 +37,8 @@ type upstream struct {
 	noStored bool // stored events are never told
 	restart  int  // ids begin at 1 again after so many events, in the middle of a connection; 0 never
 	silent   int  // the stream says nothing more after so many events, and stays open; 0 never
+	whole    int  // of so many reads one is answered as it should be, the others as spoilt says; 0 all
+	spoilt   func(w http.ResponseWriter, answer []byte)
 
 	mu       sync.Mutex
 	happened int // events that have happened
@@ -100,7 +103,12 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		events = append(events, p)
 	}
-	json.NewEncoder(w).Encode(map[string]any{"runId": testRun, "status": u.status(max(u.happened, 1)), "events": events})
+	answer, _ := json.Marshal(map[string]any{"runId": testRun, "status": u.status(max(u.happened, 1)), "events": events})
+	if u.whole > 0 && u.reads%u.whole != 0 {
+		u.spoilt(w, answer)
+		return
+	}
+	w.Write(answer)
 }
 
 func (u *upstream) stream(w http.ResponseWriter, r *http.Request) {
@@ -202,8 +210,10 @@ func TestEventsUnderFaults(t *testing.T) {
 }
 
 func followAll(t *testing.T, u *upstream) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour) // of the bubble
+	defer cancel()
 	want, last := 1, int64(0)
-	for e, err := range newClient(t, u).Events(t.Context(), caller, testRun, 0) {
+	for e, err := range newClient(t, u).Events(ctx, caller, testRun, 0) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,6 +272,31 @@ func TestEventsWithoutStoredOnes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		followAll(t, &upstream{count: 50, cut: 7, replay: true, honour: true, noStored: true})
 	})
+}
+
+// TestSpoiltReads: what happens between two connections only the stored events
+// tell. They are asked for again when the answer breaks off or is a proxy's page,
+// and the stream is followed without them only where they are never readable.
+func TestSpoiltReads(t *testing.T) {
+	cut := func(w http.ResponseWriter, answer []byte) {
+		w.Write(answer[:len(answer)/2])
+		panic(http.ErrAbortHandler)
+	}
+	page := func(w http.ResponseWriter, _ []byte) { io.WriteString(w, "<html>") }
+	for name, u := range map[string]*upstream{
+		"cut, one in two":                 {whole: 2, spoilt: cut},
+		"cut, longer than a connection":   {whole: 5, spoilt: cut},
+		"a page, one in two":              {whole: 2, spoilt: page},
+		"a page, for ever, with a replay": {whole: 1 << 30, spoilt: page, replay: true, honour: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u.count, u.cut, u.unnumber = 50, 7, !u.honour
+			synctest.Test(t, func(t *testing.T) { followAll(t, u) })
+			if u.honour && u.reads > u.streams+2 {
+				t.Errorf("what is never readable was asked for %d times on %d connections", u.reads, u.streams)
+			}
+		})
+	}
 }
 
 // TestEventsMarkWhatNobodyCanTell leaves events out of the stream that the
