@@ -31,8 +31,11 @@ func (r *reader) place(ctx context.Context, e Event, rawID string) error {
 	if !numbered {
 		return r.next(e)
 	}
-	if !r.at.aligned {
-		r.at.align(&r.log, e, id)
+	if !r.at.aligned && !r.at.align(&r.log, e, id) {
+		// Nothing connects the id to a position, and the stream may have left
+		// out what came before.
+		e.ID = r.log.last + 1
+		return r.realign(ctx, e, id)
 	}
 	e.ID = id + r.at.offset
 	switch {
@@ -41,7 +44,7 @@ func (r *reader) place(ctx context.Context, e Event, rawID string) error {
 	case e.ID == r.log.last+1:
 		// The ids are not the cursors, so a hole in them may hide a repetition.
 		err := r.next(e)
-		r.at.offset = r.at.passed - id
+		r.at.set(r.at.passed - id)
 		return err
 	case e.ID <= r.log.last && r.log.repeats(e):
 		return r.repeat(e)
@@ -74,6 +77,7 @@ func (r *reader) pass(e Event) error {
 // repeat yields a repeated event again if it now says more than when it was given.
 func (r *reader) repeat(e Event) error {
 	r.at.passed = e.ID
+	r.log.ended = r.log.ended || e.Type == EventEnd // the stored one may have no name
 	if !r.log.enrich(e) {
 		return nil
 	}
@@ -85,28 +89,31 @@ func (r *reader) repeat(e Event) error {
 }
 
 // align sets the offset by the first event of a connection: where it repeats
-// a known one, that one's cursor tells; else the API's ids are cursors, or,
-// where positions are, go on from an earlier connection or from here.
-func (p *position) align(log *eventLog, e Event, id int64) {
-	p.aligned = true
+// a known one, that one's cursor tells; else it goes on from an earlier
+// connection, or the API's ids are cursors. It reports false where positions
+// are and none of that can be.
+func (p *position) align(log *eventLog, e Event, id int64) bool {
 	for _, offset := range []int64{0, p.offset} {
 		if e.ID = id + offset; e.ID <= log.last && log.repeats(e) {
-			p.offset = offset
-			return
+			return p.set(offset)
 		}
 	}
 	if cursor, ok := log.find(e, 0); ok {
-		p.offset = cursor - id
-		return
+		return p.set(cursor - id)
 	}
 	switch {
-	case !log.positions:
-		p.offset = 0
-	case !p.learnt || id+p.offset <= log.last:
-		// Nothing connects the id to a position; the stream was open before
-		// the stored events were read, so this is the next.
-		p.offset = log.last + 1 - id
+	case p.learnt && id+p.offset > log.last:
+		return p.set(p.offset)
+	case !log.positions, id == log.last+1:
+		return p.set(0)
 	}
+	return false
+}
+
+// set takes an offset for this connection's.
+func (p *position) set(offset int64) bool {
+	p.aligned, p.offset = true, offset
+	return true
 }
 
 // realign settles an event whose id leaves a hole or goes back with other
@@ -140,13 +147,13 @@ func (r *reader) realign(ctx context.Context, e Event, id int64) error {
 	} else {
 		e.ID = next
 	}
-	r.at.offset = e.ID - id
+	r.at.set(e.ID - id)
 	return r.pass(e)
 }
 
 // moved takes a repeated event's cursor for what its id means from here on.
 func (r *reader) moved(e Event, id, cursor int64) error {
-	r.at.offset = cursor - id
+	r.at.set(cursor - id)
 	e.ID = cursor
 	return r.repeat(e)
 }

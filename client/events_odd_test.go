@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -53,7 +54,9 @@ const endFrame = "id: 9\nevent: end\ndata: {\"runStatus\":\"SUCCESS\"}\n\n"
 // follow returns what is yielded, in short, and the error at the end.
 func follow(t *testing.T, o *odd, show func(client.Event) string) (got []string, err error) {
 	t.Helper()
-	for e, err := range newClient(t, o).Events(t.Context(), caller, testRun, 0) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour) // of the bubble
+	defer cancel()
+	for e, err := range newClient(t, o).Events(ctx, caller, testRun, 0) {
 		if err != nil {
 			return got, err
 		}
@@ -167,6 +170,53 @@ func TestLateHeaders(t *testing.T) {
 		})
 		if err != nil || first > 2*time.Second {
 			t.Errorf("the first event came after %v, %v", first, err)
+		}
+	})
+}
+
+// bare is a stored event without id and name.
+func bare(n int) string {
+	return fmt.Sprintf(`{"timestamp":"2026-01-01T00:00:%02dZ","runStatus":"RUNNING","step":{"text":"event %d"}}`, n, n)
+}
+
+// TestFirstEventBehindAHole: where positions are the cursors, the first event of
+// a stream may be the next position or a later one. The stored events tell; it
+// is the next only where they do not.
+func TestFirstEventBehindAHole(t *testing.T) {
+	two := bare(1) + "," + bare(2)
+	for name, tt := range map[string]struct{ stored, first, want string }{
+		"left out by the stream": {two + "," + bare(3) + "," + bare(4), frame(4, bare(4)), "[1 2 3 4"},
+		"numbered by connection": {two + "," + bare(3), frame(1, bare(3)), "[1 2 3"},
+		"not stored yet":         {two, frame(4, bare(4)), "[1 2 3"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o := &odd{stored: []string{two, tt.stored}, streams: []string{tt.first + endFrame}}
+			got, err := follow(t, o, func(e client.Event) string {
+				if e.Restarted || e.Type != client.EventEnd && e.Missing != 0 {
+					t.Errorf("%s: event %d: missing %d, restarted %t", name, e.ID, e.Missing, e.Restarted)
+				}
+				return fmt.Sprint(e.ID)
+			})
+			if err != nil || !strings.HasPrefix(fmt.Sprint(got), tt.want) || len(got) != strings.Count(tt.want, " ")+2 {
+				t.Errorf("%s: got %v, %v; want %s and the end", name, got, err, tt.want)
+			}
+		})
+	}
+}
+
+// TestEndIsRepeated: the end was read among stored events without names before
+// the stream told it. The stream stays open, and nothing waits for more.
+func TestEndIsRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const end = `{"timestamp":"2026-01-01T00:00:04Z","runStatus":"SUCCESS"}`
+		o := &odd{
+			stored:  []string{bare(1), bare(1) + "," + bare(2) + "," + bare(3) + "," + end},
+			streams: []string{frame(1, bare(1)) + frame(3, bare(3)) + "id: 4\nevent: end\ndata: " + end + "\n\n"},
+		}
+		start := time.Now()
+		got, err := follow(t, o, func(e client.Event) string { return fmt.Sprint(e.ID) })
+		if took := time.Since(start); err != nil || fmt.Sprint(got) != "[1 2 3 4]" || took > time.Second {
+			t.Errorf("got %v, %v after %v", got, err, took)
 		}
 	})
 }
