@@ -168,7 +168,7 @@ func (b *bench) approvalRun(ctx context.Context, tag string, r *rand.Rand) {
 	watching.Wait()
 	done()
 	impatient.Wait()
-	stored, err := b.near.read(ctx, runID)
+	stored, err := b.near.read(context.WithoutCancel(ctx), runID) // also where a watcher hung
 	if err != nil {
 		b.wrong("%s: the sandbox itself: %v", behaviour, err)
 		return

@@ -42,7 +42,7 @@ func (b *bench) longRun(ctx context.Context, i int, r *rand.Rand) {
 		follow(h)
 	}
 	wg.Wait()
-	stored, err := b.near.read(ctx, runID)
+	stored, err := b.near.read(context.WithoutCancel(ctx), runID) // also where a watcher hung
 	if err != nil {
 		b.wrong("%s: the sandbox itself: %v", behaviour, err)
 		return
@@ -217,7 +217,7 @@ func (b *bench) watch(ctx context.Context, runID string, cursor int64, h habit, 
 // passing reports whether an error may be gone when one asks again.
 func passing(err error) bool {
 	kind := client.KindOf(err)
-	return kind == client.Unavailable || kind == client.Timeout || kind == client.Invalid
+	return kind == client.Unavailable || kind == client.Timeout
 }
 
 // tally counts what watchers saw.
@@ -315,6 +315,7 @@ func (r remarks) String() string {
 }
 
 func (t *tally) add(o tally) {
+	t.stored += o.stored
 	t.watchers += o.watchers
 	t.seen += o.seen
 	t.lost += o.lost
