@@ -159,10 +159,12 @@ func firstName(values ...json.RawMessage) string {
 func decodeEvent(name string, payload []byte) Event {
 	e := Event{Type: name, Raw: payload}
 	_ = decodeLenient(payload, &e)
-	if e.Step == nil && name == EventStep {
+	if e.Step == nil && (name == EventStep || name == "") {
 		var flat Step
 		_ = decodeLenient(payload, &flat)
-		e.Step = &flat
+		if name == EventStep || flat.Approval != "" { // which only steps have
+			e.Step = &flat
+		}
 	}
 	if e.Type == "" {
 		e.Type = guessType(e)

@@ -18,6 +18,7 @@ type eventLog struct {
 	yielded   int    // how many were given
 	positions bool   // cursors are positions: the stored events have no ids
 	ended     bool   // the end event was among them
+	coarse    bool   // the stored events tell their times in whole seconds
 	restarted bool   // ids began anew; the next event says so
 	marks     []mark // the newest, in order
 	forgot    bool   // older ones are no longer among the marks
@@ -38,18 +39,19 @@ type mark struct {
 	said    detail
 }
 
-// facets returns the texts that tell events apart. The last one, the status,
-// may change while the event stays the same.
+// facets returns the texts that tell events apart. Stored events may lack their
+// type, so what they are about is said as well, always. The last one, the
+// status, may change while the event stays the same.
 func facets(e Event) [6]string {
-	f := [6]string{0: strings.ToLower(e.Type), 5: string(e.RunStatus)}
+	f := [6]string{0: strings.ToLower(e.Type), 4: "the run", 5: string(e.RunStatus)}
 	if e.Step != nil {
-		f[1], f[2] = e.Step.Text, e.Step.Reason
+		f[1], f[2], f[4] = e.Step.Text, e.Step.Reason, "a step"
 		if len(e.Step.ToolCalls) > 0 {
 			f[3] = e.Step.ToolCalls[0].ToolCallID
 		}
 	}
 	if e.Auth != nil {
-		f[4] = e.Auth.Status
+		f[4] = "authorisation " + e.Auth.Status
 	}
 	return f
 }
@@ -68,11 +70,17 @@ func detailOf(e Event) detail {
 	return d
 }
 
-func (l *eventLog) mark(e Event) mark {
-	m := mark{cursor: e.ID, said: detailOf(e)}
-	if t, err := time.Parse(time.RFC3339, e.Timestamp); err == nil {
-		m.at = t.UnixMilli()
+// millis returns an event's time in milliseconds, 0 where it does not say.
+func millis(e Event) int64 {
+	t, err := time.Parse(time.RFC3339, e.Timestamp)
+	if err != nil {
+		return 0
 	}
+	return t.UnixMilli()
+}
+
+func (l *eventLog) mark(e Event) mark {
+	m := mark{cursor: e.ID, at: millis(e), said: detailOf(e)}
 	for i, s := range facets(e) {
 		if s != "" {
 			m.content[i] = uint32(maphash.String(l.seed, s)) | 1
@@ -93,30 +101,30 @@ func (m mark) agree(o mark, n int) bool {
 
 // together reports whether two marks are of one moment, as exactly as it is
 // told: stored events may be told in whole seconds, rounded.
-func (m mark) together(o mark) bool {
-	whole := m.at%1000 == 0 || o.at%1000 == 0
+func (l *eventLog) together(m, o mark) bool {
+	whole := l.coarse && (m.at%1000 == 0 || o.at%1000 == 0)
 	return m.at == o.at || whole && max(m.at-o.at, o.at-m.at) <= 1000
 }
 
 // same reports whether two events under one id are the same. At the very same
 // time the status may have changed since.
-func (m mark) same(o mark) bool {
+func (l *eventLog) same(m, o mark) bool {
 	switch {
 	case m.at == 0 || o.at == 0:
 		return m.agree(o, len(m.content))
 	case m.at == o.at:
 		return m.agree(o, len(m.content)-1)
 	}
-	return m.together(o) && m.agree(o, len(m.content))
+	return l.together(m, o) && m.agree(o, len(m.content))
 }
 
-// twin reports whether two events under different ids are the same: at the
+// twins reports whether two events under different ids are the same: at the
 // same time, with nothing that differs.
-func (m mark) twin(o mark) bool {
+func (l *eventLog) twins(m, o mark) bool {
 	if m.at == 0 || o.at == 0 {
 		return m.at == o.at && m.content == o.content
 	}
-	return m.together(o) && m.agree(o, len(m.content))
+	return l.together(m, o) && m.agree(o, len(m.content))
 }
 
 // add records a new event.
@@ -148,7 +156,7 @@ func (l *eventLog) at(cursor int64) (int, bool) {
 // was given; true as well where too little is remembered to tell.
 func (l *eventLog) repeats(e Event) bool {
 	i, ok := l.at(e.ID)
-	return !ok || l.marks[i].same(l.mark(e))
+	return !ok || l.same(l.marks[i], l.mark(e))
 }
 
 // find returns the cursor of the oldest remembered event after the given
@@ -157,7 +165,7 @@ func (l *eventLog) find(e Event, after int64) (int64, bool) {
 	m := l.mark(e)
 	from, _ := l.at(after + 1)
 	for _, known := range l.marks[from:] {
-		if known.twin(m) {
+		if l.twins(known, m) {
 			return known.cursor, true
 		}
 	}
@@ -188,6 +196,7 @@ func (l *eventLog) enrich(e Event) bool {
 // of a run whose ids have holes), and take the stored ids; or ids began anew.
 func (l *eventLog) settle(run *Run) {
 	l.positions = run.positions
+	l.coarse = !slices.ContainsFunc(run.Events, func(e Event) bool { return millis(e)%1000 != 0 })
 	for _, e := range run.Events {
 		if e.ID > l.last || l.repeats(e) {
 			continue
@@ -195,7 +204,7 @@ func (l *eventLog) settle(run *Run) {
 		if _, given := l.find(e, 0); given {
 			l.renumber(run.Events)
 		} else {
-			*l = eventLog{yielded: l.yielded, positions: l.positions, seed: l.seed, restarted: true}
+			*l = eventLog{yielded: l.yielded, positions: l.positions, coarse: l.coarse, seed: l.seed, restarted: true}
 		}
 		return
 	}

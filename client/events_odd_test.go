@@ -204,6 +204,34 @@ func TestFirstEventBehindAHole(t *testing.T) {
 	}
 }
 
+// TestOneMoment: events of one moment are told apart where the stored ones say
+// neither id nor name, and known again where they are told in whole seconds.
+func TestOneMoment(t *testing.T) {
+	const start = `{"timestamp":"2026-01-01T00:00:01.000Z","runStatus":"RUNNING"}`
+	at := func(ms int, text string) string {
+		return fmt.Sprintf(`{"timestamp":"2026-01-01T00:00:%02d.%03dZ","runStatus":"RUNNING","step":{"text":%q,"approval":"NOT_REQUIRED"}}`, ms/1000, ms%1000, text)
+	}
+	event := func(name, payload string) string { return "event: " + name + "\ndata: " + payload + "\n\n" }
+	flat := `{"timestamp":"2026-01-01T00:00:01.000Z","runStatus":"RUNNING","text":"a","approval":"NOT_REQUIRED"}`
+	for name, tt := range map[string]struct {
+		stored, stream string
+		want           int // events and the end
+	}{
+		"a step at the time of the start": {start, event("step", at(1000, "a")), 3},
+		"an action within the second":     {start + "," + at(1500, "a"), event("action", strings.ReplaceAll(start, ":01", ":02")), 4},
+		"whole seconds":                   {start + "," + at(2000, "a"), event("start", start) + event("step", at(1600, "a")), 3},
+		"a flat step":                     {start + "," + flat, event("start", start) + event("step", at(1000, "a")), 3},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o := &odd{stored: []string{tt.stored}, streams: []string{tt.stream + event("end", `{"runStatus":"SUCCESS"}`)}}
+			got, err := follow(t, o, func(e client.Event) string { return fmt.Sprint(e.ID, e.Type) })
+			if err != nil || len(got) != tt.want {
+				t.Errorf("%s: got %v, %v; want %d", name, got, err, tt.want)
+			}
+		})
+	}
+}
+
 // TestEndIsRepeated: the end was read among stored events without names before
 // the stream told it. The stream stays open, and nothing waits for more.
 func TestEndIsRepeated(t *testing.T) {
@@ -219,6 +247,31 @@ func TestEndIsRepeated(t *testing.T) {
 			t.Errorf("got %v, %v after %v", got, err, took)
 		}
 	})
+}
+
+// TestSpoiltReads: what happens between two connections only the stored events
+// tell. They are asked for again when the answer breaks off or is a proxy's page,
+// and the stream is followed without them only where they are never readable.
+func TestSpoiltReads(t *testing.T) {
+	cut := func(w http.ResponseWriter, answer []byte) {
+		w.Write(answer[:len(answer)/2])
+		panic(http.ErrAbortHandler)
+	}
+	page := func(w http.ResponseWriter, _ []byte) { io.WriteString(w, "<html>") }
+	for name, u := range map[string]*upstream{
+		"cut, one in two":                 {whole: 2, spoilt: cut},
+		"cut, longer than a connection":   {whole: 5, spoilt: cut},
+		"a page, one in two":              {whole: 2, spoilt: page},
+		"a page, for ever, with a replay": {whole: 1 << 30, spoilt: page, replay: true, honour: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u.count, u.cut, u.unnumber = 50, 7, !u.honour
+			synctest.Test(t, func(t *testing.T) { followAll(t, u) })
+			if u.honour && u.reads > u.streams+2 {
+				t.Errorf("what is never readable was asked for %d times on %d connections", u.reads, u.streams)
+			}
+		})
+	}
 }
 
 // TestLongRuns follows more events than a connection brings, whose stored ids

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -272,31 +271,6 @@ func TestEventsWithoutStoredOnes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		followAll(t, &upstream{count: 50, cut: 7, replay: true, honour: true, noStored: true})
 	})
-}
-
-// TestSpoiltReads: what happens between two connections only the stored events
-// tell. They are asked for again when the answer breaks off or is a proxy's page,
-// and the stream is followed without them only where they are never readable.
-func TestSpoiltReads(t *testing.T) {
-	cut := func(w http.ResponseWriter, answer []byte) {
-		w.Write(answer[:len(answer)/2])
-		panic(http.ErrAbortHandler)
-	}
-	page := func(w http.ResponseWriter, _ []byte) { io.WriteString(w, "<html>") }
-	for name, u := range map[string]*upstream{
-		"cut, one in two":                 {whole: 2, spoilt: cut},
-		"cut, longer than a connection":   {whole: 5, spoilt: cut},
-		"a page, one in two":              {whole: 2, spoilt: page},
-		"a page, for ever, with a replay": {whole: 1 << 30, spoilt: page, replay: true, honour: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			u.count, u.cut, u.unnumber = 50, 7, !u.honour
-			synctest.Test(t, func(t *testing.T) { followAll(t, u) })
-			if u.honour && u.reads > u.streams+2 {
-				t.Errorf("what is never readable was asked for %d times on %d connections", u.reads, u.streams)
-			}
-		})
-	}
 }
 
 // TestEventsMarkWhatNobodyCanTell leaves events out of the stream that the
