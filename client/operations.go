@@ -132,7 +132,7 @@ func (p *RunPage) decode(data []byte) error {
 		return nil
 	}
 	var wrapped struct {
-		Runs       *[]Run `json:"runs"`
+		Runs       json.RawMessage `json:"runs"`
 		Pagination struct {
 			Total      *int `json:"total"`
 			TotalItems *int `json:"totalItems"`
@@ -141,10 +141,9 @@ func (p *RunPage) decode(data []byte) error {
 	if err := decodeLenient(data, &wrapped); err != nil {
 		return err
 	}
-	if wrapped.Runs == nil {
+	if json.Unmarshal(wrapped.Runs, &p.Runs) != nil || p.Runs == nil {
 		return errors.New("neither an array of runs nor an object with runs")
 	}
-	p.Runs = *wrapped.Runs
 	for _, total := range []*int{wrapped.Pagination.Total, wrapped.Pagination.TotalItems} {
 		if total != nil {
 			p.Total = *total
