@@ -118,7 +118,15 @@ func (f *final) Read(p []byte) (int, error) {
 	return n, f.err
 }
 
-// stalled reads nothing for 100 times, the most the decoder bears, between two records.
+// The most reads of nothing that are borne in a row.
+func TestBearsReadsOfNothing(t *testing.T) {
+	d := sse.NewDecoder(&stalled{before: "data: 1\n\n", after: "data: 2\n\n", reads: 2}, noLimit)
+	if f, err := d.Next(); err != nil || string(f.Data) != "2" {
+		t.Errorf("after 99 reads of nothing: got %s, %v", showFrame(f), err)
+	}
+}
+
+// stalled reads nothing for 100 times, one more than the decoder bears, between two records.
 type stalled struct {
 	before, after string
 	reads         int

@@ -163,21 +163,23 @@ func (r *repeat) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// After one large record a quiet stream holds little.
+// After one large record a quiet stream holds little, and so it does inside one that is too large.
 func TestLetsGoOfLargeBuffers(t *testing.T) {
 	const size = 8 << 20
-	large := io.MultiReader(strings.NewReader("data: "), io.LimitReader(&repeat{block: bytes.Repeat([]byte("x"), 4<<10)}, size))
-	d := sse.NewDecoder(io.MultiReader(large, strings.NewReader("\n\ndata: ok\n\n")), 2*size)
-	if f, err := d.Next(); err != nil || len(f.Data) != size {
-		t.Fatalf("got %d bytes, %v", len(f.Data), err)
-	}
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&m)
-	if m.HeapAlloc > size {
-		t.Errorf("%d bytes in use, want less than the large record's %d", m.HeapAlloc, size)
-	}
-	if f, err := d.Next(); err != nil || string(f.Data) != "ok" {
-		t.Fatalf("got %s, %v", showFrame(f), err)
+	for _, limit := range []int{size, 2 * size} {
+		large := io.MultiReader(strings.NewReader("data: "), io.LimitReader(&repeat{block: bytes.Repeat([]byte("x"), 4<<10)}, size))
+		d := sse.NewDecoder(io.MultiReader(large, strings.NewReader("\n\ndata: ok\n\n")), limit)
+		if f, err := d.Next(); len(f.Data) != size && err == nil {
+			t.Fatalf("limit %d: got %d bytes", limit, len(f.Data))
+		}
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		if m.HeapAlloc > size {
+			t.Errorf("limit %d: %d bytes in use, want less than the large record's %d", limit, m.HeapAlloc, size)
+		}
+		if f, err := d.Next(); err != nil || string(f.Data) != "ok" {
+			t.Fatalf("limit %d: got %s, %v", limit, showFrame(f), err)
+		}
 	}
 }

@@ -65,7 +65,7 @@ func (l *lines) next() (part []byte, ended bool, err error) {
 // there does it read on while it has bytes: one or two bytes of a mark don't say yet whether they are one.
 func (l *lines) fill() error {
 	for l.pos == l.end || !l.started {
-		if !l.started && l.end > 0 && !l.halfMark() {
+		if !l.started && !l.halfMark() {
 			l.started = true
 			if bytes.HasPrefix(l.buf[:l.end], []byte(byteOrderMark)) {
 				l.pos = len(byteOrderMark)
@@ -79,7 +79,7 @@ func (l *lines) fill() error {
 	return nil
 }
 
-// halfMark says that all there is may be the beginning of a byte order mark.
+// halfMark says that all there is, nothing included, may be the beginning of a byte order mark.
 func (l *lines) halfMark() bool {
 	return l.end < len(byteOrderMark) && string(l.buf[:l.end]) == byteOrderMark[:l.end]
 }
