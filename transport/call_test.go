@@ -152,3 +152,41 @@ func TestACallNeedsOnlyASink(t *testing.T) {
 		t.Fatal("a call stayed in flight")
 	}
 }
+
+// hasty is a client that answers what it is asked and is gone before the
+// server is back from asking.
+type hasty struct {
+	recorded
+	peer  *peer
+	leave func()
+}
+
+func (h *hasty) ask([]byte) error {
+	m, _ := parse([]byte(`{"jsonrpc":"2.0","id":"server-1","result":{"action":"accept"}}`))
+	h.peer.deliver(m)
+	h.leave()
+	return nil
+}
+
+// TestAnswerBeforeLeaving counts, however the client left.
+func TestAnswerBeforeLeaving(t *testing.T) {
+	for name, leave := range map[string]func(*peer){
+		"end of input": (*peer).leave,
+		"session over": func(p *peer) { p.end(ErrClientGone) },
+		"cancelled":    func(p *peer) { p.cancel(&message{params: []byte(`{"requestId":1}`)}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 50 { // the order of what has happened already is random
+				f := newFixture()
+				p := newPeer(Options{ElicitationTimeout: patience}, nil)
+				p.client.SetClientCapabilities(mcp.ClientCapabilities{Elicitation: &mcp.ElicitationCapability{}})
+				d := dispatcher{runner: runner{srv: f.srv, log: slog.New(slog.DiscardHandler)}, peer: p, enter: slots(1), calls: new(sync.WaitGroup)}
+				d.data(t.Context(), []byte(toolCall("1", "ask", "")), &hasty{peer: p, leave: func() { leave(p) }})
+				d.calls.Wait()
+				if got := receive(t, f.asked); got != "accept" {
+					t.Fatalf("the answer counted as %s", got)
+				}
+			}
+		})
+	}
+}

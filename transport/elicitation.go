@@ -34,16 +34,27 @@ func (c *call) request(ctx context.Context, method mcp.MCPMethod, params any) *m
 	id, reply := c.peer.ask()
 	defer c.peer.forget(id)
 	line, err := outgoing(id, string(method), params)
-	if err != nil || !c.put(ctx, line) {
+	if err != nil {
 		return nil
 	}
+	if c.put(ctx, line) {
+		select {
+		case m := <-reply:
+			return m
+		case <-ctx.Done():
+		case <-c.peer.gone:
+		case <-c.over:
+		}
+	}
+	// A response that came is heard, even if the client left right after it: a
+	// person may have decided.
 	select {
 	case m := <-reply:
 		return m
-	case <-ctx.Done():
+	default:
+	}
+	if ctx.Err() != nil {
 		c.withdraw(ctx, id)
-	case <-c.peer.gone:
-	case <-c.over:
 	}
 	return nil
 }
