@@ -9,15 +9,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -35,8 +32,6 @@ const (
 	maxBody = 16 << 20
 	// maxErrorBody bounds what is read of an error answer.
 	maxErrorBody = 64 << 10
-	// headerTimeout bounds the wait for the headers of any answer, streams included.
-	headerTimeout = 25 * time.Second
 )
 
 // Key is an API key. It prints as a placeholder.
@@ -83,7 +78,8 @@ func CallerFrom(ctx context.Context) Caller {
 type Options struct {
 	URL       string // the API's base address; https, or http on loopback
 	UserAgent string
-	// Transport replaces the network, for tests. Approvals use it too.
+	// Transport replaces the network, for tests. What it does not tell
+	// [net/http/httptrace] of a connection counts as never sent.
 	Transport http.RoundTripper
 }
 
@@ -92,9 +88,9 @@ type Client struct {
 	base      *url.URL
 	userAgent string
 	calls     *http.Client
-	// approvals sends approval tokens: without keep-alives, because net/http
-	// repeats a GET whose reused connection breaks, and a token is sent once.
-	approvals *http.Client
+	once      *http.Client // for what must arrive at most once, see [newTransport]
+	policy    policy
+	standings *standings
 }
 
 // New returns a Client, or an error that says what is wrong with the address.
@@ -103,55 +99,21 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	calls, approvals := o.Transport, o.Transport
+	calls, once := o.Transport, o.Transport
 	if o.Transport == nil {
-		calls, approvals = newTransport(false), newTransport(true)
+		calls, once = newTransport(false), newTransport(true)
 	}
-	return &Client{base: base, userAgent: o.UserAgent, calls: newHTTPClient(calls), approvals: newHTTPClient(approvals)}, nil
+	p := standardPolicy()
+	return &Client{
+		base: base, userAgent: o.UserAgent, calls: newHTTPClient(calls), once: newHTTPClient(once),
+		policy: p, standings: newStandings(p.newStanding),
+	}, nil
 }
 
 // Close releases idle connections.
 func (c *Client) Close() {
 	c.calls.CloseIdleConnections()
-	c.approvals.CloseIdleConnections()
-}
-
-func newTransport(once bool) *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.ResponseHeaderTimeout = headerTimeout
-	t.MaxIdleConnsPerHost = 64
-	t.MaxResponseHeaderBytes = 64 << 10
-	if once {
-		t.DisableKeepAlives = true
-		t.Protocols = new(http.Protocols)
-		t.Protocols.SetHTTP1(true)
-	}
-	return t
-}
-
-func newHTTPClient(rt http.RoundTripper) *http.Client {
-	// A redirect would carry the key to another origin or turn a POST into a GET.
-	refuse := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &http.Client{Transport: rt, CheckRedirect: refuse}
-}
-
-func parseBase(raw string) (*url.URL, error) {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil || u.Host == "":
-		return nil, errors.New("the API address is not a URL like " + DefaultURL)
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return nil, errors.New("the API address must not hold a user, a query or a fragment")
-	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
-		return u, nil
-	default:
-		return nil, errors.New("the API address must be https (http is for loopback only), or the key would travel in the clear")
-	}
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	c.once.CloseIdleConnections()
 }
 
 // request is one call as the pipeline needs it.
@@ -162,7 +124,7 @@ type request struct {
 	query  url.Values
 	body   any
 	runID  string // the run it concerns, "" when none
-	effect bool   // sent at most once: a doubtful outcome is OutcomeUnknown
+	repeat repeat
 	// secrets are this request's own; the API's message is scrubbed of them.
 	secrets []string
 	// mute drops the API's message: where pass-through data was sent, any of
@@ -172,6 +134,10 @@ type request struct {
 	lastEventID string // where a stream goes on, "" from the start
 }
 
+// effect reports whether the request changes something: then a doubtful
+// outcome is OutcomeUnknown.
+func (r request) effect() bool { return r.repeat != repeatRead }
+
 func (r request) subject() string {
 	if r.runID != "" {
 		return "run"
@@ -179,17 +145,32 @@ func (r request) subject() string {
 	return "resource"
 }
 
-// do sends the request and hands the body of a 2xx answer to decode.
-// The body is at most maxBody long.
+// do sends the request, again where the policy allows, and hands the body of a
+// 2xx answer to decode. The body is at most maxBody long.
 func (c *Client) do(ctx context.Context, hc *http.Client, caller Caller, call request, decode func([]byte) error) error {
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, callTimeout)
-		defer cancel()
+	ctx, cancel := withDeadline(ctx)
+	defer cancel()
+	return c.policy.run(ctx, c.standings.get(caller.Key), call, func() *Error {
+		return c.try(ctx, hc, caller, call, decode)
+	})
+}
+
+// withDeadline gives a call the deadline that its caller did not set. All its
+// tries share it.
+func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
 	}
-	resp, err := c.send(ctx, hc, caller, call)
-	if err != nil {
-		return err
+	return context.WithTimeout(ctx, callTimeout)
+}
+
+// try is do with a single try.
+func (c *Client) try(ctx context.Context, hc *http.Client, caller Caller, call request, decode func([]byte) error) *Error {
+	ctx, cancel := withDeadline(ctx)
+	defer cancel()
+	resp, failed := c.send(ctx, hc, caller, call)
+	if failed != nil {
+		return failed
 	}
 	defer resp.Body.Close()
 	if decode == nil {
@@ -197,10 +178,12 @@ func (c *Client) do(ctx context.Context, hc *http.Client, caller Caller, call re
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	switch {
-	case err != nil && !call.effect:
+	case err != nil && !call.effect():
 		return sendError(ctx, call, true, err) // a whole answer may come yet
 	case err != nil:
-		return bodyError(call, resp.StatusCode, "the answer of the Run API was cut off", err)
+		cut := bodyError(call, resp.StatusCode, "the answer of the Run API was cut off", err)
+		cut.fault = true
+		return cut
 	case len(body) > maxBody:
 		return bodyError(call, resp.StatusCode, fmt.Sprintf("the answer of the Run API is larger than %d MiB", maxBody>>20), nil)
 	}
@@ -210,18 +193,19 @@ func (c *Client) do(ctx context.Context, hc *http.Client, caller Caller, call re
 	return nil
 }
 
-// send sends the request and returns the answer when its status is 2xx.
+// send sends the request once and returns the answer when its status is 2xx.
 // The caller closes its body.
-func (c *Client) send(ctx context.Context, hc *http.Client, caller Caller, call request) (*http.Response, error) {
-	// Whether anything may have left this machine: net/http hands over a
-	// connection before it writes to it.
-	var left atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { left.Store(true) }})
-	req, err := c.build(ctx, caller, call)
-	if err != nil {
-		return nil, err
+func (c *Client) send(ctx context.Context, hc *http.Client, caller Caller, call request) (*http.Response, *Error) {
+	req, failed := c.build(ctx, caller, call)
+	if failed != nil {
+		return nil, failed
 	}
-	resp, err := hc.Do(req)
+	// Whether anything may have left this machine. Without a connection
+	// nothing has. With one the first byte may be under way at any moment, and
+	// over HTTP/2 even after Do returned; so having one counts.
+	var left atomic.Bool
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { left.Store(true) }}
+	resp, err := hc.Do(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
 		return nil, sendError(ctx, call, left.Load(), err)
 	}
@@ -237,8 +221,8 @@ func (c *Client) send(ctx context.Context, hc *http.Client, caller Caller, call 
 	return nil, statusError(call, resp.StatusCode, message, retryAfter(resp.Header.Get("Retry-After"), time.Now()))
 }
 
-func (c *Client) build(ctx context.Context, caller Caller, call request) (*http.Request, error) {
-	invalid := func(message string) error {
+func (c *Client) build(ctx context.Context, caller Caller, call request) (*http.Request, *Error) {
+	invalid := func(message string) *Error {
 		return &Error{Kind: InvalidArgument, Op: call.op, Message: message}
 	}
 	if caller.Key == "" {
@@ -283,46 +267,4 @@ func (c *Client) build(ctx context.Context, caller Caller, call request) (*http.
 // IsRunID reports whether s has the form of a run's id: a UUID of 36 characters.
 func IsRunID(s string) bool {
 	return len(s) == 36 && uuid.Validate(s) == nil
-}
-
-// ownMessage is the API's error body: a message, or several.
-type ownMessage struct {
-	Message json.RawMessage `json:"message"`
-}
-
-// apiMessage returns what the API says in an error body, as one line of at
-// most 300 bytes without the secrets; "" where it says nothing readable.
-func apiMessage(body []byte, secrets []string) string {
-	var own ownMessage
-	if json.Unmarshal(body, &own) != nil {
-		return ""
-	}
-	var one string
-	var many []string
-	if json.Unmarshal(own.Message, &one) != nil && json.Unmarshal(own.Message, &many) == nil {
-		one = strings.Join(many, "; ")
-	}
-	for _, s := range secrets {
-		if len(s) < 4 {
-			continue
-		}
-		one = strings.ReplaceAll(one, s, "[removed]")
-		one = strings.ReplaceAll(one, url.QueryEscape(s), "[removed]")
-	}
-	one = strings.Join(strings.Fields(one), " ")
-	if len(one) > 300 {
-		one = strings.ToValidUTF8(one[:297], "") + "…"
-	}
-	return one
-}
-
-// retryAfter reads a Retry-After header: seconds or an HTTP date.
-func retryAfter(header string, now time.Time) time.Duration {
-	if seconds, err := time.ParseDuration(header + "s"); err == nil && seconds > 0 && !strings.ContainsAny(header, ".+-hmsnµ") {
-		return seconds
-	}
-	if at, err := http.ParseTime(header); err == nil && at.After(now) {
-		return at.Sub(now)
-	}
-	return 0
 }

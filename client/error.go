@@ -2,8 +2,13 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -29,6 +34,11 @@ const (
 	Canceled       Kind = "canceled"
 )
 
+// Kinds returns all kinds of failure.
+func Kinds() []Kind {
+	return []Kind{InvalidArgument, Unauthorized, NotFound, Conflict, RateLimited, Unavailable, Invalid, Timeout, OutcomeUnknown, Canceled}
+}
+
 // Error is a failed operation. Its text is safe to show and to log: it holds
 // neither the key, a token, a query nor a raw body.
 type Error struct {
@@ -36,7 +46,8 @@ type Error struct {
 	Op         string        // the operation, by its tool's name: "get_run"
 	Status     int           // HTTP status, 0 when no answer came
 	Message    string        // the API's own words (cleaned, at most 300 bytes) or ours
-	RetryAfter time.Duration // how long the API asks to wait, 0 when it does not say
+	RetryAfter time.Duration // how long to wait, as the API asks or the breaker; 0 when nobody says
+	fault      bool          // the API was not reached, did not answer in time or whole, or with 5xx
 	cause      error         // for errors.Is; never shown, for it may quote a URL
 }
 
@@ -47,6 +58,32 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause, so that errors.Is finds context errors.
 func (e *Error) Unwrap() error { return e.cause }
+
+// verdict returns what the error, nil for none, tells of the API's health.
+func (e *Error) verdict() verdict {
+	switch {
+	case e == nil:
+		return healthy
+	case e.fault:
+		return failing
+	case e.Status > 0:
+		return healthy
+	default:
+		return noVerdict
+	}
+}
+
+// afterDoubt returns the error as that of a call of which, if doubt, an
+// earlier try may have taken effect.
+func (e *Error) afterDoubt(doubt bool) *Error {
+	if !doubt || e.Kind == OutcomeUnknown {
+		return e
+	}
+	unknown := *e
+	unknown.Kind = OutcomeUnknown
+	unknown.Message = "an earlier try may have taken effect; after it: " + e.Message
+	return &unknown
+}
 
 // KindOf returns the kind of err, "" when it is not an [Error].
 func KindOf(err error) Kind {
@@ -63,7 +100,7 @@ func statusError(call request, status int, message string, retryAfter time.Durat
 	if message == "" {
 		message = own
 	}
-	return &Error{Kind: kind, Op: call.op, Status: status, Message: message, RetryAfter: retryAfter}
+	return &Error{Kind: kind, Op: call.op, Status: status, Message: message, RetryAfter: retryAfter, fault: status >= 500}
 }
 
 func kindOfStatus(call request, status int) (Kind, string) {
@@ -80,7 +117,7 @@ func kindOfStatus(call request, status int) (Kind, string) {
 	case status == 429:
 		return RateLimited, "the Run API asks to slow down"
 	case status == 408, status == 425, status >= 500:
-		if call.effect {
+		if call.effect() {
 			return OutcomeUnknown, fmt.Sprintf("the Run API answered %d; whether the request took effect is unknown", status)
 		}
 		return Unavailable, fmt.Sprintf("the Run API answered %d", status)
@@ -94,12 +131,16 @@ func kindOfStatus(call request, status int) (Kind, string) {
 // sendError is the error of a request that got no answer. left says whether
 // any of it may have left this machine.
 func sendError(ctx context.Context, call request, left bool, err error) *Error {
-	e := &Error{Kind: Unavailable, Op: call.op, Message: "the Run API could not be reached", cause: err}
+	e := &Error{Kind: Unavailable, Op: call.op, Message: "the Run API could not be reached", cause: err, fault: true}
+	late := errors.Is(context.Cause(ctx), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
+	if ctx.Err() != nil && !late {
+		e.fault = false // the caller went away
+	}
 	switch {
-	case call.effect && left:
+	case call.effect() && left:
 		e.Kind = OutcomeUnknown
 		e.Message = "the connection broke after the request was sent; whether it took effect is unknown"
-	case errors.Is(context.Cause(ctx), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded):
+	case late:
 		e.Kind = Timeout
 		e.Message = "the Run API did not answer in time"
 	case ctx.Err() != nil:
@@ -112,9 +153,53 @@ func sendError(ctx context.Context, call request, left bool, err error) *Error {
 // bodyError is the error of an answer whose body does not hold what it should.
 func bodyError(call request, status int, what string, cause error) *Error {
 	e := &Error{Kind: Invalid, Op: call.op, Status: status, Message: what, cause: cause}
-	if call.effect {
+	if call.effect() {
 		e.Kind = OutcomeUnknown
 		e.Message = what + "; the request probably took effect"
 	}
 	return e
+}
+
+// ownMessage is the API's error body: a message, or several.
+type ownMessage struct {
+	Message json.RawMessage `json:"message"`
+}
+
+// apiMessage returns what the API says in an error body, as one line of at
+// most 300 bytes without the secrets; "" where it says nothing readable.
+func apiMessage(body []byte, secrets []string) string {
+	var own ownMessage
+	if json.Unmarshal(body, &own) != nil {
+		return ""
+	}
+	var one string
+	var many []string
+	if json.Unmarshal(own.Message, &one) != nil && json.Unmarshal(own.Message, &many) == nil {
+		one = strings.Join(many, "; ")
+	}
+	for _, s := range secrets {
+		if len(s) < 4 {
+			continue
+		}
+		one = strings.ReplaceAll(one, s, "[removed]")
+		one = strings.ReplaceAll(one, url.QueryEscape(s), "[removed]")
+	}
+	one = strings.Join(strings.Fields(one), " ")
+	if len(one) > 300 {
+		one = strings.ToValidUTF8(one[:297], "") + "…"
+	}
+	return one
+}
+
+// retryAfter reads a Retry-After header: seconds, of which 2^31 and more count
+// as that many, or an HTTP date.
+func retryAfter(header string, now time.Time) time.Duration {
+	seconds, err := strconv.ParseUint(header, 10, 31)
+	if err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(header); err == nil && at.After(now) {
+		return at.Sub(now)
+	}
+	return 0
 }

@@ -208,7 +208,7 @@ const readTries = 3
 // wrong with an answer passes as well, until it did not.
 func (r *reader) read(ctx context.Context) (*Run, error) {
 	for try := 1; ; try++ {
-		run, err := r.client.GetRun(ctx, r.caller, r.runID, true)
+		run, err := r.client.readRun(ctx, r.caller, r.runID)
 		kind := KindOf(err)
 		passing := kind == Unavailable || kind == Timeout || kind == Invalid && !r.unreadable
 		if try == readTries || !passing {

@@ -31,13 +31,14 @@ func (r CreateRunRequest) secrets() []string {
 	return secrets
 }
 
-// CreateRun starts a run. It is sent once: where the outcome is doubtful the
-// error's kind is OutcomeUnknown, and the run may exist.
+// CreateRun starts a run. It is sent again only where it provably did not
+// arrive or was refused with 429: where the outcome is doubtful the error's
+// kind is OutcomeUnknown, and the run may exist.
 func (c *Client) CreateRun(ctx context.Context, caller Caller, body CreateRunRequest) (*Run, error) {
 	var run Run
-	err := c.do(ctx, c.calls, caller, request{
+	err := c.do(ctx, c.once, caller, request{
 		op: "create_run", method: http.MethodPost, path: []string{"v1", "runs"}, body: body,
-		effect: true, secrets: body.secrets(), mute: len(body.PassThrough) > 0,
+		repeat: repeatUnsent, secrets: body.secrets(), mute: len(body.PassThrough) > 0,
 	}, func(data []byte) error { return decodeRun(data, &run) })
 	if err != nil {
 		return nil, err
@@ -47,12 +48,32 @@ func (c *Client) CreateRun(ctx context.Context, caller Caller, body CreateRunReq
 
 // GetRun reads a run, with its events when includeEvents.
 func (c *Client) GetRun(ctx context.Context, caller Caller, runID string, includeEvents bool) (*Run, error) {
+	return getRun(runID, includeEvents, func(call request, decode func([]byte) error) error {
+		return c.do(ctx, c.calls, caller, call, decode)
+	})
+}
+
+// readRun is GetRun with its events for the event reader, which paces itself:
+// one try, out of neither budget nor breaker's reach, or what watches a run in
+// the background would use up what somebody's calls may cost. The breaker is
+// told where the API serves again.
+func (c *Client) readRun(ctx context.Context, caller Caller, runID string) (*Run, error) {
+	return getRun(runID, true, func(call request, decode func([]byte) error) error {
+		if err := c.try(ctx, c.calls, caller, call, decode); err != nil {
+			return err
+		}
+		c.standings.get(caller.Key).breaker.settle(healthy, false)
+		return nil
+	})
+}
+
+func getRun(runID string, includeEvents bool, send func(request, func([]byte) error) error) (*Run, error) {
 	var query url.Values
 	if includeEvents {
 		query = url.Values{"includeEvents": {"true"}}
 	}
 	var run Run
-	err := c.do(ctx, c.calls, caller, request{
+	err := send(request{
 		op: "get_run", method: http.MethodGet, path: []string{"v1", "runs", runID}, query: query, runID: runID,
 	}, func(data []byte) error { return decodeRun(data, &run) })
 	if err != nil {
@@ -61,20 +82,21 @@ func (c *Client) GetRun(ctx context.Context, caller Caller, runID string, includ
 	return &run, nil
 }
 
-// AbortRun stops a run. After a doubtful outcome (kind OutcomeUnknown) the run
-// tells whether it did.
+// AbortRun stops a run. It is sent again like a read. After a doubtful outcome
+// (kind OutcomeUnknown, also where a later try is refused) the run tells
+// whether it did.
 func (c *Client) AbortRun(ctx context.Context, caller Caller, runID string) error {
 	return c.do(ctx, c.calls, caller, request{
-		op: "abort_run", method: http.MethodDelete, path: []string{"v1", "runs", runID}, runID: runID, effect: true,
+		op: "abort_run", method: http.MethodDelete, path: []string{"v1", "runs", runID}, runID: runID, repeat: repeatEffect,
 	}, nil)
 }
 
 // Approve sends the one-time token of an approve or deny link: which link it
 // is from is the decision. It is sent once, on a connection of its own.
 func (c *Client) Approve(ctx context.Context, caller Caller, token string) error {
-	return c.do(ctx, c.approvals, caller, request{
+	return c.do(ctx, c.once, caller, request{
 		op: "approve", method: http.MethodGet, path: []string{"v1", "runs", "approval"},
-		query: url.Values{"token": {token}}, effect: true, secrets: []string{token},
+		query: url.Values{"token": {token}}, repeat: repeatNever, secrets: []string{token},
 	}, nil)
 }
 

@@ -38,10 +38,10 @@ func (c *Client) openStream(ctx context.Context, caller Caller, runID, lastEvent
 		op: "stream", method: http.MethodGet, path: []string{"v1", "runs", runID, "sse"}, runID: runID,
 		query: url.Values{"includeToolCalls": {"true"}}, accept: "text/event-stream", lastEventID: lastEventID,
 	}
-	resp, err := c.send(ctx, c.calls, caller, call)
-	if err != nil {
+	resp, failed := c.send(ctx, c.calls, caller, call)
+	if failed != nil {
 		cancel(nil)
-		return nil, err
+		return nil, failed
 	}
 	shut := func() {
 		cancel(nil)

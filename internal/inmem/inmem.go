@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
 )
 
@@ -30,6 +31,9 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	pr, pw := io.Pipe()
 	w := &writer{header: http.Header{}, body: pw, started: make(chan *http.Response, 1)}
+	if trace := httptrace.ContextClientTrace(ctx); trace != nil && trace.GotConn != nil {
+		trace.GotConn(httptrace.GotConnInfo{})
+	}
 	unhook := context.AfterFunc(ctx, func() { pr.CloseWithError(context.Canceled) })
 	go func() {
 		defer cancel()

@@ -1,0 +1,135 @@
+package client
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// send enters the breaker and tells it v; false where it was refused.
+func send(b *breaker, v verdict) bool {
+	leave, _ := b.enter()
+	if leave != nil {
+		leave(v)
+	}
+	return leave != nil
+}
+
+func broken(b *breaker) {
+	for range breakerLimit {
+		send(b, failing)
+	}
+}
+
+// TestBreakerOpens after failures in a row, and not before.
+func TestBreakerOpens(t *testing.T) {
+	b := &breaker{jitter: most}
+	for range 3 {
+		for range breakerLimit - 1 {
+			send(b, failing)
+		}
+		if !send(b, healthy) { // 404 and 429 too: the API answers
+			t.Fatal("refused though the failures were too few")
+		}
+	}
+	for range breakerLimit - 1 {
+		send(b, failing)
+		send(b, noVerdict) // the caller's own cancellations
+	}
+	if !send(b, failing) || send(b, healthy) {
+		t.Errorf("after %d failures in a row, the last is let through and the next is not", breakerLimit)
+	}
+}
+
+// TestBreakerProbes: one request at a time, after pauses that double.
+func TestBreakerProbes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &breaker{jitter: most}
+		broken(b)
+		for _, pause := range []time.Duration{1, 2, 4, 8, 15, 15, 15} {
+			if _, wait := b.enter(); wait != pause*time.Second {
+				t.Fatalf("refuses for %v, want %d s", wait, pause)
+			}
+			time.Sleep(pause*time.Second - 1)
+			if send(b, healthy) {
+				t.Fatalf("let through before %d s are over", pause)
+			}
+			time.Sleep(time.Nanosecond)
+			probe, _ := b.enter()
+			if second, wait := b.enter(); probe == nil || second != nil || wait <= 0 {
+				t.Fatalf("after %d s: the first let through %t, the second %t (wait %v)", pause, probe != nil, second != nil, wait)
+			}
+			probe(failing)
+		}
+		time.Sleep(breakerCap)
+		if !send(b, noVerdict) || !send(b, healthy) {
+			t.Fatal("after a probe that was given up another may follow at once")
+		}
+		for range breakerLimit - 1 {
+			send(b, failing)
+		}
+		if !send(b, failing) {
+			t.Error("after a probe that succeeded it takes as many failures as ever")
+		}
+		if _, wait := b.enter(); wait != breakerBase {
+			t.Errorf("and the pause begins anew: %v", wait)
+		}
+	})
+}
+
+// TestBreakerStragglers: what was sent before it opened does not prolong it,
+// and closes it if it succeeds.
+func TestBreakerStragglers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &breaker{jitter: most}
+		late, _ := b.enter()
+		good, _ := b.enter()
+		broken(b)
+		time.Sleep(breakerBase / 2)
+		late(failing)
+		if _, wait := b.enter(); wait != breakerBase/2 {
+			t.Errorf("refuses for %v, want %v", wait, breakerBase/2)
+		}
+		good(healthy)
+		if !send(b, healthy) {
+			t.Error("refuses though a request succeeded")
+		}
+	})
+}
+
+// TestPanicFreesTheProbe: or nothing would ever be let through again.
+func TestPanicFreesTheProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &breaker{jitter: most}
+		broken(b)
+		time.Sleep(breakerBase)
+		func() {
+			defer func() { recover() }()
+			leave, _ := b.enter()
+			attempt(leave, func() *Error { panic("x") })
+		}()
+		if !send(b, healthy) {
+			t.Error("the probe that panicked is still under way")
+		}
+	})
+}
+
+// TestStandingsAreBounded, and each caller's own.
+func TestStandingsAreBounded(t *testing.T) {
+	s := newStandings(standardPolicy().newStanding)
+	one := s.get("one")
+	for i := range 2 * maxStandings {
+		s.get(Key(fmt.Sprint(i)))
+		if s.get("one") != one {
+			t.Fatalf("the caller who is there all the time was forgotten after %d others", i)
+		}
+	}
+	if len(s.of) != maxStandings || s.order.Len() != maxStandings {
+		t.Errorf("%d and %d are remembered", len(s.of), s.order.Len())
+	}
+	first := s.get("0")
+	if first == one || first != s.get("0") {
+		t.Error("a caller has another's standing, or none of its own")
+	}
+}
