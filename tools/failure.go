@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
@@ -19,7 +20,8 @@ const (
 	codeInternal        = "internal"
 )
 
-// Failure is what a model is told when a call failed: one JSON text.
+// Failure is what a model is told when a call failed: one JSON text of at most
+// 512 bytes.
 type Failure struct {
 	Code              string `json:"code"`
 	Message           string `json:"message"`
@@ -37,46 +39,68 @@ func (p *problem) Error() string { return p.code + ": " + p.message }
 
 // invalid is a problem with one argument.
 func invalid(argument, what string) *problem {
-	return &problem{code: codeInvalidArgument, message: argument + " " + what, nextStep: "Correct the arguments and call again."}
+	return &problem{code: codeInvalidArgument, message: argument + " " + what, nextStep: adviceFor(client.InvalidArgument).nextStep}
 }
 
-// advice is what to do after a kind of failure.
+// advice is what to do after a failure with a code.
 type advice struct {
-	retryable bool
+	code      string
+	retryable bool // the same call may succeed later
 	nextStep  string
 }
 
-func adviceFor(kind client.Kind) advice {
-	switch kind {
-	case client.InvalidArgument:
-		return advice{false, "Correct the arguments and call again."}
-	case client.Unauthorized:
-		return advice{false, "Tell the user that the operator must check the API key. Do not call again."}
-	case client.NotFound:
-		return advice{false, "Check the runId; list_runs shows the runs there are."}
-	case client.Conflict:
-		return advice{false, "Call get_run to see the state of the run."}
-	case client.RateLimited:
-		return advice{true, "Wait, then call again."}
-	case client.Unavailable, client.Timeout:
-		return advice{true, "Call again in a little while."}
-	case client.Invalid:
-		return advice{false, "Tell the user that the Run API answered something unexpected."}
-	case client.OutcomeUnknown:
-		return advice{false, "Do not repeat the call: it may have taken effect. Look with list_runs or get_run."}
-	case client.Canceled:
-		return advice{true, "Call again if the answer is still wanted. The run goes on."}
+// codes returns every code that a failure may have. The set is closed, and
+// README documents it.
+func codes() []advice {
+	return []advice{
+		{string(client.InvalidArgument), false, "Correct the arguments and call again."},
+		{string(client.Unauthorized), false, "Tell the user that the operator must check the API key. Do not call again."},
+		{string(client.NotFound), false, "Check the runId; list_runs shows the runs there are."},
+		{string(client.Conflict), false, "Call get_run to see the state of the run."},
+		{string(client.RateLimited), true, "Wait a little, then call again."},
+		{string(client.Unavailable), true, "Call again in a little while."},
+		{string(client.Invalid), false, "Tell the user that the Run API answered something unexpected."},
+		{string(client.Timeout), true, "Call again in a little while."},
+		{string(client.OutcomeUnknown), false, "Do not repeat the call: it may have taken effect. Look with list_runs or get_run."},
+		{codeLinkUnavailable, false, "Tell the user to decide in the vendor's console."},
+		{string(client.Canceled), true, "Call again if the answer is still wanted. A run that was started goes on."},
+		{codeInternal, false, "Tell the user that the server has a fault; its log says more."},
 	}
-	return advice{false, "Tell the user that the server has a fault; its log says more."}
 }
+
+// adviceFor returns the advice of a code, that of an internal failure where
+// there is none.
+func adviceFor(code client.Kind) advice {
+	all := codes()
+	for _, a := range all {
+		if a.code == string(code) {
+			return a
+		}
+	}
+	return all[len(all)-1]
+}
+
+// maxFailure bounds a failure's whole text, in bytes.
+const maxFailure = 512
 
 // failure makes an error result of any error. It has no structuredContent:
 // strict clients check that against the output schema even for errors.
 func (s *set) failure(err error) *mcp.CallToolResult {
 	f := s.describe(err)
 	f.Message = s.View.Line(f.Message, 400)
+	return mcp.NewToolResultError(f.text())
+}
+
+// text returns the failure as JSON of at most maxFailure bytes. The message
+// gives way: the other texts are our own, and short.
+func (f Failure) text() string {
 	text, _ := json.Marshal(f) // strings and numbers alone
-	return mcp.NewToolResultError(string(text))
+	for kept := f.Message; len(text) > maxFailure && kept != ""; text, _ = json.Marshal(f) {
+		over := len(text) - maxFailure
+		kept = kept[:len(kept)-min(len(kept), 1+over/6)] // a byte is six at most, escaped
+		f.Message = strings.ToValidUTF8(kept, "") + "…"
+	}
+	return string(text)
 }
 
 func (s *set) describe(err error) Failure {
@@ -84,19 +108,24 @@ func (s *set) describe(err error) Failure {
 	var upstream *client.Error
 	switch {
 	case errors.As(err, &own):
-		return Failure{Code: own.code, Message: own.message, NextStep: own.nextStep}
+		return Failure{Code: own.code, Message: own.message, Retryable: adviceFor(client.Kind(own.code)).retryable, NextStep: own.nextStep}
 	case errors.As(err, &upstream):
-		a := adviceFor(upstream.Kind)
-		f := Failure{Code: string(upstream.Kind), Message: upstream.Message, Retryable: a.retryable, NextStep: a.nextStep}
-		if upstream.RetryAfter > 0 {
-			f.RetryAfterSeconds = int(math.Ceil(upstream.RetryAfter.Seconds()))
-			f.Message = fmt.Sprintf("%s; it asks to wait %d s", f.Message, f.RetryAfterSeconds)
-		}
-		return f
+		return describeUpstream(upstream)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		a := adviceFor(client.Canceled)
-		return Failure{Code: string(client.Canceled), Message: "the call was ended before it was done", Retryable: a.retryable, NextStep: a.nextStep}
+		return Failure{Code: a.code, Message: "the call was ended before it was done", Retryable: a.retryable, NextStep: a.nextStep}
 	default:
-		return Failure{Code: codeInternal, Message: "the server failed; nothing is known to have happened", NextStep: adviceFor("").nextStep}
+		a := adviceFor(codeInternal)
+		return Failure{Code: a.code, Message: "the server failed; what the call did before is not known", Retryable: a.retryable, NextStep: a.nextStep}
 	}
+}
+
+func describeUpstream(err *client.Error) Failure {
+	a := adviceFor(err.Kind)
+	f := Failure{Code: a.code, Message: err.Message, Retryable: a.retryable, NextStep: a.nextStep}
+	if a.retryable && err.RetryAfter > 0 {
+		f.RetryAfterSeconds = int(math.Ceil(err.RetryAfter.Seconds()))
+		f.NextStep = fmt.Sprintf("Call again after %d s.", f.RetryAfterSeconds)
+	}
+	return f
 }

@@ -610,7 +610,7 @@ func TestUpstreamFailures(t *testing.T) {
 		t.Run(fmt.Sprint(tt.tool, tt.status), func(t *testing.T) {
 			bed := testbed.New(t, nil, func(http.Handler) http.Handler {
 				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					w.Header().Set("Retry-After", "7")
+					w.Header().Set("Retry-After", "31")
 					w.Header().Set("Location", "http://127.0.0.1:1/elsewhere")
 					w.WriteHeader(tt.status)
 					fmt.Fprintf(w, `{"message":["said by the API", "key %s"]}`, r.Header.Get("x-api-key"))
@@ -627,7 +627,7 @@ func TestUpstreamFailures(t *testing.T) {
 			if strings.Contains(f.Message, sandbox.DefaultKey) || tt.status >= 400 && tt.status < 500 && !strings.Contains(f.Message, "said by the API") {
 				t.Errorf("message %q", f.Message)
 			}
-			if tt.status == 429 && f.RetryAfterSeconds != 7 {
+			if tt.status == 429 && f.RetryAfterSeconds != 31 {
 				t.Errorf("wait of %d s", f.RetryAfterSeconds)
 			}
 		})

@@ -1,0 +1,112 @@
+package tools
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/view"
+)
+
+// TestCodesAreDocumented holds README's table to the code: every code once,
+// with its retryable.
+func TestCodesAreDocumented(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, errorsSection, _ := strings.Cut(string(readme), "\n## Errors\n")
+	errorsSection, _, _ = strings.Cut(errorsSection, "\n## ")
+	documented := map[string]string{}
+	for _, row := range regexp.MustCompile("(?m)^\\| (`.*`) \\|.*\\| (yes|no) \\|$").FindAllStringSubmatch(errorsSection, -1) {
+		for _, code := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(row[1], -1) {
+			if documented[code[1]] != "" {
+				t.Errorf("README has %s twice", code[1])
+			}
+			documented[code[1]] = row[2]
+		}
+	}
+	for _, a := range codes() {
+		want := map[bool]string{true: "yes", false: "no"}[a.retryable]
+		if documented[a.code] != want {
+			t.Errorf("README says of %s that it is retryable: %q, want %q", a.code, documented[a.code], want)
+		}
+		delete(documented, a.code)
+	}
+	if len(documented) > 0 {
+		t.Errorf("README has codes that there are not: %v", documented)
+	}
+	for _, kind := range client.Kinds() {
+		if adviceFor(kind).code != string(kind) {
+			t.Errorf("the client's kind %s is no code", kind)
+		}
+	}
+}
+
+// TestFailuresAreBounded: whatever the API or an argument said, a failure is
+// whole JSON of at most 512 bytes with the code and the advice complete, and
+// without a secret.
+func TestFailuresAreBounded(t *testing.T) {
+	const key = "key-of-a-caller-9f8e7d6c"
+	s := &set{Options{View: view.New()}}
+	s.View.Hide(key)
+	messages := []string{
+		"", "word", strings.Repeat("word ", 100), strings.Repeat("ä", 400), strings.Repeat(`"\`, 300), strings.Repeat("<&>", 200),
+		strings.Repeat("😀", 200), strings.Repeat("\x00\u202e", 300), strings.Repeat("\xff", 400), strings.Repeat("x", 380) + key, key,
+		strings.Repeat("https://api.test/v1/runs/approval?token=abcdefghijkl ", 8),
+	}
+	for _, a := range codes() {
+		for _, message := range messages {
+			for name, err := range map[string]error{
+				"upstream": &client.Error{Kind: client.Kind(a.code), Message: message, RetryAfter: (1<<31 - 1) * time.Second},
+				"own":      &problem{code: a.code, message: message, nextStep: a.nextStep},
+				"any":      errors.New(message),
+			} {
+				result := s.failure(err)
+				text := textOf(t, result.Content[0])
+				var f Failure
+				if err := json.Unmarshal([]byte(text), &f); err != nil || len(text) > maxFailure {
+					t.Errorf("%s, %s: %d bytes, %v: %s", a.code, name, len(text), err, text)
+				}
+				if name == "own" && (f.Code != a.code || f.Retryable != a.retryable || f.NextStep != a.nextStep) || f.NextStep == "" {
+					t.Errorf("%s, %s: got %+v", a.code, name, f)
+				}
+				if !result.IsError || result.StructuredContent != nil || strings.Contains(text, "9f8e7d6c") || strings.Contains(text, "abcdefghijkl") {
+					t.Errorf("%s, %s: %+v", a.code, name, result)
+				}
+				if cut := len(text) > maxFailure-10; name == "own" && strings.HasPrefix(message, f.Message) == cut && strings.ContainsAny(message, "wä<") {
+					t.Errorf("%s: %.50q became %q in %d bytes", a.code, message, f.Message, len(text))
+				}
+			}
+		}
+	}
+}
+
+func textOf(t *testing.T, content any) string {
+	t.Helper()
+	data, err := json.Marshal(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var block struct{ Text string }
+	if err := json.Unmarshal(data, &block); err != nil {
+		t.Fatal(err)
+	}
+	return block.Text
+}
+
+// TestWaitIsTold in the field and in words, where waiting helps.
+func TestWaitIsTold(t *testing.T) {
+	s := &set{Options{View: view.New()}}
+	for kind, want := range map[client.Kind]int{client.RateLimited: 3, client.Unavailable: 3, client.OutcomeUnknown: 0, client.Conflict: 0} {
+		f := s.describe(&client.Error{Kind: kind, RetryAfter: 2100 * time.Millisecond})
+		if f.RetryAfterSeconds != want || strings.Contains(f.NextStep, "after 3 s") != (want > 0) {
+			t.Errorf("%s: %+v", kind, f)
+		}
+	}
+}
