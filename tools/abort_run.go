@@ -28,18 +28,19 @@ func (s *set) abortRun(ctx context.Context, caller client.Caller, args abortRunA
 	default:
 		return RunResult{}, abortErr
 	}
+	doubtful := client.KindOf(abortErr) == client.OutcomeUnknown
 	got, err := s.readState(ctx, caller, args.RunID)
-	if err != nil {
-		if abortErr != nil {
-			return RunResult{}, abortErr
-		}
-		return RunResult{}, &problem{
-			code: string(client.OutcomeUnknown), message: "the run was told to stop, but its state cannot be read",
-			nextStep: "Call get_run to see the state of the run.",
-		}
-	}
-	if abortErr != nil && !got.run.Status.Terminal() {
+	switch {
+	case err == nil && (abortErr == nil || got.run.Status.Terminal()):
+		// The summary says what is known.
+	case abortErr == nil:
+		return RunResult{}, unclearAbort("the run was told to stop, but its state cannot be read")
+	case !doubtful:
 		return RunResult{}, abortErr
+	case err != nil:
+		return RunResult{}, unclearAbort("whether the run was told to stop is unknown, and its state cannot be read")
+	default:
+		return RunResult{}, unclearAbort("whether the run was told to stop is unknown; it has not ended yet")
 	}
 	page := notShown(got.run.Events, 0)
 	page.last = got.Last
@@ -48,7 +49,7 @@ func (s *set) abortRun(ctx context.Context, caller client.Caller, args abortRunA
 	switch {
 	case canceled && abortErr == nil:
 		result.Summary = "The run was aborted: it is CANCELED." + got.note()
-	case canceled && client.KindOf(abortErr) == client.OutcomeUnknown:
+	case canceled && doubtful:
 		result.Summary = "The run is CANCELED; whether by this call is unknown." + got.note()
 	case got.run.Status.Terminal():
 		result.Summary = "The run had ended already, with " + string(got.run.Status) + "; nothing was aborted." + got.note()
@@ -56,4 +57,13 @@ func (s *set) abortRun(ctx context.Context, caller client.Caller, args abortRunA
 		result.Summary = "The run was told to stop. " + result.Summary
 	}
 	return result, nil
+}
+
+// unclearAbort says that nobody knows whether an abort arrived. Unlike a
+// create it can do no harm twice.
+func unclearAbort(message string) *problem {
+	return &problem{
+		code: string(client.OutcomeUnknown), message: message,
+		nextStep: "Call get_run to see the state of the run; if it still goes on, abort_run may be called again.",
+	}
 }

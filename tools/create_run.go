@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mark3labs/mcp-go/server"
 
@@ -83,7 +84,11 @@ func (s *set) createOrResume(ctx context.Context, caller client.Caller, body cli
 	if made := arrivalOf(ctx).round.RunID; made != "" {
 		return &client.Run{RunID: made}, true, nil
 	}
+	began := time.Now()
 	run, err = s.API.CreateRun(ctx, caller, body)
+	if client.KindOf(err) == client.OutcomeUnknown {
+		err = s.unclear(ctx, caller, body, began, err)
+	}
 	if err != nil {
 		return nil, false, err
 	}

@@ -53,7 +53,7 @@ func TestCodesAreDocumented(t *testing.T) {
 // without a secret.
 func TestFailuresAreBounded(t *testing.T) {
 	const key = "key-of-a-caller-9f8e7d6c"
-	s := &set{Options{View: view.New()}}
+	s := &set{Options: Options{View: view.New()}}
 	s.View.Hide(key)
 	messages := []string{
 		"", "word", strings.Repeat("word ", 100), strings.Repeat("ä", 400), strings.Repeat(`"\`, 300), strings.Repeat("<&>", 200),
@@ -102,7 +102,7 @@ func textOf(t *testing.T, content any) string {
 
 // TestWaitIsTold in the field and in words, where waiting helps.
 func TestWaitIsTold(t *testing.T) {
-	s := &set{Options{View: view.New()}}
+	s := &set{Options: Options{View: view.New()}}
 	for kind, want := range map[client.Kind]int{client.RateLimited: 3, client.Unavailable: 3, client.OutcomeUnknown: 0, client.Conflict: 0} {
 		f := s.describe(&client.Error{Kind: kind, RetryAfter: 2100 * time.Millisecond})
 		if f.RetryAfterSeconds != want || strings.Contains(f.NextStep, "after 3 s") != (want > 0) {
