@@ -38,7 +38,7 @@ func (s *set) arrive(ctx context.Context, tool string, req mcp.CallToolRequest) 
 	a := &arrival{tool: tool, at: time.Now(), progress: newProgress(ctx, req)}
 	ctx = context.WithValue(ctx, arrivalKey{}, a)
 	state, answers := req.Params.RequestState, req.Params.InputResponses
-	if state == "" && len(answers) == 0 {
+	if state == "" && answers == nil {
 		return ctx, nil
 	}
 	round, err := s.rounds.Open(client.CallerFrom(ctx), tool, state)
@@ -46,10 +46,8 @@ func (s *set) arrive(ctx context.Context, tool string, req mcp.CallToolRequest) 
 		return ctx, badRound(err)
 	}
 	a.round, a.asked, a.answer = round, round.Number, canceled()
-	for name := range answers {
-		if answer := server.ElicitationResponse(answers, name); answer != nil {
-			a.answer = answer
-		}
+	if answer := server.ElicitationResponse(answers, round.Name); answer != nil {
+		a.answer = answer
 	}
 	return ctx, nil
 }

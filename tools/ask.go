@@ -52,7 +52,7 @@ func (n *inputNeeded) result() *mcp.CallToolResult {
 // with progress meanwhile. Whoever does not answer has cancelled.
 func (s *set) ask(ctx context.Context, caller client.Caller, q question) (*mcp.ElicitationResult, error) {
 	a := arrivalOf(ctx)
-	q.round.Shown = q.digest()
+	q.round.Name, q.round.Shown = q.name, q.digest()
 	if answer := a.answerTo(q.round); answer != nil {
 		return answer, nil
 	}

@@ -1,6 +1,7 @@
 package tools_test
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -124,6 +125,36 @@ func TestAnswerToAnotherQuestion(t *testing.T) {
 	}
 	if n := len(bed.Sandbox.Decisions(created.RunID)); n != 1 {
 		t.Errorf("%d decisions", n)
+	}
+}
+
+// TestAnswerHasItsName: what came under another name answers nothing that was
+// asked.
+func TestAnswerHasItsName(t *testing.T) {
+	bed := testbed.New(t, human, nil)
+	created := paused(t, bed, testbed.Newest, "ON_START", "")
+	s := byHand(bed)
+	args := map[string]any{"runId": created.RunID}
+	yes := &sdk.ElicitResult{Action: "accept", Content: map[string]any{"decision": "approve"}}
+	for range 20 { // a map has no order
+		for _, answers := range []sdk.InputResponseMap{{"other": yes}, {"decision": &sdk.ElicitResult{Action: "decline"}, "other": yes, "authorization": yes}} {
+			result, err := s.CallTool(t.Context(), &sdk.CallToolParams{Name: "approve", Arguments: args,
+				RequestState: asked(t, s, "approve", args).RequestState, InputResponses: answers})
+			if err != nil || result.IsError || bed.Sandbox.Stats().ApprovalCalls != 0 {
+				t.Fatalf("%d tokens were sent: %+v, %v", bed.Sandbox.Stats().ApprovalCalls, result, err)
+			}
+		}
+	}
+}
+
+// TestAnswersOfNone are answers without a state, too: they never create.
+func TestAnswersOfNone(t *testing.T) {
+	bed := testbed.New(t, human, nil)
+	call := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"create_run","arguments":{"intent":"x"},"inputResponses":{},"_meta":{` +
+		`"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`
+	answer, err := json.Marshal(bed.MCP.HandleMessage(client.WithCaller(t.Context(), bed.Caller), json.RawMessage(call)))
+	if err != nil || !strings.Contains(string(answer), "create nothing") || bed.Sandbox.Stats().Creates != 0 {
+		t.Errorf("%d runs were created: %s, %v", bed.Sandbox.Stats().Creates, answer, err)
 	}
 }
 

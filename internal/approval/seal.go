@@ -30,6 +30,7 @@ var (
 type Round struct {
 	RunID  string        `json:"runId"`
 	Asked  string        `json:"asked"`            // id of what the person was asked about
+	Name   string        `json:"name"`             // under which their answer comes
 	Shown  string        `json:"shown"`            // digest of what the person was shown
 	Number int           `json:"number"`           // of questions that the call has put, this one included
 	Told   int64         `json:"told,omitempty"`   // cursor of the newest event that the call has told of
