@@ -249,6 +249,7 @@ func (c *Client) build(ctx context.Context, caller Caller, call request) (*http.
 	req.Header.Set("Accept", "application/json")
 	if call.accept != "" {
 		req.Header.Set("Accept", call.accept)
+		req.Header.Set("Cache-Control", "no-cache") // HTML 9.2.2: never from a cache
 		// A compressed stream would be held back until a block is full.
 		req.Header.Set("Accept-Encoding", "identity")
 	}

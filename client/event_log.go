@@ -20,6 +20,7 @@ type eventLog struct {
 	ended     bool   // the end event was among them
 	coarse    bool   // the stored events tell their times in whole seconds
 	restarted bool   // ids began anew; the next event says so
+	doubtful  bool   // events may be lost; the next one says so
 	marks     []mark // the newest, in order
 	forgot    bool   // older ones are no longer among the marks
 	seed      maphash.Seed
@@ -131,7 +132,7 @@ func (l *eventLog) twins(m, o mark) bool {
 func (l *eventLog) add(e Event) {
 	l.last = e.ID
 	l.yielded++
-	l.restarted = false
+	l.restarted, l.doubtful = false, false
 	l.ended = l.ended || e.Type == EventEnd
 	l.remember(e)
 }

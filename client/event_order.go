@@ -18,11 +18,11 @@ func (p *position) reconnect() {
 
 // accept yields an event that the stream brought, unless it is a repetition.
 func (r *reader) accept(ctx context.Context, e Event, rawID string) error {
-	err := r.place(ctx, e, rawID)
-	if rawID != "" && err == nil {
-		r.lastEventID = rawID
+	if err := r.place(ctx, e, rawID); err != nil {
+		return err
 	}
-	return err
+	r.resumeAt(rawID)
+	return nil
 }
 
 // place yields the event where it belongs.

@@ -6,7 +6,9 @@ import (
 	"iter"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"runs-mcp-server/internal/sse"
 )
@@ -89,11 +91,7 @@ func (r *reader) run(ctx context.Context) error {
 		if r.log.yielded > before {
 			failures = 0
 		}
-		var asked time.Duration
-		if e, ok := errors.AsType[*Error](err); ok {
-			asked = min(e.RetryAfter, time.Minute)
-		}
-		if !sleep(ctx, max(asked, r.backoff(failures))) {
+		if !sleep(ctx, r.asked(err)+r.backoff(failures)) {
 			return sendError(ctx, request{op: "stream"}, true, ctx.Err())
 		}
 	}
@@ -127,19 +125,27 @@ func (r *reader) gaveUp(err error) bool {
 	return r.refusals >= maxRefusals && (!r.known || time.Since(r.refusedAt) >= refusalTime)
 }
 
-// backoff returns the wait before the next connection: full jitter above a
-// floor, around the stream's own retry field where it sent one.
+// asked returns how long the API asks to wait before the next connection, by
+// the stream's retry field or by Retry-After, within bounds.
+func (r *reader) asked(err error) time.Duration {
+	asked := min(r.retry, r.ceiling())
+	if e, ok := errors.AsType[*Error](err); ok {
+		asked = max(asked, min(e.RetryAfter, time.Minute))
+	}
+	return asked
+}
+
+// backoff returns the wait before the next attempt: full jitter above a floor.
 func (r *reader) backoff(failures int) time.Duration {
-	base := backoffBase
-	if r.retry > 0 {
-		base = min(max(r.retry, backoffFloor), backoffCap)
-	}
-	ceiling := backoffCap
+	return backoffFloor + rand.N(min(backoffBase<<min(failures, 10), r.ceiling()))
+}
+
+// ceiling bounds the wait for which nothing but experience or the stream speaks.
+func (r *reader) ceiling() time.Duration {
 	if r.polled {
-		ceiling = pollCap
+		return pollCap
 	}
-	limit := min(base<<min(failures, 10), ceiling)
-	return backoffFloor + rand.N(limit)
+	return backoffCap
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {
@@ -301,21 +307,38 @@ func (r *reader) follow(ctx context.Context, s *stream, over bool) (ended bool, 
 const drainTime = 2 * time.Second
 
 // refill takes from the stored events what was too large for the stream.
-// Where they lack it too, the next event's ids show the hole.
+// Where they lack it too, the next event's ids show the hole; where they can
+// never be read, the next event says that some may be missing.
 func (r *reader) refill(ctx context.Context, id string) error {
-	if id != "" {
-		r.lastEventID = id
-	}
+	r.resumeAt(id)
 	run, err := r.read(ctx)
-	if err != nil {
+	switch {
+	case KindOf(err) == Invalid:
+		r.log.doubtful = true
 		return nil
+	case err != nil:
+		return err // the next connection begins with what this one could not read
 	}
 	return r.catchUp(run)
+}
+
+// maxLastEventID bounds, in bytes, an id that is sent back. The API documents
+// integers.
+const maxLastEventID = 1 << 10
+
+// resumeAt takes an id for the next connection to go on after. One that no
+// header can hold would keep every later connection from being made; without
+// it the API may repeat more, which is dropped.
+func (r *reader) resumeAt(id string) {
+	if id != "" && len(id) <= maxLastEventID && !strings.ContainsFunc(id, unicode.IsControl) {
+		r.lastEventID = id
+	}
 }
 
 // catchUp yields the stored events after the cursor.
 func (r *reader) catchUp(run *Run) error {
 	r.log.settle(run)
+	r.log.doubtful = false
 	for i, e := range run.Events {
 		e.Behind = i < len(run.Events)-1
 		if e.ID <= r.log.last {
@@ -330,6 +353,9 @@ func (r *reader) catchUp(run *Run) error {
 // emit yields a new event.
 func (r *reader) emit(e Event) error {
 	e.Restarted = r.log.restarted
+	if r.log.doubtful && e.Missing == 0 {
+		e.Missing = -1
+	}
 	r.log.add(e)
 	if !r.yield(e) {
 		return errStop

@@ -18,6 +18,10 @@ const (
 	// silence is how long a stream may say nothing before it counts as dead:
 	// three of the API's heartbeats of 20 s.
 	silence = 60 * time.Second
+	// maxRecordTime is how long a stream may go without a whole record. A record
+	// without an end, or one that drips, would else hide what comes after it;
+	// for a stream whose heartbeats are comments it is a reconnection.
+	maxRecordTime = 3 * silence
 	// maxEvent bounds one event of a stream.
 	maxEvent = 1 << 20
 )
@@ -28,6 +32,7 @@ var errSilent = errors.New("the event stream fell silent")
 type stream struct {
 	frames *sse.Decoder
 	close  func()
+	late   *time.Timer // closes it; runs while a record is waited for
 }
 
 // openStream connects to a run's event stream, tool calls included. The
@@ -38,7 +43,10 @@ func (c *Client) openStream(ctx context.Context, caller Caller, runID, lastEvent
 		op: "stream", method: http.MethodGet, path: []string{"v1", "runs", runID, "sse"}, runID: runID,
 		query: url.Values{"includeToolCalls": {"true"}}, accept: "text/event-stream", lastEventID: lastEventID,
 	}
+	// An error's body, too, may come late or never.
+	deadline := time.AfterFunc(headerTimeout, func() { cancel(context.DeadlineExceeded) })
 	resp, failed := c.send(ctx, c.calls, caller, call)
+	deadline.Stop()
 	if failed != nil {
 		cancel(nil)
 		return nil, failed
@@ -49,20 +57,24 @@ func (c *Client) openStream(ctx context.Context, caller Caller, runID, lastEvent
 	}
 	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	encoding := resp.Header.Get("Content-Encoding")
-	if resp.StatusCode == http.StatusNoContent || mediaType != "text/event-stream" || encoding != "" && encoding != "identity" {
+	if resp.StatusCode != http.StatusOK || mediaType != "text/event-stream" || encoding != "" && encoding != "identity" {
 		shut()
 		return nil, bodyError(call, resp.StatusCode, "the Run API answered no event stream", nil)
 	}
 	watched := &watchdog{r: resp.Body, timer: time.AfterFunc(silence, func() { cancel(errSilent) })}
 	watched.timer.Stop()
-	return &stream{frames: sse.NewDecoder(watched, maxEvent), close: shut}, nil
+	late := time.AfterFunc(maxRecordTime, shut)
+	late.Stop()
+	return &stream{frames: sse.NewDecoder(watched, maxEvent), close: shut, late: late}, nil
 }
 
 // next returns the next record that is an event; keepalives and records
 // without an object are passed over. Its errors are those of the decoder.
 func (s *stream) next() (Event, string, error) {
 	for {
+		s.late.Reset(maxRecordTime)
 		frame, err := s.frames.Next()
+		s.late.Stop()
 		if err != nil {
 			return Event{}, "", err
 		}
