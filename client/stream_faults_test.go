@@ -137,6 +137,28 @@ func TestRetryField(t *testing.T) {
 	}
 }
 
+// TestRetryFieldOfAnUnreadableRun: up to 30 s, then.
+func TestRetryFieldOfAnUnreadableRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &faulty{
+			stream: func(w http.ResponseWriter, _ *http.Request, _ int) {
+				w.Header().Set("Content-Type", "text/event-stream")
+				io.WriteString(w, "retry: 3600000\n\n")
+			},
+			stored: func(w http.ResponseWriter, read int) bool {
+				if read > 1 && read < 10 {
+					w.WriteHeader(http.StatusServiceUnavailable)
+				}
+				return read > 1 && read < 10
+			},
+		}
+		f.follow(t)
+		if _, longest := f.pauses(); longest < 30*time.Second || longest > 70*time.Second {
+			t.Errorf("the longest wait is %v", longest)
+		}
+	})
+}
+
 // TestStreamAnswers: only a plain 200 of text/event-stream is one. Everything
 // else is passed over without being read or followed, the run is read instead,
 // and the stream is asked for again at the pace the API asks for.

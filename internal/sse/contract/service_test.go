@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // capabilities are all that the suite knows.
@@ -168,7 +169,12 @@ func TestService(t *testing.T) {
 		t.Helper()
 		var got []string
 		for range want {
-			got = append(got, <-from)
+			select {
+			case m := <-from:
+				got = append(got, m)
+			case <-time.After(10 * time.Second):
+				t.Fatalf("%s: got %q and nothing more, want %q", what, got, want)
+			}
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s:\n got %q\nwant %q", what, got, want)
