@@ -140,7 +140,7 @@ func TestRetryField(t *testing.T) {
 // TestRetryFieldOfAnUnreadableRun: up to 30 s, then.
 func TestRetryFieldOfAnUnreadableRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &faulty{
+		f := &oddStream{
 			stream: func(w http.ResponseWriter, _ *http.Request, _ int) {
 				w.Header().Set("Content-Type", "text/event-stream")
 				io.WriteString(w, "retry: 3600000\n\n")
