@@ -207,15 +207,18 @@ func TestLimitsPerCaller(t *testing.T) {
 		t.Fatalf("GET: %s %s", resp.Status, body)
 	}
 	listen.resp.Body.Close()
-	for { // what ended counts no more
-		resp := s.do("GET", "/mcp", h, "")
-		if resp.StatusCode == 200 {
+	// What ended counts no more, its stream and then its call.
+	again := func(method, body string) *http.Response {
+		for {
+			resp := s.do(method, "/mcp", h, body)
+			if resp.StatusCode == 200 {
+				return resp
+			}
 			resp.Body.Close()
-			break
 		}
-		resp.Body.Close()
 	}
-	s.stream(s.do("POST", "/mcp", h, toolCall("3", "hold", "")))
+	again("GET", "").Body.Close()
+	s.stream(again("POST", toolCall("3", "hold", "")))
 	if resp, body := s.ask("POST", "/mcp", h, ping); resp.StatusCode != 200 {
 		t.Fatalf("ping: %s %s", resp.Status, body)
 	}
