@@ -57,7 +57,8 @@ type call struct {
 	asks  chan asking   // requests of ours, on their way to the sink
 	over  chan struct{} // closed when the handler has returned
 
-	subs *subscriptions // the peer's in the old era, a listen's own in the new, else nil
+	subs  *subscriptions // the peer's in the old era, a listen's own in the new, else nil
+	acked chan struct{}  // of a listen with subscriptions: closed when its acknowledgement is written; else nil
 
 	cancelled bool    // by the client; guarded by peer.mu
 	special   *answer // what Hooks make of an error that mcp-go has no code for, in the handler's goroutine
@@ -82,6 +83,7 @@ func newCall(p *peer, m *message) *call {
 		c.subs = nil
 		if m.listens() && p.watch != nil {
 			c.subs = newSubscriptions(p.watch, c.noteUpdate)
+			c.acked = make(chan struct{})
 		}
 	}
 	return c

@@ -21,13 +21,10 @@ func updated(uri string) mcp.JSONRPCNotification {
 }
 
 func TestListenBeginsWithItsAcknowledgement(t *testing.T) {
-	// The hook runs before mcp-go acknowledges, as a fan-out of updates may.
-	hooks := Hooks()
-	hooks.AddBeforeSubscriptionsListen(func(ctx context.Context, _ any, _ *mcp.SubscriptionsListenRequest) {
-		server.ClientSessionFromContext(ctx).NotificationChannel() <- updated("run://early")
-	})
-	f := newFixture(server.WithHooks(hooks))
-	w := serve(t, f.srv, Options{})
+	w := serve(t, newFixture().srv, Options{Watch: func(_ context.Context, _ string, changed func(map[string]any)) (func(), error) {
+		changed(nil) // before mcp-go acknowledges
+		return nil, nil
+	}})
 	w.send(modern(`9007199254740993`, "subscriptions/listen", `"notifications":{"resourceSubscriptions":["run://early"]}`))
 	w.expect(`{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":9007199254740993},"notifications":{"resourceSubscriptions":["run://early"]}}}`)
 	w.expect(`{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":9007199254740993},"uri":"run://early"}}`)

@@ -3,7 +3,6 @@ package transport
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -61,22 +60,4 @@ func (c *call) notFound(uri string) {
 func (c *call) answerSpecially(code int, text string, data any) {
 	a := c.failure(code, text, data)
 	c.special = &a
-}
-
-// trimListen watches what a listen asks for, and leaves in its filter what is
-// watched. What can't be is left out without an error, as the specification
-// asks: the acknowledgement says what was honoured.
-func trimListen(ctx context.Context, _ any, m *mcp.SubscriptionsListenRequest) {
-	c, ok := server.ClientSessionFromContext(ctx).(*call)
-	if !ok || c.subs == nil {
-		return
-	}
-	wanted := m.Params.Notifications.ResourceSubscriptions
-	var watched []string
-	for _, uri := range wanted {
-		if !slices.Contains(watched, uri) && c.subs.add(c.ctx, uri) == nil {
-			watched = append(watched, uri)
-		}
-	}
-	m.Params.Notifications.ResourceSubscriptions = watched
 }

@@ -13,29 +13,15 @@ type pump struct {
 	call *call
 	out  sink
 	log  *slog.Logger
-
-	acked bool                      // the listen is acknowledged
-	held  []mcp.JSONRPCNotification // until then
 }
 
 // note writes one notification. The acknowledgement of a listen must be its
-// first message, so what overtook it waits; mcp-go subscribes before it
-// acknowledges.
+// first message: updates wait for it (call.noteUpdate).
 func (p *pump) note(n mcp.JSONRPCNotification) {
-	if !p.call.msg.listens() || p.acked {
-		p.write(n)
-		return
-	}
-	if n.Method != mcp.MethodNotificationSubscriptionsAcknowledged {
-		p.held = append(p.held, n)
-		return
-	}
-	p.acked = true
 	p.write(n)
-	for _, n := range p.held {
-		p.write(n)
+	if p.call.acked != nil && n.Method == mcp.MethodNotificationSubscriptionsAcknowledged {
+		close(p.call.acked)
 	}
-	p.held = nil
 }
 
 // rest writes the notifications that are buffered now.

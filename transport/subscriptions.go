@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-
-	"github.com/mark3labs/mcp-go/mcp"
 )
 
 // maxWatched is how many resources one receiver may watch.
@@ -239,20 +237,6 @@ func updateParams(uri string, meta map[string]any) map[string]any {
 		params["_meta"] = meta
 	}
 	return params
-}
-
-// noteUpdate tells a listen of a change, in its order with what else is on it.
-func (c *call) noteUpdate(ctx context.Context, uri string, meta map[string]any) error {
-	n := mcp.JSONRPCNotification{JSONRPC: mcp.JSONRPC_VERSION}
-	n.Method = mcp.MethodNotificationResourceUpdated
-	n.Params.Meta = meta
-	n.Params.AdditionalFields = map[string]any{"uri": uri}
-	select {
-	case c.notes <- n:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // SubscribeToResourceErr implements server.SessionWithResourceSubscriptionsErr.
