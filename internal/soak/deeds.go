@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// waitForRun starts a run and waits for its end, in pieces.
+func waitForRun(ctx context.Context, v *visitor) error {
+	behaviours := []string{"steps=3 step_ms=50", "steps=20 step_ms=10 cut=7", "steps=5 step_ms=20 replay=none", "steps=4 step_ms=20 auth=required", "steps=2 step_ms=100 end=hold", "steps=2 step_ms=10 unknown=1 leak=1 result_kb=64"}
+	run, err := v.create(ctx, behaviours[rand.IntN(len(behaviours))], "", 1)
+	for tries := 0; err == nil && run.RunID != "" && !run.Finished && tries < 3; tries++ {
+		run, err = v.call(ctx, "get_run", map[string]any{"runId": run.RunID, "afterEventId": run.LastEventID, "waitSeconds": 1})
+	}
+	return err
+}
+
+// decide starts a run that asks, and decides; of some runs nobody decides.
+func decide(ctx context.Context, v *visitor) error {
+	behaviour, strategy := "steps=2 step_ms=10", "ON_START"
+	if rand.IntN(2) == 0 {
+		behaviour, strategy = "steps=2 step_ms=10 approvals=parallel:2", "ON_TOOL_CALL"
+	}
+	run, err := v.create(ctx, behaviour, strategy, 2)
+	if err != nil || rand.IntN(8) == 0 {
+		return err
+	}
+	for _, p := range run.PendingApprovals {
+		decision := []string{"approve", "deny"}[rand.IntN(2)]
+		if _, err := v.call(ctx, "approve", map[string]any{"runId": run.RunID, "approvalId": p.ApprovalID, "decision": decision}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// subscribe watches a run and its events, and hears of some changes.
+func subscribe(ctx context.Context, v *visitor) error {
+	run, err := v.create(ctx, "steps=10 step_ms=50", "", 0)
+	if err != nil || run.RunID == "" {
+		return err
+	}
+	for _, uri := range []string{"run://" + run.RunID, "run://" + run.RunID + "/events"} {
+		v.crowd.note(v.Subscribe(ctx, &sdk.SubscribeParams{URI: uri}), "subscriptions")
+	}
+	for range 3 {
+		select {
+		case <-v.changed:
+			v.crowd.note(nil, "updates heard")
+			_, err := v.ReadResource(ctx, &sdk.ReadResourceParams{URI: "run://" + run.RunID + "/events?limit=5"})
+			v.crowd.note(err, "resources read")
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if rand.IntN(2) == 0 {
+		v.crowd.note(v.Unsubscribe(ctx, &sdk.UnsubscribeParams{URI: "run://" + run.RunID}), "subscriptions ended")
+	}
+	return nil
+}
+
+// abort stops a run that would go on.
+func abort(ctx context.Context, v *visitor) error {
+	run, err := v.create(ctx, "step_ms=60000", "", 0)
+	for tries := 0; err == nil && run.RunID != "" && !run.Finished && tries < 3; tries++ {
+		run, err = v.call(ctx, "abort_run", map[string]any{"runId": run.RunID})
+	}
+	return err
+}
+
+// walkAway gives up a wait in the middle.
+func walkAway(ctx context.Context, v *visitor) error {
+	run, err := v.create(ctx, "step_ms=200 steps=20", "", 0)
+	if err != nil || run.RunID == "" {
+		return err
+	}
+	short, stop := context.WithTimeout(ctx, time.Duration(rand.IntN(500))*time.Millisecond)
+	defer stop()
+	if _, err := v.call(short, "get_run", map[string]any{"runId": run.RunID, "waitSeconds": 30}); short.Err() == nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// look reads what there is.
+func look(ctx context.Context, v *visitor) error {
+	if _, err := v.ListTools(ctx, nil); err != nil {
+		return err
+	}
+	_, err := v.call(ctx, "list_runs", map[string]any{"pageSize": 10})
+	_, listing := v.ListResources(ctx, nil)
+	v.crowd.note(listing, "resource lists")
+	return err
+}
+
+// misbehave sends what a good client does not.
+func (c *crowd) misbehave(ctx context.Context) error {
+	target, err := url.Parse(c.url)
+	if err != nil {
+		return err
+	}
+	const head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nx-api-key: nobodys-key-of-any-kind\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
+	const hello = `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`
+	raw := []string{
+		"",
+		"POST /mcp HT",
+		head,
+		head + "Content-Length: 1000\r\n\r\n{",
+		head + "Content-Length: 3\r\n\r\n{]}",
+		head + "Content-Length: 999999999\r\n\r\n",
+		head + "Mcp-Session-Id: NONE\r\nContent-Length: 2\r\n\r\n{}",
+		head + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(hello)) + hello, // and never a word in the session
+		strings.Replace(head, "localhost", "evil.test", 1) + "Content-Length: 2\r\n\r\n{}",
+		"GET /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n",
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", target.Host)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, raw[rand.IntN(len(raw))]); err != nil {
+		return err
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	_, err = conn.Read(make([]byte, 4096))
+	if ne := net.Error(nil); errors.As(err, &ne) && ne.Timeout() || err == io.EOF {
+		return nil
+	}
+	return err
+}
