@@ -34,6 +34,7 @@ func ServeHTTP(ctx context.Context, l net.Listener, o HTTPOptions) error {
 		WriteTimeout:      h.WriteTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    maxHeader,
+		ConnState:         newConnections(h.Connections).note,
 		ErrorLog:          slog.NewLogLogger(h.Logger.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}

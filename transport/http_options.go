@@ -52,6 +52,11 @@ type HTTPOptions struct {
 	// a call in flight a session ends. Default 30 min.
 	SessionIdle time.Duration
 
+	// Connections is how many connections may be open; beyond, the one ends
+	// that has been idle for longest. An idle one takes 20 KiB. Default 8,192: one
+	// for each stream and each call.
+	Connections int
+
 	// BodyLimit is how many bytes the body of a request may have. Default
 	// 1 MiB.
 	BodyLimit int64
@@ -82,7 +87,7 @@ func (o HTTPOptions) checked() (HTTPOptions, error) {
 	if o.Server == nil {
 		return o, errors.New("transport: HTTPOptions.Server is not set")
 	}
-	numbers := min(o.CallsPerCaller, o.StreamsPerCaller, o.Streams, o.SessionsPerCaller, o.Sessions)
+	numbers := min(o.CallsPerCaller, o.StreamsPerCaller, o.Streams, o.SessionsPerCaller, o.Sessions, o.Connections)
 	times := min(o.SessionIdle, o.HeaderTimeout, o.BodyTimeout, o.WriteTimeout, o.KeepAlive)
 	if numbers < 0 || times < 0 || o.BodyLimit < 0 {
 		return o, errors.New("transport: a limit or time in the options is negative. Leave it 0 for its default")
@@ -98,6 +103,7 @@ func (o HTTPOptions) checked() (HTTPOptions, error) {
 	o.Streams = orDefault(o.Streams, 4096)
 	o.SessionsPerCaller = orDefault(o.SessionsPerCaller, 256)
 	o.Sessions = orDefault(o.Sessions, 4096)
+	o.Connections = orDefault(o.Connections, 8192)
 	o.SessionIdle = orDefault(o.SessionIdle, 30*time.Minute)
 	o.BodyLimit = orDefault(o.BodyLimit, 1<<20)
 	o.HeaderTimeout = orDefault(o.HeaderTimeout, 5*time.Second)
