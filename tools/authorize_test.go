@@ -62,6 +62,30 @@ func TestAuthorization(t *testing.T) {
 	}
 }
 
+// TestAskedByTheNextStep: a call that did not wait says how the person is asked,
+// though the cursor it tells is beyond the need; one whose person went to the
+// link does not send them there again by itself.
+func TestAskedByTheNextStep(t *testing.T) {
+	eachRevision(t, func(t *testing.T, version string) {
+		bed := testbed.New(t, human, nil)
+		who := &person{answers: []answer{does("accept")}}
+		s := bed.ConnectWith(version, who.options())
+		got := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: step_ms=1 steps=1 auth=required auth_ms=60000"})
+		args := map[string]any{"runId": got.RunID}
+		for got.Status != "AUTH_REQUIRED" {
+			got = testbed.Call[tools.RunResult](t, s, "get_run", args)
+		}
+		if !strings.Contains(got.NextStep, "call get_run with runId and waitSeconds 45") || got.Authorization.URL != "" {
+			t.Errorf("got %q, %+v", got.NextStep, got.Authorization)
+		}
+		args["waitSeconds"] = 1
+		got = testbed.Call[tools.RunResult](t, s, "get_run", args)
+		if len(who.questions()) != 1 || got.WaitEnded != "time_up" || !strings.HasPrefix(got.NextStep, "The user was sent to the link") {
+			t.Errorf("%d questions; %s, %q", len(who.questions()), got.WaitEnded, got.NextStep)
+		}
+	})
+}
+
 // TestDialogIsTakenAway when the person has finished with the link.
 func TestDialogIsTakenAway(t *testing.T) {
 	bed := testbed.New(t, human, nil)

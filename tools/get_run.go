@@ -80,6 +80,7 @@ func (s *set) readOrWait(ctx context.Context, caller client.Caller, runID string
 	if err != nil {
 		return RunResult{}, err
 	}
+	got.linked = w.linked > 0 && w.linked >= w.state.Since
 	// What happened since the wait ended belongs to the state that was read.
 	for _, e := range got.run.Events {
 		if e.ID > shown {

@@ -26,6 +26,8 @@ type reading struct {
 	noEvents bool
 	// decided says that a decision on what waited was just sent.
 	decided bool
+	// linked says that the person was just sent to the link to authorise.
+	linked bool
 }
 
 // note says what a summary must add of the reading.

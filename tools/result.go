@@ -54,7 +54,7 @@ func (s *set) result(ctx context.Context, got reading, page *eventPage) RunResul
 	run := got.run
 	r := RunResult{Run: s.View.Run(run), Finished: run.Status.Terminal()}
 	s.showResult(&r, run)
-	st := standing{status: run.Status, asks: canAsk(ctx, mcp.ElicitationModeForm), links: s.asksLinks(ctx)}
+	st := standing{status: run.Status, asks: canAsk(ctx, mcp.ElicitationModeForm), links: s.asksLinks(ctx), linked: got.linked}
 	if !r.Finished {
 		waiting := s.unsent(got.Pending)
 		st.waiting = len(waiting)

@@ -14,6 +14,7 @@ type standing struct {
 	sent    bool // what waited was decided, and the run has not gone on yet
 	asks    bool // the client can ask its person to decide
 	links   bool // the client can send its person to a link
+	linked  bool // and this call did
 }
 
 // undecidedStep is what to do when a person was asked and did not decide.
@@ -61,8 +62,11 @@ func (s *set) nextStep(r RunResult, st standing, more bool) string {
 		return "Do not decide again. To follow the run, " + again + "; if it stays PAUSED, tell the user to look in the vendor's console."
 	case st.status == client.Paused:
 		return "Tell the user to decide in the vendor's console: the API does not tell the approval's link. Then " + again + "."
+	case st.status == client.AuthRequired && st.linked:
+		return "The user was sent to the link; the run goes on by itself. To follow it, " + again + "; without afterEventId, the user is sent there again."
 	case st.status == client.AuthRequired && st.links:
-		return "To have the user asked to authorise, " + again + "."
+		// No cursor: the need may be older than it, and would end no wait.
+		return fmt.Sprintf("To have the user asked to authorise, call get_run with runId and waitSeconds %d.", maxWait)
 	case st.status == client.AuthRequired:
 		return authorizationStep(r.Authorization) + " Then " + again + "."
 	default:
