@@ -69,6 +69,9 @@ func (a *arrival) resumes(runID string) (bool, error) {
 	return false, badRound(approval.ErrNotSealed)
 }
 
+// unheard reports whether a person decided, and their decision went nowhere.
+func (a *arrival) unheard() bool { return a.answer != nil && decided(a.answer) != "" }
+
 // badRound refuses an answer whose state cannot be opened.
 func badRound(err error) *problem {
 	p := &problem{
@@ -84,8 +87,7 @@ func badRound(err error) *problem {
 // unhurried returns a context for what a person's answer sets off: it is done
 // even if the client has gone by then. Without an answer it is ctx.
 func unhurried(ctx context.Context) (context.Context, context.CancelFunc) {
-	a := arrivalOf(ctx)
-	if a.answer == nil || decided(a.answer) == "" {
+	if !arrivalOf(ctx).unheard() {
 		return ctx, func() {}
 	}
 	return context.WithTimeout(context.WithoutCancel(ctx), decisionTimeout)

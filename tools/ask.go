@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -18,7 +17,7 @@ import (
 const maxQuestions = 8
 
 // errEnough ends the asking in a call.
-var errEnough = errors.New("the call has asked often enough")
+var errEnough = &problem{code: string(client.Conflict), message: "the user was asked often enough in one call; nothing was sent", nextStep: undecidedStep}
 
 // question is one thing that a person is asked in the middle of a call.
 type question struct {

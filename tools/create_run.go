@@ -112,7 +112,10 @@ func (s *set) afterCreate(ctx context.Context, caller client.Caller, run *client
 		}
 		s.Log.Info("a new run could not be watched", "runId", run.RunID, "error", err)
 		result = s.result(ctx, reading{run: run}, nil)
-		result.Summary = "The run was created, but watching it failed: " + s.describe(err).Code + "."
+		result.Summary = "The run was created, but watching it failed: " + s.why(err) + "."
+		if arrivalOf(ctx).unheard() {
+			result.Summary += " The user's decision was not sent."
+		}
 		return result, nil
 	}
 	for _, e := range run.Events {

@@ -116,7 +116,7 @@ func (d decision) problem() error {
 func (d decision) summary(over bool) string {
 	switch {
 	case d.undecided != "":
-		return "The user was asked and did not decide: " + d.undecided + ". Nothing was sent; the run waits on."
+		return "The user was asked and did not decide: " + d.undecided + ". Nothing was sent."
 	case d.err != nil && d.known && over:
 		return fmt.Sprintf("The decision to %s was sent. The API's answer was lost, but the run no longer waits for it.", d.Decision)
 	case d.err != nil && d.known:
@@ -156,7 +156,7 @@ func (s *set) afterDecision(ctx context.Context, caller client.Caller, runID str
 	// On from the event that asked: what came since was shown to nobody.
 	result := s.result(ctx, got, notShown(got.run.Events, d.asked))
 	result.Summary = d.summary(d.over(got)) + " " + result.Summary
-	if d.undecided != "" {
+	if d.undecided != "" && got.waits() {
 		result.NextStep = undecidedStep
 	}
 	return result, nil

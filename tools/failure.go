@@ -83,10 +83,20 @@ func adviceFor(code client.Kind) advice {
 // maxFailure bounds a failure's whole text, in bytes.
 const maxFailure = 512
 
-// failure makes an error result of any error. It has no structuredContent:
-// strict clients check that against the output schema even for errors.
-func (s *set) failure(err error) *mcp.CallToolResult {
-	f := s.describe(err)
+// why names a failure for a summary: those are our words, never the API's.
+func (s *set) why(err error) string {
+	if own, ok := errors.AsType[*problem](err); ok {
+		return own.message
+	}
+	return s.describe(err).Code
+}
+
+// failure makes an error result of any error.
+func (s *set) failure(err error) *mcp.CallToolResult { return s.failed(s.describe(err)) }
+
+// failed makes an error result. It has no structuredContent: strict clients
+// check that against the output schema even for errors.
+func (s *set) failed(f Failure) *mcp.CallToolResult {
 	f.Message = s.View.Line(f.Message, 400)
 	return mcp.NewToolResultError(f.text())
 }

@@ -92,9 +92,12 @@ func (s *set) readOrWait(ctx context.Context, caller client.Caller, runID string
 	if beyond {
 		page.last = newest
 	}
+	if arrivalOf(ctx).unheard() {
+		w.note = "The user's decision was not sent: what they decided no longer waits."
+	}
 	result := s.result(ctx, got, page)
 	result.Summary = strings.TrimSpace(w.note + " " + result.Summary)
-	if w.undecided {
+	if w.undecided && got.waits() {
 		result.NextStep = undecidedStep
 	}
 	if beyond {

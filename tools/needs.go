@@ -73,7 +73,7 @@ func (w *waiter) meet(ctx context.Context) (met bool, err error) {
 		}
 		w.note, w.undecided = d.summary(false), d.undecided != ""
 		if p := d.problem(); p != nil {
-			w.note = "The decision was not taken: " + w.describe(p).Message + "."
+			w.note = "The decision was not taken: " + w.why(p) + "."
 		}
 		return d.known && d.problem() == nil, nil
 	case w.state.Status == client.AuthRequired && w.asksAuthorization(ctx):
@@ -95,7 +95,7 @@ func (w *waiter) unasked(err error) error {
 	w.note = "The user was asked often enough in one call."
 	if !errors.Is(err, errEnough) {
 		w.Log.Info("a person could not be asked", "runId", w.runID, "error", err)
-		w.note = "The user could not be asked: " + w.describe(err).Code + "."
+		w.note = "The user could not be asked: " + w.why(err) + "."
 	}
 	return nil
 }

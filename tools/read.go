@@ -30,6 +30,11 @@ type reading struct {
 	linked bool
 }
 
+// waits reports whether the run waits for a person.
+func (r reading) waits() bool {
+	return r.run.Status == client.Paused || r.run.Status == client.AuthRequired || len(r.Pending) > 0
+}
+
 // note says what a summary must add of the reading.
 func (r reading) note() string {
 	if !r.noEvents {

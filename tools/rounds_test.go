@@ -2,6 +2,8 @@ package tools_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -155,6 +157,28 @@ func TestAnswersOfNone(t *testing.T) {
 	answer, err := json.Marshal(bed.MCP.HandleMessage(client.WithCaller(t.Context(), bed.Caller), json.RawMessage(call)))
 	if err != nil || !strings.Contains(string(answer), "create nothing") || bed.Sandbox.Stats().Creates != 0 {
 		t.Errorf("%d runs were created: %s, %v", bed.Sandbox.Stats().Creates, answer, err)
+	}
+}
+
+// TestQuestionThatChanges from round to round is put so often and no more, and
+// no answer to an earlier one decides.
+func TestQuestionThatChanges(t *testing.T) {
+	plans := 0
+	bed := testbed.New(t, human, func(box http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, "/v1/execution-plans/") {
+				plans++
+				fmt.Fprintf(w, `{"planType":"text","plan":"Plan %d"}`, plans)
+				return
+			}
+			box.ServeHTTP(w, r)
+		})
+	})
+	created := paused(t, bed, testbed.Newest, "ON_START", "")
+	who := &person{answers: slices.Repeat([]answer{chooses("approve")}, 20)}
+	f := testbed.Fail(t, bed.ConnectWith(testbed.Newest, who.options()), "approve", map[string]any{"runId": created.RunID})
+	if f.Code != "conflict" || !strings.Contains(f.Message, "often enough") || len(who.questions()) != 8 || bed.Sandbox.Stats().ApprovalCalls != 0 {
+		t.Errorf("%d questions, %d tokens sent, %+v", len(who.questions()), bed.Sandbox.Stats().ApprovalCalls, f)
 	}
 }
 

@@ -138,7 +138,11 @@ func tool[A, R any](s *set, d definition, call func(context.Context, client.Call
 		}
 		if err != nil {
 			s.Log.Info("a tool call failed", "tool", d.name, "error", err)
-			return s.failure(err), nil
+			f := s.describe(err)
+			if arrivalOf(ctx).unheard() {
+				f.Message = "the user's decision was not sent: " + f.Message
+			}
+			return s.failed(f), nil
 		}
 		if f, ok := any(&result).(fitting); ok {
 			f.fit(s.MaxResultBytes)
