@@ -25,7 +25,8 @@ type arrival struct {
 	// first call; answer is what the person said, until it is used.
 	round  approval.Round
 	answer *mcp.ElicitationResult
-	asked  int // questions so far
+	asked  int  // questions so far
+	unkept bool // the call made a run whose approval links may be missed
 
 	elicitation string // id of the link that the person was sent to, until that is finished
 	unseen      bool   // the client cancelled: the person may not have seen the link
@@ -45,7 +46,8 @@ func (s *set) arrive(ctx context.Context, tool string, req mcp.CallToolRequest) 
 	if err != nil {
 		return ctx, badRound(err)
 	}
-	a.round, a.asked, a.answer = round, round.Number, canceled()
+	a.round, a.asked, a.answer, a.unkept = round, round.Number, canceled(), round.Unkept
+	a.progress.count = round.Said // a client may use one token for all rounds
 	if answer := server.ElicitationResponse(answers, round.Name); answer != nil {
 		a.answer = answer
 	}

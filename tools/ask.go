@@ -60,7 +60,7 @@ func (s *set) ask(ctx context.Context, caller client.Caller, q question) (*mcp.E
 	}
 	a.asked++
 	if server.IsModernRequest(ctx) {
-		q.round.Number = a.asked
+		q.round.Number, q.round.Said, q.round.Unkept = a.asked, a.progress.count, a.unkept
 		return nil, &inputNeeded{q, s.rounds.Seal(caller, a.tool, q.round)}
 	}
 	return elicit(ctx, q.params), nil

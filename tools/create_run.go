@@ -50,11 +50,7 @@ func (s *set) createRunTool() server.ServerTool {
 }
 
 func (s *set) createRun(ctx context.Context, caller client.Caller, args createRunArgs, passThrough []client.PassThrough) (RunResult, error) {
-	body, err := s.createBody(caller, args, passThrough)
-	if err != nil {
-		return RunResult{}, err
-	}
-	run, kept, err := s.createOrResume(ctx, caller, body)
+	run, err := s.createOrResume(ctx, caller, args, passThrough)
 	if err != nil {
 		return RunResult{}, err
 	}
@@ -68,36 +64,47 @@ func (s *set) createRun(ctx context.Context, caller client.Caller, args createRu
 	if result.Plan == nil {
 		result.Plan = s.View.Plan(run.Plan)
 	}
-	if body.ApprovalStrategy != client.ApproveNothing {
-		result.ApprovalStrategy = string(body.ApprovalStrategy)
+	if strategy := s.strategy(args); strategy != client.ApproveNothing {
+		result.ApprovalStrategy = string(strategy)
 	}
-	if !kept {
+	if arrivalOf(ctx).unkept {
 		result.Summary += " Too many runs with approvals are watched already; the approval link of this one may be missed."
 	}
 	return result, nil
 }
 
 // createOrResume creates the run, unless an earlier round of the call did: one
-// that comes back with its person's answer goes on with the run it made. kept
-// is false where approval links may be missed.
-func (s *set) createOrResume(ctx context.Context, caller client.Caller, body client.CreateRunRequest) (run *client.Run, kept bool, err error) {
-	if made := arrivalOf(ctx).round.RunID; made != "" {
-		return &client.Run{RunID: made}, true, nil
+// that comes back with its person's answer goes on with the run it made,
+// whatever its arguments are now. What is wrong with them must not be corrected
+// and called again.
+func (s *set) createOrResume(ctx context.Context, caller client.Caller, args createRunArgs, passThrough []client.PassThrough) (*client.Run, error) {
+	a := arrivalOf(ctx)
+	if a.round.RunID != "" {
+		return &client.Run{RunID: a.round.RunID}, nil
+	}
+	body, err := s.createBody(caller, args, passThrough)
+	if err != nil {
+		return nil, err
 	}
 	began := time.Now()
-	run, err = s.API.CreateRun(ctx, caller, body)
+	run, err := s.API.CreateRun(ctx, caller, body)
 	if client.KindOf(err) == client.OutcomeUnknown {
 		err = s.unclear(ctx, caller, body, began, err)
 	}
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	run.RunID = strings.ToLower(run.RunID) // as later calls will name it
-	if body.ApprovalStrategy == client.ApproveNothing {
-		return run, true, nil
+	if body.ApprovalStrategy != client.ApproveNothing {
+		s.Desk.KeepPlan(caller, run.RunID, run.Plan)
+		a.unkept = !s.Feeds.Keep(caller, run.RunID)
 	}
-	s.Desk.KeepPlan(caller, run.RunID, run.Plan)
-	return run, s.Feeds.Keep(caller, run.RunID), nil
+	return run, nil
+}
+
+// strategy returns the stricter of what the call and what the operator asks for.
+func (s *set) strategy(args createRunArgs) client.ApprovalStrategy {
+	return client.ApprovalStrategy(args.ApprovalStrategy).AtLeast(s.LeastApproval).AtLeast(client.ApproveNothing)
 }
 
 // afterCreate tells how the new run stands. Its only error is a question to the
@@ -140,8 +147,7 @@ func (s *set) createBody(caller client.Caller, args createRunArgs, passThrough [
 	if body.Integrations, err = s.integrations(args.Integrations); err != nil {
 		return body, err
 	}
-	strategy := client.ApprovalStrategy(args.ApprovalStrategy)
-	body.ApprovalStrategy = strategy.AtLeast(s.LeastApproval).AtLeast(client.ApproveNothing)
+	body.ApprovalStrategy = s.strategy(args)
 	if args.OutputSchema != nil {
 		if err := checkOutputSchema(args.OutputSchema); err != nil {
 			return body, err

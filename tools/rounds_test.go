@@ -1,6 +1,7 @@
 package tools_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -11,8 +12,10 @@ import (
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/tools"
 )
 
 // byHand connects a client of the 2026-07-28 protocol that hands input rounds
@@ -179,6 +182,53 @@ func TestQuestionThatChanges(t *testing.T) {
 	f := testbed.Fail(t, bed.ConnectWith(testbed.Newest, who.options()), "approve", map[string]any{"runId": created.RunID})
 	if f.Code != "conflict" || !strings.Contains(f.Message, "often enough") || len(who.questions()) != 8 || bed.Sandbox.Stats().ApprovalCalls != 0 {
 		t.Errorf("%d questions, %d tokens sent, %+v", len(who.questions()), bed.Sandbox.Stats().ApprovalCalls, f)
+	}
+}
+
+// TestRoundsCountOn: the progress of one call grows from round to round, for
+// clients use one token for all of them; and what the first round has to say of
+// the run's links is said in the last.
+func TestRoundsCountOn(t *testing.T) {
+	eachRevision(t, func(t *testing.T, version string) {
+		bed := testbed.New(t, func(o *tools.Options) {
+			human(o)
+			o.Feeds = feed.NewHub(o.API, o.Desk, feed.Options{Kept: 1})
+			t.Cleanup(o.Feeds.Close)
+		}, nil)
+		paused(t, bed, version, "ON_START", "") // is kept
+		who := &person{answers: []answer{chooses("approve"), chooses("approve")}}
+		counts := make(chan float64, 100)
+		o := who.options()
+		o.ProgressNotificationHandler = func(_ context.Context, r *sdk.ProgressNotificationClientRequest) { counts <- r.Params.Progress }
+		got := testbed.Call[tools.RunResult](t, bed.ConnectWith(version, o), "create_run", map[string]any{
+			"intent": "x", "context": "sandbox: step_ms=1 steps=2", "approvalStrategy": "ON_TOOL_CALL", "waitSeconds": 30})
+		for want := range 9 {
+			if n := <-counts; int(n) != want+1 {
+				t.Errorf("progress %v, want %d", n, want+1)
+			}
+		}
+		if len(who.questions()) != 2 || !strings.Contains(got.Summary, "Too many runs with approvals are watched") {
+			t.Errorf("%d questions, %q", len(who.questions()), got.Summary)
+		}
+	})
+}
+
+// TestRoundsKeepTheirRun: a create that comes back with an answer goes on with
+// the run it made, whatever its arguments are by now.
+func TestRoundsKeepTheirRun(t *testing.T) {
+	args := map[string]any{"intent": "x", "context": "sandbox: step_ms=1 steps=1", "approvalStrategy": "ON_TOOL_CALL", "waitSeconds": 30}
+	for name, changed := range map[string]map[string]any{
+		"no wait":      {"intent": "x"},
+		"other intent": {"intent": "y", "waitSeconds": 1},
+		"no intent":    {"intent": " "},
+		"other user":   {"intent": "x", "userId": "somebody"},
+	} {
+		bed := testbed.New(t, human, nil)
+		s := byHand(bed)
+		result := answered(t, s, "create_run", changed, asked(t, s, "create_run", args).RequestState)
+		if text := result.Content[0].(*sdk.TextContent).Text; result.IsError || !strings.Contains(text, `"status":"SUCCESS","intent":"x"`) || bed.Sandbox.Stats().Creates != 1 {
+			t.Errorf("%s: %d runs were created: %s", name, bed.Sandbox.Stats().Creates, text)
+		}
 	}
 }
 

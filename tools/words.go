@@ -95,7 +95,9 @@ func (s *set) approvalStep(asks bool, runID string) string {
 		return "Judge what would happen and call approve with runId, approvalId and decision."
 	case asks:
 		return "Call approve with runId: the user is asked to decide."
-	default:
+	case client.IsRunID(runID): // nothing else belongs in a command that somebody types
 		return "Tell the user to decide: in a terminal with runs-mcp-server approve " + runID + ", or in the vendor's console."
+	default:
+		return "Tell the user to decide in the vendor's console."
 	}
 }

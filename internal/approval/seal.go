@@ -36,6 +36,8 @@ type Round struct {
 	Told   int64         `json:"told,omitempty"`   // cursor of the newest event that the call has told of
 	Linked int64         `json:"linked,omitempty"` // cursor of the authorisation that the person was sent to
 	Left   time.Duration `json:"left,omitempty"`   // of the call's wait
+	Said   int           `json:"said,omitempty"`   // progress notifications so far
+	Unkept bool          `json:"unkept,omitempty"` // nobody watches the run when the call is over
 }
 
 // sealed is a round as it is encrypted.
