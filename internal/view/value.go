@@ -96,10 +96,10 @@ func (c *cutter) object(fields map[string]any, depth int) any {
 	for i, name := range slices.Sorted(maps.Keys(fields)) {
 		if c.left <= 0 {
 			c.cut = true
-			out["[left out]"] = strconv.Itoa(len(fields)-i) + " more fields"
+			out[unused(out, "[left out]")] = strconv.Itoa(len(fields)-i) + " more fields"
 			return out
 		}
-		shown := c.view.Text(name, maxName)
+		shown := unused(out, c.view.Text(name, maxName))
 		c.left -= len(shown) + 4
 		if secretKey(name) {
 			out[shown] = removed
@@ -108,4 +108,15 @@ func (c *cutter) object(fields map[string]any, depth int) any {
 		out[shown] = c.value(fields[name], depth+1)
 	}
 	return out
+}
+
+// unused returns a field's name as it can be shown. Names that differ in what
+// is not shown look alike: one field must not take the place of another.
+func unused(shown map[string]any, name string) string {
+	for {
+		if _, taken := shown[name]; !taken {
+			return name
+		}
+		name += " [again]"
+	}
 }

@@ -69,6 +69,9 @@ func TestValue(t *testing.T) {
 			`{"Authorization":"[removed]","api_key":"[removed]","ok":true,"password":"[removed]"}`},
 		{"secret fields with invisible names", `{"pass\u200bword":"x","Api\u2060Key":"y","\ufff8token":"z"}`, `{"ApiKey":"[removed]","password":"[removed]","token":"[removed]"}`},
 		{"numbers no float64 holds", `[1e400,-1e400,1e-400,1e308]`, `["1e400","-1e400",1e-400,1e308]`},
+		{"names that look alike", `{"amount":1000,"amo\u200bunt":1,"amo\u2060unt":2}`, `{"amount":1000,"amount [again]":1,"amount [again] [again]":2}`},
+		{"names that are cut", `{"` + strings.Repeat("n", 200) + `a":1,"` + strings.Repeat("n", 200) + `b":2}`,
+			`{"` + strings.Repeat("n", 128) + `… [73 bytes left out]":1,"` + strings.Repeat("n", 128) + `… [73 bytes left out] [again]":2}`},
 		{"secret in a name", `{"hunter2hunter2":1}`, `{"[removed]":1}`},
 		{"deep", strings.Repeat("[", 20) + strings.Repeat("]", 20), strings.Repeat("[", 16) + `"[1 items left out: too deep]"` + strings.Repeat("]", 16)},
 	}
