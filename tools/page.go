@@ -2,7 +2,6 @@ package tools
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 
 	"runs-mcp-server/client"
@@ -98,7 +97,7 @@ func (s *set) show(p *eventPage, budget int) []view.Event {
 		}
 		shown := s.View.Event(p.events[at], false)
 		if p.toolCalls && p.events[at].Step != nil {
-			shown.ToolCalls = s.toolCalls(p.events[at].Step.ToolCalls, s.MaxResultBytes/4)
+			shown.ToolCalls = s.View.ToolCallsWithin(p.events[at].Step.ToolCalls, s.MaxResultBytes/4)
 		}
 		budget -= sizeOf(shown)
 		if budget < 0 && i > 0 {
@@ -114,24 +113,4 @@ func (s *set) show(p *eventPage, budget int) []view.Event {
 		slices.Reverse(out)
 	}
 	return out
-}
-
-// toolCalls renders tool calls in about so many bytes. A last one says how
-// many are left out.
-func (s *set) toolCalls(calls []client.ToolCall, budget int) []view.ToolCall {
-	shown := s.View.ToolCalls(calls)
-	for i := range shown {
-		if sizeOf(shown[i]) > budget {
-			shown[i].ToolParameters = s.View.Value(calls[i].ToolParameters, budget/2)
-			shown[i].ToolResult = s.View.Value(calls[i].ToolResult, budget/2)
-		}
-		if budget -= sizeOf(shown[i]); budget <= 0 {
-			shown = shown[:i+1]
-			break
-		}
-	}
-	if n := len(calls) - len(shown); n > 0 {
-		shown = append(shown, view.ToolCall{ToolName: fmt.Sprintf("[%d more tool calls left out]", n)})
-	}
-	return shown
 }

@@ -127,7 +127,7 @@ func (s *set) pendingApproval(p approval.Pending, budget int) PendingApproval {
 	if calls := p.Step.ToolCalls; len(calls) > 0 {
 		out.Summary = "The run would call " + s.quotedNames(calls) + "."
 	}
-	out.ToolCalls = s.toolCalls(p.Step.ToolCalls, budget-sizeOf(out))
+	out.ToolCalls = s.View.ToolCallsWithin(p.Step.ToolCalls, budget-sizeOf(out))
 	return out
 }
 

@@ -2,6 +2,7 @@ package view
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/url"
@@ -81,6 +82,35 @@ func (v *View) ToolCalls(calls []client.ToolCall) []ToolCall {
 		})
 	}
 	return out
+}
+
+// ToolCallsWithin renders tool calls in about so many bytes of JSON. A last one
+// says how many are left out.
+func (v *View) ToolCallsWithin(calls []client.ToolCall, budget int) []ToolCall {
+	shown := v.ToolCalls(calls)
+	for i := range shown {
+		if sizeOf(shown[i]) > budget {
+			shown[i].ToolParameters = v.Value(calls[i].ToolParameters, budget/2)
+			shown[i].ToolResult = v.Value(calls[i].ToolResult, budget/2)
+		}
+		if budget -= sizeOf(shown[i]); budget <= 0 {
+			shown = shown[:i+1]
+			break
+		}
+	}
+	if n := len(calls) - len(shown); n > 0 {
+		shown = append(shown, ToolCall{ToolName: fmt.Sprintf("[%d more tool calls left out]", n)})
+	}
+	return shown
+}
+
+// sizeOf returns how many bytes a tool call takes in an answer.
+func sizeOf(c ToolCall) int {
+	data, err := json.Marshal(c)
+	if err != nil {
+		panic(err) // it is our own type
+	}
+	return len(data)
 }
 
 // Describe says in one line, for a person who watches, what an event is. What
