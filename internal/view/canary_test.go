@@ -115,7 +115,8 @@ func FuzzCanary(f *testing.F) {
 		run, payload := canaryRun(t, key, text, link)
 		var log bytes.Buffer
 		event := run.Events[0]
-		shown := []any{v.Event(event, true), v.Describe(event), v.RunWithContext(&run), v.Plan(run.Plan), v.Value(payload, 10_000), v.Text(text, 10_000), v.AuthorizationLink(event.Auth)}
+		shown := []any{v.Event(event, true), v.Describe(event), v.RunWithContext(&run), v.Plan(run.Plan), v.Value(payload, 10_000), v.Text(text, 10_000), v.AuthorizationLink(event.Auth), json.RawMessage(v.ResultRange(&run, 0, 1<<20).Text)}
+		shown = append(shown, v.Integration(client.Integration{CustomerIntegrationID: text, IntegrationID: text, Name: text, Description: text, Host: text, AuthType: text, Raw: payload}), v.ToolCallsWithin(event.Step.ToolCalls, 100))
 		slog.New(v.LogHandler(slog.NewJSONHandler(&log, nil))).Error(text, key, text, "any", run.Raw)
 		shown = append(shown, log.String())
 		for i, s := range shown {
