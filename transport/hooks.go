@@ -2,7 +2,9 @@ package transport
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -15,6 +17,9 @@ import (
 //     server.ErrResourceNotFound. mcp-go makes -32603 with the raw text of it,
 //     as of any error. The answer becomes what the client's revision says:
 //     -32002 before 2026-07-28, -32602 since, both with data.uri;
+//   - any handler say that the parameters are wrong, by an error that wraps
+//     mcp.ErrInvalidParams: -32602 with its text. mcp-go answers -32600 where
+//     it can't read them, and names types of its own: that becomes the same;
 //   - any handler say that the client can't do what the call needs, by an error
 //     that wraps mcp.MissingRequiredClientCapabilityError: -32021;
 //   - a listen be acknowledged only with the resources that Options.Watch
@@ -35,6 +40,12 @@ func noteSpecial(ctx context.Context, _ any, _ mcp.MCPMethod, message any, err e
 	if lacks, ok := errors.AsType[mcp.MissingRequiredClientCapabilityError](err); ok {
 		c.answerSpecially(mcp.MISSING_REQUIRED_CLIENT_CAPABILITY, lacks.Error(),
 			map[string]any{"requiredCapabilities": map[string]any{lacks.Capability: struct{}{}}})
+	}
+	if errors.Is(err, mcp.ErrInvalidParams) {
+		c.answerSpecially(mcp.INVALID_PARAMS, strings.TrimPrefix(err.Error(), "request error: "), nil) // mcp-go's own words
+	}
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		c.answerSpecially(mcp.INVALID_PARAMS, "invalid params: "+wrong.Field+" takes no "+wrong.Value, nil)
 	}
 	if !errors.Is(err, server.ErrResourceNotFound) {
 		return
