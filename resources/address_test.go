@@ -2,10 +2,10 @@ package resources
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 )
 
@@ -17,18 +17,35 @@ func TestParseAddress(t *testing.T) {
 		want address
 		err  string // part of it; "not found" for server.ErrResourceNotFound
 	}{
-		{"run://" + runID, address{runID: runID, limit: 50}, ""},
-		{"run://" + strings.ToUpper(runID), address{runID: runID, limit: 50}, ""},
-		{"run://" + runID + "/events", address{runID: runID, events: true, limit: 50}, ""},
-		{"run://" + runID + "/events?afterEventId=7", address{runID: runID, events: true, afterEventID: 7, limit: 50}, ""},
-		{"run://" + runID + "/events?limit=3&afterEventId=7", address{runID: runID, events: true, afterEventID: 7, limit: 3}, ""},
-		{"run://" + runID + "/events?limit=501", address{}, "limit must be"},
+		{"run://" + runID, address{runID: runID}, ""},
+		{"run://" + strings.ToUpper(runID), address{runID: runID}, ""},
+		{"run://" + runID + "/events", address{runID, ofEvents, 0, 50}, ""},
+		{"run://" + runID + "/events?", address{runID, ofEvents, 0, 50}, ""},
+		{"run://" + runID + "/events?afterEventId=7", address{runID, ofEvents, 7, 50}, ""},
+		{"run://" + runID + "/events?limit=3&afterEventId=7", address{runID, ofEvents, 7, 3}, ""},
+		{"run://" + runID + "/plan", address{runID: runID, part: ofPlan}, ""},
+		{"run://" + strings.ToUpper(runID) + "/result", address{runID, ofResult, 0, 16384}, ""},
+		{"run://" + runID + "/result?limit=65536&offset=9", address{runID, ofResult, 9, 65536}, ""},
+		{"run://" + runID + "/events?limit=501", address{}, "limit must be a whole number from 1 to 500"},
 		{"run://" + runID + "/events?limit=0", address{}, "limit must be"},
 		{"run://" + runID + "/events?afterEventId=-1", address{}, "afterEventId must be"},
 		{"run://" + runID + "/events?afterEventId=1&afterEventId=2", address{}, "twice"},
 		{"run://" + runID + "/events?x=1", address{}, "takes afterEventId and limit alone"},
+		{"run://" + runID + "/events?offset=1", address{}, "takes afterEventId and limit alone"},
 		{"run://" + runID + "/events?a=%zz", address{}, "malformed"},
+		{"run://" + runID + "/result?limit=65537", address{}, "limit must be a whole number from 1 to 65536"},
+		{"run://" + runID + "/result?offset=-1", address{}, "offset must be"},
+		{"run://" + runID + "/result?offset=1.5", address{}, "offset must be"},
+		{"run://" + runID + "/result?offset=9223372036854775807", address{}, "offset must be"},
+		{"run://" + runID + "/result?afterEventId=1", address{}, "takes offset and limit alone"},
 		{"run://" + runID + "?x=1", address{}, "takes no query"},
+		{"run://" + runID + "/plan?offset=1", address{}, "/plan takes no query"},
+		{"run://" + runID + "/", address{}, "not found"},
+		{"run://" + runID + "/PLAN", address{}, "not found"},
+		{"run://" + runID + "/plan/", address{}, "not found"},
+		{"run://" + runID + "/result/events", address{}, "not found"},
+		{"run://" + runID + "/result#offset=1", address{}, "not found"},
+		{"integrations://active", address{}, "not found"},
 		{"run://" + runID + "/steps", address{}, "not found"},
 		{"run://" + runID[:35], address{}, "not found"},
 		{"run://../approval", address{}, "not found"},
@@ -42,7 +59,7 @@ func TestParseAddress(t *testing.T) {
 			t.Errorf("%s: got %+v, %v; want %+v", tt.uri, got, err, tt.want)
 		case tt.err == "not found" && !errors.Is(err, server.ErrResourceNotFound):
 			t.Errorf("%s: got %v, want not found", tt.uri, err)
-		case tt.err != "" && tt.err != "not found" && (err == nil || !strings.Contains(err.Error(), tt.err)):
+		case tt.err != "" && tt.err != "not found" && (!errors.Is(err, mcp.ErrInvalidParams) || !strings.Contains(err.Error(), tt.err)):
 			t.Errorf("%s: got %v, want %q", tt.uri, err, tt.err)
 		}
 	}
@@ -54,20 +71,19 @@ func FuzzAddress(f *testing.F) {
 	f.Add("run://" + runID + "/events?afterEventId=1&limit=2")
 	f.Add("run://" + runID + "/events?limit=2&&afterEventId=1")
 	f.Add("run://" + runID + "/events/events")
+	f.Add("run://" + runID + "/plan")
+	f.Add("run://" + runID + "/result?offset=7&limit=65536")
 	f.Add("run://%2e%2e/" + runID)
 	f.Fuzz(func(t *testing.T, uri string) {
 		a, err := parseAddress(uri)
 		if err != nil {
 			return
 		}
-		if len(a.runID) != 36 || strings.ContainsAny(a.runID, "/?#%.") || a.limit < 1 || a.limit > maxLimit || a.afterEventID < 0 {
+		pages := a.part.paging()
+		if len(a.runID) != 36 || strings.ContainsAny(a.runID, "/?#%.") || a.limit < min(pages.maxLimit, 1) || a.limit > pages.maxLimit || a.from < 0 {
 			t.Fatalf("%q gave %+v", uri, a)
 		}
-		again := "run://" + a.runID
-		if a.events {
-			again += fmt.Sprintf("/events?afterEventId=%d&limit=%d", a.afterEventID, a.limit)
-		}
-		if b, err := parseAddress(again); err != nil || a != b {
+		if b, err := parseAddress(a.String()); err != nil || a != b {
 			t.Fatalf("%q gave %+v, written again %+v, %v", uri, a, b, err)
 		}
 	})

@@ -13,25 +13,26 @@ import (
 	"runs-mcp-server/client"
 )
 
-const (
-	// listPage is how many runs one page of resources/list holds.
-	listPage = 50
-	// maxCompletions is the protocol's bound on the values of one completion.
-	maxCompletions = 100
-)
+// listPage is how many runs one page of resources/list holds.
+const listPage = 50
 
-// AddHooks makes resources/list tell the caller's newest runs: mcp-go's own
+// AddHooks makes resources/list tell the caller's newest runs too: mcp-go's own
 // list is the same for everybody.
 func AddHooks(h *server.Hooks, o Options) {
 	s := &set{o}
 	h.AddAfterListResources(func(ctx context.Context, _ any, req *mcp.ListResourcesRequest, result *mcp.ListResourcesResult) {
+		var shared []mcp.Resource
+		if req.Params.Cursor == "" {
+			shared = append(shared, integrationsResource())
+		}
 		result.Resources, result.NextCursor = s.list(ctx, req.Params.Cursor)
+		result.Resources = append(shared, result.Resources...)
 	})
 }
 
 // list returns one page of runs as resources, and the cursor of the next. The
 // pages are the API's own. A hook cannot fail a request, so where the API cannot
-// be read the list is empty, and the log says why.
+// be read there are none, and the log says why.
 func (s *set) list(ctx context.Context, cursor mcp.Cursor) ([]mcp.Resource, mcp.Cursor) {
 	page, ok := pageOf(cursor)
 	if !ok {
@@ -79,29 +80,4 @@ func pageOf(cursor mcp.Cursor) (int, bool) {
 	digits, ok := strings.CutPrefix(string(text), "page ")
 	page, err := strconv.Atoi(digits)
 	return page, ok && err == nil && page >= 1 && page <= 1000
-}
-
-// Completions completes the runId of the templates from the caller's newest runs.
-func Completions(o Options) server.ResourceCompletionProvider { return completions{&set{o}} }
-
-type completions struct{ *set }
-
-// CompleteResourceArgument returns the ids of runs that begin as the argument does.
-func (c completions) CompleteResourceArgument(ctx context.Context, _ string, argument mcp.CompleteArgument, _ mcp.CompleteContext) (*mcp.Completion, error) {
-	out := &mcp.Completion{Values: []string{}}
-	if argument.Name != "runId" {
-		return out, nil
-	}
-	caller := client.CallerFrom(ctx)
-	page, err := c.API.ListRuns(ctx, caller, client.ListRunsQuery{UserID: caller.UserID, Page: 1, PageSize: maxCompletions})
-	if err != nil {
-		return nil, c.shown(err)
-	}
-	for _, run := range page.Runs {
-		if client.IsRunID(run.RunID) && strings.HasPrefix(run.RunID, strings.ToLower(argument.Value)) {
-			out.Values = append(out.Values, run.RunID)
-		}
-	}
-	out.HasMore = len(page.Runs) == maxCompletions
-	return out, nil
 }

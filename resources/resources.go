@@ -1,8 +1,10 @@
-// Package resources is what the model reads: a run and its events under
-// run:// addresses, as JSON.
+// Package resources is what the model reads: a run, its events, its plan and
+// its result under run:// addresses, and what integrations a run may use, all
+// as JSON.
 package resources
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,36 +20,46 @@ import (
 	"runs-mcp-server/internal/view"
 )
 
-// Options are what the resources work with.
+// maxPage bounds what one read shows of events, steps or integrations, in
+// bytes of JSON: as much as a tool's answer, whose 24 KiB go out twice.
+const maxPage = 48 << 10
+
+// Options are what the resources work with, and the operator's limits.
 type Options struct {
 	API   *client.Client
 	Feeds *feed.Hub
 	View  *view.View
 	Log   *slog.Logger
+
+	// Integrations are those that runs may use; empty when the operator set none.
+	Integrations        []string
+	AllowAnyIntegration bool // a run may use others too
 }
 
 // set is the resources of one server.
 type set struct{ Options }
 
-// Register adds the resource templates to a server.
+// Register adds the resources and their templates to a server.
 func Register(srv *server.MCPServer, o Options) {
 	s := &set{o}
-	srv.AddResourceTemplate(mcp.NewResourceTemplate("run://{runId}", "run",
-		mcp.WithTemplateTitle("Run"),
-		mcp.WithTemplateDescription("A run: its status, intent, times and result."),
-		mcp.WithTemplateMIMEType("application/json"),
-	), s.handler(s.run))
-	srv.AddResourceTemplate(mcp.NewResourceTemplate("run://{runId}/events{?afterEventId,limit}", "run_events",
-		mcp.WithTemplateTitle("Events of a run"),
-		mcp.WithTemplateDescription("What happened in a run, in order: up to limit events (default 50, at most 500) after afterEventId (default 0)."),
-		mcp.WithTemplateMIMEType("application/json"),
-	), s.handler(s.events))
+	srv.AddResource(integrationsResource(), s.handler(s.activeIntegrations))
+	add := func(uri, name, title, description string) {
+		srv.AddResourceTemplate(mcp.NewResourceTemplate(uri, name, mcp.WithTemplateTitle(title),
+			mcp.WithTemplateDescription(description), mcp.WithTemplateMIMEType("application/json")), s.handler(s.read))
+	}
+	add("run://{runId}", "run", "Run", "A run: its status, intent, times and result, which is cut where it is long.")
+	add("run://{runId}/events{?afterEventId,limit}", "run_events", "Events of a run",
+		"What happened in a run, in order: up to limit events (default 50, at most 500) after afterEventId (default 0).")
+	add("run://{runId}/plan", "run_plan", "Plan of a run", "What a run intends to do: its steps, as soon as the API tells them.")
+	add("run://{runId}/result{?offset,limit}", "run_result", "Result of a run",
+		"A run's whole result as one JSON text, in parts: limit characters (default 16384, at most 65536) from offset (default 0).")
 }
 
 // handler makes an MCP handler of a function from an address to a value. A
 // run that cannot be seen is [server.ErrResourceNotFound], which the transport
-// turns into the protocol's error; every other error has a text fit to show.
-func (s *set) handler(read func(context.Context, client.Caller, address) (any, error)) server.ResourceTemplateHandlerFunc {
+// turns into the protocol's error, as it does [mcp.ErrInvalidParams]; every
+// other error has a text fit to show.
+func (s *set) handler(read func(ctx context.Context, caller client.Caller, uri string) (any, error)) func(context.Context, mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
 	return func(ctx context.Context, req mcp.ReadResourceRequest) (contents []mcp.ResourceContents, err error) {
 		defer func() {
 			if r := recover(); r != nil {
@@ -55,67 +67,57 @@ func (s *set) handler(read func(context.Context, client.Caller, address) (any, e
 				contents, err = nil, errors.New("internal: the server failed; its log says more")
 			}
 		}()
-		a, err := parseAddress(req.Params.URI)
-		if err != nil {
+		value, err := read(ctx, client.CallerFrom(ctx), req.Params.URI)
+		switch {
+		case errors.Is(err, server.ErrResourceNotFound), errors.Is(err, mcp.ErrInvalidParams):
 			return nil, err
-		}
-		value, err := read(ctx, client.CallerFrom(ctx), a)
-		if client.KindOf(err) == client.NotFound {
+		case client.KindOf(err) == client.NotFound:
 			return nil, fmt.Errorf("%w: no such run", server.ErrResourceNotFound)
-		}
-		if err != nil {
+		case err != nil:
 			s.Log.Info("a resource could not be read", "error", err)
 			return nil, s.shown(err)
 		}
-		text, err := json.Marshal(value)
-		if err != nil {
-			panic(err) // values are our own types
-		}
-		return []mcp.ResourceContents{mcp.TextResourceContents{URI: req.Params.URI, MIMEType: "application/json", Text: string(text)}}, nil
+		return []mcp.ResourceContents{mcp.TextResourceContents{URI: req.Params.URI, MIMEType: "application/json", Text: toJSON(value)}}, nil
 	}
+}
+
+// toJSON writes a value as a reader wants it: nobody puts it into HTML.
+func toJSON(value any) string {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(value); err != nil {
+		panic(err) // values are our own types
+	}
+	return string(bytes.TrimSuffix(out.Bytes(), []byte("\n")))
 }
 
 // shown is an error with a text fit to show.
 func (s *set) shown(err error) error { return errors.New(s.View.Line(err.Error(), 400)) }
 
-func (s *set) run(ctx context.Context, caller client.Caller, a address) (any, error) {
-	run, err := s.API.GetRun(ctx, caller, a.runID, false)
+// read reads what a run:// address names.
+func (s *set) read(ctx context.Context, caller client.Caller, uri string) (any, error) {
+	a, err := parseAddress(uri)
 	if err != nil {
 		return nil, err
 	}
+	if a.part == ofEvents {
+		return s.events(ctx, caller, a)
+	}
+	run, err := s.API.GetRun(ctx, caller, a.runID, false)
+	if err == nil && len(run.Result) > 0 && !run.Status.Terminal() {
+		// What a run says so early may hold an approval token that still
+		// decides, and is known by its link alone, in the events.
+		run, err = s.API.GetRun(ctx, caller, a.runID, true)
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch a.part {
+	case ofPlan:
+		return s.plan(ctx, caller, run)
+	case ofResult:
+		return s.result(run, a), nil
+	}
 	return s.View.Run(run), nil
-}
-
-// EventPage is what the events of a run read as.
-type EventPage struct {
-	RunID       string       `json:"runId"`
-	Status      string       `json:"status"`
-	Events      []view.Event `json:"events"`
-	LastEventID int64        `json:"lastEventId"` // go on with it as afterEventId
-	More        bool         `json:"more"`        // there are later events already
-}
-
-func (s *set) events(ctx context.Context, caller client.Caller, a address) (any, error) {
-	page := EventPage{RunID: a.runID, Events: []view.Event{}, LastEventID: a.afterEventID}
-	events, st, ok := s.Feeds.Read(caller, a.runID, a.afterEventID)
-	page.Status = s.View.Status(st.Status)
-	if !ok {
-		run, err := s.API.GetRun(ctx, caller, a.runID, true)
-		if err != nil {
-			return nil, err
-		}
-		page.Status, events = s.View.Run(run).Status, run.Events
-	}
-	for _, e := range events {
-		switch {
-		case e.ID <= a.afterEventID:
-		case len(page.Events) == a.limit:
-			page.More = true
-			return page, nil
-		default:
-			page.Events = append(page.Events, s.View.Event(e, true))
-			page.LastEventID = e.ID
-		}
-	}
-	return page, nil
 }

@@ -41,8 +41,13 @@ func TestRead(t *testing.T) {
 	for _, version := range []string{testbed.Oldest, testbed.Newest} {
 		s := testbed.New(t, nil, nil).Connect(version, nil)
 		templates, err := s.ListResourceTemplates(t.Context(), nil)
-		if err != nil || len(templates.ResourceTemplates) != 2 {
+		if err != nil || len(templates.ResourceTemplates) != 4 {
 			t.Fatalf("templates %+v, %v", templates, err)
+		}
+		for _, template := range templates.ResourceTemplates {
+			if !strings.HasPrefix(template.URITemplate, "run://{runId}") || template.Title == "" || template.Description == "" || template.MIMEType != "application/json" {
+				t.Errorf("got %+v", template)
+			}
 		}
 		run := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: steps=10 step_ms=0", "waitSeconds": 30})
 		if got := read[view.Run](t, s, "run://"+run.RunID); got.Status != "SUCCESS" || got.Result == nil || got.Context != "" {
@@ -70,7 +75,11 @@ func TestRead(t *testing.T) {
 func TestNotFound(t *testing.T) {
 	for version, code := range map[string]int64{testbed.Oldest: -32002, testbed.Newest: -32602} {
 		s := testbed.New(t, nil, nil).Connect(version, nil)
-		for _, uri := range []string{"run://123e4567-e89b-12d3-a456-426614174000", "run://123e4567-e89b-12d3-a456-426614174000/events", "run://17", "file:///etc/passwd"} {
+		const foreign = "run://123e4567-e89b-12d3-a456-426614174000"
+		for _, uri := range []string{
+			foreign, foreign + "/events", foreign + "/plan", foreign + "/result", foreign + "/result?offset=1&limit=1",
+			"run://17", "run://17/plan", foreign + "/secrets", foreign + "/result/", "integrations://", "integrations://all", "integrations://active?x=1", "file:///etc/passwd",
+		} {
 			_, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: uri})
 			var wire *jsonrpc.Error
 			if !errors.As(err, &wire) || wire.Code != code {
@@ -80,6 +89,25 @@ func TestNotFound(t *testing.T) {
 			var data struct{ URI string }
 			if json.Unmarshal(wire.Data, &data) != nil || data.URI != uri {
 				t.Errorf("%s: data %s", uri, wire.Data)
+			}
+		}
+	}
+}
+
+// TestWrongQuery: what is wrong with a query is the protocol's error for
+// parameters, without the data that marks an unknown resource.
+func TestWrongQuery(t *testing.T) {
+	bed := testbed.New(t, nil, nil)
+	for _, version := range []string{testbed.Oldest, testbed.Newest} {
+		s := bed.Connect(version, nil)
+		for query, want := range map[string]string{
+			"/events?limit=9999": "limit must be a whole number from 1 to 500", "/result?limit=0": "limit must be", "/result?offset=x": "offset must be",
+			"/result?offset=1&offset=2": "twice",
+		} {
+			_, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: "run://123e4567-e89b-12d3-a456-426614174000" + query})
+			var wire *jsonrpc.Error
+			if !errors.As(err, &wire) || wire.Code != -32602 || !strings.Contains(wire.Message, want) || len(wire.Data) > 0 {
+				t.Errorf("%s %s: got %v", version, query, err)
 			}
 		}
 	}
@@ -96,10 +124,6 @@ func TestFailedRead(t *testing.T) {
 	s := bed.Connect(testbed.Newest, nil)
 	_, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: "run://123e4567-e89b-12d3-a456-426614174000"})
 	if err == nil || !strings.Contains(err.Error(), "upstream_unavailable") || strings.Contains(err.Error(), string(bed.Caller.Key)) {
-		t.Errorf("got %v", err)
-	}
-	_, err = s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: "run://123e4567-e89b-12d3-a456-426614174000/events?limit=9999"})
-	if err == nil || !strings.Contains(err.Error(), "limit must be a whole number from 1 to 500") {
 		t.Errorf("got %v", err)
 	}
 }

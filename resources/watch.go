@@ -17,12 +17,16 @@ import (
 // newest event's id and the status; it must not block. The following ends with
 // ctx, or with the run.
 //
-// A run that the caller cannot see is [server.ErrResourceNotFound].
+// A run that the caller cannot see is [server.ErrResourceNotFound]; what else
+// can be read but does not tell of changes is [mcp.ErrInvalidParams].
 func Watch(o Options) func(ctx context.Context, uri string, changed func(meta map[string]any)) (stop func(), err error) {
 	s := &set{o}
 	return func(ctx context.Context, uri string, changed func(map[string]any)) (func(), error) {
 		a, err := parseAddress(uri)
-		if err != nil {
+		switch {
+		case uri == activeIntegrations, err == nil && a.part != ofRun && a.part != ofEvents:
+			return nil, invalid("only run://{runId} and run://{runId}/events can be subscribed to")
+		case err != nil:
 			return nil, err
 		}
 		caller := client.CallerFrom(ctx)
@@ -38,7 +42,7 @@ func Watch(o Options) func(ctx context.Context, uri string, changed func(meta ma
 			if moved {
 				last = news.Events[len(news.Events)-1].ID
 			}
-			if first || a.events && moved || !a.events && news.Status != told {
+			if first || a.part == ofEvents && moved || a.part == ofRun && news.Status != told {
 				last, told = max(last, 0), news.Status
 				changed(map[string]any{"lastEventId": last, "status": s.View.Status(news.Status)})
 			}

@@ -2,6 +2,7 @@ package resources_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"runs-mcp-server/internal/testbed"
@@ -186,6 +188,22 @@ func TestSubscriptionsAreForOwnRuns(t *testing.T) {
 	}
 }
 
+// TestOnlyRunsAndEventsAreWatched: the other resources refuse a subscription.
+func TestOnlyRunsAndEventsAreWatched(t *testing.T) {
+	bed := testbed.New(t, nil, nil)
+	old := bed.Connect("2025-11-25", nil)
+	run := testbed.Call[tools.RunResult](t, old, "create_run", map[string]any{"intent": "x", "context": "sandbox: step_ms=60000"})
+	for _, uri := range []string{"integrations://active", "run://" + run.RunID + "/plan", "run://" + run.RunID + "/result", "run://" + run.RunID + "/result?offset=1", "run://" + someRun + "/plan"} {
+		var wire *jsonrpc.Error
+		if err := old.Subscribe(t.Context(), &sdk.SubscribeParams{URI: uri}); !errors.As(err, &wire) || wire.Code != -32602 || !strings.HasSuffix(wire.Message, "can be subscribed to") {
+			t.Errorf("%s: got %v", uri, err)
+		}
+	}
+	if n := bed.Sandbox.Stats().StreamsOpened; n != 0 {
+		t.Errorf("%d streams were opened", n)
+	}
+}
+
 // TestRunSubscription tells of status changes alone.
 func TestRunSubscription(t *testing.T) {
 	bed := testbed.New(t, nil, nil)
@@ -216,19 +234,21 @@ func TestList(t *testing.T) {
 		for range 30 {
 			want[testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "Tidy up", "context": "sandbox: step_ms=0"}).RunID] = true
 		}
-		seen := 0
+		seen, shared := 0, 0
 		for r, err := range s.Resources(t.Context(), nil) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if runID, ok := strings.CutPrefix(r.URI, "run://"); !ok || r.Name != "Tidy up" || !strings.HasSuffix(r.Title, ": Tidy up") {
+			if r.URI == "integrations://active" {
+				shared++
+			} else if runID, ok := strings.CutPrefix(r.URI, "run://"); !ok || r.Name != "Tidy up" || !strings.HasSuffix(r.Title, ": Tidy up") {
 				t.Errorf("got %+v", r)
 			} else if want[runID] {
 				seen++
 			}
 		}
-		if seen != 30 {
-			t.Errorf("%d of 30 runs are listed", seen)
+		if seen != 30 || shared != 1 {
+			t.Errorf("%d of 30 runs are listed, and the integrations %d times", seen, shared)
 		}
 		var one string
 		for one = range want {
@@ -237,11 +257,17 @@ func TestList(t *testing.T) {
 		if version == testbed.Oldest {
 			continue // completion came with 2025-03-26
 		}
-		done, err := s.Complete(t.Context(), &sdk.CompleteParams{
-			Ref: &sdk.CompleteReference{Type: "ref/resource", URI: "run://{runId}"}, Argument: sdk.CompleteParamsArgument{Name: "runId", Value: one[:8]},
-		})
-		if err != nil || !slices.Contains(done.Completion.Values, one) {
-			t.Errorf("completed %+v, %v", done, err)
+		templates, err := s.ListResourceTemplates(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, template := range templates.ResourceTemplates {
+			done, err := s.Complete(t.Context(), &sdk.CompleteParams{
+				Ref: &sdk.CompleteReference{Type: "ref/resource", URI: template.URITemplate}, Argument: sdk.CompleteParamsArgument{Name: "runId", Value: strings.ToUpper(one[:8])},
+			})
+			if err != nil || !slices.Contains(done.Completion.Values, one) {
+				t.Errorf("%s: completed %+v, %v", template.URITemplate, done, err)
+			}
 		}
 	}
 }

@@ -79,7 +79,7 @@ func New(t testing.TB, change func(*tools.Options), front func(sandbox http.Hand
 	if change != nil {
 		change(&o)
 	}
-	ro := resources.Options{API: b.API, Feeds: feeds, View: v, Log: log}
+	ro := resources.Options{API: b.API, Feeds: feeds, View: v, Log: log, Integrations: o.Integrations, AllowAnyIntegration: o.AllowAnyIntegration}
 	b.Watch = resources.Watch(ro)
 	hooks := transport.Hooks()
 	resources.AddHooks(hooks, ro)

@@ -1,0 +1,69 @@
+package resources
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"runs-mcp-server/client"
+)
+
+// maxCompletions is the protocol's bound on the values of one completion.
+const maxCompletions = 100
+
+// Completer completes ids that a person types.
+type Completer struct{ *set }
+
+// Completions returns the Completer of the options' API; it completes the runId
+// of the templates.
+func Completions(o Options) *Completer { return &Completer{&set{o}} }
+
+// CompleteResourceArgument returns the ids of runs that begin as the argument does.
+func (c *Completer) CompleteResourceArgument(ctx context.Context, _ string, argument mcp.CompleteArgument, _ mcp.CompleteContext) (*mcp.Completion, error) {
+	if argument.Name != "runId" {
+		return &mcp.Completion{Values: []string{}}, nil
+	}
+	return c.RunIDs(ctx, argument.Value, "", nil)
+}
+
+// RunIDs returns the ids of the caller's newest runs that begin as what was
+// typed: those of one status, "" for any, the newest first unless order, which
+// is stable, says otherwise.
+func (c *Completer) RunIDs(ctx context.Context, typed string, status client.Status, order func(a, b client.Status) int) (*mcp.Completion, error) {
+	caller := client.CallerFrom(ctx)
+	page, err := c.API.ListRuns(ctx, caller, client.ListRunsQuery{UserID: caller.UserID, Status: status, Page: 1, PageSize: maxCompletions})
+	if err != nil {
+		return nil, c.shown(err)
+	}
+	if order != nil {
+		slices.SortStableFunc(page.Runs, func(a, b client.Run) int { return order(a.Status, b.Status) })
+	}
+	out := &mcp.Completion{Values: []string{}, HasMore: len(page.Runs) == maxCompletions}
+	for _, run := range page.Runs {
+		if status != "" && run.Status != status {
+			continue // a filter that the API did not mind
+		}
+		if client.IsRunID(run.RunID) && strings.HasPrefix(run.RunID, strings.ToLower(typed)) {
+			out.Values = append(out.Values, run.RunID)
+		}
+	}
+	return out, nil
+}
+
+// IntegrationIDs returns the ids of the integrations that a run may use and
+// that begin as what was typed.
+func (c *Completer) IntegrationIDs(ctx context.Context, typed string) ([]string, error) {
+	usable, _, err := c.usable(ctx, client.CallerFrom(ctx))
+	if err != nil && !client.Lacking(err) {
+		return nil, c.shown(err)
+	}
+	var out []string
+	for _, i := range usable {
+		if strings.HasPrefix(i.CustomerIntegrationID, typed) {
+			out = append(out, i.CustomerIntegrationID)
+		}
+	}
+	return out, nil
+}

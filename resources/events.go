@@ -1,0 +1,55 @@
+package resources
+
+import (
+	"context"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/view"
+)
+
+// maxCalls bounds the tool calls of one event, in bytes of JSON.
+const maxCalls = 16 << 10
+
+// EventPage is what the events of a run read as.
+type EventPage struct {
+	RunID       string       `json:"runId"`
+	Status      string       `json:"status"`
+	Events      []view.Event `json:"events"`
+	LastEventID int64        `json:"lastEventId"`    // go on with it as afterEventId
+	More        bool         `json:"more"`           // there are later events already
+	Next        string       `json:"next,omitempty"` // where they are
+}
+
+// events reads the events after a cursor, as many as the limit and [maxPage]
+// allow, and at least one.
+func (s *set) events(ctx context.Context, caller client.Caller, a address) (any, error) {
+	page := EventPage{RunID: a.runID, Events: []view.Event{}, LastEventID: a.from}
+	events, st, ok := s.Feeds.Read(caller, a.runID, a.from)
+	page.Status = s.View.Status(st.Status)
+	if !ok {
+		run, err := s.API.GetRun(ctx, caller, a.runID, true)
+		if err != nil {
+			return nil, err
+		}
+		page.Status, events = s.View.Run(run).Status, run.Events
+	}
+	left := maxPage
+	for _, e := range events {
+		if e.ID <= a.from {
+			continue
+		}
+		shown := s.View.Event(e, false)
+		if e.Step != nil {
+			shown.ToolCalls = s.View.ToolCallsWithin(e.Step.ToolCalls, maxCalls)
+		}
+		left -= len(toJSON(shown))
+		if n := len(page.Events); n == a.limit || n > 0 && left < 0 {
+			a.from = page.LastEventID
+			page.More, page.Next = true, a.String()
+			break
+		}
+		page.Events = append(page.Events, shown)
+		page.LastEventID = e.ID
+	}
+	return page, nil
+}
