@@ -31,11 +31,12 @@ var edges = map[string]struct {
 	"internal/cli":                  {[]string{"client", "internal/approval", "internal/feed", "internal/sandbox", "internal/view"}, "what a person types; it serves nobody else"},
 	"tools":                         {[]string{"client", "internal/approval", "internal/feed", "internal/view"}, "tools know nothing of how peers reach them"},
 	"resources":                     {[]string{"client", "internal/approval", "internal/feed", "internal/view"}, "resources know nothing of HTTP"},
+	"internal/prompts":              {[]string{"client", "internal/view", "resources", "tools"}, "prompts say how to use the tools and resources there are, and do nothing themselves"},
 	"transport":                     {nil, "the transport knows nothing of runs; what it needs is handed in"},
-	"internal/testbed":              {[]string{"client", "internal/approval", "internal/feed", "internal/sandbox", "internal/sandbox/contracttest", "internal/view", "resources", "tools", "transport"}, "the whole server, for tests"},
+	"internal/testbed":              {[]string{"client", "internal/approval", "internal/feed", "internal/prompts", "internal/sandbox", "internal/sandbox/contracttest", "internal/view", "resources", "tools", "transport"}, "the whole server, for tests"},
 	"internal/soak":                 {[]string{"client", "internal/approval", "internal/feed", "internal/sandbox", "internal/view", "resources", "tools", "transport"}, "the whole server under a long load; never in the product"},
 	"internal/diagnostic":           {[]string{"transport"}, "the fixtures of the conformance suite; never in the product"},
-	"":                              {[]string{"client", "internal/approval", "internal/cli", "internal/feed", "internal/sandbox", "internal/view", "resources", "tools", "transport"}, "main wires"},
+	"":                              {[]string{"client", "internal/approval", "internal/cli", "internal/feed", "internal/prompts", "internal/sandbox", "internal/view", "resources", "tools", "transport"}, "main wires"},
 	"internal/sandbox/contracttest": {[]string{"internal/sandbox"}, "tests alone"},
 }
 
@@ -59,7 +60,7 @@ func TestEdges(t *testing.T) {
 				t.Errorf("%s imports %s: %s", path, ours, rule.why)
 			}
 			if strings.HasPrefix(imported, mcpgo) && slices.Contains([]string{"client", "internal/sse", "internal/view", "internal/approval", "internal/feed", "internal/sandbox"}, dir) {
-				t.Errorf("%s imports mcp-go: only tools, resources, transport, main and the demo speak MCP", path)
+				t.Errorf("%s imports mcp-go: only tools, resources, prompts, transport, main and the demo speak MCP", path)
 			}
 		}
 	})

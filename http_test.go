@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -103,6 +104,38 @@ func TestOfficialClientOverHTTP(t *testing.T) {
 	}
 }
 
+// TestOperatorsCeilingOverHTTP: prompts, resources and completion show what the
+// flags and the request's headers leave.
+func TestOperatorsCeilingOverHTTP(t *testing.T) {
+	url := listening(t, nil, "--sandbox", "--integrations=slack_ijkl9012,jira_mnop3456", "--approvals=off")
+	for readOnly, prompts := range map[string]int{"": 3, "true": 2} {
+		s, err := sdk.NewClient(&sdk.Implementation{Name: "official", Version: "1"}, nil).Connect(t.Context(), &sdk.StreamableClientTransport{
+			Endpoint: url, HTTPClient: &http.Client{Transport: keyed{map[string]string{"x-api-key": sandbox.DefaultKey, "X-MCP-Readonly": cmp.Or(readOnly, "false")}}},
+		}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if list, err := s.ListPrompts(t.Context(), nil); err != nil || len(list.Prompts) != prompts {
+			t.Errorf("read-only %q: got %+v, %v", readOnly, list, err)
+		}
+		review, err := s.GetPrompt(t.Context(), &sdk.GetPromptParams{Name: "review_approvals"})
+		if err != nil || !strings.Contains(review.Messages[0].Content.(*sdk.TextContent).Text, "Nobody can decide here") {
+			t.Errorf("got %+v, %v", review, err)
+		}
+		got, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: "integrations://active"})
+		if err != nil || !strings.Contains(got.Contents[0].Text, "A run may use 2 active integrations.") {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		if readOnly == "" {
+			done, err := s.Complete(t.Context(), &sdk.CompleteParams{Ref: &sdk.CompleteReference{Type: "ref/prompt", Name: "run_and_watch"}, Argument: sdk.CompleteParamsArgument{Name: "integrations"}})
+			if err != nil || !slices.Equal(done.Completion.Values, []string{"slack_ijkl9012", "jira_mnop3456"}) {
+				t.Errorf("got %+v, %v", done, err)
+			}
+		}
+	}
+}
+
 // tenant is a caller who speaks HTTP by hand.
 type tenant struct {
 	url, key, session string
@@ -196,6 +229,8 @@ func TestTenantsKeptApart(t *testing.T) {
 			`{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"run://` + runID + `/events"}}`,
 			`{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"run://` + runID + `"}}`,
 			`{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"run://` + runID + `/events"}}`,
+			`{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"run://` + runID + `/plan"}}`,
+			`{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"run://` + runID + `/result?offset=1"}}`,
 		}
 	}
 	// What an unknown run answers, once for each message: foreign runs must
@@ -214,7 +249,7 @@ func TestTenantsKeptApart(t *testing.T) {
 			case "run":
 				// The two approve calls look for the run for a while; they are
 				// compared once, below.
-				n := rapid.SampledFrom([]int{0, 1, 2, 5, 6, 7, 8}).Draw(t, "message")
+				n := rapid.SampledFrom([]int{0, 1, 2, 5, 6, 7, 8, 9, 10}).Draw(t, "message")
 				status, body, _ := me.send(t, me.session, messages(foreign)[n], nil)
 				if got := strings.ReplaceAll(fmt.Sprint(status, body), foreign, unknown); got != baseline[n] {
 					t.Fatalf("%s answered\n%s, for an unknown run\n%s", messages(foreign)[n], got, baseline[n])
@@ -229,8 +264,10 @@ func TestTenantsKeptApart(t *testing.T) {
 			case "list":
 				_, body, _ := me.send(t, me.session, call("list_runs", map[string]any{"pageSize": 100}), nil)
 				_, resources, _ := me.send(t, me.session, `{"jsonrpc":"2.0","id":1,"method":"resources/list"}`, nil)
-				if strings.Contains(body+resources, foreign) || strings.Contains(body+resources, other.key) || !strings.Contains(body, me.runs[0]) {
-					t.Fatalf("listed %s %s", body, resources)
+				_, completed, _ := me.send(t, me.session, `{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"diagnose_run"},"argument":{"name":"runId","value":""}}}`, nil)
+				all := body + resources + completed
+				if strings.Contains(all, foreign) || strings.Contains(all, other.key) || !strings.Contains(body, me.runs[0]) || !strings.Contains(completed, me.runs[0]) {
+					t.Fatalf("listed %s %s %s", body, resources, completed)
 				}
 			case "cancel":
 				me.send(t, me.session, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`, nil)

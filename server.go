@@ -19,6 +19,7 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/prompts"
 	"runs-mcp-server/internal/view"
 	"runs-mcp-server/resources"
 	"runs-mcp-server/tools"
@@ -166,16 +167,19 @@ func (f *serverFlags) asks(unsaid bool) bool {
 	return *f.AskWhileWaiting
 }
 
-// mcp returns an MCP server of the wired tools and resources.
+// mcp returns an MCP server of the wired tools, resources and prompts.
 func (w *wired) mcp() *server.MCPServer {
 	hooks := transport.Hooks()
 	resources.AddHooks(hooks, w.resources)
+	completer := resources.Completions(w.resources)
+	menu := prompts.Options{View: w.tools.View, Complete: completer, Approvals: w.tools.Approvals, ReadOnly: w.tools.ReadOnly, Integrations: w.tools.Integrations}
 	srv := server.NewMCPServer(name, version,
 		server.WithTitle("Runs"), server.WithInstructions(tools.Instructions(w.tools)), server.WithHooks(hooks),
-		server.WithToolCapabilities(false), server.WithResourceCapabilities(true, false),
-		server.WithCompletions(), server.WithResourceCompletionProvider(resources.Completions(w.resources)))
+		server.WithToolCapabilities(false), server.WithResourceCapabilities(true, false), server.WithPromptCapabilities(false),
+		server.WithCompletions(), server.WithResourceCompletionProvider(completer), server.WithPromptCompletionProvider(prompts.Completions(menu)))
 	tools.Register(srv, w.tools)
 	resources.Register(srv, w.resources)
+	prompts.Register(srv, menu)
 	return srv
 }
 

@@ -21,6 +21,7 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/prompts"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/sandbox/contracttest"
 	"runs-mcp-server/internal/view"
@@ -83,11 +84,14 @@ func New(t testing.TB, change func(*tools.Options), front func(sandbox http.Hand
 	b.Watch = resources.Watch(ro)
 	hooks := transport.Hooks()
 	resources.AddHooks(hooks, ro)
+	completer := resources.Completions(ro)
+	menu := prompts.Options{View: v, Complete: completer, Approvals: o.Approvals, ReadOnly: o.ReadOnly, Integrations: o.Integrations}
 	b.MCP = server.NewMCPServer("test", "1", server.WithHooks(hooks),
-		server.WithToolCapabilities(false), server.WithResourceCapabilities(true, false),
-		server.WithCompletions(), server.WithResourceCompletionProvider(resources.Completions(ro)))
+		server.WithToolCapabilities(false), server.WithResourceCapabilities(true, false), server.WithPromptCapabilities(false),
+		server.WithCompletions(), server.WithResourceCompletionProvider(completer), server.WithPromptCompletionProvider(prompts.Completions(menu)))
 	tools.Register(b.MCP, o)
 	resources.Register(b.MCP, ro)
+	prompts.Register(b.MCP, menu)
 	t.Cleanup(func() {
 		feeds.Close()
 		b.Sandbox.Close()
