@@ -1,0 +1,188 @@
+// Measures what a model gets of the same API through a generic OpenAPI bridge
+// and through this server: both over stdio, with the official client, against
+// one sandbox. Writes the table between the README's markers, or with --check
+// fails where the table there is another one.
+//
+//   node compare.mjs BINARY REPOSITORY [--check]
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { ResultSchema } from '@modelcontextprotocol/sdk/types.js';
+import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
+
+const [binary, repository, mode] = process.argv.slice(2);
+const modules = new URL('node_modules/', import.meta.url).pathname;
+const version = name => JSON.parse(readFileSync(join(modules, name, 'package.json'))).version;
+const bridgePackage = '@ivotoby/openapi-mcp-server';
+const key = 'sandbox-key';
+const patienceMs = 5000; // how long a call may go without an answer
+
+// startSandbox starts the stand-in for the API and returns it and its address.
+async function startSandbox() {
+  const child = spawn(binary, ['sandbox', '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  for await (const line of createInterface({ input: child.stdout })) {
+    const url = line.match(/http:\/\/\S+/)?.[0];
+    if (url) return { child, url };
+  }
+  throw new Error('the sandbox did not start');
+}
+
+// Peer is one MCP server, as its client's model gets to know it.
+class Peer {
+  constructor(words) {
+    Object.assign(this, words); // what each operation is called here
+    this.client = new Client({ name: 'compare', version: '1' });
+  }
+  async connect(command, args, env) {
+    await this.client.connect(new StdioClientTransport({ command, args, env, stderr: 'ignore' }));
+    const { _meta, ...list } = await this.client.request({ method: 'tools/list' }, ResultSchema);
+    this.list = list;
+  }
+  // call returns a tool's answer as the text that the model reads.
+  async call([name, args], refused = false) {
+    const result = await this.client.callTool({ name, arguments: args }, undefined, { timeout: patienceMs });
+    const text = result.content.map(block => block.text).join('\n');
+    assert.equal(result.isError === true, refused, text);
+    return text;
+  }
+}
+
+const person = { userId: 'sandbox-user', selectedCustomerIntegrationIds: ['*'] };
+const bridge = new Peer({
+  create: args => ['run-crt-run', { ...person, ...args }],
+  list10: () => ['run-lst-runs', {}],
+  events: runId => ['run-get-run', { runId, includeEvents: 'true' }],
+  state: runId => ['run-get-run', { runId }],
+  follow: runId => ['run-sse', { runId }],
+});
+const ours = new Peer({
+  create: args => ['create_run', args],
+  list10: () => ['list_runs', {}],
+  events: runId => ['get_run', { runId }],
+  state: runId => ['get_run', { runId, includeEvents: false }],
+  follow: runId => ['get_run', { runId, waitSeconds: 3 }],
+});
+
+// newRun creates a run that behaves as told, and returns its id.
+async function newRun(behaviour, more = {}) {
+  const text = await bridge.call(bridge.create({ intent: 'Find overdue invoices', context: `sandbox: ${behaviour}`, ...more }));
+  return JSON.parse(text).runId;
+}
+
+// settled waits until a run has a status.
+async function settled(runId, status) {
+  for (let tries = 0; tries < 500; tries++) {
+    if (JSON.parse(await bridge.call(bridge.state(runId))).status === status) return runId;
+    await new Promise(resolve => setTimeout(resolve, 10));
+  }
+  throw new Error(`the run did not become ${status}`);
+}
+
+// size counts a text's bytes and tokens. Ids and times are made the same ones
+// before, of the same length, so that the counts are the same each time.
+function size(text) {
+  const same = text
+    .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '123e4567-e89b-12d3-a456-426614174000')
+    .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, '2026-01-02T03:04:05.678Z');
+  return [Buffer.byteLength(same).toLocaleString('en'), countTokens(same).toLocaleString('en')];
+}
+
+const both = async measure => [await measure(bridge), await measure(ours)];
+const answers = words => both(async peer => size(await peer.call(words(peer))));
+
+// sizes measures the rows that are bytes and tokens.
+async function sizes() {
+  const seen = ({ name, description, inputSchema }) => ({ name, description, inputSchema });
+  const instructions = peer => peer.client.getInstructions();
+  const rows = [
+    ['tools, as the model sees them: names, descriptions, input schemas', await both(peer => size(JSON.stringify(peer.list.tools.map(seen))))],
+    ['`tools/list` as a whole', await both(peer => size(JSON.stringify(peer.list)))],
+    ['server instructions', await both(peer => instructions(peer) ? size(instructions(peer)) : ['none', ''])],
+    ['a new run of 3 steps', await answers(peer => peer.create({ intent: 'Find overdue invoices in Salesforce', context: 'sandbox: steps=3 queue_ms=600000' }))],
+  ];
+  const many = await settled(await newRun('steps=497 step_ms=0'), 'SUCCESS');
+  assert.equal(JSON.parse(await bridge.call(bridge.events(many))).events.length, 500);
+  for (let i = 0; i < 10; i++) await settled(await newRun('steps=3 step_ms=0'), 'SUCCESS');
+  rows.push(
+    ['a list of 10 runs', await answers(peer => peer.list10())],
+    ['a run of 500 events', await answers(peer => peer.events(many))],
+    ['the same run, no events asked for', await answers(peer => peer.state(many))],
+  );
+  return rows;
+}
+
+// follow says what comes of following a run that goes on.
+async function follow(peer, runId) {
+  try {
+    const [bytes] = size(await peer.call(peer.follow(runId)));
+    return `${bytes} bytes, when the wait ends`;
+  } catch (error) {
+    assert.match(error.message, /timed out/);
+    return `no answer in ${patienceMs / 1000} s`;
+  }
+}
+
+// conduct measures the rows that are not a size.
+async function conduct() {
+  const lasting = await settled(await newRun('steps=3 queue_ms=0 step_ms=600000'), 'RUNNING');
+  const waiting = await settled(await newRun('step_ms=0', { approvalStrategy: 'ON_START' }), 'PAUSED');
+  const links = async peer => (await peer.call(peer.events(waiting))).match(/token=[A-Z2-7]+/g) ?? [];
+  const shown = await both(async peer => `${(await links(peer)).length}`);
+  const refused = JSON.parse(await ours.call(['approve', { runId: waiting, decision: 'approve' }], true));
+  assert.equal(JSON.parse(await bridge.call(bridge.state(waiting))).status, 'PAUSED');
+  await bridge.call(['run-run-approval', { token: (await links(bridge))[0].slice('token='.length) }]);
+  await settled(waiting, 'SUCCESS');
+  return [
+    ['following a run that goes on', [await follow(bridge, lasting), await follow(ours, lasting)]],
+    ['one-time approval links that the model sees', shown],
+    ['the model approves, nobody asked', ['done', `refused: \`${refused.code}\``]],
+  ];
+}
+
+// table renders the rows as Markdown.
+function table(measured, told) {
+  const lines = [
+    '| | bridge: bytes | tokens | this server: bytes | tokens |',
+    '|---|--:|--:|--:|--:|',
+    ...measured.map(([what, [theirs, mine]]) => `| ${[what, ...theirs, ...mine].join(' | ')} |`),
+    ...told.map(([what, [theirs, mine]]) => `| ${[what, theirs, '', mine, ''].join(' | ')} |`),
+  ];
+  return lines.join('\n').replace(/ {2}\|/g, ' |');
+}
+
+// publish puts the text between the README's markers, or compares it with what
+// is there. It returns whether the README says what was measured.
+function publish(text) {
+  const file = join(repository, 'README.md');
+  const readme = readFileSync(file, 'utf8');
+  const marked = /(<!-- sizes:begin -->\n)[^]*(<!-- sizes:end -->)/;
+  assert.match(readme, marked, 'README.md lacks the markers');
+  const updated = readme.replace(marked, (_, begin, end) => begin + text + end);
+  if (mode !== '--check') writeFileSync(file, updated);
+  return mode !== '--check' || updated === readme;
+}
+
+const sandbox = await startSandbox();
+let right;
+try {
+  const contract = join(repository, 'internal/sandbox/openapi.json');
+  await bridge.connect(process.execPath, [join(modules, bridgePackage, 'bin/mcp-server.js'), '-u', sandbox.url, '-s', contract, '-H', `x-api-key:${key}`]);
+  await ours.connect(binary, ['--api-url', sandbox.url, '--user-id', person.userId, '--integrations', '*'], { TR_API_KEY: key });
+  const text = `\n${table(await sizes(), await conduct())}
+
+The bridge is [\`${bridgePackage}\`](https://www.npmjs.com/package/${bridgePackage}) ${version(bridgePackage)}, as it comes, over
+\`internal/sandbox/openapi.json\`. Tokens are those of gpt-tokenizer ${version('gpt-tokenizer')}, \`o200k_base\`.
+
+`;
+  right = publish(text);
+  console.log(text.trim());
+} finally {
+  await Promise.allSettled([bridge.client.close(), ours.client.close()]);
+  sandbox.child.kill();
+}
+console.log(right ? 'compare: ok' : 'compare: FAILED, the README says otherwise: .ci/compare/run writes what was measured');
+process.exit(right ? 0 : 1);
