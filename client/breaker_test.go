@@ -1,10 +1,14 @@
 package client
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"runs-mcp-server/internal/inmem"
 )
 
 // send enters the breaker and tells it v; false where it was refused.
@@ -132,4 +136,48 @@ func TestStandingsAreBounded(t *testing.T) {
 	if first == one || first != s.get("0") {
 		t.Error("a caller has another's standing, or none of its own")
 	}
+}
+
+// TestOpenBreaker: the call that opens it ends with how long it will be open,
+// and neither it nor a probe pays for a retry that would be refused. What a
+// watcher of a run finds served again closes it for the calls that follow.
+func TestOpenBreaker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		c, err := New(Options{URL: "http://localhost", Transport: inmem.Transport(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if requests++; requests <= breakerLimit+1 {
+				w.WriteHeader(503)
+			}
+			fmt.Fprintf(w, `{"runId":%q,"status":"RUNNING"}`, onceRun)
+		}))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		caller := Caller{Key: "key-of-a-test"}
+		st := c.standings.get(caller.Key)
+		read := func() error {
+			_, err := c.GetRun(t.Context(), caller, onceRun, false)
+			return err
+		}
+		for st.breaker.wait() == 0 {
+			err = read()
+		}
+		if e, _ := errors.AsType[*Error](err); requests != breakerLimit || e == nil || e.Kind != Unavailable || e.Status != 503 || e.RetryAfter <= 0 || e.RetryAfter > breakerBase {
+			t.Errorf("after %d requests: %+v", requests, e)
+		}
+		time.Sleep(breakerBase)
+		read() // the probe
+		if got, want := st.budget.tokens, budgetTokens-6*retryCost; requests != breakerLimit+1 || got != want {
+			t.Errorf("%d requests left %d tokens, want %d", requests, got, want)
+		}
+		if err := read(); KindOf(err) != Unavailable || requests != breakerLimit+1 {
+			t.Fatalf("the breaker is not open: %v", err)
+		}
+		if _, err := c.readRun(t.Context(), caller, onceRun); err != nil {
+			t.Fatal(err)
+		}
+		if err := read(); err != nil {
+			t.Errorf("after the watcher's: %v", err)
+		}
+	})
 }

@@ -191,15 +191,18 @@ func apiMessage(body []byte, secrets []string) string {
 	return one
 }
 
-// retryAfter reads a Retry-After header: seconds, of which 2^31 and more count
-// as that many, or an HTTP date.
+// maxRetryAfter is the longest wait that is told: an API that asks for more
+// asks not to be called again.
+const maxRetryAfter = 24 * time.Hour
+
+// retryAfter reads a Retry-After header: seconds or an HTTP date.
 func retryAfter(header string, now time.Time) time.Duration {
 	seconds, err := strconv.ParseUint(header, 10, 31)
 	if err == nil || errors.Is(err, strconv.ErrRange) {
-		return time.Duration(seconds) * time.Second
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
 	}
 	if at, err := http.ParseTime(header); err == nil && at.After(now) {
-		return at.Sub(now)
+		return min(at.Sub(now), maxRetryAfter)
 	}
 	return 0
 }

@@ -238,36 +238,6 @@ func TestOnceMeansOnce(t *testing.T) {
 	}
 }
 
-// TestOpenBreaker: the call that opens it ends with how long it will be open,
-// and neither it nor a probe pays for a retry that would be refused. What a
-// watcher of a run finds served again closes it for the calls that follow.
-func TestOpenBreaker(t *testing.T) {
-	l := newLine(t, (*httptest.Server).Start, statuses(503, 503, 503, 503, 503, 503, 503, 503, 503, 503, 503, 200))
-	caller := Caller{Key: "key-of-a-test"}
-	st := l.standings.get(caller.Key)
-	var err error
-	for st.breaker.wait() == 0 {
-		err = l.do(t.Context(), "get")
-	}
-	if e, _ := errors.AsType[*Error](err); len(l.requests) != breakerLimit || e == nil || e.Kind != Unavailable || e.Status != 503 || e.RetryAfter <= 0 || e.RetryAfter > breakerBase {
-		t.Errorf("after %d requests: %+v", len(l.requests), e)
-	}
-	st.breaker.until = time.Now()
-	l.do(t.Context(), "get") // the probe
-	if got, want := st.budget.tokens, budgetTokens-6*retryCost; len(l.requests) != breakerLimit+1 || got != want {
-		t.Errorf("%d requests left %d tokens, want %d", len(l.requests), got, want)
-	}
-	if err := l.do(t.Context(), "get"); KindOf(err) != Unavailable || len(l.requests) != breakerLimit+1 {
-		t.Fatalf("the breaker is not open: %v", err)
-	}
-	if _, err := l.readRun(t.Context(), caller, onceRun); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.do(t.Context(), "get"); err != nil {
-		t.Errorf("after the watcher's: %v", err)
-	}
-}
-
 // TestBrokenConnections: of creates over connections that break at any byte of
 // the request or the answer none arrives twice, and none that made a run ends
 // as if it had not.

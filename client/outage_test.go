@@ -59,7 +59,8 @@ func TestRetryAfter(t *testing.T) {
 		{429, "20", 0, 2, client.RateLimited, 20 * time.Second},
 		{429, "31", 0, 1, client.RateLimited, 31 * time.Second},
 		{429, "Sat, 01 Jan 2000 00:01:00 GMT", 0, 1, client.RateLimited, time.Minute}, // a bubble begins in 2000
-		{429, "99999999999999999999", 0, 1, client.RateLimited, (1<<31 - 1) * time.Second},
+		{429, "Fri, 31 Dec 9999 23:59:59 GMT", 0, 1, client.RateLimited, 24 * time.Hour},
+		{429, "99999999999999999999", 0, 1, client.RateLimited, 24 * time.Hour},
 		{429, "-5", 0, 3, client.RateLimited, 0},
 		{429, "soon", 0, 3, client.RateLimited, 0},
 	}

@@ -1,7 +1,6 @@
 package tools_test
 
 import (
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -142,24 +141,5 @@ func TestLostAbort(t *testing.T) {
 				t.Errorf("%d aborts were sent, want %d", n, tt.aborts)
 			}
 		})
-	}
-}
-
-// TestOpenBreaker: a create that the breaker keeps back was not sent, and the
-// model is told when to call again.
-func TestOpenBreaker(t *testing.T) {
-	l := &lossy{answer: func(w http.ResponseWriter, _ *http.Request, _ int, _ http.Handler) bool {
-		w.WriteHeader(503)
-		return true
-	}}
-	s := testbed.New(t, nil, l.front).Connect(testbed.Newest, nil)
-	for range 4 {
-		if f := testbed.Fail(t, s, "list_runs", nil); f.Code != "upstream_unavailable" || !f.Retryable {
-			t.Fatalf("got %+v", f)
-		}
-	}
-	f := testbed.Fail(t, s, "create_run", map[string]any{"intent": "x"})
-	if f.Code != "upstream_unavailable" || !f.Retryable || f.RetryAfterSeconds != 1 || f.NextStep != "Call again after 1 s." || !strings.Contains(f.Message, "nothing was sent") || l.count(http.MethodPost) != 0 {
-		t.Errorf("got %+v, %s", f, fmt.Sprint(l.calls))
 	}
 }
