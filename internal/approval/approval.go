@@ -94,8 +94,13 @@ func (t *Tracker) ask(e client.Event, tokens map[Decision]string) {
 	if e.Type == client.EventStep || e.Step != nil {
 		p.Scope, p.Step = OfStep, e.Step
 	}
-	known := slices.ContainsFunc(t.pending, func(o Pending) bool { return o.ID == p.ID })
-	if known || e.ID <= t.settled || e.RunStatus.Terminal() {
+	if i := slices.IndexFunc(t.pending, func(o Pending) bool { return o.ID == p.ID }); i >= 0 {
+		if p.Step != nil && len(p.Step.ToolCalls) > 0 { // a person judges by what was said last
+			t.pending[i].Scope, t.pending[i].Step = p.Scope, p.Step
+		}
+		return
+	}
+	if e.ID <= t.settled || e.RunStatus.Terminal() {
 		return
 	}
 	t.pending = append(t.pending, p)

@@ -103,6 +103,25 @@ func TestAmendedEventBringsItsLink(t *testing.T) {
 	}
 }
 
+// TestAmendedEventBringsItsToolCalls: what would happen is what was said last.
+func TestAmendedEventBringsItsToolCalls(t *testing.T) {
+	const step = `{"id":1,"event":"step","runStatus":"PAUSED","step":{"approval":"PENDING","toolCalls":%s,"approvalActions":%s}}`
+	tracker := NewTracker(caller, runID)
+	tracker.Add(event(t, step, "[]", links(1)))
+	for _, tt := range []struct{ calls, want string }{
+		{`[{"toolName":"list"}]`, "list"},
+		{`[{"toolName":"delete"}]`, "delete"},
+		{`[]`, "delete"},
+	} {
+		e := event(t, step, tt.calls, links(1))
+		e.Amended = true
+		tracker.Add(e)
+		if p := tracker.Pending(); len(p) != 1 || len(p[0].Step.ToolCalls) != 1 || p[0].Step.ToolCalls[0].ToolName != tt.want {
+			t.Errorf("after %s: got %+v", tt.calls, p)
+		}
+	}
+}
+
 // TestIDs: the same on every replica, another for every caller and run.
 func TestIDs(t *testing.T) {
 	id := func(key client.Key, run string) string {
