@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"runs-mcp-server/client"
 )
@@ -149,7 +151,12 @@ func (v *View) Describe(e client.Event) string {
 // loopback). It is the one link of a run that may be shown.
 func (v *View) AuthorizationLink(a *client.Auth) string {
 	u, err := url.Parse(a.URL)
-	if err != nil || u.Host == "" || u.User != nil || len(a.URL) > 2048 || u.String() != visible(u.String()) {
+	if err != nil || u.Hostname() == "" || u.User != nil || len(a.URL) > 2048 || u.String() != visible(u.String()) {
+		return ""
+	}
+	// A name of another script may look like one that the person trusts; in
+	// its encoded form (xn--) it does not.
+	if strings.ContainsFunc(u.Host, func(r rune) bool { return r >= utf8.RuneSelf }) {
 		return ""
 	}
 	ip := net.ParseIP(u.Hostname())
@@ -157,7 +164,7 @@ func (v *View) AuthorizationLink(a *client.Auth) string {
 	if u.Scheme != "https" && !(u.Scheme == "http" && loopback) {
 		return ""
 	}
-	if hasLink(u.String()) || v.secrets.in(u.String()) || v.encodes(u.String()) {
+	if hasLink(u.String()) || hasLink(u.JoinPath().String()) || v.secrets.in(u.String()) || v.encodes(u.String()) {
 		return ""
 	}
 	return u.String()

@@ -116,6 +116,12 @@ func TestAuthorizationLink(t *testing.T) {
 		{"https://auth.test/go?next=runs%25252Fapproval", false},
 		{"https://auth.test/go?next=tok%252fen-0123456789", false},
 		{"https:///nohost", false},
+		{"https://:443/x", false},
+		{"https://\u0430uth.test/", false}, // the first letter is Cyrillic
+		{"https://xn--uth-5cd.test/", true},
+		{"https://auth.test/v1/runs/./approval?token=1", false},
+		{"https://auth.test/v1//runs//approval?token=1", false},
+		{"https://auth.test/go//on/?state=1", true},
 		{"not a url\x00", false},
 	}
 	for _, tt := range tests {
