@@ -2,6 +2,7 @@ package view
 
 import (
 	"slices"
+	"strings"
 
 	"runs-mcp-server/client"
 )
@@ -83,8 +84,11 @@ type PlanStep struct {
 	DependsOnSteps []string `json:"dependsOnSteps,omitempty"`
 }
 
-// maxPlanSteps is how many steps of a plan are shown.
-const maxPlanSteps = 50
+// Bounds of a plan as it is shown.
+const (
+	maxPlanSteps = 50
+	maxPlan      = 8 << 10 // bytes of all steps together, give or take one step
+)
 
 // Plan renders a plan, nil where there is none. A plan of text is its description.
 func (v *View) Plan(p *client.Plan) *Plan {
@@ -93,8 +97,9 @@ func (v *View) Plan(p *client.Plan) *Plan {
 	}
 	v.learnLinks(p.Raw)
 	out := &Plan{Title: v.Line(p.Title, maxText), Description: v.Text(p.Description+p.Text, maxText)}
+	left := maxPlan
 	for i, s := range p.Steps {
-		if i == maxPlanSteps {
+		if i == maxPlanSteps || left <= 0 {
 			out.Description += " [later steps left out]"
 			break
 		}
@@ -102,6 +107,7 @@ func (v *View) Plan(p *client.Plan) *Plan {
 		for _, id := range s.DependsOnSteps[:min(len(s.DependsOnSteps), maxPlanSteps)] {
 			step.DependsOnSteps = append(step.DependsOnSteps, v.Line(id, maxWord))
 		}
+		left -= len(step.ID) + len(step.Description) + len(strings.Join(step.DependsOnSteps, ","))
 		out.Steps = append(out.Steps, step)
 	}
 	return out

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -98,6 +99,22 @@ func TestValueKeepsItsLimit(t *testing.T) {
 	}
 	if !bytes.Contains(got, []byte("more items left out")) || !bytes.Contains(got, []byte("more fields")) {
 		t.Errorf("nothing says that something is left out: %s", got[len(got)-200:])
+	}
+}
+
+// TestPlanIsBounded, whatever its steps are like, and says what it leaves out.
+func TestPlanIsBounded(t *testing.T) {
+	for name, step := range map[string]client.PlanStep{
+		"many":  {ID: "1", Description: "go"},
+		"long":  {ID: "1", Description: strings.Repeat("lorem ipsum ", 300)},
+		"woven": {ID: "1", Description: "go", DependsOnSteps: slices.Repeat([]string{strings.Repeat("d", 100)}, 100)},
+	} {
+		plan := &client.Plan{Description: "All of it.", Steps: slices.Repeat([]client.PlanStep{step}, 60)}
+		shown := New().Plan(plan)
+		data, err := json.Marshal(shown)
+		if err != nil || len(data) > 20<<10 || len(shown.Steps) == 0 || shown.Description != "All of it. [later steps left out]" {
+			t.Errorf("%s: %d bytes, %d steps, %q, %v", name, len(data), len(shown.Steps), shown.Description, err)
+		}
 	}
 }
 
