@@ -144,6 +144,24 @@ func TestSentIsNotOffered(t *testing.T) {
 	}
 }
 
+// TestPlanIsShownWithItsApproval, to whoever reads the run, as the API tells it
+// by then; and with nothing else.
+func TestPlanIsShownWithItsApproval(t *testing.T) {
+	bed := testbed.New(t, nil, nil)
+	s := bed.Connect(testbed.Newest, nil)
+	got := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: step_ms=0 plan=placeholder", "approvalStrategy": "ON_START", "waitSeconds": 30})
+	seen := testbed.Call[tools.RunResult](t, bed.Connect(testbed.Oldest, nil), "get_run", map[string]any{"runId": got.RunID})
+	for name, r := range map[string]tools.RunResult{"create_run": got, "get_run": seen} {
+		if r.Plan == nil || len(r.Plan.Steps) == 0 {
+			t.Errorf("%s: the run waits for approval of %+v", name, r.Plan)
+		}
+	}
+	testbed.Call[tools.RunResult](t, s, "approve", map[string]any{"runId": got.RunID, "decision": "approve"})
+	if seen = testbed.Call[tools.RunResult](t, s, "get_run", map[string]any{"runId": got.RunID, "waitSeconds": 30}); seen.Plan != nil {
+		t.Errorf("a plan though nothing waits: %+v", seen.Plan)
+	}
+}
+
 // TestPausedWithoutEvents: the run's status alone says that it waits.
 func TestPausedWithoutEvents(t *testing.T) {
 	t.Parallel() // it takes the patience that a link is looked for

@@ -58,10 +58,10 @@ func (s *set) createRun(ctx context.Context, caller client.Caller, args createRu
 	if err != nil {
 		return RunResult{}, err
 	}
-	if run.Plan == nil { // an earlier round was told it
-		run.Plan = s.Desk.Plan(ctx, caller, &client.Run{RunID: run.RunID, ExecutionPlanID: result.ExecutionPlanID})
-	}
 	if result.Plan == nil {
+		if run.Plan == nil {
+			run.Plan = s.Desk.Plan(ctx, caller, &client.Run{RunID: run.RunID, ExecutionPlanID: result.ExecutionPlanID})
+		}
 		result.Plan = s.View.Plan(run.Plan)
 	}
 	if strategy := s.strategy(args); strategy != client.ApproveNothing {

@@ -92,28 +92,33 @@ func (s *set) readOrWait(ctx context.Context, caller client.Caller, runID string
 	if beyond {
 		page.last = newest
 	}
-	if arrivalOf(ctx).unheard() {
-		w.note = "The user's decision was not sent: what they decided no longer waits."
-	}
 	result := s.result(ctx, got, page)
-	result.Summary = strings.TrimSpace(w.note + " " + result.Summary)
-	if w.undecided && got.waits() {
-		result.NextStep = undecidedStep
-	}
+	w.tell(ctx, &result, got)
 	if beyond {
 		result.Summary += fmt.Sprintf(" afterEventId was beyond the newest event, which is %d.", newest)
 	}
 	result.WaitEnded = waitEnded(end, got.run.Status)
-	if slices.ContainsFunc(result.PendingApprovals, func(p PendingApproval) bool { return p.Scope == string(approval.OfRun) }) {
-		result.Plan = s.View.Plan(s.Desk.Plan(ctx, caller, got.run))
-	}
 	if !settled && !page.full {
 		result.NextStep = "The API does not tell the run's result yet: call get_run with runId again in a few seconds. If there is none then, tell the user."
 	}
 	if withContext {
-		result.Run = s.View.RunWithContext(got.run)
+		result.Context = s.View.RunWithContext(got.run).Context
 	}
 	return result, nil
+}
+
+// tell adds to a result what came of asking the person, and what they decide on.
+func (w *waiter) tell(ctx context.Context, result *RunResult, got reading) {
+	if arrivalOf(ctx).unheard() {
+		w.note = "The user's decision was not sent: what they decided no longer waits."
+	}
+	result.Summary = strings.TrimSpace(w.note + " " + result.Summary)
+	if w.undecided && got.waits() {
+		result.NextStep = undecidedStep
+	}
+	if slices.ContainsFunc(result.PendingApprovals, func(p PendingApproval) bool { return p.Scope == string(approval.OfRun) }) {
+		result.Plan = w.View.Plan(w.Desk.Plan(ctx, w.caller, got.run))
+	}
 }
 
 // waitEnded says why a wait ended so that it fits the state that is told.
