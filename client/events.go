@@ -171,13 +171,13 @@ func (r *reader) connect(ctx context.Context) (ended bool, err error) {
 	opening := r.open(ctx)
 	defer opening.cancel()
 	if !opening.wait(headerPatience) {
-		if _, err := r.poll(ctx); err != nil {
+		over, err := r.poll(ctx)
+		if err != nil {
 			return false, err
 		}
-		if r.log.ended {
+		if r.log.ended || over && !opening.wait(drainTime) {
 			return true, nil
 		}
-		opening.wait(headerTimeout)
 	}
 	s, streamErr := opening.result()
 	// Without the stored events nothing tells what was missed since the last
@@ -302,8 +302,8 @@ func (r *reader) follow(ctx context.Context, s *stream, over bool) (ended bool, 
 	}
 }
 
-// drainTime is how long the stream of a run that has ended may take to say
-// what its stored events did not.
+// drainTime is how long the stream of a run that has ended may take to open,
+// and then to say what its stored events did not.
 const drainTime = 2 * time.Second
 
 // refill takes from the stored events what was too large for the stream.

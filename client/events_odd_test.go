@@ -274,6 +274,53 @@ func TestSpoiltReads(t *testing.T) {
 	}
 }
 
+// TestEndedWithoutEvents: a run that has ended and tells no events is soon over,
+// whatever its stream does, and what the stream tells in time is heard.
+func TestEndedWithoutEvents(t *testing.T) {
+	hold := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	frames := func(after time.Duration, text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(after)
+			w.Header().Set("Content-Type", "text/event-stream")
+			w.(http.Flusher).Flush()
+			io.WriteString(w, text)
+			hold(w, r)
+		}
+	}
+	for name, tt := range map[string]struct {
+		stream http.HandlerFunc
+		events int
+		within time.Duration
+	}{
+		"no headers":     {hold, 0, 3 * time.Second},
+		"nothing":        {frames(0, ""), 0, 2 * time.Second},
+		"a replay":       {frames(0, endFrame), 1, 0},
+		"a late replay":  {frames(2500*time.Millisecond, endFrame), 1, 2500 * time.Millisecond},
+		"not the end":    {frames(0, frame(1, bare(1))), 1, 2 * time.Second},
+		"no such stream": {http.NotFound, 0, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasSuffix(r.URL.Path, "/sse") {
+					tt.stream(w, r)
+					return
+				}
+				fmt.Fprintf(w, `{"runId":%q,"status":"SUCCESS","events":null}`, testRun)
+			}))
+			start, got := time.Now(), 0
+			for _, err := range c.Events(t.Context(), caller, testRun, 0) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				got++
+			}
+			if took := time.Since(start); took > tt.within || got != tt.events {
+				t.Errorf("%s: %d events after %v; want %d within %v", name, got, took, tt.events, tt.within)
+			}
+		})
+	}
+}
+
 // TestLongRuns follows more events than a connection brings, whose stored ids
 // are missing or whose frames are unnumbered: no repetition is taken for new.
 func TestLongRuns(t *testing.T) {
