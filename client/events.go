@@ -172,10 +172,10 @@ func (r *reader) connect(ctx context.Context) (ended bool, err error) {
 	defer opening.cancel()
 	if !opening.wait(headerPatience) {
 		over, err := r.poll(ctx)
-		if err != nil {
+		switch {
+		case err != nil && KindOf(err) != Invalid:
 			return false, err
-		}
-		if r.log.ended || over && !opening.wait(drainTime) {
+		case r.log.ended, over && !opening.wait(drainTime):
 			return true, nil
 		}
 	}

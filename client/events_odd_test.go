@@ -172,6 +172,12 @@ func TestLateHeaders(t *testing.T) {
 			t.Errorf("the first event came after %v, %v", first, err)
 		}
 	})
+	synctest.Test(t, func(t *testing.T) {
+		o := &odd{stored: []string{"<html>"}, streams: []string{frame(8, bare(8)) + endFrame}, headers: 20 * time.Second}
+		if got, err := follow(t, o, func(e client.Event) string { return fmt.Sprint(e.ID) }); err != nil || fmt.Sprint(got) != "[8 9]" {
+			t.Errorf("nothing can be read: got %v, %v", got, err)
+		}
+	})
 }
 
 // bare is a stored event without id and name.
