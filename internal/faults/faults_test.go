@@ -138,7 +138,7 @@ type bench struct {
 	desk  *approval.Desk
 	hub   *feed.Hub
 	start time.Time
-	conns atomic.Int64 // that reached the sandbox
+	conns atomic.Int64 // from the proxy to the sandbox
 
 	mu     sync.Mutex // guards the rest
 	total  tally
@@ -157,7 +157,8 @@ func newBench(t *testing.T, n uint64) *bench {
 		}
 	}
 	server.Start()
-	b.near = direct{url: server.URL, http: server.Client()}
+	past := httptest.NewServer(b.book) // what happens to the other's connections must not happen here
+	b.near = direct{url: past.URL, http: past.Client()}
 	b.proxy = newBreaker(t, server)
 	var err error
 	if b.api, err = client.New(client.Options{URL: b.proxy.url()}); err != nil {
@@ -176,6 +177,7 @@ func newBench(t *testing.T, n uint64) *bench {
 		b.box.Close()
 		server.CloseClientConnections()
 		server.Close()
+		past.Close()
 	})
 	return b
 }
