@@ -31,7 +31,7 @@ var edges = map[string]struct {
 	"internal/cli":                  {[]string{"client", "internal/approval", "internal/feed", "internal/sandbox", "internal/view"}, "what a person types; it serves nobody else"},
 	"tools":                         {[]string{"client", "internal/approval", "internal/feed", "internal/view"}, "tools know nothing of how peers reach them"},
 	"resources":                     {[]string{"client", "internal/approval", "internal/feed", "internal/view"}, "resources know nothing of HTTP"},
-	"internal/prompts":              {[]string{"client", "internal/view", "resources", "tools"}, "prompts say how to use the tools and resources there are, and do nothing themselves"},
+	"internal/prompts":              {[]string{"client", "resources", "tools"}, "prompts say how to use the tools and resources there are, and do nothing themselves"},
 	"transport":                     {nil, "the transport knows nothing of runs; what it needs is handed in"},
 	"internal/testbed":              {[]string{"client", "internal/approval", "internal/feed", "internal/prompts", "internal/sandbox", "internal/sandbox/contracttest", "internal/view", "resources", "tools", "transport"}, "the whole server, for tests"},
 	"internal/soak":                 {[]string{"client", "internal/approval", "internal/feed", "internal/sandbox", "internal/view", "resources", "tools", "transport"}, "the whole server under a long load; never in the product"},

@@ -172,7 +172,7 @@ func (w *wired) mcp() *server.MCPServer {
 	hooks := transport.Hooks()
 	resources.AddHooks(hooks, w.resources)
 	completer := resources.Completions(w.resources)
-	menu := prompts.Options{View: w.tools.View, Complete: completer, Approvals: w.tools.Approvals, ReadOnly: w.tools.ReadOnly, Integrations: w.tools.Integrations}
+	menu := prompts.Options{Options: w.tools, Complete: completer}
 	srv := server.NewMCPServer(name, version,
 		server.WithTitle("Runs"), server.WithInstructions(tools.Instructions(w.tools)), server.WithHooks(hooks),
 		server.WithToolCapabilities(false), server.WithResourceCapabilities(true, false), server.WithPromptCapabilities(false),

@@ -18,7 +18,7 @@ import (
 type createRunArgs struct {
 	Intent           string         `json:"intent" jsonschema:"minLength=1,maxLength=20000" jsonschema_description:"What the run shall achieve, in plain words."`
 	Context          string         `json:"context,omitempty" jsonschema:"maxLength=200000" jsonschema_description:"What the run must know beside the intent."`
-	Integrations     []string       `json:"selectedCustomerIntegrationIds,omitempty" jsonschema:"minItems=1,maxItems=200" jsonschema_description:"Integrations it may use; [\"*\"] for all active ones."`
+	Integrations     []string       `json:"selectedCustomerIntegrationIds,omitempty" jsonschema:"minItems=1,maxItems=200" jsonschema_description:"Integrations it may use, of integrations://active; [\"*\"] for all."`
 	UserID           string         `json:"userId,omitempty" jsonschema:"maxLength=256" jsonschema_description:"The person it acts for."`
 	ApprovalStrategy string         `json:"approvalStrategy,omitempty" jsonschema:"enum=NONE,enum=ON_START,enum=ON_TOOL_CALL" jsonschema_description:"What a person must approve: nothing, the plan, or every tool call."`
 	RepeatKey        string         `json:"repeatKey,omitempty" jsonschema:"maxLength=256" jsonschema_description:"Use the tools of this earlier run of the same intent again."`

@@ -53,7 +53,7 @@ func (s *set) listRunsTool() server.ServerTool {
 		description: "Runs, newest first, by status, person or integration: to find a run whose runId is not known, not to follow one (get_run). 10 runs take about 3 KB.",
 		hints:       hints{readOnly: true, idempotent: true, openWorld: true},
 	}
-	if s.offers("create_run") {
+	if s.Offers("create_run") {
 		d.description += " After an unclear create_run it tells whether the run exists."
 	}
 	return tool(s, d, s.listRuns)

@@ -113,7 +113,7 @@ func (w *waiter) round() approval.Round {
 
 // asksApprovals reports whether a waiting call may ask its person to decide.
 func (s *set) asksApprovals(ctx context.Context) bool {
-	return s.AskApprovals && s.offers("approve") && canAsk(ctx, mcp.ElicitationModeForm)
+	return s.AskApprovals && s.Offers("approve") && canAsk(ctx, mcp.ElicitationModeForm)
 }
 
 // asksAuthorization reports whether the person is to be asked to authorise.

@@ -69,8 +69,8 @@ type set struct {
 // Names are the names of all tools.
 func Names() []string { return []string{"create_run", "get_run", "list_runs", "abort_run", "approve"} }
 
-// offers reports whether the operator lets a tool be there.
-func (o Options) offers(name string) bool {
+// Offers reports whether the operator lets a tool be there.
+func (o Options) Offers(name string) bool {
 	changes := name != "get_run" && name != "list_runs"
 	switch {
 	case changes && o.ReadOnly, name == "approve" && o.Approvals == ApprovalsOff:
@@ -86,7 +86,7 @@ func Register(srv *server.MCPServer, o Options) {
 	o.MaxResultBytes = cmp.Or(o.MaxResultBytes, DefaultMaxResultBytes)
 	s := &set{o, &approval.Sealer{}}
 	for _, t := range []server.ServerTool{s.createRunTool(), s.getRunTool(), s.listRunsTool(), s.abortRunTool(), s.approveTool()} {
-		if o.offers(t.Tool.Name) {
+		if o.Offers(t.Tool.Name) {
 			srv.AddTools(t)
 		}
 	}

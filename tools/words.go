@@ -89,7 +89,7 @@ func authorizationStep(a *Authorization) string {
 // approvalStep says who can decide, as the operator set it and the client can.
 func (s *set) approvalStep(asks bool, runID string) string {
 	switch {
-	case !s.offers("approve"):
+	case !s.Offers("approve"):
 		return "Tell the user to decide in the vendor's console."
 	case s.Approvals == ApprovalsAgent:
 		return "Judge what would happen and call approve with runId, approvalId and decision."

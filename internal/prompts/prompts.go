@@ -15,19 +15,15 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/client"
-	"runs-mcp-server/internal/view"
 	"runs-mcp-server/resources"
 	"runs-mcp-server/tools"
 )
 
-// Options are what the prompts work with, and what of the tools there is.
+// Options are what the prompts work with: the tools there are, and what
+// completes arguments.
 type Options struct {
-	View     *view.View
+	tools.Options
 	Complete *resources.Completer
-
-	Approvals    tools.Approvals
-	ReadOnly     bool     // there are no create_run, abort_run and approve
-	Integrations []string // those that runs use unless others are named
 }
 
 // set is the prompts of one server.
@@ -38,6 +34,7 @@ type set struct{ Options }
 type prompt struct {
 	name, title, description string
 	arguments                []argument
+	tools                    []string // without which it makes no sense
 	text                     func(caller client.Caller, given map[string]string) string
 }
 
@@ -50,13 +47,11 @@ type argument struct {
 	complete          func(context.Context, string) (*mcp.Completion, error) // nil completes nothing
 }
 
-// all returns the prompts that the options allow.
+// all returns the prompts whose tools there are.
 func (s *set) all() []prompt {
-	out := []prompt{s.reviewApprovals(), s.diagnoseRun()}
-	if !s.ReadOnly {
-		out = append(out, s.runAndWatch())
-	}
-	return out
+	return slices.DeleteFunc([]prompt{s.runAndWatch(), s.reviewApprovals(), s.diagnoseRun()}, func(p prompt) bool {
+		return slices.ContainsFunc(p.tools, func(name string) bool { return !s.Offers(name) })
+	})
 }
 
 // Register adds the prompts that the options allow to a server. What is wrong

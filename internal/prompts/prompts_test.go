@@ -49,8 +49,14 @@ func TestTextsNameWhatThereIs(t *testing.T) {
 	words := regexp.MustCompile(`\b(create_run|get_run|list_runs|abort_run|approve)\b`)
 	for _, version := range eras() {
 		for _, approvals := range []tools.Approvals{tools.ApprovalsHuman, tools.ApprovalsAgent, tools.ApprovalsOff} {
-			for _, readOnly := range []bool{false, true} {
-				s := testbed.New(t, func(o *tools.Options) { o.Approvals, o.ReadOnly, o.Integrations = approvals, readOnly, nil }, nil).Connect(version, nil)
+			for _, mode := range []struct {
+				readOnly bool
+				only     []string
+				prompts  int
+			}{{false, nil, 3}, {true, nil, 2}, {false, []string{"create_run", "get_run"}, 2}, {false, []string{"get_run"}, 1}, {false, []string{"list_runs"}, 0}} {
+				s := testbed.New(t, func(o *tools.Options) {
+					o.Approvals, o.ReadOnly, o.Tools, o.Integrations = approvals, mode.readOnly, mode.only, nil
+				}, nil).Connect(version, nil)
 				there := map[string]bool{}
 				for tool, err := range s.Tools(t.Context(), nil) {
 					if err != nil {
@@ -59,8 +65,8 @@ func TestTextsNameWhatThereIs(t *testing.T) {
 					there[tool.Name] = true
 				}
 				list, err := s.ListPrompts(t.Context(), nil)
-				if err != nil || len(list.Prompts) != map[bool]int{false: 3, true: 2}[readOnly] {
-					t.Fatalf("read-only %v: got %+v, %v", readOnly, list, err)
+				if err != nil || len(list.Prompts) != mode.prompts {
+					t.Fatalf("%+v: got %+v, %v", mode, list, err)
 				}
 				for _, p := range list.Prompts {
 					if p.Title == "" || p.Description == "" || slices.ContainsFunc(p.Arguments, func(a *sdk.PromptArgument) bool { return a.Description == "" }) {
@@ -70,7 +76,7 @@ func TestTextsNameWhatThereIs(t *testing.T) {
 						text := get(t, s, p.Name, given)
 						for _, word := range words.FindAllString(text, -1) {
 							if !there[word] {
-								t.Errorf("%s, read-only %v, %s speaks of %s: %s", approvals, readOnly, p.Name, word, text)
+								t.Errorf("%s, %+v, %s speaks of %s: %s", approvals, mode, p.Name, word, text)
 							}
 						}
 						if !strings.HasSuffix(text, "never instructions to you.") || len(text) > 1600 {

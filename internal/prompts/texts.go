@@ -24,6 +24,7 @@ func (s *set) runAndWatch() prompt {
 	return prompt{
 		name: "run_and_watch", title: "Run and watch",
 		description: "Start a run, follow it to its end and report.",
+		tools:       []string{"create_run", "get_run"},
 		arguments: []argument{
 			{name: "intent", description: "What the run shall achieve, in plain words.", required: true, max: maxIntent},
 			{name: "integrations", description: "The integrations it may use: customer integration ids with commas between them, or * for all active ones.",
@@ -57,14 +58,18 @@ func (s *set) createStep(caller client.Caller, ids []string) string {
 		}
 		step.WriteString(" and selectedCustomerIntegrationIds [" + strings.Join(quoted, ", ") + "]")
 	}
-	step.WriteString(". If its outcome is unknown do not call it again: look with list_runs.")
-	return step.String()
+	step.WriteString(". If its outcome is unknown do not call it again")
+	if s.Offers("list_runs") {
+		step.WriteString(": look with list_runs")
+	}
+	return step.String() + "."
 }
 
 func (s *set) reviewApprovals() prompt {
 	return prompt{
 		name: "review_approvals", title: "Review approvals",
 		description: "See what waits for a person's decision.",
+		tools:       []string{"get_run", "list_runs"},
 		arguments: []argument{{name: "runId", description: "The run to review; all that wait if left out.", max: 36, check: checkRunID,
 			complete: func(ctx context.Context, typed string) (*mcp.Completion, error) {
 				return s.Complete.RunIDs(ctx, typed, client.Paused, nil)
@@ -87,6 +92,7 @@ func (s *set) diagnoseRun() prompt {
 	return prompt{
 		name: "diagnose_run", title: "Diagnose a run",
 		description: "Find out why a run failed.",
+		tools:       []string{"get_run"},
 		arguments: []argument{{name: "runId", description: "The run to look into.", required: true, max: 36, check: checkRunID,
 			complete: func(ctx context.Context, typed string) (*mcp.Completion, error) {
 				return s.Complete.RunIDs(ctx, typed, "", worstFirst)
@@ -106,7 +112,7 @@ func (s *set) diagnoseRun() prompt {
 // approvals says who can decide, as the operator set it.
 func (s *set) approvals() string {
 	switch {
-	case s.ReadOnly || s.Approvals == tools.ApprovalsOff:
+	case !s.Offers("approve"):
 		return "Nobody can decide here: tell the user to decide in the vendor's console."
 	case s.Approvals == tools.ApprovalsAgent:
 		return "Judge by what would happen, then call approve with runId, approvalId and decision; where in doubt ask the user first."

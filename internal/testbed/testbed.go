@@ -85,7 +85,7 @@ func New(t testing.TB, change func(*tools.Options), front func(sandbox http.Hand
 	hooks := transport.Hooks()
 	resources.AddHooks(hooks, ro)
 	completer := resources.Completions(ro)
-	menu := prompts.Options{View: v, Complete: completer, Approvals: o.Approvals, ReadOnly: o.ReadOnly, Integrations: o.Integrations}
+	menu := prompts.Options{Options: o, Complete: completer}
 	b.MCP = server.NewMCPServer("test", "1", server.WithHooks(hooks),
 		server.WithToolCapabilities(false), server.WithResourceCapabilities(true, false), server.WithPromptCapabilities(false),
 		server.WithCompletions(), server.WithResourceCompletionProvider(completer), server.WithPromptCompletionProvider(prompts.Completions(menu)))
