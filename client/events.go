@@ -233,6 +233,8 @@ type opening struct {
 	done   chan struct{}
 	stream *stream
 	err    error
+
+	panicked any
 }
 
 func (r *reader) open(ctx context.Context) *opening {
@@ -247,6 +249,7 @@ func (r *reader) open(ctx context.Context) *opening {
 	}
 	go func() {
 		defer close(o.done)
+		defer func() { o.panicked = recover() }()
 		o.stream, o.err = r.client.openStream(ctx, r.caller, r.runID, r.lastEventID)
 	}()
 	return o
@@ -264,9 +267,13 @@ func (o *opening) wait(d time.Duration) bool {
 	}
 }
 
-// result waits for the stream.
+// result waits for the stream. A panic goes on here, in the goroutine of
+// whoever reads, who may survive it.
 func (o *opening) result() (*stream, error) {
 	<-o.done
+	if o.panicked != nil {
+		panic(o.panicked)
+	}
 	return o.stream, o.err
 }
 

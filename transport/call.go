@@ -113,6 +113,17 @@ type runner struct {
 // run answers one call: it drains the call's notifications into out until the
 // handler has returned, then what is left of them, then writes the answer.
 func (r *runner) run(c *call, out sink) {
+	answered := false
+	defer func() {
+		if v := recover(); v != nil { // whatever may panic beside the handler
+			r.panicked(c, v)
+			c.peer.finish(c)
+			c.cancel(nil)
+			if !answered {
+				_ = out.answer(c.failure(mcp.INTERNAL_ERROR, internalError, nil))
+			}
+		}
+	}()
 	done := make(chan mcp.JSONRPCMessage, 1)
 	go r.handle(c, done)
 	p := pump{call: c, out: out, log: r.log}
@@ -134,6 +145,7 @@ func (r *runner) run(c *call, out sink) {
 				a = r.answer(c, resp)
 			}
 			c.cancel(nil)
+			answered = true
 			if err := out.answer(a); err != nil {
 				p.failed(err)
 			}
@@ -147,13 +159,18 @@ func (r *runner) handle(c *call, done chan<- mcp.JSONRPCMessage) {
 	var resp mcp.JSONRPCMessage // stays nil when the handler panics or ends its goroutine
 	defer func() {
 		if v := recover(); v != nil {
-			r.log.Error("panic in a handler", "id", short(c.msg.id), "method", short(c.msg.method),
-				"panic", panicText(v), "stack", string(debug.Stack()))
+			r.panicked(c, v)
 			resp = nil
 		}
 		done <- resp
 	}()
 	resp = r.srv.HandleMessage(r.srv.WithContext(c.ctx, c), c.msg.inner(c.inner))
+}
+
+// panicked logs a panic, deferred, with the stack that it came from.
+func (r *runner) panicked(c *call, v any) {
+	r.log.Error("panic in a handler", "id", short(c.msg.id), "method", short(c.msg.method),
+		"panic", panicText(v), "stack", string(debug.Stack()))
 }
 
 // answer is the answer as it goes out.

@@ -49,6 +49,7 @@ func newFixture(opts ...server.ServerOption) *fixture {
 	f.srv.AddTool(mcp.NewTool("wait"), f.wait)
 	f.srv.AddTool(mcp.NewTool("hold"), f.hold)
 	f.srv.AddTool(mcp.NewTool("panic"), f.panics)
+	f.srv.AddTool(mcp.NewTool("poison"), f.poison)
 	f.srv.AddTool(mcp.NewTool("ask"), f.ask)
 	f.srv.AddTool(mcp.NewTool("linger"), f.linger)
 	f.srv.AddTool(mcp.NewTool("who"), f.who)
@@ -104,6 +105,24 @@ func (f *fixture) hold(context.Context, mcp.CallToolRequest) (*mcp.CallToolResul
 
 func (f *fixture) panics(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 	panic("the secret of the panic")
+}
+
+// poisonous panics when it is written as JSON.
+type poisonous struct{}
+
+func (poisonous) MarshalJSON() ([]byte, error) { panic("the secret of the panic") }
+
+// poison panics in the goroutine that writes for the call, not in the handler's.
+func (f *fixture) poison(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	if r.Params.Meta == nil {
+		return &mcp.CallToolResult{StructuredContent: poisonous{}}, nil
+	}
+	note := mcp.JSONRPCNotification{JSONRPC: mcp.JSONRPC_VERSION}
+	note.Method = "notifications/message"
+	note.Params.AdditionalFields = map[string]any{"data": poisonous{}}
+	server.ClientSessionFromContext(ctx).NotificationChannel() <- note
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
 
 func (f *fixture) ask(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {

@@ -156,17 +156,29 @@ func TestSlotsComeBack(t *testing.T) {
 	}
 }
 
+// TestPanic in a handler, in a result and in a notification: generic words to
+// the client, the stack to the log, and the next call is served.
 func TestPanic(t *testing.T) {
-	var log bytes.Buffer
-	w := serve(t, newFixture().srv, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	w.send(toolCall("1", "panic", ""))
-	w.expect(`{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"internal error"}}`)
-	w.in.Close()
-	if _, err := w.finish(); err != nil {
-		t.Fatal(err)
-	}
-	if s := log.String(); !strings.Contains(s, "fixture).panics") || strings.Contains(s, "secret") {
-		t.Fatalf("log: %s", s)
+	for place, call := range map[string]string{
+		"fixture).panics":       toolCall("1", "panic", ""),
+		"poisonous.MarshalJSON": toolCall("1", "poison", ""),
+		"pump).note":            toolCall("1", "poison", "1"),
+	} {
+		t.Run(place, func(t *testing.T) {
+			var log bytes.Buffer
+			w := serve(t, newFixture().srv, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			w.send(call)
+			w.expect(`{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"internal error"}}`)
+			w.send(toolCall("2", "echo", ""))
+			w.expect(textAnswer("2", ""))
+			w.in.Close()
+			if _, err := w.finish(); err != nil {
+				t.Fatal(err)
+			}
+			if s := log.String(); !strings.Contains(s, place) || strings.Contains(s, "secret") {
+				t.Fatalf("log: %s", s)
+			}
+		})
 	}
 }
 

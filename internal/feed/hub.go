@@ -7,6 +7,7 @@ package feed
 import (
 	"context"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -94,6 +95,7 @@ func (h *Hub) Follow(ctx context.Context, caller client.Caller, runID string, te
 	}
 	h.wg.Go(func() {
 		defer w.Close()
+		defer h.survive(runID, func() {})
 		for {
 			news, _, err := w.wait(ctx)
 			if err != nil {
@@ -158,6 +160,15 @@ func (h *Hub) Read(caller client.Caller, runID string, afterEventID int64) ([]cl
 	return f.after(afterEventID), f.snapshot(), true
 }
 
+// survive, deferred, keeps a panic over one run from ending the process: it is
+// logged, and end called.
+func (h *Hub) survive(runID string, end func()) {
+	if r := recover(); r != nil {
+		h.opts.Logger.Error("the watching of a run panicked", "runId", runID, "panic", r, "stack", string(debug.Stack()))
+		end()
+	}
+}
+
 // join returns the feed of a run with one watcher more; h.mu is held.
 func (h *Hub) join(caller client.Caller, runID string) *feed {
 	k := key{caller.Key, runID}
@@ -170,8 +181,11 @@ func (h *Hub) join(caller client.Caller, runID string) *feed {
 		}
 		h.feeds[k] = f
 		h.wg.Go(func() {
+			defer h.drop(k, f)
+			defer h.survive(runID, func() {
+				f.finish(&client.Error{Kind: client.Invalid, Op: "watch", Message: "watching the run failed; the server's log says more"})
+			})
 			f.run()
-			h.drop(k, f)
 		})
 	}
 	f.watchers++
