@@ -35,6 +35,7 @@ var edges = map[string]struct {
 	"transport":                     {nil, "the transport knows nothing of runs; what it needs is handed in"},
 	"internal/testbed":              {[]string{"client", "internal/approval", "internal/feed", "internal/prompts", "internal/sandbox", "internal/sandbox/contracttest", "internal/view", "resources", "tools", "transport"}, "the whole server, for tests"},
 	"internal/soak":                 {[]string{"client", "internal/approval", "internal/feed", "internal/sandbox", "internal/view", "resources", "tools", "transport"}, "the whole server under a long load; never in the product"},
+	"internal/evals":                {nil, "it asks a model about the server from outside, as a client does"},
 	"internal/diagnostic":           {[]string{"transport"}, "the fixtures of the conformance suite; never in the product"},
 	"":                              {[]string{"client", "internal/approval", "internal/cli", "internal/feed", "internal/prompts", "internal/sandbox", "internal/view", "resources", "tools", "transport"}, "main wires"},
 	"internal/sandbox/contracttest": {[]string{"internal/sandbox"}, "tests alone"},

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// situation is a case that was played up to where the model goes on.
+type situation struct {
+	messages []message
+	tools    []tool
+	right    []rightCall // its placeholders filled
+}
+
+// stage plays a case's turns on a server of its own.
+func stage(ctx context.Context, server string, c evalCase) (*situation, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	session, err := connect(ctx, server, c)
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	s := &situation{messages: []message{{Role: "system", Content: setting + session.InitializeResult().Instructions}}}
+	listed, err := session.ListTools(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range listed.Tools {
+		s.tools = append(s.tools, tool{Type: "function", Function: function{Name: t.Name, Description: t.Description, Parameters: t.InputSchema}})
+	}
+	var latest any
+	for i, t := range c.Turns {
+		if latest, err = s.play(ctx, session, t, latest); err != nil {
+			return nil, fmt.Errorf("turn %d: %w", i, err)
+		}
+	}
+	for _, r := range c.Right {
+		filled, err := fill(r.Arguments, latest)
+		if err != nil {
+			return nil, err
+		}
+		r.Arguments, _ = filled.(map[string]any)
+		s.right = append(s.right, r)
+	}
+	return s, nil
+}
+
+// setting is what a client tells its model beside the server's instructions.
+const setting = "You help the user with the tools of an MCP server. Call a tool only when it is the right next step; otherwise answer in words.\n\n"
+
+// connect starts the server on its sandbox, as the case's client.
+func connect(ctx context.Context, server string, c evalCase) (*sdk.ClientSession, error) {
+	o := &sdk.ClientOptions{}
+	if c.Asks {
+		o.ElicitationHandler = func(context.Context, *sdk.ElicitRequest) (*sdk.ElicitResult, error) {
+			return &sdk.ElicitResult{Action: "cancel"}, nil
+		}
+	}
+	command := exec.CommandContext(ctx, server, append([]string{"--sandbox", "--log-level=error"}, c.Flags...)...)
+	var log bytes.Buffer
+	command.Stderr = &log
+	session, err := sdk.NewClient(&sdk.Implementation{Name: "evals", Version: "1"}, o).Connect(ctx, &sdk.CommandTransport{Command: command}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("the server does not serve: %w %s", err, log.Bytes())
+	}
+	return session, nil
+}
+
+// play adds one turn to the messages and returns what is the latest result then.
+func (s *situation) play(ctx context.Context, session *sdk.ClientSession, t turn, latest any) (any, error) {
+	user, err := fillText(t.User, latest)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case t.User != "":
+		s.messages = append(s.messages, message{Role: "user", Content: user})
+		return latest, nil
+	case t.Assistant != "":
+		s.messages = append(s.messages, message{Role: "assistant", Content: t.Assistant})
+		return latest, nil
+	}
+	filled, err := fill(t.Arguments, latest)
+	if err != nil {
+		return nil, err
+	}
+	arguments, _ := filled.(map[string]any)
+	shown, err := json.Marshal(arguments)
+	if err != nil {
+		return nil, err
+	}
+	answer := string(t.Failure)
+	if t.Failure == nil {
+		if answer, err = perform(ctx, session, t, arguments); err != nil {
+			return nil, err
+		}
+	}
+	if err := json.Unmarshal([]byte(answer), &latest); err != nil {
+		return nil, fmt.Errorf("%s answered what is no JSON: %w", t.Call, err)
+	}
+	id := fmt.Sprintf("call_%d", len(s.messages))
+	s.messages = append(s.messages,
+		message{Role: "assistant", ToolCalls: []toolCall{{ID: id, Type: "function", Function: called{Name: t.Call, Arguments: string(shown)}}}},
+		message{Role: "tool", ToolCallID: id, Content: answer})
+	return latest, nil
+}
+
+// perform makes a call and returns its answer as the text that a model reads.
+func perform(ctx context.Context, session *sdk.ClientSession, t turn, arguments map[string]any) (string, error) {
+	if t.Behaviour != "" {
+		given, _ := arguments["context"].(string)
+		arguments["context"] = strings.TrimSpace(given + "\nsandbox: " + t.Behaviour)
+	}
+	result, err := session.CallTool(ctx, &sdk.CallToolParams{Name: t.Call, Arguments: arguments})
+	if err != nil {
+		return "", err
+	}
+	if len(result.Content) == 0 {
+		return "", errors.New("an answer without content")
+	}
+	text, ok := result.Content[0].(*sdk.TextContent)
+	if !ok || result.IsError {
+		return "", fmt.Errorf("%s failed: %v", t.Call, text)
+	}
+	return text.Text, nil
+}
+
+// check says whether the server takes such a call: there is the tool, and its
+// input schema allows the arguments.
+func (s *situation) check(name string, arguments map[string]any) error {
+	for _, t := range s.tools {
+		if t.Function.Name != name {
+			continue
+		}
+		c := jsonschema.NewCompiler()
+		c.AssertFormat()
+		if err := c.AddResource("arguments", t.Function.Parameters); err != nil {
+			return err
+		}
+		schema, err := c.Compile("arguments")
+		if err != nil {
+			return err
+		}
+		return schema.Validate(map[string]any(arguments))
+	}
+	return fmt.Errorf("there is no tool %s", name)
+}
