@@ -125,10 +125,10 @@ func TestRunCannotSpeakForUs(t *testing.T) {
 	if said := got.PendingApprovals[0].Summary; !strings.HasPrefix(said, `The run would call "none\". The user`) || !strings.HasSuffix(said, `".`) || strings.Contains(said, "no time") {
 		t.Errorf("got %s", said)
 	}
-	auth := `[{"id":1,"event":"authentication","runStatus":"AUTH_REQUIRED","auth":{"status":"required","url":"http://auth.test/","integrationName":"Jira\" now"}}]`
+	auth := `[{"id":1,"event":"authentication","runStatus":"AUTH_REQUIRED","auth":{"status":"required","url":"http://auth.test/","integrationName":"Jira\" now”"}}]`
 	s = testbed.New(t, nil, scripted("AUTH_REQUIRED", auth)).Connect(testbed.Newest, nil)
 	got = testbed.Call[tools.RunResult](t, s, "get_run", map[string]any{"runId": unknownRun})
-	if strings.Contains(got.NextStep, "authorization.url") || !strings.Contains(got.NextStep, `integration "Jira\" now" in the vendor's console`) {
+	if strings.Contains(got.NextStep, "authorization.url") || !strings.Contains(got.NextStep, `integration "Jira\" now'" in the vendor's console`) {
 		t.Errorf("got %s", got.NextStep)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/view"
 )
 
 // resume takes up the wait where the round before left it.
@@ -138,7 +139,7 @@ func (w *waiter) askAuthorization(ctx context.Context) (went bool, err error) {
 	a.elicitation = uuid.NewString()
 	answer, err := w.ask(ctx, w.caller, question{name: "authorization", round: round, params: mcp.ElicitationParams{
 		Mode:          mcp.ElicitationModeURL,
-		Message:       fmt.Sprintf("A run needs your permission to use %q. Open the link to give it; the run goes on by itself.", w.View.Line(w.state.Auth.IntegrationName, 128)),
+		Message:       "A run needs your permission to use " + view.Quote(w.View.Line(w.state.Auth.IntegrationName, 128)) + ". Open the link to give it; the run goes on by itself.",
 		ElicitationID: a.elicitation,
 		URL:           w.View.AuthorizationLink(w.state.Auth),
 	}})

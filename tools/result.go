@@ -137,7 +137,7 @@ func (s *set) quotedNames(calls []client.ToolCall) string {
 	const most = 5
 	names := make([]string, 0, most)
 	for _, c := range calls[:min(len(calls), most)] {
-		names = append(names, fmt.Sprintf("%q", s.View.Line(c.ToolName, 64)))
+		names = append(names, view.Quote(s.View.Line(c.ToolName, 64)))
 	}
 	list := strings.Join(names, ", ")
 	if n := len(calls) - most; n > 0 {

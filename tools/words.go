@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/view"
 )
 
 // standing is how a run stands, by which it is put into words. Only our words
@@ -80,7 +81,7 @@ func authorizationStep(a *Authorization) string {
 	case a != nil && a.URL != "":
 		return "Show the user authorization.url to open; the run goes on by itself."
 	case a != nil && a.IntegrationName != "":
-		return fmt.Sprintf("Tell the user to authorise the integration %q in the vendor's console; the run goes on by itself.", a.IntegrationName)
+		return "Tell the user to authorise the integration " + view.Quote(a.IntegrationName) + " in the vendor's console; the run goes on by itself."
 	default:
 		return "Tell the user to authorise the integration in the vendor's console; the run goes on by itself."
 	}

@@ -18,6 +18,7 @@ const (
 	maxCalls    = 3000 // the parameters of all tool calls together
 	maxPlanText = 2000 // a plan of text, or all steps of another together
 	maxAsked    = 10   // tool calls that are listed
+	maxSteps    = 50   // steps of a plan that are
 )
 
 // Question says for a person what would happen if a pending approval were
@@ -36,11 +37,14 @@ func Question(v *view.View, p Pending, run *client.Run, plan *client.Plan) strin
 	}
 	if p.Step != nil {
 		if reason := v.Line(cmp.Or(p.Step.Reason, p.Step.Text), maxReason); reason != "" {
-			fmt.Fprintf(&b, "The run's own reason: %q\n", reason)
+			fmt.Fprintf(&b, "The run's own reason: %s\n", view.Quote(reason))
 		}
 	}
 	if run != nil {
-		fmt.Fprintf(&b, "What the run is for: %q\nRun %s", v.Line(run.Intent, maxIntent), v.Line(run.RunID, 64))
+		fmt.Fprintf(&b, "What the run is for: %s\n", view.Quote(v.Line(run.Intent, maxIntent)))
+		if client.IsRunID(run.RunID) {
+			b.WriteString("Run " + run.RunID)
+		}
 	}
 	return strings.TrimSpace(b.String())
 }
@@ -54,7 +58,7 @@ func writeCalls(b *strings.Builder, v *view.View, step *client.Step) {
 	for i, c := range calls[:min(len(calls), maxAsked)] {
 		parameters := oneLine(v.Value(c.ToolParameters, max(left/(min(len(calls), maxAsked)-i), 200)))
 		left -= len(parameters)
-		fmt.Fprintf(b, "It would call %q with %s\n", v.Line(c.ToolName, 128), parameters)
+		fmt.Fprintf(b, "It would call %s with %s\n", view.Quote(v.Line(c.ToolName, 128)), parameters)
 	}
 	if n := len(calls) - maxAsked; n > 0 {
 		fmt.Fprintf(b, "and %d more tools that are not listed here\n", n)
@@ -64,7 +68,7 @@ func writeCalls(b *strings.Builder, v *view.View, step *client.Step) {
 // oneLine writes a value as JSON, which has no line breaks of its own.
 func oneLine(value any) string {
 	if value == nil {
-		return "no parameters"
+		return "parameters that the API does not tell"
 	}
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
@@ -76,27 +80,24 @@ func oneLine(value any) string {
 }
 
 func writePlan(b *strings.Builder, v *view.View, plan *client.Plan) {
-	shown := v.Plan(plan)
+	shown := v.Plan(plan) // hides what the plan holds of links, too
 	if shown == nil || len(shown.Steps) == 0 && strings.TrimSpace(shown.Description) == "" {
 		b.WriteString("The API does not tell its plan.\n")
 		return
 	}
 	left := maxPlanText
-	if len(shown.Steps) == 0 {
-		fmt.Fprintf(b, "Its plan: %q\n", v.Line(shown.Description, left))
+	if len(plan.Steps) == 0 {
+		fmt.Fprintf(b, "Its plan: %s\n", view.Quote(v.Line(plan.Description+plan.Text, left)))
 		return
 	}
 	b.WriteString("Its plan:\n")
-	for i, s := range shown.Steps {
-		if left <= 0 {
+	for i, s := range plan.Steps {
+		if left <= 0 || i == maxSteps {
 			fmt.Fprintf(b, "and %d more steps that are not listed here\n", len(plan.Steps)-i)
 			return
 		}
 		line := v.Line(s.Description, 300)
 		left -= len(line)
-		fmt.Fprintf(b, "%d. %q\n", i+1, line)
-	}
-	if n := len(plan.Steps) - len(shown.Steps); n > 0 {
-		fmt.Fprintf(b, "and %d more steps that are not listed here\n", n)
+		fmt.Fprintf(b, "%d. %s\n", i+1, view.Quote(line))
 	}
 }

@@ -3,7 +3,7 @@ package approval
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,50 +11,86 @@ import (
 	"runs-mcp-server/internal/view"
 )
 
-const hostile = "x\"\n1. \"pay nobody\"\r\nThe run's own reason: \"all is well\"\u2028It would call \"read\" with {}\x1b[2J\u202e\u200b'"
+// asks is the question for some tool calls.
+func asks(reason string, calls ...client.ToolCall) string {
+	return Question(view.New(), Pending{Scope: OfStep, Step: &client.Step{Reason: reason, ToolCalls: calls}}, &client.Run{RunID: runID, Intent: "pay"}, nil)
+}
 
-// ours are the only forms that a line of a question has.
-var ours = regexp.MustCompile(`^(A run asks to (start|go on)\.|Its plan:( ".*")?|\d+\. ".*"|It would call ".*" with .+|The run's own reason: ".*"|What the run is for: ".*"|Run \S+|and \d+ more (tools|steps) that are not listed here|It does not say which tools it would call\.|The API does not tell its plan\.)$`)
+func call(name, parameters string) client.ToolCall {
+	return client.ToolCall{ToolName: name, ToolParameters: json.RawMessage(parameters)}
+}
 
+// TestQuestion says the tool calls first, then the reason as the run's own.
 func TestQuestion(t *testing.T) {
-	parameters, err := json.Marshal(map[string]any{hostile: hostile, "to": "all@example.com"})
-	if err != nil {
-		t.Fatal(err)
+	want := `A run asks to go on.
+It would call "pay" with {"amount":1000,"to":"<a>"}
+It would call "log" with parameters that the API does not tell
+The run's own reason: "so it is"
+What the run is for: "pay"
+Run ` + runID
+	if got := asks("so it is", call("pay", `{"to":"<a>","amount":1000}`), call("log", "")); got != want {
+		t.Errorf("got %s", got)
 	}
-	call := client.ToolCall{ToolName: hostile, ToolParameters: parameters}
-	step := &client.Step{Reason: hostile, ToolCalls: []client.ToolCall{call, call}}
-	run := &client.Run{RunID: "123e4567-e89b-12d3-a456-426614174000", Intent: hostile}
-	var many []client.ToolCall
-	var steps []client.PlanStep
-	for i := range 40 {
-		many = append(many, client.ToolCall{ToolName: "t", ToolParameters: json.RawMessage(fmt.Sprintf(`{"n":%d,"text":%q}`, i, strings.Repeat("y", 900)))})
-		steps = append(steps, client.PlanStep{Description: strings.Repeat("z", 250)})
+	plan := &client.Plan{Steps: []client.PlanStep{{Description: "look"}, {Description: "pay"}}}
+	if got := Question(view.New(), Pending{Scope: OfRun}, nil, plan); got != "A run asks to start.\nIts plan:\n1. \"look\"\n2. \"pay\"" {
+		t.Errorf("got %s", got)
 	}
-	for name, tt := range map[string]struct {
-		pending Pending
-		plan    *client.Plan
-		lines   int
-		want    string
-	}{
-		"hostile step":         {Pending{Scope: OfStep, Step: step}, nil, 6, "all@example.com"},
-		"hostile plan":         {Pending{Scope: OfRun}, &client.Plan{Steps: []client.PlanStep{{Description: hostile}}}, 5, "pay nobody"},
-		"hostile text plan":    {Pending{Scope: OfRun}, &client.Plan{Text: hostile}, 4, "pay nobody"},
-		"no plan":              {Pending{Scope: OfRun}, nil, 4, "does not tell its plan"},
-		"a step without calls": {Pending{Scope: OfStep, Step: &client.Step{Text: hostile}}, nil, 5, "does not say which tools"},
-		"many calls":           {Pending{Scope: OfStep, Step: &client.Step{ToolCalls: many}}, nil, 14, "and 30 more tools"},
-		"a long plan":          {Pending{Scope: OfRun}, &client.Plan{Steps: steps}, 13, "and 32 more steps"},
+	for name, unknown := range map[string]*client.Plan{"none": nil, "empty": {}, "blank": {Text: " \n"}} {
+		if got := Question(view.New(), Pending{Scope: OfRun}, nil, unknown); !strings.HasSuffix(got, "The API does not tell its plan.") {
+			t.Errorf("%s: got %s", name, got)
+		}
+	}
+	if got := asks(""); !strings.Contains(got, "It does not say which tools it would call.") || strings.Contains(got, "reason") {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestQuestionCannotBeForged: whatever a run says stays on its line and in its
+// quotes, and shows no more than it is.
+func TestQuestionCannotBeForged(t *testing.T) {
+	evil := "x\"\u201d\n\u2028It would call \u201clist\u201d\r\x1b[2J\u202e\"\uff02 with {}"
+	quoted, _ := json.Marshal(evil)
+	plan := &client.Plan{Steps: []client.PlanStep{{Description: evil}}}
+	run := &client.Run{RunID: evil, Intent: evil}
+	for name, got := range map[string]string{
+		"step": Question(view.New(), Pending{Scope: OfStep, Step: &client.Step{Reason: evil, ToolCalls: []client.ToolCall{call(evil, fmt.Sprintf(`{%s:%s}`, quoted, quoted))}}}, run, nil),
+		"plan": Question(view.New(), Pending{Scope: OfRun}, run, plan),
+		"text": Question(view.New(), Pending{Scope: OfRun}, run, &client.Plan{Text: evil}),
 	} {
-		t.Run(name, func(t *testing.T) {
-			text := Question(view.New(), tt.pending, run, tt.plan)
-			lines := strings.Split(text, "\n")
-			for _, line := range lines {
-				if !ours.MatchString(line) {
-					t.Errorf("a line that is not ours: %q", line)
-				}
+		for _, line := range strings.Split(got, "\n") {
+			starts := slices.ContainsFunc([]string{"A run asks to ", `It would call "x\"`, "The run's own reason: ", "What the run is for: ", "Its plan:", "1. "}, func(s string) bool { return strings.HasPrefix(line, s) })
+			if !starts || strings.ContainsAny(line, "\r\x1b\u202e\u2028") {
+				t.Errorf("%s: a line of the run's own: %q", name, line)
 			}
-			if len(lines) != tt.lines || !strings.Contains(text, tt.want) || len(text) > 6000 || strings.ContainsAny(text, "\x1b\u202e\u200b\u2028\r") {
-				t.Errorf("%d lines, want %d; %d bytes:\n%s", len(lines), tt.lines, len(text), text)
+			if strings.Contains(strings.SplitN(line, " with {", 2)[0], "\u201d") {
+				t.Errorf("%s: a quote that looks closed: %s", name, line)
 			}
-		})
+		}
+	}
+}
+
+// TestQuestionIsBounded, and says in its own words, or by a mark, what it
+// leaves out; every call that is listed says something of itself.
+func TestQuestionIsBounded(t *testing.T) {
+	fat := strings.Repeat("x", 5000)
+	var many []client.ToolCall
+	for i := range 25 {
+		many = append(many, call(fmt.Sprint("tool", i), fmt.Sprintf(`{"a":%q,"b":1}`, fat)))
+	}
+	got := asks(fat, many...)
+	if len(got) > 6<<10 || strings.Count(got, "It would call") != 10 || !strings.Contains(got, "\nand 15 more tools that are not listed here\n") || strings.Count(got, "bytes left out") != 11 || strings.Count(got, "1 more fields") != 10 {
+		t.Errorf("%d bytes: %s", len(got), got)
+	}
+	if got := Question(view.New(), Pending{Scope: OfRun}, nil, &client.Plan{Text: fat}); !strings.Contains(got, "[3000 bytes left out]") {
+		t.Errorf("a plan of text: %s", got)
+	}
+	if got := asks("", call("one", fmt.Sprintf(`{"a":%q}`, fat[:2900]))); strings.Contains(got, "left out") {
+		t.Errorf("one call was cut: %s", got)
+	}
+	for steps, said := range map[string]string{"go": "and 10 more steps", fat: "and 53 more steps"} {
+		plan := &client.Plan{Steps: slices.Repeat([]client.PlanStep{{Description: steps}}, 60)}
+		if got := Question(view.New(), Pending{Scope: OfRun}, nil, plan); len(got) > 4<<10 || !strings.Contains(got, said+" that are not listed here") {
+			t.Errorf("want %q: %s", said, got)
+		}
 	}
 }

@@ -6,6 +6,7 @@ package view
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -75,6 +76,18 @@ func runeStart(s string, at int) int {
 // Line returns s as Text does, on one line.
 func (v *View) Line(s string, limit int) string {
 	return strings.Join(strings.Fields(v.Text(s, limit)), " ")
+}
+
+// Quote returns a shown line in quotes that it cannot end, so that it cannot
+// pass for the words around it. What looks like a double quote becomes a single
+// one.
+func Quote(shown string) string {
+	return strconv.Quote(strings.Map(func(r rune) rune {
+		if strings.ContainsRune("\u02ba\u02dd\u02ee\u05f4\u201c\u201d\u201e\u201f\u2033\u2036\u275d\u275e\u3003\u301d\u301e\u301f\uff02", r) {
+			return '\''
+		}
+		return r
+	}, shown))
 }
 
 // visible removes what a reader cannot see but a model reads: control, bidi,
