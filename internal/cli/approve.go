@@ -51,7 +51,9 @@ func Approve(ctx context.Context, a Approval) error {
 	if err != nil {
 		return a.plain(err)
 	}
-	lines := bufio.NewScanner(a.In)
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
+	lines := a.lines(ctx)
 	for i, p := range waiting {
 		if len(waiting) > 1 {
 			fmt.Fprintf(a.Out, "Approval %d of %d\n", i+1, len(waiting))
@@ -61,7 +63,11 @@ func Approve(ctx context.Context, a Approval) error {
 			plan = a.Desk.Plan(ctx, a.Caller, run)
 		}
 		fmt.Fprintf(a.Out, "%s\n\ny approves, n denies and usually ends the run, anything else leaves it waiting: ", approval.Question(a.View, p, run, plan))
-		if err := a.decide(ctx, p, typed(lines)); err != nil {
+		line, err := next(ctx, lines)
+		if err != nil {
+			return err
+		}
+		if err := a.decide(ctx, p, typed(line)); err != nil {
 			return err
 		}
 	}
@@ -76,13 +82,40 @@ func (a Approval) nothing(status client.Status) string {
 	return "Nothing waits for a decision: the run is " + a.View.Status(status) + "."
 }
 
-// typed returns the decision that a person types, "" for none. The end of the
-// input is none.
-func typed(lines *bufio.Scanner) approval.Decision {
-	if !lines.Scan() {
-		return ""
+// lines reads what the person types, until ctx is done. Nothing wakes a Read of
+// a terminal, so the goroutine may stay to the next line, or to the end of the
+// process.
+func (a Approval) lines(ctx context.Context) <-chan string {
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		for in := bufio.NewScanner(a.In); in.Scan(); {
+			select {
+			case lines <- in.Text():
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return lines
+}
+
+// next returns the next line, "" at the end of the input. Who interrupts has
+// not decided, whatever they type after that.
+func next(ctx context.Context, lines <-chan string) (string, error) {
+	select {
+	case line := <-lines:
+		if ctx.Err() == nil {
+			return line, nil
+		}
+	case <-ctx.Done():
 	}
-	switch strings.ToLower(strings.TrimSpace(lines.Text())) {
+	return "", errors.New("interrupted; nothing was sent, the run waits on")
+}
+
+// typed returns the decision that a line is, "" for none.
+func typed(line string) approval.Decision {
+	switch strings.ToLower(strings.TrimSpace(line)) {
 	case "y", "yes":
 		return approval.Approve
 	case "n", "no":
