@@ -12,8 +12,8 @@ import (
 func inputSchema[T any]() json.RawMessage { return written(schemaOf[T]()) }
 
 // outputSchema returns the JSON schema of a tool's result, at a seventh of the
-// size of the whole: the fields that are always there and those that hold more
-// than a word, one level deep. It allows others, so that a result may grow.
+// size of the whole: the fields that are always there, and the objects and
+// arrays, one level deep. It allows others, so that a result may grow.
 func outputSchema[T any]() json.RawMessage {
 	schema := schemaOf[T]()
 	schema.AdditionalProperties = nil
@@ -21,7 +21,7 @@ func outputSchema[T any]() json.RawMessage {
 		name, property := p.Key, p.Value
 		p = p.Next()
 		switch {
-		case property.Type == "object" || property.Type == "array" || property.Type == "":
+		case property.Type == "object" || property.Type == "array":
 			schema.Properties.Set(name, shallow(property))
 		case slices.Contains(schema.Required, name):
 			schema.Properties.Set(name, &jsonschema.Schema{Type: property.Type})
@@ -32,13 +32,9 @@ func outputSchema[T any]() json.RawMessage {
 	return written(schema)
 }
 
-// shallow is a schema without what its objects hold. One of anything keeps its
-// words: empty, it would be written as true, which some clients refuse.
+// shallow is a schema without what its objects hold.
 func shallow(s *jsonschema.Schema) *jsonschema.Schema {
-	switch {
-	case s.Type == "":
-		return &jsonschema.Schema{Description: s.Description}
-	case s.Items != nil:
+	if s.Items != nil {
 		return &jsonschema.Schema{Type: s.Type, Items: shallow(s.Items)}
 	}
 	return &jsonschema.Schema{Type: s.Type}

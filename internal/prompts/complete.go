@@ -26,14 +26,10 @@ func (s *set) CompletePromptArgument(ctx context.Context, name string, typed mcp
 		return nil, invalid("there is no prompt %.40q", name)
 	}
 	j := slices.IndexFunc(all[i].arguments, func(a argument) bool { return a.name == typed.Name })
-	if j < 0 {
-		return nil, invalid("there is no argument %.40q; %s", typed.Name, all[i].names())
-	}
-	a := all[i].arguments[j]
-	if a.complete == nil || len(typed.Value) > a.max {
+	if j < 0 || all[i].arguments[j].complete == nil || len(typed.Value) > all[i].arguments[j].max {
 		return &mcp.Completion{Values: []string{}}, nil
 	}
-	return a.complete(ctx, typed.Value)
+	return all[i].arguments[j].complete(ctx, typed.Value)
 }
 
 // completeIDs completes the last of the ids with commas between them, and
