@@ -5,7 +5,9 @@
 package main
 
 import (
+	"bytes"
 	"flag"
+	"io"
 	"log"
 	"net/http"
 	"net/http/httputil"
@@ -32,6 +34,12 @@ func proxy(to *url.URL, key string) http.Handler {
 			r.SetURL(to)
 			r.Out.Host = r.In.Host
 			r.Out.Header.Set("x-api-key", key)
+			// Read beforehand: net/http closes the incoming body as soon as an
+			// answer comes, and a transport that has not seen its end by then
+			// closes the connection in the middle of the answer.
+			if body, err := io.ReadAll(r.In.Body); err == nil {
+				r.Out.Body = io.NopCloser(bytes.NewReader(body))
+			}
 		},
 		Transport:     &http.Transport{DisableCompression: true},
 		FlushInterval: -1,
