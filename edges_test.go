@@ -33,7 +33,7 @@ var edges = map[string]struct {
 	"resources":                     {[]string{"client", "internal/approval", "internal/feed", "internal/view"}, "resources know nothing of HTTP"},
 	"internal/prompts":              {[]string{"client", "resources", "tools"}, "prompts say how to use the tools and resources there are, and do nothing themselves"},
 	"transport":                     {nil, "the transport knows nothing of runs; what it needs is handed in"},
-	"internal/testbed":              {[]string{"client", "internal/approval", "internal/feed", "internal/prompts", "internal/sandbox", "internal/sandbox/contracttest", "internal/view", "resources", "tools", "transport"}, "the whole server, for tests"},
+	"internal/testbed":              {[]string{"client", "internal/approval", "internal/feed", "internal/inmem", "internal/prompts", "internal/sandbox", "internal/sandbox/contracttest", "internal/view", "resources", "tools", "transport"}, "the whole server, for tests"},
 	"internal/soak":                 {[]string{"client", "internal/approval", "internal/feed", "internal/sandbox", "internal/view", "resources", "tools", "transport"}, "the whole server under a long load; never in the product"},
 	"internal/evals":                {nil, "it asks a model about the server from outside, as a client does"},
 	"internal/diagnostic":           {[]string{"transport"}, "the fixtures of the conformance suite; never in the product"},

@@ -9,11 +9,15 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"runs-mcp-server/client"
 	"runs-mcp-server/internal/testbed"
 	"runs-mcp-server/resources"
 	"runs-mcp-server/tools"
@@ -202,6 +206,51 @@ func TestOnlyRunsAndEventsAreWatched(t *testing.T) {
 	if n := bed.Sandbox.Stats().StreamsOpened; n != 0 {
 		t.Errorf("%d streams were opened", n)
 	}
+}
+
+// TestHundredWatchers of one run, in both eras, share one upstream stream. It is
+// gone within 30 s of the last of them, and not before.
+func TestHundredWatchers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bed := testbed.NewInBubble(t)
+		run, err := bed.API.CreateRun(t.Context(), bed.Caller, client.CreateRunRequest{
+			Intent: "x", Integrations: []string{"*"}, UserID: "u", Context: "sandbox: steps=1000 step_ms=1000",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		streams := func(when string, open int) {
+			t.Helper()
+			synctest.Wait()
+			if s := bed.Sandbox.Stats(); s.OpenStreams != open || s.StreamsOpened != 1 {
+				t.Errorf("%s: %d upstream streams are open, want %d; %d were opened, want 1", when, s.OpenStreams, open, s.StreamsOpened)
+			}
+		}
+		sessions, heard := make([]*sdk.ClientSession, 100), make([]atomic.Int64, 100)
+		for i := range sessions {
+			sessions[i] = bed.ConnectWith([]string{testbed.Oldest, testbed.Newest}[i%2], &sdk.ClientOptions{
+				ResourceUpdatedHandler: func(context.Context, *sdk.ResourceUpdatedNotificationRequest) { heard[i].Add(1) },
+			})
+			if err := sessions[i].Subscribe(t.Context(), &sdk.SubscribeParams{URI: "run://" + run.RunID + "/events"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(30 * time.Second)
+		streams("all watch", 1)
+		for i := range heard {
+			if n := heard[i].Load(); n < 25 || n > 35 {
+				t.Errorf("watcher %d was told %d times in 30 s", i, n)
+			}
+		}
+		for _, s := range sessions[1:] {
+			s.Close()
+		}
+		time.Sleep(30 * time.Second)
+		streams("one still watches", 1)
+		sessions[0].Close()
+		time.Sleep(30 * time.Second)
+		streams("nobody watches", 0)
+	})
 }
 
 // TestRunSubscription tells of status changes alone.

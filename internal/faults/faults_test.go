@@ -52,7 +52,7 @@ const (
 	stepMS = 20
 	// seedLimit is far above what a seed takes, which is half a minute, or two
 	// under the race detector: a run that hangs is a failure, not a wait.
-	seedLimit = 5 * time.Minute
+	seedLimit = 10 * time.Minute
 )
 
 func TestMain(m *testing.M) {

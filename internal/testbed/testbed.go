@@ -21,6 +21,7 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/inmem"
 	"runs-mcp-server/internal/prompts"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/sandbox/contracttest"
@@ -56,19 +57,32 @@ const (
 // sandbox and may answer in its place.
 func New(t testing.TB, change func(*tools.Options), front func(sandbox http.Handler) http.Handler) *Bed {
 	t.Helper()
-	b := &Bed{t: t, Caller: client.Caller{Key: sandbox.DefaultKey, UserID: "user-1"}, Log: &Buffer{}}
-	b.Sandbox = sandbox.New(sandbox.Options{})
-	handler, base := http.Handler(b.Sandbox), &http.Transport{}
-	var rt http.RoundTripper // nil: the client's own, as in the product
+	box, base := sandbox.New(sandbox.Options{}), &http.Transport{}
+	handler, rt := http.Handler(box), http.RoundTripper(nil) // nil: the client's own, as in the product
 	if front != nil {
 		handler = front(handler)
 	} else {
 		rt = contracttest.Transport(t, base)
 	}
 	upstream := httptest.NewServer(handler)
-	b.URL = upstream.URL
+	t.Cleanup(func() {
+		upstream.Close()
+		base.CloseIdleConnections()
+	})
+	return newBed(t, box, upstream.URL, rt, change)
+}
+
+// NewInBubble sets up the same without a network, for a testing/synctest bubble.
+func NewInBubble(t testing.TB) *Bed {
+	t.Helper()
+	box := sandbox.New(sandbox.Options{})
+	return newBed(t, box, "http://localhost", inmem.Transport(box), nil)
+}
+
+func newBed(t testing.TB, box *sandbox.Sandbox, url string, rt http.RoundTripper, change func(*tools.Options)) *Bed {
+	b := &Bed{t: t, Sandbox: box, URL: url, Caller: client.Caller{Key: sandbox.DefaultKey, UserID: "user-1"}, Log: &Buffer{}}
 	var err error
-	if b.API, err = client.New(client.Options{URL: upstream.URL, Transport: rt}); err != nil {
+	if b.API, err = client.New(client.Options{URL: url, Transport: rt}); err != nil {
 		t.Fatal(err)
 	}
 	v := view.New()
@@ -94,10 +108,8 @@ func New(t testing.TB, change func(*tools.Options), front func(sandbox http.Hand
 	prompts.Register(b.MCP, menu)
 	t.Cleanup(func() {
 		feeds.Close()
-		b.Sandbox.Close()
-		upstream.Close()
+		box.Close()
 		b.API.Close()
-		base.CloseIdleConnections()
 	})
 	return b
 }
