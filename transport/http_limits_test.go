@@ -283,3 +283,51 @@ func openFiles(t *testing.T) int {
 	}
 	return len(entries)
 }
+
+// TestWatchesPerCaller: what a caller watches is counted over all its sessions
+// and listens, and no more when it ends, was refused or panicked.
+func TestWatchesPerCaller(t *testing.T) {
+	ws := newWatching()
+	watch := func(ctx context.Context, uri string, changed func(map[string]any)) (func(), error) {
+		if uri == "run://panics" {
+			panic("of a test")
+		}
+		return ws.watch(ctx, uri, changed)
+	}
+	s := serveHTTP(t, newFixture(), HTTPOptions{WatchesPerCaller: 2, Watches: 3, Options: Options{Watch: watch}})
+	one, two := s.session("2025-11-25", `{}`, "X-Key", "a"), s.session("2025-06-18", `{}`, "X-Key", "a")
+	other := s.session("2025-11-25", `{}`, "X-Key", "b")
+	wants := func(h header, body, text string) {
+		t.Helper()
+		if _, got := s.ask("POST", "/mcp", h, body); !strings.Contains(got, text) {
+			t.Fatalf("%s: %s, want %s", body, got, text)
+		}
+	}
+	const yes = `"result":`
+	for range 3 {
+		wants(one, subscribe("run://gone"), "not found")
+		wants(one, subscribe("run://panics"), "internal error")
+	}
+	wants(one, subscribe("run://a"), yes)
+	wants(one, subscribe("run://a"), yes)
+	wants(two, subscribe("run://a"), yes)
+	wants(one, subscribe("run://b"), "the limit is 2 watched resources per caller")
+	wants(other, subscribe("run://a"), yes)
+	wants(other, subscribe("run://b"), "the limit of this server is 3 watched resources in all")
+	wants(one, unsubscribe("run://a"), yes)
+	listen := s.stream(s.do("POST", "/mcp", append(newEra("subscriptions/listen", ""), "X-Key", "a"),
+		modern("1", "subscriptions/listen", `"notifications":{"resourceSubscriptions":["run://c","run://d"]}`)))
+	if got := listen.next().data; !strings.Contains(got, "run://c") || strings.Contains(got, "run://d") {
+		t.Fatal(got)
+	}
+	s.ask("DELETE", "/mcp", two, "")
+	wants(one, subscribe("run://b"), yes)
+	listen.resp.Body.Close()
+	ended := map[string]int{}
+	for range 3 {
+		ended[receive(t, ws.stopped)]++
+	}
+	if ended["run://a"] != 2 || ended["run://c"] != 1 {
+		t.Fatal(ended)
+	}
+}

@@ -48,6 +48,11 @@ type HTTPOptions struct {
 	SessionsPerCaller int
 	// Sessions is the same for all callers together. Default 4,096.
 	Sessions int
+	// WatchesPerCaller is how many resources a caller may watch, with all its
+	// sessions and listens together. Default 1,024.
+	WatchesPerCaller int
+	// Watches is the same for all callers together. Default 4,096.
+	Watches int
 	// SessionIdle is after what time without a request, an open response or
 	// a call in flight a session ends. Default 30 min.
 	SessionIdle time.Duration
@@ -87,7 +92,7 @@ func (o HTTPOptions) checked() (HTTPOptions, error) {
 	if o.Server == nil {
 		return o, errors.New("transport: HTTPOptions.Server is not set")
 	}
-	numbers := min(o.CallsPerCaller, o.StreamsPerCaller, o.Streams, o.SessionsPerCaller, o.Sessions, o.Connections)
+	numbers := min(o.CallsPerCaller, o.StreamsPerCaller, o.Streams, o.SessionsPerCaller, o.Sessions, o.WatchesPerCaller, o.Watches, o.Connections)
 	times := min(o.SessionIdle, o.HeaderTimeout, o.BodyTimeout, o.WriteTimeout, o.KeepAlive)
 	if numbers < 0 || times < 0 || o.BodyLimit < 0 {
 		return o, errors.New("transport: a limit or time in the options is negative. Leave it 0 for its default")
@@ -103,6 +108,8 @@ func (o HTTPOptions) checked() (HTTPOptions, error) {
 	o.Streams = orDefault(o.Streams, 4096)
 	o.SessionsPerCaller = orDefault(o.SessionsPerCaller, 256)
 	o.Sessions = orDefault(o.Sessions, 4096)
+	o.WatchesPerCaller = orDefault(o.WatchesPerCaller, 1024)
+	o.Watches = orDefault(o.Watches, 4096)
 	o.Connections = orDefault(o.Connections, 8192)
 	o.SessionIdle = orDefault(o.SessionIdle, 30*time.Minute)
 	o.BodyLimit = orDefault(o.BodyLimit, 1<<20)
@@ -118,6 +125,6 @@ func (o HTTPOptions) checked() (HTTPOptions, error) {
 // when all its calls wait.
 func (o *HTTPOptions) limits() *limits {
 	return newLimits(
-		[holdings]int{callsHeld: o.CallsPerCaller, postsHeld: 2 * o.CallsPerCaller, streamsHeld: o.StreamsPerCaller, sessionsHeld: o.SessionsPerCaller},
-		[holdings]int{callsHeld: o.MaxCalls, postsHeld: 2 * o.MaxCalls, streamsHeld: o.Streams, sessionsHeld: o.Sessions})
+		[holdings]int{callsHeld: o.CallsPerCaller, postsHeld: 2 * o.CallsPerCaller, streamsHeld: o.StreamsPerCaller, sessionsHeld: o.SessionsPerCaller, watchesHeld: o.WatchesPerCaller},
+		[holdings]int{callsHeld: o.MaxCalls, postsHeld: 2 * o.MaxCalls, streamsHeld: o.Streams, sessionsHeld: o.Sessions, watchesHeld: o.Watches})
 }

@@ -1,6 +1,8 @@
 package transport
 
 import (
+	"context"
+	"errors"
 	"strconv"
 	"sync"
 )
@@ -13,12 +15,13 @@ const (
 	postsHeld                   // POST requests being served
 	streamsHeld                 // responses that stay open: GET and listen
 	sessionsHeld                // of the old era
+	watchesHeld                 // resources being watched
 	holdings
 )
 
 // String names a holding for the client.
 func (h holding) String() string {
-	return [...]string{"calls", "requests", "streams", "sessions"}[h]
+	return [...]string{"calls", "requests", "streams", "sessions", "watched resources"}[h]
 }
 
 // limits counts what callers hold, each of them and all together: whoever can
@@ -66,6 +69,36 @@ func (l *limits) give(caller string, what holding) {
 	held[what]--
 	if *held == [holdings]int{} {
 		delete(l.callers, caller)
+	}
+}
+
+// watch counts what a caller watches with all its sessions and listens.
+func (l *limits) watch(caller string, watch Watch) Watch {
+	if watch == nil {
+		return nil
+	}
+	return func(ctx context.Context, uri string, changed func(map[string]any)) (func(), error) {
+		give, full := l.take(caller, watchesHeld)
+		if full != "" {
+			return nil, errors.New("too many subscriptions: " + full + ". Unsubscribe from some resources first")
+		}
+		watches := false
+		defer func() {
+			if !watches { // refused, or a panic
+				give()
+			}
+		}()
+		stop, err := watch(ctx, uri, changed)
+		if err != nil {
+			return nil, err
+		}
+		watches = true
+		return func() {
+			defer give()
+			if stop != nil {
+				stop()
+			}
+		}, nil
 	}
 }
 

@@ -42,7 +42,7 @@ func (h *endpoint) postNew(w http.ResponseWriter, r *http.Request, from caller, 
 		}
 		defer give()
 	}
-	client := newPeer(h.Options, nil)
+	client := newPeer(h.optionsOf(from.id), nil)
 	h.track(client)
 	defer h.untrack(client)
 	me, have := st.attach(0)
@@ -55,6 +55,13 @@ func (h *endpoint) postNew(w http.ResponseWriter, r *http.Request, from caller, 
 		}
 		client.end(cause)
 	}
+}
+
+// optionsOf is the options of a peer, with the limits of its caller.
+func (h *endpoint) optionsOf(callerID string) Options {
+	o := h.Options
+	o.Watch = h.limits.watch(callerID, o.Watch)
+	return o
 }
 
 // dispatcher brings the messages of a request to mcp-go.

@@ -58,7 +58,7 @@ func (h *endpoint) initialize(w http.ResponseWriter, r *http.Request, from calle
 		h.tooMany(w, "too many sessions: "+full+". DELETE ends a session")
 		return
 	}
-	s := newSession(from.id, h.Options, release)
+	s := newSession(from.id, h.optionsOf(from.id), release)
 	st := s.newStream()
 	me, have := st.attach(0)
 	d := h.dispatcher(h.Server(r), s.peer, from.id)
