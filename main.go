@@ -211,7 +211,7 @@ func (c *approveCommand) Run(p *process) error {
 		return err
 	}
 	defer api.Close()
-	desk := approval.NewDesk(api)
+	desk := approval.NewDesk(api, v)
 	feeds := feed.NewHub(api, desk, feed.Options{Logger: log})
 	defer feeds.Close()
 	return cli.Approve(p.ctx, cli.Approval{

@@ -139,7 +139,7 @@ func (f *serverFlags) newServer(v *view.View, log *slog.Logger) (*wired, error) 
 	if err != nil {
 		return nil, err
 	}
-	desk := approval.NewDesk(api)
+	desk := approval.NewDesk(api, v)
 	feeds := feed.NewHub(api, desk, feed.Options{Logger: log})
 	return &wired{
 		tools: tools.Options{

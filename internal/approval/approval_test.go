@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/view"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -150,7 +151,7 @@ func newDesk(t *testing.T, h http.HandlerFunc) *Desk {
 		t.Fatal(err)
 	}
 	t.Cleanup(api.Close)
-	return NewDesk(api)
+	return NewDesk(api, view.New())
 }
 
 func pending(t *testing.T) Pending {

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/view"
 )
 
 // Errors of a decision that was not sent.
@@ -21,7 +22,8 @@ var (
 // of the process; beyond it the API's one-time links are the judge. It is safe
 // for concurrent use.
 type Desk struct {
-	api *client.Client
+	api  *client.Client
+	view *view.View
 
 	mu   sync.Mutex // guards the rest
 	sent memory[string, bool]
@@ -38,13 +40,18 @@ type owner struct {
 	claims   []string // of the approval, see [claimsOf]
 }
 
-// NewDesk returns a desk that sends through api.
-func NewDesk(api *client.Client) *Desk {
-	return &Desk{api: api, plans: memory[planOf, *client.Plan]{limit: maxPlans}}
+// NewDesk returns a desk that sends through api, and has v leave out the tokens
+// that it saw.
+func NewDesk(api *client.Client, v *view.View) *Desk {
+	return &Desk{api: api, view: v, plans: memory[planOf, *client.Plan]{limit: maxPlans}}
 }
 
-// See remembers whose the tokens of a pending approval are.
+// See remembers whose the tokens of a pending approval are. From then on they
+// are shown nowhere, wherever else the run says them.
 func (d *Desk) See(runID string, p Pending) {
+	for _, token := range p.tokens {
+		d.view.Learn(token)
+	}
 	claims := claimsOf(p)
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -43,7 +43,7 @@ func TestInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer api.Close()
-	desk := approval.NewDesk(api)
+	desk := approval.NewDesk(api, view.New())
 	feeds := feed.NewHub(api, desk, feed.Options{})
 	defer feeds.Close()
 	caller := client.Caller{Key: sandbox.DefaultKey}

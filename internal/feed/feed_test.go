@@ -20,6 +20,7 @@ import (
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/inmem"
 	"runs-mcp-server/internal/sandbox"
+	"runs-mcp-server/internal/view"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -48,7 +49,7 @@ func newBed(t *testing.T, o feed.Options) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.hub = feed.NewHub(b.api, approval.NewDesk(b.api), o)
+	b.hub = feed.NewHub(b.api, approval.NewDesk(b.api, view.New()), o)
 	t.Cleanup(func() {
 		b.hub.Close()
 		b.box.Close()
@@ -316,7 +317,7 @@ func TestLostEventsAreTold(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			hub := feed.NewHub(api, approval.NewDesk(api), feed.Options{LogEvents: 4})
+			hub := feed.NewHub(api, approval.NewDesk(api, view.New()), feed.Options{LogEvents: 4})
 			defer hub.Close()
 			w := hub.Watch(caller, "123e4567-e89b-12d3-a456-426614174000", 0)
 			defer w.Close()

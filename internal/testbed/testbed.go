@@ -88,7 +88,7 @@ func newBed(t testing.TB, box *sandbox.Sandbox, url string, rt http.RoundTripper
 	v := view.New()
 	v.Hide(string(b.Caller.Key))
 	log := slog.New(v.LogHandler(slog.NewTextHandler(b.Log, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	desk := approval.NewDesk(b.API)
+	desk := approval.NewDesk(b.API, v)
 	feeds := feed.NewHub(b.API, desk, feed.Options{Logger: log})
 	o := tools.Options{API: b.API, Feeds: feeds, Desk: desk, View: v, Log: log, Integrations: []string{"*"}, Approvals: tools.ApprovalsAgent, AuthLinks: true}
 	if change != nil {
