@@ -110,7 +110,7 @@ func (s *set) readOrWait(ctx context.Context, caller client.Caller, runID string
 // tell adds to a result what came of asking the person, and what they decide on.
 func (w *waiter) tell(ctx context.Context, result *RunResult, got reading) {
 	if arrivalOf(ctx).unheard() {
-		w.note = "The user's decision was not sent: what they decided no longer waits."
+		w.note = "The user's decision was not sent: nobody asks for it any more."
 	}
 	result.Summary = strings.TrimSpace(w.note + " " + result.Summary)
 	if w.undecided && got.waits() {
