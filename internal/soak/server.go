@@ -84,7 +84,7 @@ func serveMCP(ctx context.Context, l net.Listener, apiURL string, forget time.Du
 		v.Learn(rand.Text())
 	}
 	log := slog.New(v.LogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
-	desk := approval.NewDesk(api)
+	desk := approval.NewDesk(api, v)
 	feeds := feed.NewHub(api, desk, feed.Options{Logger: log, KeptFor: forget, Grace: time.Second})
 	ro := resources.Options{API: api, Feeds: feeds, View: v, Log: log}
 	hooks := transport.Hooks()
