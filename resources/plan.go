@@ -34,7 +34,7 @@ func (s *set) plan(ctx context.Context, caller client.Caller, run *client.Run) (
 		out.Summary = "The plan is not there yet, or the Run API does not tell it: the run is " + shown.Status + ". Read this again later."
 		return out, nil
 	}
-	out.Plan = s.View.Plan(plan)
+	out.Plan = s.View.PlanWithin(plan, maxPage)
 	out.Plan.Steps = withinPage(out.Plan.Steps)
 	out.StepsLeftOut = len(plan.Steps) - len(out.Plan.Steps)
 	switch {

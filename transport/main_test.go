@@ -49,7 +49,6 @@ func newFixture(opts ...server.ServerOption) *fixture {
 	f.srv.AddTool(mcp.NewTool("wait"), f.wait)
 	f.srv.AddTool(mcp.NewTool("hold"), f.hold)
 	f.srv.AddTool(mcp.NewTool("panic"), f.panics)
-	f.srv.AddTool(mcp.NewTool("poison"), f.poison)
 	f.srv.AddTool(mcp.NewTool("ask"), f.ask)
 	f.srv.AddTool(mcp.NewTool("linger"), f.linger)
 	f.srv.AddTool(mcp.NewTool("who"), f.who)

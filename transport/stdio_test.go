@@ -15,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
 )
 
 func TestProgressIsWrittenBeforeTheAnswer(t *testing.T) {
@@ -166,7 +168,9 @@ func TestPanic(t *testing.T) {
 	} {
 		t.Run(place, func(t *testing.T) {
 			var log bytes.Buffer
-			w := serve(t, newFixture().srv, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			f := newFixture()
+			f.srv.AddTool(mcp.NewTool("poison"), f.poison)
+			w := serve(t, f.srv, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			w.send(call)
 			w.expect(`{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"internal error"}}`)
 			w.send(toolCall("2", "echo", ""))

@@ -91,13 +91,16 @@ const (
 )
 
 // Plan renders a plan, nil where there is none. A plan of text is its description.
-func (v *View) Plan(p *client.Plan) *Plan {
+func (v *View) Plan(p *client.Plan) *Plan { return v.PlanWithin(p, maxPlan) }
+
+// PlanWithin renders a plan as Plan does, its steps in about so many bytes.
+func (v *View) PlanWithin(p *client.Plan, limit int) *Plan {
 	if p == nil {
 		return nil
 	}
 	v.learnLinks(p.Raw)
 	out := &Plan{Title: v.Line(p.Title, maxText), Description: v.Text(p.Description+p.Text, maxText)}
-	left := maxPlan
+	left := limit
 	for i, s := range p.Steps {
 		if i == maxPlanSteps || left <= 0 {
 			out.Description += " [later steps left out]"
