@@ -19,7 +19,7 @@ import (
 
 // keepLine is the capacity in bytes above which the buffer for lines cut by a read is let go after use, so that
 // one large record does not stay in memory for as long as a quiet stream lasts.
-const keepLine = 64 << 10
+const keepLine = 2 * readSize
 
 // Frame is one dispatched record of the stream (9.2.6, "dispatch the event").
 type Frame struct {

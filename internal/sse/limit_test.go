@@ -87,10 +87,10 @@ func TestTooLargeDoesNotWait(t *testing.T) {
 
 // Lines and records larger than the read buffer, in reads of every kind.
 func TestLargeRecords(t *testing.T) {
-	for _, size := range []int{16<<10 - 7, 16<<10 - 6, 16<<10 - 5, 16 << 10, 33 << 10, 200 << 10} {
+	for _, size := range []int{4<<10 - 7, 4<<10 - 6, 4<<10 - 5, 4 << 10, 33 << 10, 200 << 10} {
 		in := "data:a\r\ndata:" + strings.Repeat("é\xFF", size/3) + "\r\nid:1\r\n\r\ndata:b\r\n\r\n"
 		want := oracle([]byte(in), noLimit)
-		for _, chunk := range []int{1, 1000, 16<<10 - 1, 16 << 10, len(in)} {
+		for _, chunk := range []int{1, 1000, 4<<10 - 1, 4 << 10, len(in)} {
 			check(t, fmt.Sprintf("%d in chunks of %d", size, chunk), decode(t, inChunks(in, chunk), math.MaxInt), want)
 		}
 	}
@@ -182,4 +182,28 @@ func TestLetsGoOfLargeBuffers(t *testing.T) {
 			t.Fatalf("limit %d: got %s, %v", limit, showFrame(f), err)
 		}
 	}
+}
+
+// A thousand quiet streams hold little each, whatever went through them.
+func TestQuietStreamsHoldLittle(t *testing.T) {
+	const streams, most = 1000, 10 << 10
+	in := "id: 1\nevent: step\ndata: " + strings.Repeat("x", 60<<10) + "\n\n" + strings.Repeat("data: short\n\n", 1000)
+	decoders := make([]*sse.Decoder, streams)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range decoders {
+		decoders[i] = sse.NewDecoder(strings.NewReader(in), 1<<20)
+		for range 500 {
+			if _, err := decoders[i].Next(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if each := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) / streams; each > most {
+		t.Errorf("%d bytes each, want at most %d", each, most)
+	}
+	runtime.KeepAlive(decoders)
 }
