@@ -45,21 +45,20 @@ func exit(err error) {
 
 // options say how to soak.
 type options struct {
-	length  time.Duration
+	length  time.Duration // of the load, without the rests
 	callers int
 }
 
-// interval is the time between two samples: a minute, or what gives thirty.
-func (o options) interval() time.Duration {
-	return max(min(o.length/30, time.Minute), 100*time.Millisecond)
-}
+// rounds is after how many equal parts of the load the server comes to rest:
+// one every two minutes, and as many as can be judged.
+func (o options) rounds() int { return max(fewest, int(o.length/(2*time.Minute))) }
 
 // forget is after what time the server forgets a client that left without a
 // word, and a run that nobody watches.
-func (o options) forget() time.Duration { return max(o.interval(), 2*time.Second) }
+func (o options) forget() time.Duration { return max(min(o.length/180, 10*time.Second), time.Second) }
 
 // soak runs everything, writes what it sees to out, and returns an error if
-// the server grew or did not come to rest.
+// the server grew, failed or did not end cleanly.
 func soak(ctx context.Context, o options, out io.Writer) error {
 	up, err := newUpstream(ctx)
 	if err != nil {
@@ -75,48 +74,58 @@ func soak(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "before:   ", fresh)
+	fmt.Fprintln(out, "before: ", fresh)
 	crowd := newCrowd(s.url, o.callers)
-	samples, err := watch(ctx, o, s, crowd, out)
-	if err != nil {
-		return err
+	var rests []sample
+	for n := range o.rounds() {
+		if err := load(ctx, o, s, crowd, out); err != nil {
+			return err
+		}
+		rest, err := settle(ctx, o, s, fresh)
+		if err != nil {
+			return err
+		}
+		rests = append(rests, rest)
+		fmt.Fprintf(out, "rest %2d: %s\n", n+1, rest)
 	}
-	// What is left of clients that went away without a word goes too.
-	pause(ctx, 2*o.forget()+5*time.Second)
-	rest, err := s.sample()
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(out, "at rest:  ", rest)
 	last, err := s.end()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "at the end:", last)
+	fmt.Fprintln(out, "ended:  ", last)
 	fmt.Fprintf(out, "clients: %s\nupstream: %s\n", crowd, up)
-	if err := errors.Join(crowd.blameless(), verdict(fresh, samples, rest, last)); err != nil {
+	if err := errors.Join(crowd.blameless(), verdict(fresh, rests, last)); err != nil {
 		return err
 	}
 	fmt.Fprintln(out, "level: heap, goroutines and descriptors do not grow")
 	return nil
 }
 
-// watch lets the clients do what they do, and takes samples.
-func watch(ctx context.Context, o options, s *server, crowd *crowd, out io.Writer) (samples []sample, err error) {
-	busy, stop := context.WithTimeout(ctx, o.length)
-	defer stop()
+// load lets the clients come for a part of the time, and returns when all have
+// gone. Under load there is too much coming and going to tell growth from it.
+func load(ctx context.Context, o options, s *server, crowd *crowd, out io.Writer) error {
+	busy, stop := context.WithCancel(ctx)
 	gone := crowd.start(busy)
-	defer func() { <-gone }()
-	for pause(busy, o.interval()) {
+	pause(ctx, o.length/time.Duration(o.rounds()))
+	now, err := s.sample()
+	stop()
+	<-gone
+	fmt.Fprintln(out, "load:   ", now)
+	return err
+}
+
+// settle waits until what the clients left is forgotten, but not for ever, and
+// returns what the server still holds then.
+func settle(ctx context.Context, o options, s *server, fresh sample) (sample, error) {
+	for end := time.Now().Add(2*o.forget() + 15*time.Second); ; {
 		now, err := s.sample()
-		if err != nil {
-			stop()
-			return nil, err
+		if err != nil || quiet(fresh, now) || time.Now().After(end) {
+			return now, err
 		}
-		samples = append(samples, now)
-		fmt.Fprintf(out, "%10s: %s\n", (time.Duration(len(samples)) * o.interval()).Round(time.Second/10), now)
+		if !pause(ctx, 500*time.Millisecond) {
+			return now, ctx.Err()
+		}
 	}
-	return samples, ctx.Err()
 }
 
 // pause reports whether the time passed before the end of ctx.

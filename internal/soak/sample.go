@@ -56,38 +56,41 @@ func residentSize() int {
 type quantity struct {
 	name string
 	of   func(sample) int
-	// slack is how much more the last third may have than the middle one, beside
-	// a tenth: what is in flight differs from moment to moment.
-	slack int
-	// left is how much more there may be at rest than before.
-	left int
+	// slack is how much more the last third may have than the middle one, left
+	// how much more than there was before any load.
+	slack, left int
 }
 
 // quantities are what is judged. What the server remembers on purpose is
-// bounded and fills up: of 10,000 decisions 5 MiB, of sessions and runs what
-// the maps that held them keep.
+// bounded and fills up at first: 10,000 decisions are some 5 MiB.
 var quantities = []quantity{
-	{"heap", func(s sample) int { return s.Heap }, 4 << 20, 12 << 20},
-	{"goroutines", func(s sample) int { return s.Goroutines }, 40, 4},
-	{"descriptors", func(s sample) int { return s.Files }, 40, 4},
+	{"heap", func(s sample) int { return s.Heap }, 3 << 20, 16 << 20},
+	{"goroutines", func(s sample) int { return s.Goroutines }, 3, 6},
+	{"descriptors", func(s sample) int { return s.Files }, 3, 6},
 }
 
-// verdict says what grew: from the middle third to the last, or from before
-// the load to after it; and what the server left behind when it ended.
-func verdict(fresh sample, samples []sample, rest, last sample) error {
-	third := len(samples) / 3
-	if third < 3 {
-		return fmt.Errorf("%d samples are too few to judge by", len(samples))
+// quiet reports whether a server has let go of what clients made it hold.
+func quiet(fresh, now sample) bool {
+	return now.Goroutines <= fresh.Goroutines && now.Files <= fresh.Files
+}
+
+// fewest is how many samples at rest it takes to judge.
+const fewest = 6
+
+// verdict says what grew: from the middle third of the samples at rest to the
+// last, or from before the load; and what the server left behind when it ended.
+func verdict(fresh sample, rests []sample, last sample) error {
+	if len(rests) < fewest {
+		return fmt.Errorf("%d samples are too few to judge by", len(rests))
 	}
+	third := len(rests) / 3
 	var grew []string
 	for _, q := range quantities {
-		middle := median(q, samples[len(samples)-2*third:len(samples)-third])
-		end := median(q, samples[len(samples)-third:])
-		if end > middle+middle/10+q.slack {
-			grew = append(grew, fmt.Sprintf("%s from %d to %d under load", q.name, middle, end))
-		}
-		if before, after := q.of(fresh), q.of(rest); after > before+q.left {
-			grew = append(grew, fmt.Sprintf("%s from %d before to %d at rest", q.name, before, after))
+		before := q.of(fresh)
+		middle := median(q, rests[len(rests)-2*third:len(rests)-third])
+		end := median(q, rests[len(rests)-third:])
+		if end > middle+q.slack || end > before+q.left {
+			grew = append(grew, fmt.Sprintf("%s from %d to %d to %d", q.name, before, middle, end))
 		}
 	}
 	if last.Goroutines > 2 { // its own and the one that reads the commands

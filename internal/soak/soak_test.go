@@ -19,10 +19,10 @@ func TestMain(m *testing.M) {
 // TestSoak soaks for a few seconds. What grows slowly it does not see.
 func TestSoak(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes 15 s")
+		t.Skip("takes 20 s")
 	}
 	var out bytes.Buffer
-	err := soak(t.Context(), options{length: 4 * time.Second, callers: 6}, &out)
+	err := soak(t.Context(), options{length: 6 * time.Second, callers: 6}, &out)
 	if err != nil || !strings.Contains(out.String(), "level: ") {
 		t.Errorf("%v\n%s", err, &out)
 	}
@@ -30,54 +30,36 @@ func TestSoak(t *testing.T) {
 
 // TestVerdict tells growth from what comes and goes.
 func TestVerdict(t *testing.T) {
-	steady := func(int) sample { return sample{Heap: 10 << 20, Goroutines: 300, Files: 100} }
+	const rounds = 15
 	fresh, last := sample{Heap: 4 << 20, Goroutines: 4, Files: 10}, sample{Heap: 1 << 20, Goroutines: 1}
 	for name, tt := range map[string]struct {
-		at   func(int) sample // of 30
-		rest sample
+		more func(n int) sample // than before, in a round
 		last sample
 		want string // "" is level
 	}{
-		"steady": {steady, fresh, last, ""},
-		"waves": {func(i int) sample {
-			s := steady(i)
-			s.Goroutines += 100 * (i % 3)
-			s.Heap += (i % 4) << 20
-			return s
-		}, fresh, last, ""},
-		"filling up first": {func(i int) sample {
-			s := steady(i)
-			s.Heap += min(i, 10) << 20
-			return s
-		}, fresh, last, ""},
-		"growing heap": {func(i int) sample {
-			s := steady(i)
-			s.Heap += i << 20
-			return s
-		}, fresh, last, "heap from"},
-		"growing goroutines": {func(i int) sample {
-			s := steady(i)
-			s.Goroutines += 10 * i
-			return s
-		}, fresh, last, "goroutines from"},
-		"growing descriptors": {func(i int) sample {
-			s := steady(i)
-			s.Files += 10 * i
-			return s
-		}, fresh, last, "descriptors from"},
-		"a stream left open": {steady, sample{Heap: 4 << 20, Goroutines: 9, Files: 10}, last, "goroutines from 4 before to 9 at rest"},
-		"not ended":          {steady, fresh, sample{Goroutines: 5}, "3 goroutines outlived"},
+		"steady": {func(int) sample { return sample{} }, last, ""},
+		"waves": {func(n int) sample {
+			return sample{Heap: n % 3 << 20, Goroutines: n % 3, Files: n % 2}
+		}, last, ""},
+		"one that came late":  {func(n int) sample { return sample{Goroutines: n / 14 * 50} }, last, ""},
+		"filling up first":    {func(n int) sample { return sample{Heap: min(n, 6) << 20} }, last, ""},
+		"growing heap":        {func(n int) sample { return sample{Heap: n << 20} }, last, "heap from 4194304 to"},
+		"growing goroutines":  {func(n int) sample { return sample{Goroutines: n} }, last, "goroutines from 4 to"},
+		"growing descriptors": {func(n int) sample { return sample{Files: n} }, last, "descriptors from 10 to"},
+		"left at first":       {func(int) sample { return sample{Goroutines: 9} }, last, "goroutines from 4 to 13 to 13"},
+		"not ended":           {func(int) sample { return sample{} }, sample{Goroutines: 5}, "3 goroutines outlived"},
 	} {
-		samples := make([]sample, 30)
-		for i := range samples {
-			samples[i] = tt.at(i)
+		rests := make([]sample, rounds)
+		for n := range rests {
+			more := tt.more(n)
+			rests[n] = sample{Heap: fresh.Heap + more.Heap, Goroutines: fresh.Goroutines + more.Goroutines, Files: fresh.Files + more.Files}
 		}
-		err := verdict(fresh, samples, tt.rest, tt.last)
+		err := verdict(fresh, rests, tt.last)
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if verdict(fresh, make([]sample, 8), fresh, last) == nil {
+	if verdict(fresh, make([]sample, fewest-1), last) == nil {
 		t.Error("judged by too little")
 	}
 }
