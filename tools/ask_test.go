@@ -172,6 +172,9 @@ func TestClientCannotAsk(t *testing.T) {
 		if !strings.Contains(created.NextStep, "runs-mcp-server approve "+created.RunID) {
 			t.Errorf("nextStep %q", created.NextStep)
 		}
+		linksOnly := (&person{}).options()
+		linksOnly.Capabilities.Elicitation.Form = nil
+		testbed.Fail(t, bed.ConnectWith(version, linksOnly), "approve", map[string]any{"runId": created.RunID})
 		if n := bed.Sandbox.Stats().ApprovalCalls; n != 0 {
 			t.Errorf("%d tokens were sent", n)
 		}

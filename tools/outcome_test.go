@@ -1,11 +1,13 @@
 package tools_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -111,4 +113,60 @@ func TestRefusedInOurWords(t *testing.T) {
 			t.Errorf("got %q", got.Summary)
 		}
 	})
+}
+
+// TestClientGoneWithTheAnswer: the client brings its person's answer, to a
+// server that knows nothing of the run yet, and is gone before that has looked.
+// The decision is sent.
+func TestClientGoneWithTheAnswer(t *testing.T) {
+	for _, tool := range []string{"approve", "get_run", "create_run"} {
+		t.Run(tool, func(t *testing.T) {
+			bed := testbed.New(t, human, nil)
+			args := map[string]any{"intent": "x", "context": "sandbox: step_ms=1", "approvalStrategy": "ON_START", "waitSeconds": 30}
+			if tool != "create_run" {
+				args = map[string]any{"runId": paused(t, bed, testbed.Newest, "ON_START", "").RunID}
+			}
+			if tool == "get_run" {
+				args["waitSeconds"] = 30
+			}
+			state := asked(t, byHand(bed), tool, args).RequestState
+			looks, goOn, sent := make(chan bool, 100), make(chan bool), make(chan bool, 1)
+			replica := testbed.New(t, human, func(http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.Method == http.MethodGet && !strings.HasSuffix(r.URL.Path, "/approval") {
+						looks <- true
+						<-goOn
+					}
+					bed.Sandbox.ServeHTTP(w, r)
+					if strings.HasSuffix(r.URL.Path, "/approval") {
+						sent <- true
+					}
+				})
+			})
+			s := byHand(replica)
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() {
+				_, err := s.CallTool(ctx, &sdk.CallToolParams{Name: tool, Arguments: args, RequestState: state,
+					InputResponses: sdk.InputResponseMap{"decision": &sdk.ElicitResult{Action: "accept", Content: map[string]any{"decision": "deny"}}}})
+				ended <- err
+			}()
+			<-looks
+			cancel()
+			if err := <-ended; err == nil {
+				t.Error("the call was not cancelled")
+			}
+			if _, err := s.ListTools(t.Context(), nil); err != nil { // the server has read of it by now
+				t.Error(err)
+			}
+			close(goOn)
+			select {
+			case <-sent:
+			case <-time.After(10 * time.Second):
+			}
+			if n := bed.Sandbox.Stats(); n.Denials != 1 || n.ApprovalCalls != 1 || n.Creates != 1 {
+				t.Errorf("got %+v", n)
+			}
+		})
+	}
 }

@@ -163,6 +163,42 @@ func TestAnswersOfNone(t *testing.T) {
 	}
 }
 
+// TestAnswerToATwin is none: two approvals may read alike, and one was asked
+// about.
+func TestAnswerToATwin(t *testing.T) {
+	step := func(n int) string {
+		return fmt.Sprintf(`{"id":%d,"event":"step","runStatus":"PAUSED","step":{"approval":"PENDING","toolCalls":[{"toolCallId":"%[1]d","toolName":"pay"}],`+
+			`"approvalActions":[{"action":"approve","url":"https://x/v1/runs/approval?token=a-token-%[1]d"}]}}`, n)
+	}
+	bed := testbed.New(t, human, scripted("PAUSED", "["+step(1)+","+step(2)+"]"))
+	s := byHand(bed)
+	seen := testbed.Call[tools.RunResult](t, bed.Connect(testbed.Newest, nil), "get_run", map[string]any{"runId": unknownRun}).PendingApprovals
+	about := func(i int) map[string]any {
+		return map[string]any{"runId": unknownRun, "approvalId": seen[i].ApprovalID}
+	}
+	first := asked(t, s, "approve", about(0))
+	if result := answered(t, s, "approve", about(1), first.RequestState); !result.NeedsInput() {
+		t.Errorf("an answer about the first decided: %v", result.Content[0])
+	}
+}
+
+// TestAnswerToAnotherLink is none: the person went elsewhere.
+func TestAnswerToAnotherLink(t *testing.T) {
+	replica := func(link string) *sdk.ClientSession {
+		return byHand(testbed.New(t, human, scripted("AUTH_REQUIRED", `[{"id":1,"event":"authentication","runStatus":"AUTH_REQUIRED",`+
+			`"auth":{"status":"required","url":"https://auth.test/`+link+`","integrationName":"Jira"}}]`)))
+	}
+	one, other := replica("one"), replica("other")
+	args := map[string]any{"runId": unknownRun, "waitSeconds": 1}
+	for s, asks := range map[*sdk.ClientSession]bool{one: false, other: true} {
+		result, err := s.CallTool(t.Context(), &sdk.CallToolParams{Name: "get_run", Arguments: args, RequestState: asked(t, one, "get_run", args).RequestState,
+			InputResponses: sdk.InputResponseMap{"authorization": &sdk.ElicitResult{Action: "accept"}}})
+		if err != nil || result.NeedsInput() != asks {
+			t.Errorf("it asks again: %t, want %t; %v", result.NeedsInput(), asks, err)
+		}
+	}
+}
+
 // TestQuestionThatChanges from round to round is put so often and no more, and
 // no answer to an earlier one decides.
 func TestQuestionThatChanges(t *testing.T) {
