@@ -354,7 +354,13 @@ func TestClientGoneAfterTheAnswer(t *testing.T) {
 				}
 				reached <- true
 				<-goOn
-				box.ServeHTTP(w, r)
+				select { // who calls the request back is noticed within this
+				case <-r.Context().Done():
+				case <-time.After(300 * time.Millisecond):
+				}
+				if r.Context().Err() == nil {
+					box.ServeHTTP(w, r)
+				}
 				sent <- r.Context().Err() == nil
 			})
 		})

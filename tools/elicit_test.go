@@ -8,6 +8,8 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
+
+	"runs-mcp-server/internal/approval"
 )
 
 // slowPerson is a session whose person takes their time.
@@ -41,4 +43,37 @@ func TestProgressWhileAsked(t *testing.T) {
 			t.Errorf("%d heartbeats in %v", n, who.takes)
 		}
 	})
+}
+
+// TestDecided: nothing but an accepted form with one of the two choices decides.
+func TestDecided(t *testing.T) {
+	const accept, decline, cancel = mcp.ElicitationResponseActionAccept, mcp.ElicitationResponseActionDecline, mcp.ElicitationResponseActionCancel
+	type form = map[string]any
+	for _, tt := range []struct {
+		action  mcp.ElicitationResponseAction
+		content any
+		want    approval.Decision
+	}{
+		{accept, form{"decision": "approve"}, approval.Approve},
+		{accept, form{"decision": "deny"}, approval.Deny},
+		{decline, form{"decision": "approve"}, ""},
+		{cancel, form{"decision": "approve"}, ""},
+		{"", form{"decision": "approve"}, ""},
+		{"Accept", form{"decision": "approve"}, ""},
+		{accept, form{"decision": "Approve"}, ""},
+		{accept, form{"decision": " approve"}, ""},
+		{accept, form{"decision": "maybe"}, ""},
+		{accept, form{"decision": true}, ""},
+		{accept, form{"decision": []any{"approve"}}, ""},
+		{accept, form{"choice": "approve"}, ""},
+		{accept, form{}, ""},
+		{accept, "approve", ""},
+		{accept, nil, ""},
+	} {
+		answer := &mcp.ElicitationResult{}
+		answer.Action, answer.Content = tt.action, tt.content
+		if got := decided(answer); got != tt.want {
+			t.Errorf("%s %v: %q, want %q", tt.action, tt.content, got, tt.want)
+		}
+	}
 }

@@ -93,6 +93,31 @@ func TestNotHeard(t *testing.T) {
 	}
 }
 
+// TestUnreadAfterwards: where the run cannot be read after the person was asked,
+// only a decision that was sent is said to be.
+func TestUnreadAfterwards(t *testing.T) {
+	for _, tt := range []struct {
+		answer answer
+		code   string
+	}{{chooses("approve"), "outcome_unknown"}, {does("decline"), "upstream_unavailable"}} {
+		var down atomic.Bool
+		bed := testbed.New(t, human, func(box http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if down.Load() && isRead(r) {
+					http.Error(w, "", http.StatusServiceUnavailable)
+					return
+				}
+				box.ServeHTTP(w, r)
+			})
+		})
+		created := paused(t, bed, testbed.Oldest, "ON_START", "")
+		who := &person{answers: []answer{first(func() { down.Store(true) }, tt.answer)}}
+		if f := testbed.Fail(t, bed.ConnectWith(testbed.Oldest, who.options()), "approve", map[string]any{"runId": created.RunID}); f.Code != tt.code {
+			t.Errorf("got %+v", f)
+		}
+	}
+}
+
 // TestRefusedInOurWords: a summary holds nothing of what the API said.
 func TestRefusedInOurWords(t *testing.T) {
 	eachRevision(t, func(t *testing.T, version string) {
