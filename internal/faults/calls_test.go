@@ -99,19 +99,21 @@ func (b *bench) create(ctx context.Context, tag, behaviour string, strategy clie
 }
 
 // insist creates until there is a run: after an unknown outcome it looks, as a
-// person would, whether there is one.
+// person would, whether there is one, and longer each time: what comes late on
+// a busy machine must not make it busier.
 func (b *bench) insist(ctx context.Context, name, behaviour string, strategy client.ApprovalStrategy) string {
 	for n := 0; ctx.Err() == nil; n++ {
-		tag := fmt.Sprintf("%s-%d", name, n)
-		runID, kind := b.create(ctx, tag, behaviour, strategy)
+		runID, kind := b.create(ctx, fmt.Sprintf("%s-%d", name, n), behaviour, strategy)
 		if kind == client.OutcomeUnknown {
-			pause(ctx, 300*time.Millisecond) // what is under way may still arrive
+			pause(ctx, time.Duration(n+1)*300*time.Millisecond) // what is under way may still arrive
 			runs, err := b.near.list(ctx)
 			if err != nil {
 				b.wrong("the sandbox itself: %v", err)
 			}
-			if ids := runs[tag]; len(ids) > 0 {
-				runID = ids[0]
+			for tried := range n + 1 {
+				if ids := runs[fmt.Sprintf("%s-%d", name, tried)]; len(ids) > 0 {
+					runID = ids[0]
+				}
 			}
 		}
 		if runID != "" {
