@@ -89,9 +89,9 @@ func (r *reader) repeat(e Event) error {
 }
 
 // align sets the offset by the first event of a connection: where it repeats
-// a known one, that one's cursor tells; else it goes on from an earlier
-// connection, or the API's ids are cursors. It reports false where positions
-// are and none of that can be.
+// a known one, that one's cursor tells; else the API's ids are cursors, or,
+// where positions are, go on from an earlier connection or with the next
+// position. It reports false where none of that can be.
 func (p *position) align(log *eventLog, e Event, id int64) bool {
 	for _, offset := range []int64{0, p.offset} {
 		if e.ID = id + offset; e.ID <= log.last && log.repeats(e) {
@@ -102,9 +102,11 @@ func (p *position) align(log *eventLog, e Event, id int64) bool {
 		return p.set(cursor - id)
 	}
 	switch {
+	case !log.positions:
+		return p.set(0)
 	case p.learnt && id+p.offset > log.last:
 		return p.set(p.offset)
-	case !log.positions, id == log.last+1:
+	case id == log.last+1:
 		return p.set(0)
 	}
 	return false
