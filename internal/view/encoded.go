@@ -5,40 +5,24 @@ import (
 	"iter"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
 // maxRounds is how often a word is decoded: a URL in a URL in a JSON text.
 const maxRounds = 3
 
-// scrubEncoded removes every word that holds a known secret or an approval
+// findEncoded cuts out every word that holds a known secret or an approval
 // link once it is decoded. The whole word goes: where in it the secret stood
 // cannot be told after several rounds.
-func (v *View) scrubEncoded(s string) string {
-	if !strings.ContainsAny(s, `%\&`) {
-		return s
+func (v *View) findEncoded(h *holes) {
+	if !strings.ContainsAny(h.text, `%\&`) {
+		return
 	}
-	var out strings.Builder
-	for s != "" {
-		start := strings.IndexFunc(s, func(r rune) bool { return !unicode.IsSpace(r) })
-		if start < 0 {
-			start = len(s)
-		}
-		out.WriteString(s[:start])
-		s = s[start:]
-		end := strings.IndexFunc(s, unicode.IsSpace)
-		if end < 0 {
-			end = len(s)
-		}
-		word := s[:end]
+	for at, word := range words(h.text) {
 		if v.encodes(word) {
-			word = removed
+			h.cut(at, at+len(word), removed)
 		}
-		out.WriteString(word)
-		s = s[end:]
 	}
-	return out.String()
 }
 
 // encodes reports whether a secret or an approval link comes out of a word

@@ -45,8 +45,7 @@ type Auth struct {
 
 // Event renders an event; toolCalls says whether its tool calls are shown.
 func (v *View) Event(e client.Event, toolCalls bool) Event {
-	v.learnActions(e)
-	v.learnLinks(e.Raw)
+	v.LearnEvent(e)
 	out := Event{
 		EventID:       e.ID,
 		Event:         v.Line(e.Type, maxWord),

@@ -20,6 +20,15 @@ const (
 	actionsKey = "approvalactions"
 )
 
+var _ client.Learner = (*View)(nil)
+
+// LearnEvent remembers the tokens of an event's approval links: it implements
+// [client.Learner], for what is shown before the event is.
+func (v *View) LearnEvent(e client.Event) {
+	v.learnActions(e)
+	v.learnLinks(e.Raw)
+}
+
 // learnActions remembers the tokens of approval links that the API gave, the
 // newest of them if they are many.
 func (v *View) learnActions(events ...client.Event) {

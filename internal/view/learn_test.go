@@ -100,3 +100,20 @@ func TestTypedLinksAreBounded(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestTaughtWords: a run that calls a word a token does not hide from us what
+// stands beside that word.
+func TestTaughtWords(t *testing.T) {
+	v := New()
+	for _, word := range []string{"Authorization", "x-api-key", "KEY-----", "https://x.test/v1/runs/approval"} {
+		v.Event(client.Event{Raw: fmt.Appendf(nil, `{"u":"https://x.test/v1/runs/approval?token=%s"}`, word)}, false)
+	}
+	for _, text := range []string{
+		"Authorization: Basic s3cret", "x-api-key: s3cret", `{"x-api-key":"s3cret"}`, "https://x.test/v1/runs/approval?token=s3cret",
+		"-----BEGIN PRIVATE KEY-----\ns3cret\n-----END PRIVATE KEY-----",
+	} {
+		if got := v.Text(text, 1000); strings.Contains(got, "s3cret") || !strings.Contains(got, "removed]") {
+			t.Errorf("Text(%q) = %q", text, got)
+		}
+	}
+}

@@ -10,9 +10,8 @@ import (
 type pattern struct {
 	// needs are sets of lower-case texts. Of each set one must be there before
 	// the expression is tried: it is slow, and most texts hold none.
-	needs   [][]string
-	find    *regexp.Regexp
-	replace string
+	needs [][]string
+	find  *regexp.Regexp // its one group is the secret
 }
 
 // urlText is what a URL is made of, percent signs and escaped slashes included.
@@ -21,28 +20,33 @@ const urlText = `[^\s"'<>` + "`" + `{}|]*`
 var (
 	approvalLink = regexp.MustCompile(`(?i)` + urlText + `runs(?:\\*/|%(?:25)*2f)approval` + urlText)
 	patterns     = [...]pattern{
-		{[][]string{{"=", "3d"}, {"token", "key", "secret", "sig"}}, regexp.MustCompile(`(?i)\b(token|api[-_]?key|x-api-key|access_token|client_secret|signature|sig)(=|%(?:25)*3d)[^\s&"'<>]+`), "${1}${2}" + removed},
-		{[][]string{{"authorization", "x-api-key"}}, regexp.MustCompile(`(?i)\b((?:proxy-)?authorization|x-api-key)(\\*["']?\s*[:=]\s*\\*["']?)(?:(?:bearer|basic|token)\s+)?[^\s"',;\\]+`), "${1}${2}" + removed},
-		{[][]string{{"bearer"}}, regexp.MustCompile(`(?i)\bbearer\s+[a-z0-9._~+/=-]{16,}`), "Bearer " + removed},
-		{[][]string{{"private key"}}, regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)`), removed},
+		{[][]string{{"=", "3d"}, {"token", "key", "secret", "sig"}}, regexp.MustCompile(`(?i)\b(?:token|api[-_]?key|x-api-key|access_token|client_secret|signature|sig)(?:=|%(?:25)*3d)([^\s&"'<>]+)`)},
+		{[][]string{{"authorization", "x-api-key"}}, regexp.MustCompile(`(?i)\b(?:(?:proxy-)?authorization|x-api-key)\\*["']?\s*[:=]\s*\\*["']?((?:[a-z][a-z0-9-]*[ \t]+)?[^\s"',;\\]+)`)},
+		{[][]string{{"cookie"}}, regexp.MustCompile(`(?i)\b(?:set-)?cookie\\*["']?\s*[:=]\s*\\*["']?([\w.-]+=[^\s"',;\\]*(?:; *[\w.-]+=[^\s"',;\\]*)*)`)},
+		{[][]string{{"bearer"}}, regexp.MustCompile(`(?i)\bbearer\s+([a-z0-9._~+/=-]{16,})`)},
+		{[][]string{{"private key"}}, regexp.MustCompile(`(?s)(-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$))`)},
 	}
 )
 
 // scrub takes the secrets out of visible text.
 func (v *View) scrub(s string) string {
-	s = v.secrets.replace(s)
+	h := &holes{text: s}
+	v.secrets.find(h)
+	v.findEncoded(h)
 	if hasLink(s) {
-		s = approvalLink.ReplaceAllString(s, linkRemoved)
+		for _, at := range approvalLink.FindAllStringIndex(s, -1) {
+			h.cut(at[0], at[1], linkRemoved)
+		}
 	}
-	// Before the other patterns, which would cut an encoded secret in two.
-	s = v.scrubEncoded(s)
 	lower := strings.ToLower(s)
 	for _, p := range patterns {
 		if p.mayBeIn(lower) {
-			s = p.find.ReplaceAllString(s, p.replace)
+			for _, at := range p.find.FindAllStringSubmatchIndex(s, -1) {
+				h.cut(at[2], at[3], removed)
+			}
 		}
 	}
-	return s
+	return h.String()
 }
 
 func (p *pattern) mayBeIn(lower string) bool {

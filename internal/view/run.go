@@ -31,8 +31,7 @@ type Run struct {
 
 // Run renders a run without its context, which is sensitive.
 func (v *View) Run(r *client.Run) Run {
-	v.learnActions(r.Events...)
-	v.learnLinks(r.Raw)
+	v.LearnRun(r)
 	return Run{
 		RunID:           v.runID(r.RunID),
 		Status:          v.Status(r.Status),
@@ -61,6 +60,12 @@ func (v *View) runID(id string) string {
 		return id
 	}
 	return v.Line(id, maxWord)
+}
+
+// LearnRun remembers the tokens of a run's approval links, as LearnEvent does.
+func (v *View) LearnRun(r *client.Run) {
+	v.learnActions(r.Events...)
+	v.learnLinks(r.Raw)
 }
 
 // RunWithContext renders a run with the context it was created with.

@@ -4,10 +4,12 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"iter"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 )
 
 const (
@@ -16,12 +18,12 @@ const (
 	// minLearned and maxLearned bound a secret from outside, in bytes.
 	minLearned = 8
 	maxLearned = 4 << 10
+	// minBroken is the shortest form that is known with white space in it, in
+	// bytes: neighbouring words may make a shorter one by chance.
+	minBroken = 16
 	// maxLearnedBytes bounds what one source keeps known: its forms take about
 	// ten times as much memory.
 	maxLearnedBytes = 1 << 20
-
-	removed     = "[removed]"
-	linkRemoved = "[approval link removed]"
 )
 
 // source is where a secret comes from. Each source but the first is bounded
@@ -114,37 +116,55 @@ func (s *secretSet) tail() int {
 	return max(4<<10, s.longest)
 }
 
-// replace takes every form of every known secret out of text.
-func (s *secretSet) replace(text string) string {
-	var ends []int // ends[i] is the end of the longest form that begins at i
+// find cuts every form of every known secret out of a text, also those that
+// are broken by white space.
+func (s *secretSet) find(h *holes) {
 	s.mu.RLock()
-	s.index.search(text, 0, func(from, to int) bool {
-		if ends == nil {
-			ends = make([]int, len(text))
-		}
-		ends[from] = max(ends[from], to)
+	defer s.mu.RUnlock()
+	if len(s.known) == 0 {
+		return
+	}
+	s.index.search(h.text, 0, func(from, to int) bool {
+		h.cut(from, to, removed)
 		return true
 	})
-	s.mu.RUnlock()
-	if ends == nil {
-		return text
+	if !strings.ContainsFunc(h.text, unicode.IsSpace) {
+		return
 	}
-	var out strings.Builder
-	shown := 0 // where text goes on that is not written yet
-	for i := 0; i < len(text); i++ {
-		if ends[i] == 0 {
-			continue
+	whole, at := joined(h.text)
+	s.index.search(whole, 0, func(from, to int) bool {
+		if to-from >= minBroken {
+			h.cut(at[from], at[to-1]+1, removed)
 		}
-		out.WriteString(text[shown:i])
-		out.WriteString(removed)
-		to := ends[i]
-		for i++; i < to; i++ { // forms that overlap are one
-			to = max(to, ends[i])
+		return true
+	})
+}
+
+// joined returns text without its white space, and where in it each byte stood.
+func joined(text string) (whole string, at []int) {
+	out := make([]byte, 0, len(text))
+	at = make([]int, 0, len(text))
+	for from, word := range words(text) {
+		out = append(out, word...)
+		for i := range len(word) {
+			at = append(at, from+i)
 		}
-		shown, i = to, to-1
 	}
-	out.WriteString(text[shown:])
-	return out.String()
+	return string(out), at
+}
+
+// words yields what white space stands around, and where.
+func words(text string) iter.Seq2[int, string] {
+	return func(yield func(int, string) bool) {
+		from := 0
+		for word := range strings.FieldsSeq(text) {
+			from += strings.Index(text[from:], word)
+			if !yield(from, word) {
+				return
+			}
+			from += len(word)
+		}
+	}
 }
 
 // maxEaten is how many bytes of a secret's beginning a decoder may take for
@@ -163,13 +183,14 @@ func (s *secretSet) in(text string) bool {
 	return holds
 }
 
-// formsOf returns the texts a secret may appear as: itself, the inside of its
-// JSON, URL and hex forms, the part of its base64 forms that does not depend
-// on what stands around it, and each long line of one with several lines.
+// formsOf returns the texts a secret may appear as: itself, with and without
+// its white space, the inside of its JSON, URL and hex forms, the part of its
+// base64 forms that does not depend on what stands around it, and each long
+// line of one with several lines.
 func formsOf(secret string) []string {
 	quoted, _ := json.Marshal(secret)
 	forms := []string{
-		secret, string(quoted[1 : len(quoted)-1]),
+		secret, string(quoted[1 : len(quoted)-1]), strings.Join(strings.Fields(secret), ""),
 		url.QueryEscape(secret), url.PathEscape(secret),
 		hex.EncodeToString([]byte(secret)), strings.ToUpper(hex.EncodeToString([]byte(secret))),
 	}

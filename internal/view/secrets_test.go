@@ -147,3 +147,28 @@ func TestNoHalfSecrets(t *testing.T) {
 		}
 	}
 }
+
+// TestBrokenSecrets: white space inside a secret does not hide it, whether it
+// is the secret's own or another's.
+func TestBrokenSecrets(t *testing.T) {
+	v := New()
+	v.Learn("tok_0123456789abcdef")
+	v.Hide("correct horse battery staple", "short-secret")
+	tests := []struct{ in, want string }{
+		{"it is tok_0123456\n    789abcdef.", "it is [removed]."},
+		{"it is tok_ 0123 4567 89ab cdef.", "it is [removed]."},
+		{"dG9rXzAxMjM0NTY\r\n3ODlhYmNkZWY=", "[removed]Y="},
+		{"correct horse\n\tbattery\u00a0staple", "[removed]"},
+		{"correcthorsebatterystaple", "[removed]"},
+		{"short-\nsecret", "short-\nsecret"},
+		{"tok_0123456\n789abcde", "tok_0123456\n789abcde"},
+	}
+	for _, tt := range tests {
+		if got := v.Text(tt.in, 1000); got != tt.want {
+			t.Errorf("Text(%q) = %q, want %q", tt.in, got, tt.want)
+		}
+	}
+	if got := v.Line("correct horse\nbattery  staple", 1000); got != removed {
+		t.Errorf("on one line it is %q", got)
+	}
+}

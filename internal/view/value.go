@@ -93,6 +93,7 @@ func (c *cutter) object(fields map[string]any, depth int) any {
 		return fmt.Sprintf("[%d fields left out: too deep]", len(fields))
 	}
 	out := make(map[string]any, min(len(fields), max(c.left, 1)))
+	named, _ := fields["name"].(string) // a header may be listed as name and value
 	for i, name := range slices.Sorted(maps.Keys(fields)) {
 		if c.left <= 0 {
 			c.cut = true
@@ -101,7 +102,7 @@ func (c *cutter) object(fields map[string]any, depth int) any {
 		}
 		shown := unused(out, c.view.Text(name, maxName))
 		c.left -= len(shown) + 4
-		if secretKey(name) {
+		if secretKey(name) || name == "value" && secretKey(named) {
 			out[shown] = removed
 			continue
 		}
