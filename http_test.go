@@ -26,6 +26,12 @@ import (
 // URL; it ends with the test.
 func listening(t *testing.T, env map[string]string, args ...string) (url string) {
 	t.Helper()
+	return listeningTo(t, io.Discard, env, args...)
+}
+
+// listeningTo does as listening, and writes the program's log to log.
+func listeningTo(t *testing.T, log io.Writer, env map[string]string, args ...string) (url string) {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	logs, stderr := io.Pipe()
 	ended := make(chan int, 1)
@@ -37,7 +43,7 @@ func listening(t *testing.T, env map[string]string, args ...string) (url string)
 	go func() {
 		defer close(found)
 		serving := regexp.MustCompile(`msg=serving url=(\S+)`)
-		for lines := bufio.NewScanner(logs); lines.Scan(); {
+		for lines := bufio.NewScanner(io.TeeReader(logs, log)); lines.Scan(); {
 			if m := serving.FindStringSubmatch(lines.Text()); m != nil {
 				found <- m[1]
 			}

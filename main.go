@@ -206,7 +206,7 @@ func (c *approveCommand) Run(p *process) error {
 		return err
 	}
 	v.Hide(string(key))
-	api, err := c.client()
+	api, err := c.client(v)
 	if err != nil {
 		return err
 	}

@@ -115,8 +115,8 @@ func (f *apiFlags) logger(v *view.View, stderr io.Writer) *slog.Logger {
 	return slog.New(v.LogHandler(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
 }
 
-func (f *apiFlags) client() (*client.Client, error) {
-	return client.New(client.Options{URL: cmp.Or(f.APIURL, client.DefaultURL), UserAgent: name + "/" + version})
+func (f *apiFlags) client(v *view.View) (*client.Client, error) {
+	return client.New(client.Options{URL: cmp.Or(f.APIURL, client.DefaultURL), UserAgent: name + "/" + version, Learner: v})
 }
 
 // wired is what the operator's flags make: all that an MCP server needs.
@@ -131,7 +131,7 @@ func (f *serverFlags) newServer(v *view.View, log *slog.Logger) (*wired, error) 
 	if f.MaxResultBytes < tools.MinMaxResultBytes {
 		return nil, fmt.Errorf("--max-result-bytes must be at least %d", tools.MinMaxResultBytes)
 	}
-	api, err := f.client()
+	api, err := f.client(v)
 	if err != nil {
 		return nil, err
 	}

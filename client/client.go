@@ -81,6 +81,9 @@ type Options struct {
 	// Transport replaces the network, for tests. What it does not tell
 	// [net/http/httptrace] of a connection counts as never sent.
 	Transport http.RoundTripper
+	// Learner is told what the API tells before anybody else is: what one
+	// field or event calls secret, others may say. Default: nobody is.
+	Learner Learner
 }
 
 // Client calls the Run API. It is safe for concurrent use.
@@ -91,6 +94,7 @@ type Client struct {
 	once      *http.Client // for what must arrive at most once, see [newTransport]
 	policy    policy
 	standings *standings
+	learner   Learner
 }
 
 // New returns a Client, or an error that says what is wrong with the address.
@@ -103,10 +107,13 @@ func New(o Options) (*Client, error) {
 	if o.Transport == nil {
 		calls, once = newTransport(false), newTransport(true)
 	}
+	if o.Learner == nil {
+		o.Learner = unlearned{}
+	}
 	p := standardPolicy()
 	return &Client{
 		base: base, userAgent: o.UserAgent, calls: newHTTPClient(calls), once: newHTTPClient(once),
-		policy: p, standings: newStandings(p.newStanding),
+		policy: p, standings: newStandings(p.newStanding), learner: o.Learner,
 	}, nil
 }
 

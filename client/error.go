@@ -39,13 +39,14 @@ func Kinds() []Kind {
 	return []Kind{InvalidArgument, Unauthorized, NotFound, Conflict, RateLimited, Unavailable, Invalid, Timeout, OutcomeUnknown, Canceled}
 }
 
-// Error is a failed operation. Its text is safe to show and to log: it holds
-// neither the key, a token, a query nor a raw body.
+// Error is a failed operation. Its text holds neither the key, the token that
+// was sent, a query nor a raw body; what else the API says in it goes through
+// internal/view, as all that it says.
 type Error struct {
 	Kind       Kind
 	Op         string        // the operation, by its tool's name: "get_run"
 	Status     int           // HTTP status, 0 when no answer came
-	Message    string        // the API's own words (cleaned, at most 300 bytes) or ours
+	Message    string        // the API's own words (one line, up to 64 KiB) or ours
 	RetryAfter time.Duration // how long to wait, as the API asks or the breaker; 0 when nobody says
 	fault      bool          // the API was not reached, did not answer in time or whole, or with 5xx
 	cause      error         // for errors.Is; never shown, for it may quote a URL
@@ -165,8 +166,9 @@ type ownMessage struct {
 	Message json.RawMessage `json:"message"`
 }
 
-// apiMessage returns what the API says in an error body, as one line of at
-// most 300 bytes without the secrets; "" where it says nothing readable.
+// apiMessage returns what the API says in an error body, as one line without
+// the secrets; "" where it says nothing readable. It is not cut: nobody would
+// know half of another secret for one.
 func apiMessage(body []byte, secrets []string) string {
 	var own ownMessage
 	if json.Unmarshal(body, &own) != nil {
@@ -184,11 +186,7 @@ func apiMessage(body []byte, secrets []string) string {
 		one = strings.ReplaceAll(one, s, "[removed]")
 		one = strings.ReplaceAll(one, url.QueryEscape(s), "[removed]")
 	}
-	one = strings.Join(strings.Fields(one), " ")
-	if len(one) > 300 {
-		one = strings.ToValidUTF8(one[:297], "") + "…"
-	}
-	return one
+	return strings.Join(strings.Fields(one), " ")
 }
 
 // maxRetryAfter is the longest wait that is told: an API that asks for more

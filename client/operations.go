@@ -43,12 +43,13 @@ func (c *Client) CreateRun(ctx context.Context, caller Caller, body CreateRunReq
 	if err != nil {
 		return nil, err
 	}
+	c.learner.LearnRun(&run)
 	return &run, nil
 }
 
 // GetRun reads a run, with its events when includeEvents.
 func (c *Client) GetRun(ctx context.Context, caller Caller, runID string, includeEvents bool) (*Run, error) {
-	return getRun(runID, includeEvents, func(call request, decode func([]byte) error) error {
+	return c.getRun(runID, includeEvents, func(call request, decode func([]byte) error) error {
 		return c.do(ctx, c.calls, caller, call, decode)
 	})
 }
@@ -58,7 +59,7 @@ func (c *Client) GetRun(ctx context.Context, caller Caller, runID string, includ
 // the background would use up what somebody's calls may cost. The breaker is
 // told where the API serves again.
 func (c *Client) readRun(ctx context.Context, caller Caller, runID string) (*Run, error) {
-	return getRun(runID, true, func(call request, decode func([]byte) error) error {
+	return c.getRun(runID, true, func(call request, decode func([]byte) error) error {
 		if err := c.try(ctx, c.calls, caller, call, decode); err != nil {
 			return err
 		}
@@ -67,7 +68,7 @@ func (c *Client) readRun(ctx context.Context, caller Caller, runID string) (*Run
 	})
 }
 
-func getRun(runID string, includeEvents bool, send func(request, func([]byte) error) error) (*Run, error) {
+func (c *Client) getRun(runID string, includeEvents bool, send func(request, func([]byte) error) error) (*Run, error) {
 	var query url.Values
 	if includeEvents {
 		query = url.Values{"includeEvents": {"true"}}
@@ -79,6 +80,7 @@ func getRun(runID string, includeEvents bool, send func(request, func([]byte) er
 	if err != nil {
 		return nil, err
 	}
+	c.learner.LearnRun(&run)
 	return &run, nil
 }
 
@@ -143,6 +145,9 @@ func (c *Client) ListRuns(ctx context.Context, caller Caller, q ListRunsQuery) (
 	}, page.decode)
 	if err != nil {
 		return nil, err
+	}
+	for i := range page.Runs {
+		c.learner.LearnRun(&page.Runs[i])
 	}
 	return page, nil
 }

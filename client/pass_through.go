@@ -2,10 +2,12 @@ package client
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 )
 
 // PassThrough is what the caller hands to a run for one integration:
@@ -29,7 +31,13 @@ func (p PassThrough) GoString() string { return p.String() }
 // LogValue returns what String returns.
 func (p PassThrough) LogValue() slog.Value { return slog.StringValue(p.String()) }
 
-// Secrets returns every string and number that the pass-through data holds.
+// minPart is the shortest part of a header that counts as a secret of its own,
+// in bytes: shorter ones are words such as application/json.
+const minPart = 20
+
+// Secrets returns every string and number that the pass-through data holds,
+// and the long parts of its headers, such as a scheme's credentials or a
+// cookie's value: an integration may say them alone.
 func (p PassThrough) Secrets() []string {
 	data, err := json.Marshal(p)
 	if err != nil {
@@ -42,7 +50,30 @@ func (p PassThrough) Secrets() []string {
 		return nil
 	}
 	delete(all, "customerIntegrationId")
-	return appendStrings(nil, all)
+	secrets := appendStrings(nil, all)
+	for _, header := range appendStrings(nil, all["headers"]) {
+		secrets = appendParts(secrets, header)
+	}
+	return secrets
+}
+
+// appendParts appends the long parts of a header: its words, the values of its
+// parameters, and what is in Basic credentials.
+func appendParts(to []string, header string) []string {
+	parts := strings.FieldsFunc(header, func(r rune) bool { return r == ' ' || r == ';' || r == ',' || r == '"' })
+	for i, part := range parts {
+		if name, value, ok := strings.Cut(part, "="); ok && name != "" && strings.Trim(value, "=") != "" {
+			part = value
+		}
+		if len(part) >= minPart && part != header {
+			to = append(to, part)
+		}
+		if plain, err := base64.StdEncoding.DecodeString(part); err == nil && i > 0 && strings.EqualFold(parts[i-1], "basic") {
+			_, password, _ := strings.Cut(string(plain), ":")
+			to = append(to, string(plain), password)
+		}
+	}
+	return to
 }
 
 func appendStrings(to []string, v any) []string {

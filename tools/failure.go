@@ -113,6 +113,7 @@ func (f Failure) text() string {
 	return string(text)
 }
 
+// describe puts an error into words that are fit to show.
 func (s *set) describe(err error) Failure {
 	var own *problem
 	var upstream *client.Error

@@ -43,7 +43,8 @@ type Bed struct {
 	// AskTime is how long a person may take to answer; 0 leaves the default.
 	AskTime time.Duration
 
-	t testing.TB
+	t   testing.TB
+	log *slog.Logger
 }
 
 // Newest and Oldest are the revisions of MCP to test with.
@@ -82,12 +83,13 @@ func NewInBubble(t testing.TB) *Bed {
 func newBed(t testing.TB, box *sandbox.Sandbox, url string, rt http.RoundTripper, change func(*tools.Options)) *Bed {
 	b := &Bed{t: t, Sandbox: box, URL: url, Caller: client.Caller{Key: sandbox.DefaultKey, UserID: "user-1"}, Log: &Buffer{}}
 	var err error
-	if b.API, err = client.New(client.Options{URL: url, Transport: rt}); err != nil {
+	v := view.New()
+	if b.API, err = client.New(client.Options{URL: url, Transport: rt, Learner: v}); err != nil {
 		t.Fatal(err)
 	}
-	v := view.New()
 	v.Hide(string(b.Caller.Key))
 	log := slog.New(v.LogHandler(slog.NewTextHandler(b.Log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	b.log = log
 	desk := approval.NewDesk(b.API, v)
 	feeds := feed.NewHub(b.API, desk, feed.Options{Logger: log})
 	o := tools.Options{API: b.API, Feeds: feeds, Desk: desk, View: v, Log: log, Integrations: []string{"*"}, Approvals: tools.ApprovalsAgent, AuthLinks: true}
@@ -134,7 +136,7 @@ func (b *Bed) ConnectWith(version string, o *sdk.ClientOptions) *sdk.ClientSessi
 	clientIn, serverOut := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- transport.ServeStdio(client.WithCaller(context.Background(), b.Caller), b.MCP, serverIn, serverOut, transport.Options{Watch: b.Watch, ElicitationTimeout: b.AskTime})
+		ended <- transport.ServeStdio(client.WithCaller(context.Background(), b.Caller), b.MCP, serverIn, serverOut, transport.Options{Logger: b.log, Watch: b.Watch, ElicitationTimeout: b.AskTime})
 		serverOut.Close()
 	}()
 	c := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, o)
