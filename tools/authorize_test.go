@@ -86,18 +86,37 @@ func TestAskedByTheNextStep(t *testing.T) {
 	})
 }
 
-// TestDialogIsTakenAway when the person has finished with the link.
+// TestNoLinkToGoTo: nobody is sent to a link that cannot be shown, and nobody
+// is told that they will be.
+func TestNoLinkToGoTo(t *testing.T) {
+	for name, auth := range map[string]string{
+		"not https": `,"auth":{"status":"required","url":"http://auth.test/","integrationName":"Jira"}`,
+		"not told":  "",
+	} {
+		bed := testbed.New(t, human, scripted("AUTH_REQUIRED", `[{"id":1,"event":"authentication","runStatus":"AUTH_REQUIRED"`+auth+`}]`))
+		who := &person{}
+		got := testbed.Call[tools.RunResult](t, bed.ConnectWith(testbed.Newest, who.options()), "get_run", map[string]any{"runId": unknownRun, "waitSeconds": 1})
+		if len(who.questions()) != 0 || !strings.Contains(got.NextStep, "in the vendor's console") {
+			t.Errorf("%s: %d questions, %q", name, len(who.questions()), got.NextStep)
+		}
+	}
+}
+
+// TestDialogIsTakenAway when the person has finished with the link, and no sooner.
 func TestDialogIsTakenAway(t *testing.T) {
 	bed := testbed.New(t, human, nil)
-	who := &person{answers: []answer{does("accept")}}
-	finished := make(chan string, 1)
+	who := &person{answers: []answer{does("accept"), does("accept")}}
+	finished := make(chan string, 2)
 	o := who.options()
 	o.ElicitationCompleteHandler = func(_ context.Context, r *sdk.ElicitationCompleteNotificationRequest) {
 		finished <- r.Params.ElicitationID
 	}
-	testbed.Call[tools.RunResult](t, bed.ConnectWith("2025-11-25", o), "create_run", map[string]any{
+	s := bed.ConnectWith("2025-11-25", o)
+	testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{
+		"intent": "x", "context": "sandbox: step_ms=1 steps=1 auth=required auth_ms=60000", "waitSeconds": 1})
+	testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{
 		"intent": "x", "context": "sandbox: step_ms=1 steps=1 auth=required auth_ms=500", "waitSeconds": 30})
-	if id := <-finished; id == "" || id != who.questions()[0].ElicitationID {
-		t.Errorf("finished %q, asked %q", id, who.questions()[0].ElicitationID)
+	if id := <-finished; id == "" || id != who.questions()[1].ElicitationID {
+		t.Errorf("finished %q, asked %+v", id, who.questions())
 	}
 }

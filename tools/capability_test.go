@@ -9,6 +9,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/tools"
 )
 
 // TestWhoCanAsk: an empty capability means forms alone, and nobody is asked in
@@ -43,5 +44,34 @@ func TestWhoCanAsk(t *testing.T) {
 				t.Errorf("%s: %s: asked, want %t: %s, %v", tt.capabilities, status, want, answer, err)
 			}
 		}
+	}
+}
+
+// TestWhoIsAskedWhileWaiting: a waiting call asks nobody where the operator
+// does not have it so, though the client can.
+func TestWhoIsAskedWhileWaiting(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		change    func(*tools.Options)
+		questions int
+		nextStep  string
+	}{
+		{"human", human, 1, "Do not ask again"},
+		{"human, not while waiting", func(o *tools.Options) { o.Approvals = tools.ApprovalsHuman }, 0, "Call approve with runId: the user is asked"},
+		{"agent", nil, 0, "Judge what would happen"},
+		{"agent, while waiting", func(o *tools.Options) { o.AskApprovals = true }, 1, "Do not ask again"},
+		{"off", func(o *tools.Options) { human(o); o.Approvals = tools.ApprovalsOff }, 0, "Tell the user to decide in the vendor's console"},
+		{"read-only", func(o *tools.Options) { human(o); o.ReadOnly = true }, 0, "Tell the user to decide in the vendor's console"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			eachRevision(t, func(t *testing.T, version string) {
+				bed := testbed.New(t, tt.change, scripted("PAUSED", "["+twin(1)+"]"))
+				who := &person{answers: []answer{does("decline")}}
+				got := testbed.Call[tools.RunResult](t, bed.ConnectWith(version, who.options()), "get_run", map[string]any{"runId": unknownRun, "waitSeconds": 30})
+				if len(who.questions()) != tt.questions || got.WaitEnded != "needs_person" || !strings.HasPrefix(got.NextStep, tt.nextStep) {
+					t.Errorf("%d questions, want %d; %s, %q", len(who.questions()), tt.questions, got.WaitEnded, got.NextStep)
+				}
+			})
+		})
 	}
 }

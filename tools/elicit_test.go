@@ -15,16 +15,29 @@ import (
 // slowPerson is a session whose person takes their time.
 type slowPerson struct {
 	server.SessionWithElicitation
-	takes time.Duration
-	notes chan mcp.JSONRPCNotification
+	takes    time.Duration
+	decision string // "": none
+	asked    int
+	notes    chan mcp.JSONRPCNotification
 }
 
 func (p *slowPerson) SessionID() string                                   { return "slow" }
 func (p *slowPerson) NotificationChannel() chan<- mcp.JSONRPCNotification { return p.notes }
+func (p *slowPerson) GetClientInfo() mcp.Implementation                   { return mcp.Implementation{} }
+func (p *slowPerson) SetClientInfo(mcp.Implementation)                    {}
+func (p *slowPerson) SetClientCapabilities(mcp.ClientCapabilities)        {}
+func (p *slowPerson) GetClientCapabilities() mcp.ClientCapabilities {
+	return mcp.ClientCapabilities{Elicitation: &mcp.ElicitationCapability{}}
+}
 
 func (p *slowPerson) RequestElicitation(context.Context, mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
 	time.Sleep(p.takes)
-	return canceled(), nil
+	p.asked++
+	answer := canceled()
+	if p.decision != "" {
+		answer.Action, answer.Content = mcp.ElicitationResponseActionAccept, map[string]any{"decision": p.decision}
+	}
+	return answer, nil
 }
 
 // TestProgressWhileAsked: clients give up on a call that is silent for a minute.

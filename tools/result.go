@@ -54,7 +54,12 @@ func (s *set) result(ctx context.Context, got reading, page *eventPage) RunResul
 	run := got.run
 	r := RunResult{Run: s.View.Run(run), Finished: run.Status.Terminal()}
 	s.showResult(&r, run)
-	st := standing{status: run.Status, asks: canAsk(ctx, mcp.ElicitationModeForm), links: s.asksLinks(ctx), linked: got.linked}
+	st := standing{status: run.Status, asks: canAsk(ctx, mcp.ElicitationModeForm), linked: got.linked}
+	link := ""
+	if got.Auth != nil {
+		link = s.View.AuthorizationLink(got.Auth)
+		st.links = link != "" && s.asksLinks(ctx)
+	}
 	if !r.Finished {
 		waiting := s.unsent(got.Pending)
 		st.waiting = len(waiting)
@@ -64,7 +69,7 @@ func (s *set) result(ctx context.Context, got reading, page *eventPage) RunResul
 		if got.Auth != nil && run.Status == client.AuthRequired {
 			r.Authorization = &Authorization{IntegrationName: s.View.Line(got.Auth.IntegrationName, 128)}
 			if s.AuthLinks && !st.links {
-				r.Authorization.URL = s.View.AuthorizationLink(got.Auth)
+				r.Authorization.URL = link
 			}
 		}
 	}

@@ -163,14 +163,16 @@ func TestAnswersOfNone(t *testing.T) {
 	}
 }
 
+// twin is an event that asks to approve what all of them ask.
+func twin(n int) string {
+	return fmt.Sprintf(`{"id":%d,"event":"step","runStatus":"PAUSED","step":{"approval":"PENDING","toolCalls":[{"toolCallId":"%[1]d","toolName":"pay"}],`+
+		`"approvalActions":[{"action":"approve","url":"https://x/v1/runs/approval?token=a-token-%[1]d"}]}}`, n)
+}
+
 // TestAnswerToATwin is none: two approvals may read alike, and one was asked
 // about.
 func TestAnswerToATwin(t *testing.T) {
-	step := func(n int) string {
-		return fmt.Sprintf(`{"id":%d,"event":"step","runStatus":"PAUSED","step":{"approval":"PENDING","toolCalls":[{"toolCallId":"%[1]d","toolName":"pay"}],`+
-			`"approvalActions":[{"action":"approve","url":"https://x/v1/runs/approval?token=a-token-%[1]d"}]}}`, n)
-	}
-	bed := testbed.New(t, human, scripted("PAUSED", "["+step(1)+","+step(2)+"]"))
+	bed := testbed.New(t, human, scripted("PAUSED", "["+twin(1)+","+twin(2)+"]"))
 	s := byHand(bed)
 	seen := testbed.Call[tools.RunResult](t, bed.Connect(testbed.Newest, nil), "get_run", map[string]any{"runId": unknownRun}).PendingApprovals
 	about := func(i int) map[string]any {
@@ -179,6 +181,28 @@ func TestAnswerToATwin(t *testing.T) {
 	first := asked(t, s, "approve", about(0))
 	if result := answered(t, s, "approve", about(1), first.RequestState); !result.NeedsInput() {
 		t.Errorf("an answer about the first decided: %v", result.Content[0])
+	}
+}
+
+// TestAnswerToTheSecond decides that, though an earlier approval turned up since.
+func TestAnswerToTheSecond(t *testing.T) {
+	var took []string
+	replica := func(events string) *sdk.ClientSession {
+		return byHand(testbed.New(t, human, func(box http.Handler) http.Handler {
+			api := scripted("PAUSED", "["+events+"]")(box)
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasSuffix(r.URL.Path, "/approval") {
+					took = append(took, r.URL.Query().Get("token"))
+				}
+				api.ServeHTTP(w, r)
+			})
+		}))
+	}
+	args := map[string]any{"runId": unknownRun, "waitSeconds": 1}
+	state := asked(t, replica(twin(2)), "get_run", args).RequestState
+	answered(t, replica(twin(1)+","+twin(2)), "get_run", args, state)
+	if !slices.Equal(took, []string{"a-token-2"}) {
+		t.Errorf("the API took %v", took)
 	}
 }
 

@@ -14,7 +14,7 @@ type standing struct {
 	waiting int  // approvals on which no decision was sent
 	sent    bool // what waited was decided, and the run has not gone on yet
 	asks    bool // the client can ask its person to decide
-	links   bool // the client can send its person to a link
+	links   bool // the client can send its person to the link
 	linked  bool // and this call did
 }
 

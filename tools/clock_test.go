@@ -1,0 +1,122 @@
+package tools
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/inmem"
+	"runs-mcp-server/internal/sandbox"
+	"runs-mcp-server/internal/view"
+)
+
+var caller = client.Caller{Key: sandbox.DefaultKey, UserID: "u"}
+
+// bubble is a set of tools on an API without a network, and the context of a
+// call by a client, for a bubble of its own time.
+func bubble(t *testing.T, api http.Handler, who *slowPerson) (*set, context.Context) {
+	t.Helper()
+	c, err := client.New(client.Options{URL: "http://localhost", Transport: inmem.Transport(api)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := view.New()
+	desk := approval.NewDesk(c, v)
+	feeds := feed.NewHub(c, desk, feed.Options{})
+	t.Cleanup(feeds.Close)
+	s := &set{Options{
+		API: c, Feeds: feeds, Desk: desk, View: v, Log: slog.New(slog.DiscardHandler),
+		Integrations: []string{"*"}, Approvals: ApprovalsHuman, AskApprovals: true,
+	}, &approval.Sealer{}}
+	who.notes = make(chan mcp.JSONRPCNotification, 100)
+	ctx := server.NewMCPServer("test", "1").WithContext(client.WithCaller(t.Context(), caller), who)
+	ctx, err = s.arrive(ctx, "a_tool", mcp.CallToolRequest{Params: mcp.CallToolParams{Meta: &mcp.Meta{ProgressToken: "p"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, ctx
+}
+
+// TestHeartbeats come after each 15 s of silence, and after no less: an event
+// puts the next one off.
+func TestHeartbeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const runID = "123e4567-e89b-12d3-a456-426614174000"
+		who := &slowPerson{}
+		s, ctx := bubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !strings.HasSuffix(r.URL.Path, "/sse") {
+				fmt.Fprintf(w, `{"runId":%q,"status":"RUNNING","events":[]}`, runID)
+				return
+			}
+			w.Header().Set("Content-Type", "text/event-stream")
+			w.(http.Flusher).Flush()
+			time.Sleep(20 * time.Second)
+			fmt.Fprintf(w, "id: 1\nevent: start\ndata: {\"runId\":%q,\"runStatus\":\"RUNNING\"}\n\n", runID)
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		}), who)
+		began := time.Now()
+		var said []string
+		go func() {
+			for n := range who.notes {
+				said = append(said, fmt.Sprintf("%v: %v", time.Since(began), n.Params.AdditionalFields["message"]))
+			}
+		}()
+		if _, err := s.getRun(ctx, caller, getRunArgs{RunID: runID, WaitSeconds: 45}); err != nil {
+			t.Fatal(err)
+		}
+		close(who.notes)
+		synctest.Wait()
+		if got := strings.Join(said, "\n"); got != "15s: waiting for the run\n20s: 1: started\n35s: still RUNNING" {
+			t.Errorf("after %v:\n%s", time.Since(began), got)
+		}
+	})
+}
+
+// TestTimeStandsStill while the person is asked: the wait goes on afterwards as
+// long as it would have.
+func TestTimeStandsStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		box := sandbox.New(sandbox.Options{})
+		defer box.Close()
+		who := &slowPerson{takes: 4 * time.Minute, decision: "approve"}
+		s, ctx := bubble(t, box, who)
+		began := time.Now()
+		got, err := s.createRun(ctx, caller, createRunArgs{Intent: "x", Context: "sandbox: steps=2 step_ms=9000", ApprovalStrategy: "ON_START", WaitSeconds: 45}, nil)
+		if err != nil || got.Status != "SUCCESS" || got.WaitEnded != endFinished || time.Since(began) < who.takes {
+			t.Errorf("after %v: %+v, %v", time.Since(began), got, err)
+		}
+	})
+}
+
+// TestDecidedIsNoNeed: a run that does not show the decision yet is waited for.
+func TestDecidedIsNoNeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const runID = "123e4567-e89b-12d3-a456-426614174000"
+		who := &slowPerson{decision: "approve"}
+		s, ctx := bubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/sse") {
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+			fmt.Fprintf(w, `{"runId":%q,"status":"PAUSED","events":[{"id":1,"event":"run_approval","runStatus":"PAUSED",`+
+				`"approvalActions":[{"action":"approve","url":"https://x/v1/runs/approval?token=abcdefghijk"}]}]}`, runID)
+		}), who)
+		began := time.Now()
+		got, err := s.getRun(ctx, caller, getRunArgs{RunID: runID, WaitSeconds: 45})
+		if err != nil || got.WaitEnded != endTimeUp || time.Since(began) != 45*time.Second || !strings.HasPrefix(got.NextStep, "Do not decide again") || who.asked != 1 {
+			t.Errorf("after %v, %d questions: %+v, %v", time.Since(began), who.asked, got, err)
+		}
+	})
+}
