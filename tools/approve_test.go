@@ -162,6 +162,24 @@ func TestPlanIsShownWithItsApproval(t *testing.T) {
 	}
 }
 
+// TestPlanOfCreate is what the person is asked about where the API has none
+// under the plan's own address.
+func TestPlanOfCreate(t *testing.T) {
+	bed := testbed.New(t, human, func(box http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, "/v1/execution-plans/") {
+				http.NotFound(w, r)
+				return
+			}
+			box.ServeHTTP(w, r)
+		})
+	})
+	created := paused(t, bed, testbed.Newest, "ON_START", "")
+	who := &person{answers: []answer{chooses("deny")}}
+	testbed.Call[tools.RunResult](t, bed.ConnectWith(testbed.Newest, who.options()), "approve", map[string]any{"runId": created.RunID})
+	checkQuestion(t, "ON_START", who.questions()[0])
+}
+
 // TestPausedWithoutEvents: the run's status alone says that it waits.
 func TestPausedWithoutEvents(t *testing.T) {
 	t.Parallel() // it takes the patience that a link is looked for

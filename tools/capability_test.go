@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/testbed"
@@ -72,6 +75,30 @@ func TestWhoIsAskedWhileWaiting(t *testing.T) {
 					t.Errorf("%d questions, want %d; %s, %q", len(who.questions()), tt.questions, got.WaitEnded, got.NextStep)
 				}
 			})
+		})
+	}
+}
+
+// TestApproveOnTheWire says what forces a client's person to confirm the call,
+// and who decides; it is not there where nobody does.
+func TestApproveOnTheWire(t *testing.T) {
+	for mode, says := range map[tools.Approvals]string{
+		tools.ApprovalsHuman: "The user decides, never the model",
+		tools.ApprovalsAgent: "The operator lets the model decide",
+		tools.ApprovalsOff:   "",
+	} {
+		eachRevision(t, func(t *testing.T, version string) {
+			bed := testbed.New(t, func(o *tools.Options) { o.Approvals = mode }, nil)
+			list, err := bed.Connect(version, nil).ListTools(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := slices.IndexFunc(list.Tools, func(tool *sdk.Tool) bool { return tool.Name == "approve" })
+			switch {
+			case says == "" && i < 0:
+			case i < 0 || !strings.Contains(list.Tools[i].Description, says) || list.Tools[i].Meta["anthropic/requiresUserInteraction"] != true:
+				t.Errorf("%s: got %+v", mode, list.Tools)
+			}
 		})
 	}
 }
