@@ -3,9 +3,11 @@ package cli_test
 import (
 	"context"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -32,20 +34,41 @@ func (s *screen) Write(p []byte) (int, error) {
 	return s.text.Write(p)
 }
 
-// TestInterrupted: who interrupts has not decided, whatever they type after it.
-func TestInterrupted(t *testing.T) {
-	box := sandbox.New(sandbox.Options{})
-	defer box.Close()
-	server := httptest.NewServer(box)
-	defer server.Close()
+// visit is one person's approve command in front of a run that waits.
+type visit struct {
+	box   *sandbox.Sandbox
+	keys  *io.PipeWriter
+	out   *screen
+	ended chan error
+}
+
+// visits starts one; approves, unless nil, takes the API's approval calls.
+func visits(t *testing.T, ctx context.Context, approves http.HandlerFunc) *visit {
+	t.Helper()
+	v := &visit{box: sandbox.New(sandbox.Options{}), out: &screen{shown: make(chan struct{})}, ended: make(chan error, 1)}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if approves != nil && strings.HasSuffix(r.URL.Path, "/approval") {
+			approves(w, r)
+			return
+		}
+		v.box.ServeHTTP(w, r)
+	}))
 	api, err := client.New(client.Options{URL: server.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer api.Close()
-	desk := approval.NewDesk(api, view.New())
+	shown := view.New()
+	desk := approval.NewDesk(api, shown)
 	feeds := feed.NewHub(api, desk, feed.Options{})
-	defer feeds.Close()
+	in, keys := io.Pipe()
+	v.keys = keys
+	t.Cleanup(func() {
+		in.Close()
+		feeds.Close()
+		api.Close()
+		v.box.Close()
+		server.Close()
+	})
 	caller := client.Caller{Key: sandbox.DefaultKey}
 	run, err := api.CreateRun(t.Context(), caller, client.CreateRunRequest{
 		Intent: "x", Integrations: []string{"*"}, UserID: "u", ApprovalStrategy: client.ApproveStart, Context: "sandbox: step_ms=0"})
@@ -57,22 +80,56 @@ func TestInterrupted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-
-	ctx, interrupt := context.WithCancel(t.Context())
-	in, keys := io.Pipe()
-	out := &screen{shown: make(chan struct{})}
-	ended := make(chan error, 1)
 	go func() {
-		ended <- cli.Approve(ctx, cli.Approval{API: api, Feeds: feeds, Desk: desk, View: view.New(), Caller: caller, RunID: run.RunID, In: in, Out: out})
+		v.ended <- cli.Approve(ctx, cli.Approval{API: api, Feeds: feeds, Desk: desk, View: shown, Caller: caller, RunID: run.RunID, In: in, Out: v.out})
 	}()
-	<-out.shown
+	<-v.out.shown
+	return v
+}
+
+// types is a line at the keyboard, whoever reads it.
+func (v *visit) types(line string) {
+	go func() { _, _ = io.WriteString(v.keys, line+"\n") }()
+}
+
+// TestInterrupted: who interrupts has not decided, whatever they type after it.
+func TestInterrupted(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	v := visits(t, ctx, nil)
 	interrupt()
-	go func() { _, _ = io.WriteString(keys, "y\n") }()
-	if err := <-ended; err == nil || !strings.Contains(err.Error(), "nothing was sent") {
+	v.types("y")
+	if err := <-v.ended; err == nil || !strings.Contains(err.Error(), "nothing was sent") {
 		t.Errorf("got %v", err)
 	}
-	in.Close()
-	if n := box.Stats().ApprovalCalls; n != 0 {
+	if n := v.box.Stats().ApprovalCalls; n != 0 {
 		t.Errorf("%d tokens were sent", n)
+	}
+}
+
+// TestInterruptedTooLate: a decision that is on its way is not called back.
+func TestInterruptedTooLate(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	calledBack := make(chan bool, 1)
+	v := visits(t, ctx, func(w http.ResponseWriter, r *http.Request) {
+		interrupt()
+		select { // who calls the request back is noticed within this
+		case <-r.Context().Done():
+			calledBack <- true
+		case <-time.After(300 * time.Millisecond):
+			calledBack <- false
+		}
+	})
+	v.types("y")
+	if err := <-v.ended; <-calledBack || err != nil || !strings.Contains(v.out.text.String(), "took the decision to approve") {
+		t.Errorf("got %v: %s", err, v.out.text.String())
+	}
+}
+
+// TestAnswerLost says that the decision may have been taken.
+func TestAnswerLost(t *testing.T) {
+	v := visits(t, t.Context(), func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	v.types("n")
+	if err := <-v.ended; err == nil || !strings.Contains(err.Error(), "the decision to deny was sent, but the API's answer was lost") {
+		t.Errorf("got %v", err)
 	}
 }
