@@ -187,3 +187,36 @@ func TestAnswerBeforeLeaving(t *testing.T) {
 		})
 	}
 }
+
+// TestUnanswered leaves nothing behind.
+func TestUnanswered(t *testing.T) {
+	f := newFixture()
+	p := newPeer(Options{ElicitationTimeout: time.Millisecond}, nil)
+	p.client.SetClientCapabilities(mcp.ClientCapabilities{Elicitation: &mcp.ElicitationCapability{}})
+	d := dispatcher{runner: runner{srv: f.srv, log: slog.New(slog.DiscardHandler)}, peer: p, enter: slots(1), calls: new(sync.WaitGroup)}
+	d.data(t.Context(), []byte(toolCall("1", "ask", "")), &recorded{})
+	d.calls.Wait()
+	if got := receive(t, f.asked); got != "cancel" || len(p.asked) != 0 {
+		t.Errorf("%s; %d questions wait for an answer", got, len(p.asked))
+	}
+}
+
+// TestModes: an empty capability means forms alone.
+func TestModes(t *testing.T) {
+	yes := &struct{}{}
+	for _, tt := range []struct {
+		can       *mcp.ElicitationCapability
+		form, url bool
+	}{
+		{nil, false, false},
+		{&mcp.ElicitationCapability{}, true, false},
+		{&mcp.ElicitationCapability{Form: yes}, true, false},
+		{&mcp.ElicitationCapability{URL: yes}, false, true},
+		{&mcp.ElicitationCapability{Form: yes, URL: yes}, true, true},
+	} {
+		can := mcp.ClientCapabilities{Elicitation: tt.can}
+		if form, url := canElicit(can, mcp.ElicitationModeForm), canElicit(can, mcp.ElicitationModeURL); form != tt.form || url != tt.url || canElicit(can, "") != tt.form {
+			t.Errorf("%+v: form %t, url %t", tt.can, form, url)
+		}
+	}
+}
