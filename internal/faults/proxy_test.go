@@ -113,13 +113,18 @@ type breaker struct {
 
 func newBreaker(t *testing.T, server *httptest.Server) *breaker {
 	t.Helper()
-	b := &breaker{server: server, upstream: server.Listener.Addr().String(), listen: "127.0.0.1:0", count: map[string]int{}}
-	b.proxy = b.fresh()
-	if err := b.proxy.Start(); err != nil {
-		t.Fatal(err)
+	b := &breaker{server: server, upstream: server.Listener.Addr().String(), count: map[string]int{}}
+	for range 100 {
+		// Below the ports that systems give out by themselves: while the proxy
+		// is down, no connection of anybody's may take its address.
+		b.listen = fmt.Sprintf("127.0.0.1:%d", 10_000+rand.N(20_000))
+		b.proxy = b.fresh()
+		if b.proxy.Start() == nil {
+			return b
+		}
 	}
-	b.listen = b.proxy.Listen
-	return b
+	t.Fatal("no address for the proxy")
+	return nil
 }
 
 func (b *breaker) fresh() *toxiproxy.Proxy {
