@@ -5,7 +5,7 @@
 // proxy and what it needs stay out of the product's.
 //
 //	cd internal/faults
-//	go test -timeout 30m               20 seeds of 10,000 events: 4 minutes on 2 idle cores
+//	go test -timeout 30m               20 seeds of 10,000 events: 3 minutes on 2 idle cores
 //	go test -short                     3 seeds, as .ci/run does: half a minute
 //	go test -race -short
 //	go test -run TestFaults -seed 7    one seed again
