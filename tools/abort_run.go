@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"time"
 
 	"github.com/mark3labs/mcp-go/server"
 
@@ -29,7 +30,7 @@ func (s *set) abortRun(ctx context.Context, caller client.Caller, args abortRunA
 		return RunResult{}, abortErr
 	}
 	doubtful := client.KindOf(abortErr) == client.OutcomeUnknown
-	got, err := s.readState(ctx, caller, args.RunID)
+	got, err := s.readState(ctx, caller, args.RunID, time.Now().Add(readTimeout))
 	switch {
 	case err == nil && (abortErr == nil || got.run.Status.Terminal()):
 		// The summary says what is known.

@@ -142,7 +142,7 @@ func (s *set) afterDecision(ctx context.Context, caller client.Caller, runID str
 	if err := d.problem(); err != nil {
 		return RunResult{}, err
 	}
-	got, err := s.readState(ctx, caller, runID)
+	got, err := s.readState(ctx, caller, runID, time.Now().Add(readTimeout))
 	switch {
 	case err != nil && d.undecided != "":
 		return RunResult{}, err

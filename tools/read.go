@@ -10,8 +10,8 @@ import (
 	"runs-mcp-server/internal/feed"
 )
 
-// readTimeout bounds the reading of a run at the end of a wait, so that the
-// answer still comes before a client's 60 s are over.
+// readTimeout bounds the reading of a run after the longest that a call waits,
+// so that the answer still comes before a client's 60 s are over.
 const readTimeout = 10 * time.Second
 
 // rereads are the pauses before an ended run is read again whose stored state
@@ -43,11 +43,11 @@ func (r reading) note() string {
 	return " Its events cannot be shown: the API's answer with them is too large or unreadable."
 }
 
-// readState reads a run and the state its events leave it in. What a watched
+// readState reads a run by a deadline, and the state its events leave it in. What a watched
 // feed knows of approvals goes before what the API stores: their links may
 // have been said on the stream alone.
-func (s *set) readState(ctx context.Context, caller client.Caller, runID string) (reading, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+func (s *set) readState(ctx context.Context, caller client.Caller, runID string, by time.Time) (reading, error) {
+	ctx, cancel := context.WithDeadline(ctx, by)
 	defer cancel()
 	got := reading{}
 	run, err := s.API.GetRun(ctx, caller, runID, true)
@@ -78,9 +78,8 @@ func (s *set) readState(ctx context.Context, caller client.Caller, runID string)
 // the events that ended the wait, it is read again (an ended run), or what was
 // waited for goes before it. settled reports that nothing lacks.
 func (w *waiter) readAfter(ctx context.Context, end string) (got reading, settled bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	if got, err = w.readState(ctx, w.caller, w.runID); err != nil {
+	by := w.deadline.Add(readTimeout)
+	if got, err = w.readState(ctx, w.caller, w.runID, by); err != nil {
 		return got, false, err
 	}
 	if end == endNeedsPerson && w.lacksNeed(got) {
@@ -97,7 +96,7 @@ func (w *waiter) readAfter(ctx context.Context, end string) (got reading, settle
 		case <-time.After(pause):
 		case <-ctx.Done():
 		}
-		if again, err := w.readState(ctx, w.caller, w.runID); err == nil {
+		if again, err := w.readState(ctx, w.caller, w.runID, by); err == nil {
 			got = again
 		}
 	}
