@@ -117,16 +117,21 @@ func kindOfStatus(call request, status int) (Kind, string) {
 		return Conflict, "the state of the run does not allow this"
 	case status == 429:
 		return RateLimited, "the Run API asks to slow down"
+	case call.effect() && doubtful(status):
+		return OutcomeUnknown, fmt.Sprintf("the Run API answered %d; whether the request took effect is unknown", status)
 	case status == 408, status == 425, status >= 500:
-		if call.effect() {
-			return OutcomeUnknown, fmt.Sprintf("the Run API answered %d; whether the request took effect is unknown", status)
-		}
 		return Unavailable, fmt.Sprintf("the Run API answered %d", status)
 	case status >= 400 && status < 500 && status != 405 && status != 407:
 		return InvalidArgument, fmt.Sprintf("the Run API refused the request (%d)", status)
 	default:
 		return Invalid, fmt.Sprintf("the Run API answered an unexpected status %d", status)
 	}
+}
+
+// doubtful reports whether a request answered with the status may have taken
+// effect: 302 and 303 are "done, look there" to many a server.
+func doubtful(status int) bool {
+	return status == 302 || status == 303 || status == 408 || status == 425 || status >= 500
 }
 
 // sendError is the error of a request that got no answer. left says whether

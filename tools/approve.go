@@ -31,13 +31,13 @@ func (s *set) approveTool() server.ServerTool {
 	d := definition{
 		name: "approve", title: "Approve or deny",
 		hints: hints{destructive: true, openWorld: true},
-		// Claude Code then has a person confirm each call, whatever is allowed.
-		meta: map[string]any{"anthropic/requiresUserInteraction": true},
 	}
 	if s.Approvals == ApprovalsAgent {
 		d.description = "Decide what a PAUSED run waits for: approve lets it go on, deny stops it. The operator lets the model decide: judge what would happen first. A decision cannot be taken back."
 		return tool(s, d, s.approve)
 	}
+	// Claude Code then has a person confirm each call, whatever is allowed.
+	d.meta = map[string]any{"anthropic/requiresUserInteraction": true}
 	d.description = "Ask the user to approve or deny what a PAUSED run waits for. The user decides, never the model; without an answer nothing is decided and the run waits on."
 	return tool(s, d, s.askApproval)
 }

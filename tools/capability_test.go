@@ -96,7 +96,7 @@ func TestApproveOnTheWire(t *testing.T) {
 			i := slices.IndexFunc(list.Tools, func(tool *sdk.Tool) bool { return tool.Name == "approve" })
 			switch {
 			case says == "" && i < 0:
-			case i < 0 || !strings.Contains(list.Tools[i].Description, says) || list.Tools[i].Meta["anthropic/requiresUserInteraction"] != true:
+			case i < 0 || !strings.Contains(list.Tools[i].Description, says) || (list.Tools[i].Meta["anthropic/requiresUserInteraction"] == true) != (mode == tools.ApprovalsHuman):
 				t.Errorf("%s: got %+v", mode, list.Tools)
 			}
 		})
