@@ -189,7 +189,7 @@ func TestDecideOnce(t *testing.T) {
 
 // TestDecideAgain only where the first provably had no effect.
 func TestDecideAgain(t *testing.T) {
-	for status, again := range map[int]bool{429: true, 400: false, 404: false, 409: false, 500: false, 503: false} {
+	for status, again := range map[int]bool{401: true, 403: true, 429: true, 400: false, 404: false, 409: false, 500: false, 503: false} {
 		var sent atomic.Int64
 		desk := newDesk(t, func(w http.ResponseWriter, r *http.Request) {
 			sent.Add(1)

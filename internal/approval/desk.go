@@ -142,16 +142,17 @@ func (d *Desk) send(ctx context.Context, caller client.Caller, token string, cla
 		return ErrAlreadySent
 	}
 	err := d.api.Approve(ctx, caller, token)
-	if e, ok := errors.AsType[*client.Error](err); ok && neverArrived(e) {
+	if e, ok := errors.AsType[*client.Error](err); ok && unused(e) {
 		d.release(claims)
 	}
 	return err
 }
 
-// neverArrived reports whether a failed request provably had no effect and
-// did not use up the token: then the person may try again.
-func neverArrived(e *client.Error) bool {
-	return e.Kind == client.RateLimited || e.Kind != client.OutcomeUnknown && e.Status == 0
+// unused reports whether a failed request provably had no effect and did not
+// use up the token: then the person may try again. A stranger whose key is
+// refused takes nobody's claim away.
+func unused(e *client.Error) bool {
+	return e.Kind == client.RateLimited || e.Kind == client.Unauthorized || e.Kind != client.OutcomeUnknown && e.Status == 0
 }
 
 // claim records what is being sent; false when any of it was before.
