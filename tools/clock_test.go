@@ -100,6 +100,23 @@ func TestTimeStandsStill(t *testing.T) {
 	})
 }
 
+// TestTimeStandsStillForWhoDoesNotDecide: however late no answer comes, the call
+// says how the run stands and that nobody decided.
+func TestTimeStandsStillForWhoDoesNotDecide(t *testing.T) {
+	for _, takes := range []time.Duration{50 * time.Second, 5 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			box := sandbox.New(sandbox.Options{})
+			defer box.Close()
+			who := &slowPerson{takes: takes}
+			s, ctx := bubble(t, box, who)
+			got, err := s.createRun(ctx, caller, createRunArgs{Intent: "x", ApprovalStrategy: "ON_START", WaitSeconds: 45}, nil)
+			if err != nil || got.Status != "PAUSED" || got.WaitEnded != endNeedsPerson || got.NextStep != undecidedStep || !strings.HasPrefix(got.Summary, "The user was asked and did not decide") {
+				t.Errorf("after %v: %+v, %v", takes, got, err)
+			}
+		})
+	}
+}
+
 // TestDecidedIsNoNeed: a run that does not show the decision yet is waited for.
 func TestDecidedIsNoNeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

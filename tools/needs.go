@@ -29,10 +29,10 @@ func (w *waiter) waitAsking(ctx context.Context) (end string, err error) {
 	for end, err = w.begin(ctx); err == nil && end == endNeedsPerson; {
 		asked := time.Now()
 		met, err := w.meet(ctx)
+		w.deadline = w.deadline.Add(time.Since(asked)) // of the look that ends the call, too
 		if err != nil || !met {
 			return end, err
 		}
-		w.deadline = w.deadline.Add(time.Since(asked))
 		if end = w.follow(w.state); end == "" {
 			if end, err = w.wait(ctx); err != nil {
 				return "", err

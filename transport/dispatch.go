@@ -119,11 +119,12 @@ func (d *dispatcher) call(ctx context.Context, m *message, out sink) {
 
 // inOrder reports whether a request is answered before the next message is
 // looked at: those that change what later ones mean, and those that are quick.
-// Subscribing is neither: it keeps its own order (peer.turn).
+// resources/list is not, for a hook may ask elsewhere; subscribing is neither:
+// it keeps its own order (peer.turn).
 func inOrder(method string) bool {
 	switch mcp.MCPMethod(method) {
 	case mcp.MethodInitialize, mcp.MethodPing, mcp.MethodServerDiscover, mcp.MethodSetLogLevel,
-		mcp.MethodToolsList, mcp.MethodPromptsList, mcp.MethodResourcesList, mcp.MethodResourcesTemplatesList:
+		mcp.MethodToolsList, mcp.MethodPromptsList, mcp.MethodResourcesTemplatesList:
 		return true
 	}
 	return false

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
 )
 
 func TestProgressIsWrittenBeforeTheAnswer(t *testing.T) {
@@ -219,6 +220,27 @@ func TestOrderOfPipelinedRequests(t *testing.T) {
 		if got := w.next(); !strings.HasPrefix(got, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,`, i)) {
 			t.Fatalf("answer %d is %s", i, got)
 		}
+	}
+}
+
+// TestSlowListHoldsNothingUp: a hook of resources/list may ask elsewhere, which
+// can take long. Others are answered meanwhile, and it can be cancelled.
+func TestSlowListHoldsNothingUp(t *testing.T) {
+	f, hooks := newFixture(), Hooks()
+	hooks.AddAfterListResources(func(ctx context.Context, _ any, _ *mcp.ListResourcesRequest, _ *mcp.ListResourcesResult) {
+		f.waiting <- struct{}{}
+		<-ctx.Done()
+		f.causes <- context.Cause(ctx)
+	})
+	server.WithHooks(hooks)(f.srv)
+	w := serve(t, f.srv, Options{})
+	w.send(`{"jsonrpc":"2.0","id":1,"method":"resources/list"}`)
+	receive(t, f.waiting)
+	w.send(`{"jsonrpc":"2.0","id":2,"method":"ping"}`)
+	w.expect(`{"jsonrpc":"2.0","id":2,"result":{}}`)
+	w.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`)
+	if cause := receive(t, f.causes); !errors.Is(cause, ErrCancelled) {
+		t.Errorf("cause %v", cause)
 	}
 }
 

@@ -224,7 +224,7 @@ func TestErrors(t *testing.T) {
 		time.AfterFunc(time.Second, func() { cancel(cause) })
 		for {
 			if _, err := w.Next(ctx); err != nil {
-				if !errors.Is(err, cause) {
+				if !errors.Is(err, cause) || !errors.Is(err, context.Canceled) {
 					t.Errorf("a caller who left: %v", err)
 				}
 				break
@@ -263,6 +263,22 @@ func TestRefillFails(t *testing.T) {
 		}
 		if news, err := w.Next(t.Context()); err != nil || len(news.Events) != 23 || w.Cursor() != 23 {
 			t.Errorf("got %d events, %v", len(news.Events), err)
+		}
+	})
+}
+
+// TestPendingOfARunTooLargeToRead: the stream told the link, and what was
+// dropped before it does not matter.
+func TestPendingOfARunTooLargeToRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, feed.Options{LogEvents: 4})
+		runID := b.create(t, "approvals=parallel:10 step_ms=10", client.ApproveToolCall)
+		w := b.hub.Watch(caller, runID, 0)
+		defer w.Close()
+		time.Sleep(time.Minute)
+		b.fail.Store(true)
+		if st, err := b.hub.Pending(t.Context(), caller, runID); err != nil || len(st.Pending) != 10 {
+			t.Errorf("got %+v, %v", st, err)
 		}
 	})
 }
@@ -311,6 +327,7 @@ func TestLostEventsAreTold(t *testing.T) {
 		"12-20":        {12, -1},
 		"18-20":        {17, -1},
 		"1-3 and 7-16": {1, 0}, // ids may have holes
+		"unreadable":   {17, -1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			api, err := client.New(client.Options{URL: "http://localhost", Transport: inmem.Transport(streamOf(20, stored))})
@@ -331,7 +348,7 @@ func TestLostEventsAreTold(t *testing.T) {
 }
 
 // streamOf tells n events on the stream; the stored ones ("2-4", "" for none)
-// are told from the second read on.
+// are told from the second read on, and then may be unreadable.
 func streamOf(n int, stored string) http.Handler {
 	var reads atomic.Int64
 	body := func(i int) string {
@@ -356,7 +373,10 @@ func streamOf(n int, stored string) http.Handler {
 				}
 			}
 		}
-		reads.Add(1)
+		if reads.Add(1) > 1 && stored == "unreadable" {
+			fmt.Fprint(w, "<html>")
+			return
+		}
 		fmt.Fprintf(w, `{"runId":"123e4567-e89b-12d3-a456-426614174000","status":"RUNNING","events":[%s]}`, strings.Join(events, ","))
 	})
 }

@@ -17,7 +17,7 @@ var errPatience = errors.New("no link came in time")
 // Pending returns the state of a run with the approvals that wait in it. The
 // feed knows them from the stream or the stored events, whichever had the
 // link; where no event comes in time, the run itself is read. The error is a
-// [client.Error] or the cause of ctx.
+// [client.Error], or wraps that of ctx.
 func (h *Hub) Pending(ctx context.Context, caller client.Caller, runID string) (State, error) {
 	watch := h.Watch(caller, runID, 0)
 	defer watch.Close()
@@ -25,7 +25,7 @@ func (h *Hub) Pending(ctx context.Context, caller client.Caller, runID string) (
 	defer cancel()
 	var st State
 	for {
-		news, err := watch.Next(patient)
+		news, _, err := watch.wait(patient) // what the log dropped does not matter to the state
 		switch {
 		case errors.Is(err, errPatience) && st.Status == "":
 			return h.stored(ctx, caller, runID)

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"runs-mcp-server/client"
@@ -35,9 +36,11 @@ func (w *Watch) Cursor() int64 { return w.cursor }
 
 // Next waits until something happened since it was last called and returns
 // it: events after the cursor, or a new state alone (no events). After News
-// with Ended nothing more comes. Its error is the cause of ctx, or a
+// with Ended nothing more comes. What the log dropped is read
+// from the API; where the API's answer is none that can be read, the first
+// event's Missing is -1. The error wraps that of ctx and its cause, or is a
 // [client.Error]: the run cannot be watched, or what the log dropped cannot be
-// read; then nothing is passed over, and Next may be called again.
+// read now; then nothing is passed over, and Next may be called again.
 func (w *Watch) Next(ctx context.Context) (News, error) {
 	version := w.version
 	news, gone, err := w.wait(ctx)
@@ -46,7 +49,7 @@ func (w *Watch) Next(ctx context.Context) (News, error) {
 	}
 	if w.cursor < gone.last {
 		older, whole, err := w.older(ctx, gone)
-		if err != nil {
+		if err != nil && client.KindOf(err) != client.Invalid {
 			w.version = version
 			return News{}, err
 		}
@@ -69,9 +72,14 @@ func (w *Watch) wait(ctx context.Context) (News, lost, error) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return News{}, lost{}, context.Cause(ctx)
+			return News{}, lost{}, done(ctx)
 		}
 	}
+}
+
+// done is the error of a context that is done, with its cause.
+func done(ctx context.Context) error {
+	return fmt.Errorf("%w: %w", ctx.Err(), context.Cause(ctx))
 }
 
 // pass moves the cursor behind the news.
@@ -112,7 +120,7 @@ func (w *Watch) look() (news News, gone lost, changed <-chan struct{}, err error
 func (w *Watch) older(ctx context.Context, gone lost) (older []client.Event, whole bool, err error) {
 	run, err := w.hub.api.GetRun(ctx, w.feed.caller, w.feed.runID, true)
 	if ctx.Err() != nil {
-		return nil, false, context.Cause(ctx)
+		return nil, false, done(ctx)
 	}
 	if err != nil {
 		return nil, false, err
