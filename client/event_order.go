@@ -29,7 +29,8 @@ func (r *reader) accept(ctx context.Context, e Event, rawID string) error {
 func (r *reader) place(ctx context.Context, e Event, rawID string) error {
 	id, numbered := eventID(rawID)
 	if !numbered {
-		return r.next(e)
+		_, err := r.next(e) // one that is not placed comes with the next read
+		return err
 	}
 	if !r.at.aligned && !r.at.align(&r.log, e, id) {
 		// Nothing connects the id to a position, and the stream may have left
@@ -43,7 +44,10 @@ func (r *reader) place(ctx context.Context, e Event, rawID string) error {
 		return r.pass(e)
 	case e.ID == r.log.last+1:
 		// The ids are not the cursors, so a hole in them may hide a repetition.
-		err := r.next(e)
+		placed, err := r.next(e)
+		if !placed {
+			return r.realign(ctx, e, id)
+		}
 		r.at.set(r.at.passed - id)
 		return err
 	case e.ID <= r.log.last && r.log.repeats(e):
@@ -53,19 +57,18 @@ func (r *reader) place(ctx context.Context, e Event, rawID string) error {
 }
 
 // next places an event whose id proves nothing: it is the next, unless it has
-// the content of one that this connection has not passed yet.
-func (r *reader) next(e Event) error {
+// the content of one that this connection has not passed yet. It is not placed
+// where it may repeat what is no longer remembered: the stored events tell.
+func (r *reader) next(e Event) (placed bool, err error) {
 	if cursor, ok := r.log.find(e, r.at.passed); ok {
 		e.ID = cursor
-		return r.repeat(e)
+		return true, r.repeat(e)
 	}
 	if r.log.forgot && r.at.passed == 0 {
-		// A repetition of what is no longer remembered looks the same. If it
-		// is new, the stored events will tell it.
-		return nil
+		return false, nil
 	}
 	e.ID = r.log.last + 1
-	return r.pass(e)
+	return true, r.pass(e)
 }
 
 // pass yields a new event that the stream brought.

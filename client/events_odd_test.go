@@ -337,3 +337,29 @@ func TestLongRuns(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { followAll(t, u) })
 	}
 }
+
+// TestNewEventsOfAVeryLongRun: where more was stored without ids than is
+// remembered, what the stream says next is new all the same.
+func TestNewEventsOfAVeryLongRun(t *testing.T) {
+	const stored = 20_100
+	synctest.Test(t, func(t *testing.T) {
+		events := make([]string, stored)
+		for i := range events {
+			events[i] = fmt.Sprintf(`{"runStatus":"RUNNING","step":{"text":"event %d"}}`, i+1)
+		}
+		o := &odd{stored: []string{strings.Join(events, ",")}}
+		for i := stored + 1; i <= stored+3; i++ {
+			o.streams = append(o.streams, frame(i, fmt.Sprintf(`{"runStatus":"RUNNING","step":{"text":"event %d"}}`, i)))
+		}
+		o.streams = []string{strings.Join(o.streams, "") + strings.Replace(endFrame, "id: 9", fmt.Sprint("id: ", stored+4), 1)}
+		got, err := follow(t, o, func(e client.Event) string {
+			if e.Missing != 0 {
+				t.Errorf("%d missing before %d", e.Missing, e.ID)
+			}
+			return fmt.Sprint(e.ID)
+		})
+		if err != nil || len(got) != stored+4 || got[len(got)-1] != fmt.Sprint(stored+4) || o.reads.Load() > 2 {
+			t.Errorf("%d events, %d reads, %v", len(got), o.reads.Load(), err)
+		}
+	})
+}
