@@ -84,6 +84,39 @@ func TestHeartbeats(t *testing.T) {
 	})
 }
 
+// TestHistoryIsNoProgress where the call names no event to go on from: of what
+// happened before it, the newest event tells how the run stands.
+func TestHistoryIsNoProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		box := sandbox.New(sandbox.Options{})
+		defer box.Close()
+		who := &slowPerson{}
+		s, ctx := bubble(t, box, who)
+		run, err := s.createRun(ctx, caller, createRunArgs{Intent: "x", Context: "sandbox: steps=20 step_ms=1000"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		told := func(after *int64) int {
+			arrivalOf(ctx).at = time.Now()
+			if _, err := s.getRun(ctx, caller, getRunArgs{RunID: run.RunID, AfterEventID: after, WaitSeconds: 2}); err != nil {
+				t.Fatal(err)
+			}
+			n := len(who.notes)
+			for range n {
+				<-who.notes
+			}
+			return n
+		}
+		if n := told(nil); n < 2 || n > 4 {
+			t.Errorf("%d notifications of a wait of 2 s, with an event each second", n)
+		}
+		if n := told(new(int64)); n < 12 {
+			t.Errorf("%d notifications from the first event on", n)
+		}
+	})
+}
+
 // TestTimeStandsStill while the person is asked: the wait goes on afterwards as
 // long as it would have.
 func TestTimeStandsStill(t *testing.T) {

@@ -113,7 +113,7 @@ func (s *set) strategy(args createRunArgs) client.ApprovalStrategy {
 func (s *set) afterCreate(ctx context.Context, caller client.Caller, run *client.Run, waitSeconds int) (RunResult, error) {
 	page := &eventPage{limit: defaultEvents, bytes: defaultEventBytes, newest: true}
 	if waitSeconds > 0 || arrivalOf(ctx).round.RunID != "" {
-		result, err := s.readOrWait(ctx, caller, run.RunID, 0, waitSeconds, page, false)
+		result, err := s.readOrWait(ctx, caller, run.RunID, new(int64), waitSeconds, page, false)
 		if needed := (*inputNeeded)(nil); err == nil || errors.As(err, &needed) {
 			return result, err
 		}

@@ -41,25 +41,25 @@ func (s *set) getRun(ctx context.Context, caller client.Caller, args getRunArgs)
 	if page.limit == 0 {
 		page.limit, page.bytes = defaultEvents, defaultEventBytes
 	}
-	after := int64(0)
-	if args.AfterEventID != nil {
-		after = *args.AfterEventID
-	}
-	page.last = after
 	page.hidden = args.IncludeEvents != nil && !*args.IncludeEvents
-	return s.readOrWait(ctx, caller, args.RunID, after, args.WaitSeconds, page, args.IncludeContext)
+	return s.readOrWait(ctx, caller, args.RunID, args.AfterEventID, args.WaitSeconds, page, args.IncludeContext)
 }
 
 // readOrWait tells how a run stands after a wait of so many seconds from the
-// call's arrival; page collects the events after the cursor.
-func (s *set) readOrWait(ctx context.Context, caller client.Caller, runID string, after int64, waitSeconds int, page *eventPage, withContext bool) (RunResult, error) {
+// call's arrival; page collects the events after the cursor, all where it is nil.
+func (s *set) readOrWait(ctx context.Context, caller client.Caller, runID string, cursor *int64, waitSeconds int, page *eventPage, withContext bool) (RunResult, error) {
 	resumes, err := arrivalOf(ctx).resumes(runID)
 	if err != nil {
 		return RunResult{}, err
 	}
+	after := int64(0)
+	if cursor != nil {
+		after = *cursor
+	}
+	page.last = after
 	shown := after
 	w := &waiter{
-		set: s, caller: caller, runID: runID, after: after, deadline: arrivalOf(ctx).at.Add(time.Duration(waitSeconds) * time.Second),
+		set: s, caller: caller, runID: runID, after: after, history: cursor == nil, deadline: arrivalOf(ctx).at.Add(time.Duration(waitSeconds) * time.Second),
 		take: func(e client.Event) {
 			page.add(e)
 			shown = e.ID

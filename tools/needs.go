@@ -18,7 +18,7 @@ import (
 
 // resume takes up the wait where the round before left it.
 func (w *waiter) resume(a *arrival) {
-	w.told, w.linked = a.round.Told, a.round.Linked
+	w.told, w.linked, w.history = a.round.Told, a.round.Linked, false
 	w.deadline = a.at.Add(a.round.Left)
 }
 

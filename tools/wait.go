@@ -42,7 +42,8 @@ type waiter struct {
 	take     func(client.Event) // is given every event after the cursor, in order
 
 	watch     *feed.Watch
-	told      int64  // cursor up to which an earlier round of the call told progress
+	told      int64  // cursor up to which progress was told, or need not be
+	history   bool   // what happened before the call need not be told: it named no event to go on from
 	linked    int64  // cursor of the authorisation that the person was sent to
 	note      string // what came of asking the person
 	undecided bool   // the person was asked, and did not decide
@@ -68,6 +69,10 @@ func (w *waiter) wait(ctx context.Context) (end string, err error) {
 		case err != nil:
 			return "", err
 		default:
+			if n := len(news.Events); w.history && n > 0 {
+				w.told = news.Events[n-1].ID - 1 // the newest tells how it stands
+			}
+			w.history = false
 			for _, e := range news.Events {
 				if e.ID > w.told {
 					p.say(ctx, fmt.Sprintf("%d: %s", e.ID, w.View.Describe(e)))
