@@ -15,7 +15,8 @@ import (
 // every event. changed is called once at the beginning, so that nothing between
 // a read and the subscription is missed, and then for every change, with the
 // newest event's id and the status; it must not block. The following ends with
-// ctx, or with the run.
+// ctx, with the run, or where the run can no longer be watched; of that the last
+// change tells, for who reads then learns why.
 //
 // A run that the caller cannot see is [server.ErrResourceNotFound]; what else
 // can be read but does not tell of changes is [mcp.ErrInvalidParams].
@@ -46,7 +47,7 @@ func Watch(o Options) func(ctx context.Context, uri string, changed func(meta ma
 				last, told = max(last, 0), news.Status
 				changed(map[string]any{"lastEventId": last, "status": s.View.Status(news.Status)})
 			}
-		})
+		}, func() { changed(nil) })
 		return stop, nil
 	}
 }

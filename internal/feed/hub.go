@@ -84,9 +84,9 @@ func (h *Hub) Watch(caller client.Caller, runID string, afterEventID int64) *Wat
 }
 
 // Follow calls tell with the run's news, in a goroutine of the hub, until ctx
-// is done, the run has ended or can no longer be watched. Of a flood of events
-// it may tell the newest alone.
-func (h *Hub) Follow(ctx context.Context, caller client.Caller, runID string, tell func(News)) {
+// is done or the run has ended. Of a flood of events it may tell the newest
+// alone. Where the run can no longer be watched it ends by calling lost.
+func (h *Hub) Follow(ctx context.Context, caller client.Caller, runID string, tell func(News), lost func()) {
 	w := h.Watch(caller, runID, 0)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -95,12 +95,13 @@ func (h *Hub) Follow(ctx context.Context, caller client.Caller, runID string, te
 	}
 	h.wg.Go(func() {
 		defer w.Close()
-		defer h.survive(runID, func() {})
+		defer h.survive(runID, lost)
 		for {
 			news, _, err := w.wait(ctx)
 			if err != nil {
 				if ctx.Err() == nil && h.ctx.Err() == nil {
 					h.opts.Logger.Warn("a subscribed run can no longer be watched", "runId", runID, "error", err)
+					lost()
 				}
 				return
 			}

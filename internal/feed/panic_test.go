@@ -48,12 +48,13 @@ func TestPanic(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 			w.Close()
-			told := make(chan bool, 1)
+			told, lost := make(chan bool, 1), make(chan bool, 1)
 			hub.Follow(t.Context(), caller, other, func(feed.News) {
 				told <- true
 				panic("of the receiver")
-			})
+			}, func() { lost <- true })
 			<-told
+			<-lost
 			ended, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
 			for w := hub.Watch(caller, other, 0); ; {
