@@ -150,7 +150,7 @@ func (f *serverFlags) newServer(v *view.View, log *slog.Logger) (*wired, error) 
 			ReadOnly: f.ReadOnly, Tools: f.Tools, ExcludeTools: f.ExcludeTools, AllowPassThrough: f.AllowPassThrough,
 			AllowAnyUser: f.AllowAnyUser, AllowAnyIntegration: f.AllowAnyIntegrate,
 		},
-		resources: resources.Options{API: api, Feeds: feeds, View: v, Log: log, Integrations: f.Integrations, AllowAnyIntegration: f.AllowAnyIntegrate},
+		resources: resources.Options{API: api, Feeds: feeds, Desk: desk, View: v, Log: log, Integrations: f.Integrations, AllowAnyIntegration: f.AllowAnyIntegrate},
 		close: func() {
 			feeds.Close()
 			api.Close()

@@ -1,7 +1,6 @@
 package resources
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 
@@ -20,7 +19,7 @@ type RunPlan struct {
 }
 
 func (s *set) plan(ctx context.Context, caller client.Caller, run *client.Run) (any, error) {
-	plan, err := s.findPlan(ctx, caller, run)
+	plan, err := s.Desk.Plan(ctx, caller, run)
 	if err != nil {
 		return nil, err
 	}
@@ -46,28 +45,6 @@ func (s *set) plan(ctx context.Context, caller client.Caller, run *client.Run) (
 		out.Summary = "The plan is a text. Soon after a run's start that may be a placeholder: then read this again later."
 	}
 	return out, nil
-}
-
-// findPlan returns a run's plan, nil where the API tells none: the one it keeps
-// with the run if that has steps, else the one at the plan's own address.
-func (s *set) findPlan(ctx context.Context, caller client.Caller, run *client.Run) (*client.Plan, error) {
-	stored := tells(run.Plan)
-	if stored != nil && len(stored.Steps) > 0 || run.ExecutionPlanID == "" {
-		return stored, nil
-	}
-	plan, err := s.API.GetPlan(ctx, caller, run.ExecutionPlanID)
-	if err != nil && stored == nil && !client.Lacking(err) {
-		return nil, err
-	}
-	return cmp.Or(tells(plan), stored), nil
-}
-
-// tells returns a plan that says anything, nil for another.
-func tells(p *client.Plan) *client.Plan {
-	if p == nil || len(p.Steps) == 0 && p.Title+p.Description+p.Text == "" {
-		return nil
-	}
-	return p
 }
 
 // withinPage returns the first items, as many as take [maxPage] bytes of JSON.

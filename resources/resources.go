@@ -16,18 +16,20 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/view"
 )
 
 // maxPage bounds what one read shows of events, steps or integrations, in
-// bytes of JSON: as much as a tool's answer, whose 24 KiB go out twice.
+// bytes of JSON: little more than a tool's answer, whose 20,000 go out twice.
 const maxPage = 48 << 10
 
 // Options are what the resources work with, and the operator's limits.
 type Options struct {
 	API   *client.Client
 	Feeds *feed.Hub
+	Desk  *approval.Desk
 	View  *view.View
 	Log   *slog.Logger
 

@@ -60,7 +60,7 @@ func (s *set) createRun(ctx context.Context, caller client.Caller, args createRu
 	}
 	if result.Plan == nil {
 		if run.Plan == nil {
-			run.Plan = s.Desk.Plan(ctx, caller, &client.Run{RunID: run.RunID, ExecutionPlanID: result.ExecutionPlanID})
+			run.Plan, _ = s.Desk.Plan(ctx, caller, &client.Run{RunID: run.RunID, ExecutionPlanID: result.ExecutionPlanID})
 		}
 		result.Plan = s.View.Plan(run.Plan)
 	}

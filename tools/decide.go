@@ -41,7 +41,7 @@ func (s *set) askDecision(ctx context.Context, caller client.Caller, runID strin
 	}
 	var plan *client.Plan
 	if p.Scope == approval.OfRun {
-		plan = s.Desk.Plan(patient, caller, run)
+		plan, _ = s.Desk.Plan(patient, caller, run) // the question says that it is not told
 	}
 	round.Asked = p.ID
 	answer, err := s.ask(ctx, caller, question{name: "decision", round: round, params: mcp.ElicitationParams{

@@ -117,7 +117,8 @@ func (w *waiter) tell(ctx context.Context, result *RunResult, got reading) {
 		result.NextStep = undecidedStep
 	}
 	if slices.ContainsFunc(result.PendingApprovals, func(p PendingApproval) bool { return p.Scope == string(approval.OfRun) }) {
-		result.Plan = w.View.Plan(w.Desk.Plan(ctx, w.caller, got.run))
+		plan, _ := w.Desk.Plan(ctx, w.caller, got.run) // left out where nobody tells it
+		result.Plan = w.View.Plan(plan)
 	}
 }
 

@@ -231,7 +231,7 @@ func TestQuestionThatChanges(t *testing.T) {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasPrefix(r.URL.Path, "/v1/execution-plans/") {
 				plans++
-				fmt.Fprintf(w, `{"planType":"text","plan":"Plan %d"}`, plans)
+				fmt.Fprintf(w, `{"planType":"json","plan":{"steps":[{"id":"1","description":"Plan %d"}]}}`, plans)
 				return
 			}
 			box.ServeHTTP(w, r)

@@ -2,6 +2,7 @@ package approval
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"runs-mcp-server/client"
@@ -31,18 +32,36 @@ func (d *Desk) KeepPlan(caller client.Caller, runID string, plan *client.Plan) {
 	d.plans.add(planOf{caller.Key, runID}, plan)
 }
 
-// Plan returns what a run is going to do: what the API tells under the plan's
-// own address, for the answer to create may have held a placeholder, else what
-// that answer told; nil where neither is known.
-func (d *Desk) Plan(ctx context.Context, caller client.Caller, run *client.Run) *client.Plan {
+// Plan returns what a run is going to do, nil where nobody tells. It may stand
+// under the plan's own address, with the run as it was read and in the answer
+// to create: of these the first with steps, for others may be placeholders, else
+// the first that says anything. The error is that of the plan's own address,
+// where nothing else tells one and the API does not lack it.
+func (d *Desk) Plan(ctx context.Context, caller client.Caller, run *client.Run) (*client.Plan, error) {
+	told := []*client.Plan{run.Plan, d.kept(caller, run.RunID)}
+	var err error
 	if run.ExecutionPlanID != "" {
 		ctx, cancel := context.WithTimeout(ctx, planPatience)
 		defer cancel()
-		if plan, err := d.api.GetPlan(ctx, caller, run.ExecutionPlanID); err == nil {
-			return plan
+		var plan *client.Plan
+		plan, err = d.api.GetPlan(ctx, caller, run.ExecutionPlanID)
+		told = slices.Insert(told, 0, plan)
+	}
+	hasSteps := func(p *client.Plan) bool { return p != nil && len(p.Steps) > 0 }
+	says := func(p *client.Plan) bool { return p != nil && p.Title+p.Description+p.Text != "" }
+	for _, good := range []func(*client.Plan) bool{hasSteps, says} {
+		if i := slices.IndexFunc(told, good); i >= 0 {
+			return told[i], nil
 		}
 	}
+	if client.Lacking(err) {
+		err = nil
+	}
+	return nil, err
+}
+
+func (d *Desk) kept(caller client.Caller, runID string) *client.Plan {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.plans.of[planOf{caller.Key, run.RunID}]
+	return d.plans.of[planOf{caller.Key, runID}]
 }

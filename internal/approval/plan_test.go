@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"io"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -23,12 +24,45 @@ func TestPlanIsNotWaitedForLong(t *testing.T) {
 		d := NewDesk(api, view.New())
 		d.KeepPlan(caller, runID, &client.Plan{Text: "as created"})
 		asked := time.Now()
-		plan := d.Plan(t.Context(), caller, &client.Run{RunID: runID, ExecutionPlanID: "p"})
-		if took := time.Since(asked); plan == nil || plan.Text != "as created" || took != 5*time.Second {
+		plan, err := d.Plan(t.Context(), caller, &client.Run{RunID: runID, ExecutionPlanID: "p"})
+		if took := time.Since(asked); err != nil || plan == nil || plan.Text != "as created" || took != 5*time.Second {
 			t.Errorf("after %v: %+v", took, plan)
 		}
-		if plan := d.Plan(t.Context(), client.Caller{Key: "another"}, &client.Run{RunID: runID}); plan != nil {
+		if plan, _ := d.Plan(t.Context(), client.Caller{Key: "another"}, &client.Run{RunID: runID}); plan != nil {
 			t.Errorf("another caller's: %+v", plan)
 		}
 	})
+}
+
+// TestPlaceholderHidesNoPlan: what has steps goes before what only says
+// something, wherever either stands.
+func TestPlaceholderHidesNoPlan(t *testing.T) {
+	const steps, text = `{"plan":{"steps":[{"id":"1","description":"Pay"}]}}`, `{"plan":"Will be available shortly"}`
+	pay := &client.Plan{Steps: []client.PlanStep{{Description: "Pay"}}}
+	soon := &client.Plan{Text: "soon"}
+	for name, tt := range map[string]struct {
+		address      string
+		stored, kept *client.Plan
+		want         string
+	}{
+		"kept":           {text, nil, pay, "Pay"},
+		"stored":         {`{"plan":""}`, pay, soon, "Pay"},
+		"at its address": {steps, soon, soon, "Pay"},
+		"none yet":       {text, soon, soon, "Will be available shortly"},
+		"nowhere":        {`{}`, nil, nil, ""},
+	} {
+		d := newDesk(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, tt.address) })
+		d.KeepPlan(caller, runID, tt.kept)
+		plan, err := d.Plan(t.Context(), caller, &client.Run{RunID: runID, ExecutionPlanID: "p", Plan: tt.stored})
+		got := ""
+		if plan != nil {
+			got = plan.Text
+			for _, s := range plan.Steps {
+				got = s.Description
+			}
+		}
+		if err != nil || got != tt.want {
+			t.Errorf("%s: got %q, %v", name, got, err)
+		}
+	}
 }

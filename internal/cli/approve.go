@@ -60,7 +60,7 @@ func Approve(ctx context.Context, a Approval) error {
 		}
 		var plan *client.Plan
 		if p.Scope == approval.OfRun {
-			plan = a.Desk.Plan(ctx, a.Caller, run)
+			plan, _ = a.Desk.Plan(ctx, a.Caller, run) // the question says that it is not told
 		}
 		fmt.Fprintf(a.Out, "%s\n\ny approves, n denies and usually ends the run, anything else leaves it waiting: ", approval.Question(a.View, p, run, plan))
 		line, err := next(ctx, lines)

@@ -86,7 +86,7 @@ func serveMCP(ctx context.Context, l net.Listener, apiURL string, forget time.Du
 	log := slog.New(v.LogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
 	desk := approval.NewDesk(api, v)
 	feeds := feed.NewHub(api, desk, feed.Options{Logger: log, KeptFor: forget, Grace: time.Second})
-	ro := resources.Options{API: api, Feeds: feeds, View: v, Log: log}
+	ro := resources.Options{API: api, Feeds: feeds, Desk: desk, View: v, Log: log}
 	hooks := transport.Hooks()
 	resources.AddHooks(hooks, ro)
 	srv := mcpserver.NewMCPServer("soak", "1", mcpserver.WithHooks(hooks),

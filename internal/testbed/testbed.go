@@ -96,7 +96,7 @@ func newBed(t testing.TB, box *sandbox.Sandbox, url string, rt http.RoundTripper
 	if change != nil {
 		change(&o)
 	}
-	ro := resources.Options{API: b.API, Feeds: feeds, View: v, Log: log, Integrations: o.Integrations, AllowAnyIntegration: o.AllowAnyIntegration}
+	ro := resources.Options{API: b.API, Feeds: feeds, Desk: desk, View: v, Log: log, Integrations: o.Integrations, AllowAnyIntegration: o.AllowAnyIntegration}
 	b.Watch = resources.Watch(ro)
 	hooks := transport.Hooks()
 	resources.AddHooks(hooks, ro)
