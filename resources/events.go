@@ -42,7 +42,7 @@ func (s *set) events(ctx context.Context, caller client.Caller, a address) (any,
 		if e.Step != nil {
 			shown.ToolCalls = s.View.ToolCallsWithin(e.Step.ToolCalls, maxCalls)
 		}
-		left -= len(toJSON(shown))
+		left -= len(view.JSON(shown))
 		if n := len(page.Events); n == a.limit || n > 0 && left < 0 {
 			a.from = page.LastEventID
 			page.More, page.Next = true, a.String()

@@ -51,7 +51,7 @@ func (s *set) plan(ctx context.Context, caller client.Caller, run *client.Run) (
 func withinPage[T any](items []T) []T {
 	left := maxPage
 	for i := range items {
-		if left -= len(toJSON(items[i])); left < 0 {
+		if left -= len(view.JSON(items[i])); left < 0 {
 			return items[:i]
 		}
 	}

@@ -4,9 +4,7 @@
 package resources
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -79,19 +77,8 @@ func (s *set) handler(read func(ctx context.Context, caller client.Caller, uri s
 			s.Log.Info("a resource could not be read", "error", err)
 			return nil, s.shown(err)
 		}
-		return []mcp.ResourceContents{mcp.TextResourceContents{URI: req.Params.URI, MIMEType: "application/json", Text: toJSON(value)}}, nil
+		return []mcp.ResourceContents{mcp.TextResourceContents{URI: req.Params.URI, MIMEType: "application/json", Text: string(view.JSON(value))}}, nil
 	}
-}
-
-// toJSON writes a value as a reader wants it: nobody puts it into HTML.
-func toJSON(value any) string {
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(value); err != nil {
-		panic(err) // values are our own types
-	}
-	return string(bytes.TrimSuffix(out.Bytes(), []byte("\n")))
 }
 
 // shown is an error with a text fit to show.

@@ -179,3 +179,19 @@ func TestWholeNumbers(t *testing.T) {
 		}
 	}
 }
+
+// TestTextIsNotForHTML: a client may hand the text to its model as it is, and
+// a link with an ampersand must still open.
+func TestTextIsNotForHTML(t *testing.T) {
+	bed := testbed.New(t, nil, scripted("AUTH_REQUIRED", `[{"id":1,"event":"authentication","runStatus":"AUTH_REQUIRED","auth":{"status":"required","url":"https://auth.test/?a=1&b=2","integrationName":"R&D <b>"}}]`))
+	for _, unknown := range []bool{false, true} {
+		args := map[string]any{"runId": unknownRun}
+		if unknown {
+			args["a<&>b"] = 1
+		}
+		text, failed := testbed.Raw(t, bed.Connect(testbed.Newest, nil), "get_run", args)
+		if strings.Contains(text, `\u00`) || !strings.Contains(text, "&") || failed != unknown {
+			t.Errorf("got %s", text)
+		}
+	}
+}

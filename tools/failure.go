@@ -2,7 +2,6 @@ package tools
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -11,6 +10,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/view"
 )
 
 // Codes beside those of [client.Kind].
@@ -104,8 +104,8 @@ func (s *set) failed(f Failure) *mcp.CallToolResult {
 // text returns the failure as JSON of at most maxFailure bytes. The message
 // gives way: the other texts are our own, and short.
 func (f Failure) text() string {
-	text, _ := json.Marshal(f) // strings and numbers alone
-	for kept := f.Message; len(text) > maxFailure && kept != ""; text, _ = json.Marshal(f) {
+	text := view.JSON(f)
+	for kept := f.Message; len(text) > maxFailure && kept != ""; text = view.JSON(f) {
 		over := len(text) - maxFailure
 		kept = kept[:len(kept)-min(len(kept), 1+over/6)] // a byte is six at most, escaped
 		f.Message = strings.ToValidUTF8(kept, "") + "…"

@@ -1,7 +1,6 @@
 package tools
 
 import (
-	"encoding/json"
 	"slices"
 
 	"runs-mcp-server/client"
@@ -26,13 +25,7 @@ const (
 )
 
 // sizeOf returns how many bytes a value takes in an answer.
-func sizeOf(v any) int {
-	data, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // results are our own types
-	}
-	return len(data)
-}
+func sizeOf(v any) int { return len(view.JSON(v)) }
 
 // eventPage collects the events that a result shows.
 type eventPage struct {

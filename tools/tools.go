@@ -154,10 +154,7 @@ func tool[A, R any](s *set, d definition, call func(context.Context, client.Call
 // success puts a result into structuredContent and, as the same compact JSON,
 // into one text block: some clients show the model only one of the two.
 func success(result any) *mcp.CallToolResult {
-	text, err := json.Marshal(result)
-	if err != nil {
-		panic(err) // results are our own types
-	}
+	text := view.JSON(result)
 	return &mcp.CallToolResult{
 		Content:           []mcp.Content{mcp.NewTextContent(string(text))},
 		StructuredContent: json.RawMessage(text),

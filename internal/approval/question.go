@@ -1,9 +1,7 @@
 package approval
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -70,13 +68,7 @@ func oneLine(value any) string {
 	if value == nil {
 		return "parameters that the API does not tell"
 	}
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(value); err != nil {
-		panic(err) // it came from JSON
-	}
-	return strings.TrimSpace(out.String())
+	return string(view.JSON(value))
 }
 
 func writePlan(b *strings.Builder, v *view.View, plan *client.Plan) {

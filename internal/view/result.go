@@ -63,7 +63,7 @@ func (v *View) writeClean(w *window, in []byte) {
 			digits := string(in[i:end])
 			if shown := v.Text(digits, unbounded); shown != digits { // a secret can be a number
 				w.write(in[done:i])
-				w.write(quoted(shown))
+				w.write(JSON(shown))
 				done = end
 			}
 		}
@@ -77,10 +77,10 @@ func (v *View) writeString(w *window, literal []byte) string {
 	text := string(literal[1 : len(literal)-1])
 	if strings.Contains(text, `\`) {
 		_ = json.Unmarshal(literal, &text) // it was checked
-		literal = quoted(text)
+		literal = JSON(text)
 	}
 	if shown := v.Text(text, unbounded); shown != text {
-		literal = quoted(shown)
+		literal = JSON(shown)
 	}
 	w.write(literal)
 	return text
@@ -120,17 +120,6 @@ func endOfValue(in []byte, i int) int {
 			return i + 1
 		}
 	}
-}
-
-// quoted writes a string as JSON, with no more escapes than it needs.
-func quoted(s string) []byte {
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(s); err != nil {
-		panic(err) // any string can be written
-	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
 }
 
 // window takes a text bit by bit, counts its characters and keeps some of them.

@@ -45,7 +45,7 @@ func cleaned(v *View, d *json.Decoder) string {
 			if token == '{' {
 				name, _ := d.Token()
 				secret = secretKey(name.(string))
-				member = string(quoted(v.Text(name.(string), 1<<20))) + ":"
+				member = string(JSON(v.Text(name.(string), 1<<20))) + ":"
 			}
 			value := cleaned(v, d)
 			if secret {
@@ -56,10 +56,10 @@ func cleaned(v *View, d *json.Decoder) string {
 		closing, _ := d.Token()
 		return fmt.Sprint(token) + strings.Join(members, ",") + fmt.Sprint(closing)
 	case string:
-		return string(quoted(v.Text(token, 1<<20)))
+		return string(JSON(v.Text(token, 1<<20)))
 	case json.Number:
 		if strings.Contains(token.String(), secret) {
-			return string(quoted(strings.ReplaceAll(token.String(), secret, removed)))
+			return string(JSON(strings.ReplaceAll(token.String(), secret, removed)))
 		}
 		return token.String()
 	case nil:
