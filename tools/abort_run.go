@@ -21,8 +21,8 @@ func (s *set) abortRunTool() server.ServerTool {
 	}, s.abortRun)
 }
 
-func (s *set) abortRun(ctx context.Context, caller client.Caller, args abortRunArgs) (RunResult, error) {
-	abortErr := s.API.AbortRun(ctx, caller, args.RunID)
+func (s *set) abortRun(ctx context.Context, c *call, args abortRunArgs) (RunResult, error) {
+	abortErr := s.API.AbortRun(ctx, c.caller, args.RunID)
 	switch client.KindOf(abortErr) {
 	case "", client.OutcomeUnknown, client.Conflict, client.NotFound, client.InvalidArgument:
 		// The run itself tells what became of it: it may have ended before.
@@ -30,7 +30,7 @@ func (s *set) abortRun(ctx context.Context, caller client.Caller, args abortRunA
 		return RunResult{}, abortErr
 	}
 	doubtful := client.KindOf(abortErr) == client.OutcomeUnknown
-	got, err := s.readState(ctx, caller, args.RunID, time.Now().Add(readTimeout))
+	got, err := s.readState(ctx, c.caller, args.RunID, time.Now().Add(readTimeout))
 	switch {
 	case err == nil && (abortErr == nil || got.run.Status.Terminal()):
 		// The summary says what is known.
@@ -45,7 +45,7 @@ func (s *set) abortRun(ctx context.Context, caller client.Caller, args abortRunA
 	}
 	page := notShown(got.run.Events, 0)
 	page.last = got.Last
-	result := s.result(ctx, got, page)
+	result := s.result(c, got, page)
 	canceled := got.run.Status == client.CanceledRun
 	switch {
 	case canceled && abortErr == nil:

@@ -43,20 +43,20 @@ func (s *set) approveTool() server.ServerTool {
 }
 
 // askApproval has the person at the client decide.
-func (s *set) askApproval(ctx context.Context, caller client.Caller, args askArgs) (RunResult, error) {
-	if !canAsk(ctx, mcp.ElicitationModeForm) {
+func (s *set) askApproval(ctx context.Context, c *call, args askArgs) (RunResult, error) {
+	if !c.canAsk(mcp.ElicitationModeForm) {
 		return RunResult{}, &problem{
 			code:     string(client.Conflict),
 			message:  "only a person may decide, and this client cannot ask one; nothing was sent",
 			nextStep: s.approvalStep(false, args.RunID) + " The operator can let the model decide with --approvals=agent.",
 		}
 	}
-	if _, err := arrivalOf(ctx).resumes(args.RunID); err != nil {
+	if _, err := c.resumes(args.RunID); err != nil {
 		return RunResult{}, err
 	}
-	patient, cancel := unhurried(ctx)
+	patient, cancel := c.unhurried(ctx)
 	defer cancel()
-	st, err := s.Feeds.Pending(patient, caller, args.RunID)
+	st, err := s.Feeds.Pending(patient, c.caller, args.RunID)
 	if err != nil {
 		return RunResult{}, err
 	}
@@ -67,36 +67,36 @@ func (s *set) askApproval(ctx context.Context, caller client.Caller, args askArg
 	if err != nil {
 		return RunResult{}, err
 	}
-	d, err := s.askDecision(ctx, caller, args.RunID, p, approval.Round{RunID: args.RunID})
+	d, err := s.askDecision(ctx, c, args.RunID, p, approval.Round{RunID: args.RunID})
 	if err != nil {
 		return RunResult{}, err
 	}
-	return s.afterDecision(ctx, caller, args.RunID, d)
+	return s.afterDecision(ctx, c, args.RunID, d)
 }
 
 // approve decides as the model says.
-func (s *set) approve(ctx context.Context, caller client.Caller, args approveArgs) (RunResult, error) {
+func (s *set) approve(ctx context.Context, c *call, args approveArgs) (RunResult, error) {
 	// A token needs the run's state too: whose it is may be known only then.
-	st, err := s.Feeds.Pending(ctx, caller, args.RunID)
+	st, err := s.Feeds.Pending(ctx, c.caller, args.RunID)
 	if err != nil {
 		return RunResult{}, err
 	}
 	d := decision{Decision: approval.Decision(args.Decision), known: true}
 	if args.Token != "" {
 		s.View.Learn(args.Token)
-		d.asked = st.Since
-		d.known, d.err = s.Desk.DecideByToken(ctx, caller, approval.ByToken{
+		d.eventID = st.Since
+		d.known, d.err = s.Desk.DecideByToken(ctx, c.caller, approval.ByToken{
 			RunID: args.RunID, Decision: d.Decision, Token: args.Token, LinksKnown: len(st.Pending) > 0,
 		})
-		return s.afterDecision(ctx, caller, args.RunID, d)
+		return s.afterDecision(ctx, c, args.RunID, d)
 	}
 	p, err := s.choose(st, args.ApprovalID)
 	if err != nil {
 		return RunResult{}, err
 	}
-	d.id, d.asked = p.ID, p.EventID
-	d.err = s.Desk.Decide(ctx, caller, p, d.Decision)
-	return s.afterDecision(ctx, caller, args.RunID, d)
+	d.id, d.eventID = p.ID, p.EventID
+	d.err = s.Desk.Decide(ctx, c.caller, p, d.Decision)
+	return s.afterDecision(ctx, c, args.RunID, d)
 }
 
 // choose picks the approval that a call means. One that is not named must have

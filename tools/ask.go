@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -26,7 +25,7 @@ type question struct {
 	round  approval.Round // where the call stands; ask fills in what was asked
 }
 
-// questionOf names a question for the person's answer to find its way back.
+// digest names what the person is shown, for their answer to be to that alone.
 func (q *question) digest() string {
 	sum := sha256.Sum256([]byte(q.params.Message + "\x00" + q.params.URL))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
@@ -49,41 +48,40 @@ func (n *inputNeeded) result() *mcp.CallToolResult {
 // the 2026-07-28 protocol a question that the call did not bring the answer to
 // is the error [inputNeeded]; older clients are asked while the call waits,
 // with progress meanwhile. Whoever does not answer has cancelled.
-func (s *set) ask(ctx context.Context, caller client.Caller, q question) (*mcp.ElicitationResult, error) {
-	a := arrivalOf(ctx)
-	q.round.Name, q.round.Shown = q.name, q.digest()
-	if answer := a.answerTo(q.round); answer != nil {
+func (s *set) ask(ctx context.Context, c *call, q question) (*mcp.ElicitationResult, error) {
+	q.round.AnswerName, q.round.Digest = q.name, q.digest()
+	if answer := c.answerTo(q.round); answer != nil {
 		return answer, nil
 	}
-	if a.asked >= maxQuestions {
+	if c.questions >= maxQuestions {
 		return nil, errEnough
 	}
-	a.asked++
-	if server.IsModernRequest(ctx) {
-		q.round.Number, q.round.Said, q.round.Unkept = a.asked, a.progress.count, a.unkept
-		return nil, &inputNeeded{q, s.rounds.Seal(caller, a.tool, q.round)}
+	c.questions++
+	if c.modern {
+		q.round.Questions, q.round.Notifications, q.round.Unkept = c.questions, c.progress.count, c.unkept
+		return nil, &inputNeeded{q, s.Desk.Seal(c.caller, c.tool, q.round)}
 	}
-	return elicit(ctx, q.params), nil
+	return c.elicit(ctx, q.params), nil
 }
 
 // answerTo takes the answer that came with the call, if it is to this question.
-func (a *arrival) answerTo(asked approval.Round) *mcp.ElicitationResult {
-	if a.answer == nil || a.round.RunID != asked.RunID || a.round.Asked != asked.Asked || a.round.Shown != asked.Shown {
+func (c *call) answerTo(round approval.Round) *mcp.ElicitationResult {
+	if c.answer == nil || c.round.RunID != round.RunID || c.round.Subject != round.Subject || c.round.Digest != round.Digest {
 		return nil
 	}
-	answer := a.answer
-	a.answer = nil
+	answer := c.answer
+	c.answer = nil
 	return answer
 }
 
 // elicit asks the person at a client of an older protocol. The transport makes
 // every failure, and five minutes without an answer, the action cancel.
-func elicit(ctx context.Context, params mcp.ElicitationParams) *mcp.ElicitationResult {
-	session, ok := server.ClientSessionFromContext(ctx).(server.SessionWithElicitation)
+func (c *call) elicit(ctx context.Context, params mcp.ElicitationParams) *mcp.ElicitationResult {
+	session, ok := c.session.(server.SessionWithElicitation)
 	if !ok {
 		return canceled()
 	}
-	stop := beat(ctx, "waiting for the user's answer")
+	stop := c.progress.beat(ctx, "waiting for the user's answer")
 	defer stop()
 	answer, err := session.RequestElicitation(ctx, mcp.ElicitationRequest{
 		Request: mcp.Request{Method: string(mcp.MethodElicitationCreate)}, Params: params,
@@ -98,46 +96,4 @@ func canceled() *mcp.ElicitationResult {
 	out := &mcp.ElicitationResult{}
 	out.Action = mcp.ElicitationResponseActionCancel
 	return out
-}
-
-// beat sends a heartbeat as long as a call says nothing else, until stop is
-// called; then none is on its way any more.
-func beat(ctx context.Context, message string) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for tick := time.NewTicker(heartbeat); ; {
-			select {
-			case <-tick.C:
-				arrivalOf(ctx).progress.say(ctx, message)
-			case <-ctx.Done():
-				tick.Stop()
-				return
-			}
-		}
-	}()
-	return func() {
-		cancel()
-		<-ended
-	}
-}
-
-// canAsk reports whether the client of a call can ask its person in a mode.
-// An empty capability means the form mode alone (2025-11-25, and all there was
-// before it).
-func canAsk(ctx context.Context, mode string) bool {
-	var can *mcp.ElicitationCapability
-	if info := server.RequestProtocolInfoFromContext(ctx); info != nil && info.Modern {
-		can = info.ClientCapabilities.Elicitation
-	} else if session, ok := server.ClientSessionFromContext(ctx).(server.SessionWithClientInfo); ok {
-		can = session.GetClientCapabilities().Elicitation
-	}
-	switch {
-	case can == nil:
-		return false
-	case mode == mcp.ElicitationModeURL:
-		return can.URL != nil
-	}
-	return can.Form != nil || can.URL == nil
 }

@@ -1,7 +1,6 @@
 package tools
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -23,29 +22,29 @@ import (
 
 var caller = client.Caller{Key: sandbox.DefaultKey, UserID: "u"}
 
-// bubble is a set of tools on an API without a network, and the context of a
-// call by a client, for a bubble of its own time.
-func bubble(t *testing.T, api http.Handler, who *slowPerson) (*set, context.Context) {
+// bubble is a set of tools on an API without a network, and a call by a client,
+// for a bubble of its own time.
+func bubble(t *testing.T, upstream http.Handler, who *slowPerson) (*set, *call) {
 	t.Helper()
-	c, err := client.New(client.Options{URL: "http://localhost", Transport: inmem.Transport(api)})
+	api, err := client.New(client.Options{URL: "http://localhost", Transport: inmem.Transport(upstream)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	v := view.New()
-	desk := approval.NewDesk(c, v)
-	feeds := feed.NewHub(c, desk, feed.Options{})
+	desk := approval.NewDesk(api, v)
+	feeds := feed.NewHub(api, desk, feed.Options{})
 	t.Cleanup(feeds.Close)
 	s := &set{Options{
-		API: c, Feeds: feeds, Desk: desk, View: v, Log: slog.New(slog.DiscardHandler),
+		API: api, Feeds: feeds, Desk: desk, View: v, Log: slog.New(slog.DiscardHandler),
 		Integrations: []string{"*"}, Approvals: ApprovalsHuman, AskApprovals: true,
-	}, &approval.Sealer{}}
+	}}
 	who.notes = make(chan mcp.JSONRPCNotification, 100)
 	ctx := server.NewMCPServer("test", "1").WithContext(client.WithCaller(t.Context(), caller), who)
-	ctx, err = s.arrive(ctx, "a_tool", mcp.CallToolRequest{Params: mcp.CallToolParams{Meta: &mcp.Meta{ProgressToken: "p"}}})
+	c, err := s.arrive(ctx, "a_tool", mcp.CallToolRequest{Params: mcp.CallToolParams{Meta: &mcp.Meta{ProgressToken: "p"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, ctx
+	return s, c
 }
 
 // TestHeartbeats come after each 15 s of silence, and after no less: an event
@@ -54,7 +53,7 @@ func TestHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const runID = "123e4567-e89b-12d3-a456-426614174000"
 		who := &slowPerson{}
-		s, ctx := bubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, c := bubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if !strings.HasSuffix(r.URL.Path, "/sse") {
 				fmt.Fprintf(w, `{"runId":%q,"status":"RUNNING","events":[]}`, runID)
 				return
@@ -73,7 +72,7 @@ func TestHeartbeats(t *testing.T) {
 				said = append(said, fmt.Sprintf("%v: %v", time.Since(began), n.Params.AdditionalFields["message"]))
 			}
 		}()
-		if _, err := s.getRun(ctx, caller, getRunArgs{RunID: runID, WaitSeconds: 45}); err != nil {
+		if _, err := s.getRun(t.Context(), c, getRunArgs{RunID: runID, WaitSeconds: 45}); err != nil {
 			t.Fatal(err)
 		}
 		close(who.notes)
@@ -91,15 +90,15 @@ func TestHistoryIsNoProgress(t *testing.T) {
 		box := sandbox.New(sandbox.Options{})
 		defer box.Close()
 		who := &slowPerson{}
-		s, ctx := bubble(t, box, who)
-		run, err := s.createRun(ctx, caller, createRunArgs{Intent: "x", Context: "sandbox: steps=20 step_ms=1000"}, nil)
+		s, c := bubble(t, box, who)
+		run, err := s.createRun(t.Context(), c, createRunArgs{Intent: "x", Context: "sandbox: steps=20 step_ms=1000"}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Second)
 		told := func(after *int64) int {
-			arrivalOf(ctx).at = time.Now()
-			if _, err := s.getRun(ctx, caller, getRunArgs{RunID: run.RunID, AfterEventID: after, WaitSeconds: 2}); err != nil {
+			c.at = time.Now()
+			if _, err := s.getRun(t.Context(), c, getRunArgs{RunID: run.RunID, AfterEventID: after, WaitSeconds: 2}); err != nil {
 				t.Fatal(err)
 			}
 			n := len(who.notes)
@@ -124,9 +123,9 @@ func TestTimeStandsStill(t *testing.T) {
 		box := sandbox.New(sandbox.Options{})
 		defer box.Close()
 		who := &slowPerson{takes: 4 * time.Minute, decision: "approve"}
-		s, ctx := bubble(t, box, who)
+		s, c := bubble(t, box, who)
 		began := time.Now()
-		got, err := s.createRun(ctx, caller, createRunArgs{Intent: "x", Context: "sandbox: steps=2 step_ms=9000", ApprovalStrategy: "ON_START", WaitSeconds: 45}, nil)
+		got, err := s.createRun(t.Context(), c, createRunArgs{Intent: "x", Context: "sandbox: steps=2 step_ms=9000", ApprovalStrategy: "ON_START", WaitSeconds: 45}, nil)
 		if err != nil || got.Status != "SUCCESS" || got.WaitEnded != endFinished || time.Since(began) < who.takes {
 			t.Errorf("after %v: %+v, %v", time.Since(began), got, err)
 		}
@@ -141,8 +140,8 @@ func TestTimeStandsStillForWhoDoesNotDecide(t *testing.T) {
 			box := sandbox.New(sandbox.Options{})
 			defer box.Close()
 			who := &slowPerson{takes: takes}
-			s, ctx := bubble(t, box, who)
-			got, err := s.createRun(ctx, caller, createRunArgs{Intent: "x", ApprovalStrategy: "ON_START", WaitSeconds: 45}, nil)
+			s, c := bubble(t, box, who)
+			got, err := s.createRun(t.Context(), c, createRunArgs{Intent: "x", ApprovalStrategy: "ON_START", WaitSeconds: 45}, nil)
 			if err != nil || got.Status != "PAUSED" || got.WaitEnded != endNeedsPerson || got.NextStep != undecidedStep || !strings.HasPrefix(got.Summary, "The user was asked and did not decide") {
 				t.Errorf("after %v: %+v, %v", takes, got, err)
 			}
@@ -155,7 +154,7 @@ func TestDecidedIsNoNeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const runID = "123e4567-e89b-12d3-a456-426614174000"
 		who := &slowPerson{decision: "approve"}
-		s, ctx := bubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, c := bubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/sse") {
 				w.WriteHeader(http.StatusNoContent)
 				return
@@ -164,7 +163,7 @@ func TestDecidedIsNoNeed(t *testing.T) {
 				`"approvalActions":[{"action":"approve","url":"https://x/v1/runs/approval?token=abcdefghijk"}]}]}`, runID)
 		}), who)
 		began := time.Now()
-		got, err := s.getRun(ctx, caller, getRunArgs{RunID: runID, WaitSeconds: 45})
+		got, err := s.getRun(t.Context(), c, getRunArgs{RunID: runID, WaitSeconds: 45})
 		if err != nil || got.WaitEnded != endTimeUp || time.Since(began) != 45*time.Second || !strings.HasPrefix(got.NextStep, "Do not decide again") || who.asked != 1 {
 			t.Errorf("after %v, %d questions: %+v, %v", time.Since(began), who.asked, got, err)
 		}

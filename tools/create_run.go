@@ -40,34 +40,34 @@ func (s *set) createRunTool() server.ServerTool {
 		hints: hints{destructive: true, openWorld: true},
 	}
 	if s.AllowPassThrough {
-		return tool(s, d, func(ctx context.Context, caller client.Caller, args createRunWithPassThroughArgs) (RunResult, error) {
-			return s.createRun(ctx, caller, args.createRunArgs, args.PassThrough)
+		return tool(s, d, func(ctx context.Context, c *call, args createRunWithPassThroughArgs) (RunResult, error) {
+			return s.createRun(ctx, c, args.createRunArgs, args.PassThrough)
 		})
 	}
-	return tool(s, d, func(ctx context.Context, caller client.Caller, args createRunArgs) (RunResult, error) {
-		return s.createRun(ctx, caller, args, nil)
+	return tool(s, d, func(ctx context.Context, c *call, args createRunArgs) (RunResult, error) {
+		return s.createRun(ctx, c, args, nil)
 	})
 }
 
-func (s *set) createRun(ctx context.Context, caller client.Caller, args createRunArgs, passThrough []client.PassThrough) (RunResult, error) {
-	run, err := s.createOrResume(ctx, caller, args, passThrough)
+func (s *set) createRun(ctx context.Context, c *call, args createRunArgs, passThrough []client.PassThrough) (RunResult, error) {
+	run, err := s.createOrResume(ctx, c, args, passThrough)
 	if err != nil {
 		return RunResult{}, err
 	}
-	result, err := s.afterCreate(ctx, caller, run, args.WaitSeconds)
+	result, err := s.afterCreate(ctx, c, run, args.WaitSeconds)
 	if err != nil {
 		return RunResult{}, err
 	}
 	if result.Plan == nil {
 		if run.Plan == nil {
-			run.Plan, _ = s.Desk.Plan(ctx, caller, &client.Run{RunID: run.RunID, ExecutionPlanID: result.ExecutionPlanID})
+			run.Plan, _ = s.Desk.Plan(ctx, c.caller, &client.Run{RunID: run.RunID, ExecutionPlanID: result.ExecutionPlanID})
 		}
 		result.Plan = s.View.Plan(run.Plan)
 	}
 	if strategy := s.strategy(args); strategy != client.ApproveNothing {
 		result.ApprovalStrategy = string(strategy)
 	}
-	if arrivalOf(ctx).unkept {
+	if c.unkept {
 		result.Summary += " Too many runs with approvals are watched already; the approval link of this one may be missed."
 	}
 	return result, nil
@@ -77,27 +77,26 @@ func (s *set) createRun(ctx context.Context, caller client.Caller, args createRu
 // that comes back with its person's answer goes on with the run it made,
 // whatever its arguments are now. What is wrong with them must not be corrected
 // and called again.
-func (s *set) createOrResume(ctx context.Context, caller client.Caller, args createRunArgs, passThrough []client.PassThrough) (*client.Run, error) {
-	a := arrivalOf(ctx)
-	if a.round.RunID != "" {
-		return &client.Run{RunID: a.round.RunID}, nil
+func (s *set) createOrResume(ctx context.Context, c *call, args createRunArgs, passThrough []client.PassThrough) (*client.Run, error) {
+	if c.round.RunID != "" {
+		return &client.Run{RunID: c.round.RunID}, nil
 	}
-	body, err := s.createBody(caller, args, passThrough)
+	body, err := s.createBody(c.caller, args, passThrough)
 	if err != nil {
 		return nil, err
 	}
 	began := time.Now()
-	run, err := s.API.CreateRun(ctx, caller, body)
+	run, err := s.API.CreateRun(ctx, c.caller, body)
 	if client.KindOf(err) == client.OutcomeUnknown {
-		err = s.unclear(ctx, caller, body, began, err)
+		err = s.unclear(ctx, c.caller, body, began, err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	run.RunID = strings.ToLower(run.RunID) // as later calls will name it
 	if body.ApprovalStrategy != client.ApproveNothing {
-		s.Desk.KeepPlan(caller, run.RunID, run.Plan)
-		a.unkept = !s.Feeds.Keep(caller, run.RunID)
+		s.Desk.KeepPlan(c.caller, run.RunID, run.Plan)
+		c.unkept = !s.Feeds.Keep(c.caller, run.RunID)
 	}
 	return run, nil
 }
@@ -110,17 +109,18 @@ func (s *set) strategy(args createRunArgs) client.ApprovalStrategy {
 // afterCreate tells how the new run stands. Its only error is a question to the
 // person: the run exists, and its id must reach the caller whatever happens to
 // the watching of it.
-func (s *set) afterCreate(ctx context.Context, caller client.Caller, run *client.Run, waitSeconds int) (RunResult, error) {
+func (s *set) afterCreate(ctx context.Context, c *call, run *client.Run, waitSeconds int) (RunResult, error) {
 	page := &eventPage{limit: defaultEvents, bytes: defaultEventBytes, newest: true}
-	if waitSeconds > 0 || arrivalOf(ctx).round.RunID != "" {
-		result, err := s.readOrWait(ctx, caller, run.RunID, new(int64), waitSeconds, page, false)
+	if waitSeconds > 0 || c.round.RunID != "" {
+		w := &waiter{set: s, call: c, runID: run.RunID, page: page}
+		result, err := w.look(ctx, waitSeconds)
 		if needed := (*inputNeeded)(nil); err == nil || errors.As(err, &needed) {
 			return result, err
 		}
 		s.Log.Info("a new run could not be watched", "runId", run.RunID, "error", err)
-		result = s.result(ctx, reading{run: run}, nil)
+		result = s.result(c, reading{run: run}, nil)
 		result.Summary = "The run was created, but watching it failed: " + s.why(err) + "."
-		if arrivalOf(ctx).unheard() {
+		if c.unheard() {
 			result.Summary += " The user's decision was not sent."
 		}
 		return result, nil
@@ -128,7 +128,7 @@ func (s *set) afterCreate(ctx context.Context, caller client.Caller, run *client
 	for _, e := range run.Events {
 		page.add(e)
 	}
-	return s.result(ctx, reading{run: run, State: feed.StateOf(caller, run)}, page), nil
+	return s.result(c, reading{run: run, State: feed.StateOf(c.caller, run)}, page), nil
 }
 
 // createBody builds the request within the operator's limits.

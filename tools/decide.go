@@ -23,7 +23,7 @@ type decision struct {
 	approval.Decision        // "" where the person did not decide
 	undecided         string // why not, in words
 	id                string // of the approval, as far as that is known
-	asked             int64  // cursor of the event that asked, as far as that is known
+	eventID           int64  // of the event that asked, as far as that is known
 	known             bool   // the token is known to be this decision's
 	err               error  // why it was not sent, or not taken
 }
@@ -31,20 +31,20 @@ type decision struct {
 // askDecision asks the person at the client to decide a pending approval, and
 // sends what they choose. Whoever has chosen is heard: the decision is sent
 // even if the client has gone by then.
-func (s *set) askDecision(ctx context.Context, caller client.Caller, runID string, p approval.Pending, round approval.Round) (decision, error) {
-	d := decision{id: p.ID, asked: p.EventID}
-	patient, cancel := unhurried(ctx)
+func (s *set) askDecision(ctx context.Context, c *call, runID string, p approval.Pending, round approval.Round) (decision, error) {
+	d := decision{id: p.ID, eventID: p.EventID}
+	patient, cancel := c.unhurried(ctx)
 	defer cancel()
-	run, err := s.API.GetRun(patient, caller, runID, false)
+	run, err := s.API.GetRun(patient, c.caller, runID, false)
 	if err != nil {
 		return d, err
 	}
 	var plan *client.Plan
 	if p.Scope == approval.OfRun {
-		plan, _ = s.Desk.Plan(patient, caller, run) // the question says that it is not told
+		plan, _ = s.Desk.Plan(patient, c.caller, run) // the question says that it is not told
 	}
-	round.Asked = p.ID
-	answer, err := s.ask(ctx, caller, question{name: "decision", round: round, params: mcp.ElicitationParams{
+	round.Subject = p.ID
+	answer, err := s.ask(ctx, c, question{name: "decision", round: round, params: mcp.ElicitationParams{
 		Message: approval.Question(s.View, p, run, plan), RequestedSchema: decisionForm,
 	}})
 	if err != nil {
@@ -57,7 +57,7 @@ func (s *set) askDecision(ctx context.Context, caller client.Caller, runID strin
 	s.Log.Info("a person decided", "runId", runID, "approvalId", p.ID, "decision", d.Decision)
 	sending, done := context.WithTimeout(context.WithoutCancel(ctx), decisionTimeout)
 	defer done()
-	d.known, d.err = true, s.Desk.Decide(sending, caller, p, d.Decision)
+	d.known, d.err = true, s.Desk.Decide(sending, c.caller, p, d.Decision)
 	return d, nil
 }
 
@@ -138,11 +138,11 @@ func (d decision) over(got reading) bool {
 
 // afterDecision tells what is known of a decision: sent, refused by the API,
 // or doubtful, and how the run stands.
-func (s *set) afterDecision(ctx context.Context, caller client.Caller, runID string, d decision) (RunResult, error) {
+func (s *set) afterDecision(ctx context.Context, c *call, runID string, d decision) (RunResult, error) {
 	if err := d.problem(); err != nil {
 		return RunResult{}, err
 	}
-	got, err := s.readState(ctx, caller, runID, time.Now().Add(readTimeout))
+	got, err := s.readState(ctx, c.caller, runID, time.Now().Add(readTimeout))
 	switch {
 	case err != nil && d.undecided != "":
 		return RunResult{}, err
@@ -154,7 +154,7 @@ func (s *set) afterDecision(ctx context.Context, caller client.Caller, runID str
 	}
 	got.decided = d.known
 	// On from the event that asked: what came since was shown to nobody.
-	result := s.result(ctx, got, notShown(got.run.Events, d.asked))
+	result := s.result(c, got, notShown(got.run.Events, d.eventID))
 	result.Summary = d.summary(d.over(got)) + " " + result.Summary
 	if d.undecided != "" && got.waits() {
 		result.NextStep = undecidedStep

@@ -47,11 +47,11 @@ func TestProgressWhileAsked(t *testing.T) {
 		ctx := server.NewMCPServer("test", "1").WithContext(t.Context(), who)
 		req := mcp.CallToolRequest{Params: mcp.CallToolParams{Meta: &mcp.Meta{ProgressToken: "p"}}}
 		s := &set{}
-		ctx, err := s.arrive(ctx, "approve", req)
+		c, err := s.arrive(ctx, "approve", req)
 		if err != nil {
 			t.Fatal(err)
 		}
-		elicit(ctx, mcp.ElicitationParams{})
+		c.elicit(ctx, mcp.ElicitationParams{})
 		if n := len(who.notes); n != 19 { // one each 15 s
 			t.Errorf("%d heartbeats in %v", n, who.takes)
 		}

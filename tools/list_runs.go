@@ -59,8 +59,8 @@ func (s *set) listRunsTool() server.ServerTool {
 	return tool(s, d, s.listRuns)
 }
 
-func (s *set) listRuns(ctx context.Context, caller client.Caller, args listRunsArgs) (RunList, error) {
-	userID, err := s.user(caller, args.UserID)
+func (s *set) listRuns(ctx context.Context, c *call, args listRunsArgs) (RunList, error) {
+	userID, err := s.user(c.caller, args.UserID)
 	if err != nil {
 		return RunList{}, err
 	}
@@ -68,7 +68,7 @@ func (s *set) listRuns(ctx context.Context, caller client.Caller, args listRunsA
 	if out.PageSize == 0 {
 		out.PageSize = 10
 	}
-	page, err := s.API.ListRuns(ctx, caller, client.ListRunsQuery{
+	page, err := s.API.ListRuns(ctx, c.caller, client.ListRunsQuery{
 		IncludeEvents: args.IncludeEvents, UserID: userID, Status: client.Status(args.Status),
 		CustomerIntegrationIDs: args.CustomerIntegrationIDs, Page: out.Page, PageSize: out.PageSize,
 	})

@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/mark3labs/mcp-go/mcp"
-	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
@@ -17,9 +16,9 @@ import (
 )
 
 // resume takes up the wait where the round before left it.
-func (w *waiter) resume(a *arrival) {
-	w.told, w.linked, w.history = a.round.Told, a.round.Linked, false
-	w.deadline = a.at.Add(a.round.Left)
+func (w *waiter) resume() {
+	w.told, w.sentTo, w.history = w.round.Told, w.round.SentTo, false
+	w.deadline = w.at.Add(w.round.TimeLeft)
 }
 
 // waitAsking waits as wait does. What the run needs of a person on the way is
@@ -27,9 +26,9 @@ func (w *waiter) resume(a *arrival) {
 // the wait goes on; its time stands still meanwhile.
 func (w *waiter) waitAsking(ctx context.Context) (end string, err error) {
 	for end, err = w.begin(ctx); err == nil && end == endNeedsPerson; {
-		asked := time.Now()
+		askedAt := time.Now()
 		met, err := w.meet(ctx)
-		w.deadline = w.deadline.Add(time.Since(asked)) // of the look that ends the call, too
+		w.deadline = w.deadline.Add(time.Since(askedAt)) // of the look that ends the call, too
 		if err != nil || !met {
 			return end, err
 		}
@@ -46,11 +45,10 @@ func (w *waiter) waitAsking(ctx context.Context) (end string, err error) {
 // begin waits, unless the call brought the answer of its person: that comes
 // first, whether or not the client still listens.
 func (w *waiter) begin(ctx context.Context) (end string, err error) {
-	a := arrivalOf(ctx)
-	if a.answer == nil {
+	if w.answer == nil {
 		return w.wait(ctx)
 	}
-	patient, cancel := unhurried(ctx)
+	patient, cancel := w.unhurried(ctx)
 	defer cancel()
 	st, err := w.Feeds.Pending(patient, w.caller, w.runID)
 	if err != nil {
@@ -67,8 +65,8 @@ func (w *waiter) begin(ctx context.Context) (end string, err error) {
 func (w *waiter) meet(ctx context.Context) (met bool, err error) {
 	waiting := w.unsent(w.state.Pending)
 	switch {
-	case len(waiting) > 0 && w.asksApprovals(ctx):
-		d, err := w.askDecision(ctx, w.caller, w.runID, w.asked(ctx, waiting), w.round())
+	case len(waiting) > 0 && w.asksApprovals(w.call):
+		d, err := w.askDecision(ctx, w.call, w.runID, w.answered(waiting), w.position())
 		if err != nil {
 			return false, w.unasked(err)
 		}
@@ -77,7 +75,7 @@ func (w *waiter) meet(ctx context.Context) (met bool, err error) {
 			w.note = "The decision was not taken: " + w.why(p) + "."
 		}
 		return d.known && d.problem() == nil, nil
-	case w.state.Status == client.AuthRequired && w.asksAuthorization(ctx):
+	case w.state.Status == client.AuthRequired && w.asksAuthorization():
 		met, err := w.askAuthorization(ctx)
 		if err != nil {
 			return false, w.unasked(err)
@@ -101,46 +99,45 @@ func (w *waiter) unasked(err error) error {
 	return nil
 }
 
-// asked returns the approval that the person's answer is about, else the first.
-func (w *waiter) asked(ctx context.Context, waiting []approval.Pending) approval.Pending {
-	i := slices.IndexFunc(waiting, func(p approval.Pending) bool { return p.ID == arrivalOf(ctx).round.Asked })
+// answered returns the approval that the person's answer is about, else the first.
+func (w *waiter) answered(waiting []approval.Pending) approval.Pending {
+	i := slices.IndexFunc(waiting, func(p approval.Pending) bool { return p.ID == w.round.Subject })
 	return waiting[max(i, 0)]
 }
 
-// round says where the wait stands.
-func (w *waiter) round() approval.Round {
-	return approval.Round{RunID: w.runID, Told: max(w.told, w.watch.Cursor()), Linked: w.linked, Left: time.Until(w.deadline)}
+// position is the round of a question that is put where the wait stands now.
+func (w *waiter) position() approval.Round {
+	return approval.Round{RunID: w.runID, Told: max(w.told, w.watch.Cursor()), SentTo: w.sentTo, TimeLeft: time.Until(w.deadline)}
 }
 
 // asksApprovals reports whether a waiting call may ask its person to decide.
-func (s *set) asksApprovals(ctx context.Context) bool {
-	return s.AskApprovals && s.Offers("approve") && canAsk(ctx, mcp.ElicitationModeForm)
+func (s *set) asksApprovals(c *call) bool {
+	return s.AskApprovals && s.Offers("approve") && c.canAsk(mcp.ElicitationModeForm)
 }
 
 // asksAuthorization reports whether the person is to be asked to authorise.
 // Nobody is asked twice for the same in one call.
-func (w *waiter) asksAuthorization(ctx context.Context) bool {
-	return w.asksLinks(ctx) && w.state.Since > w.linked && w.state.Auth != nil && w.View.AuthorizationLink(w.state.Auth) != ""
+func (w *waiter) asksAuthorization() bool {
+	return w.asksLinks(w.call) && w.state.Since > w.sentTo && w.state.Auth != nil && w.View.AuthorizationLink(w.state.Auth) != ""
 }
 
 // asksLinks reports whether authorisation links go to the person at the client
 // and not through the model.
-func (s *set) asksLinks(ctx context.Context) bool {
-	return s.AskAuthorization && canAsk(ctx, mcp.ElicitationModeURL) && !arrivalOf(ctx).unseen
+func (s *set) asksLinks(c *call) bool {
+	return s.AskAuthorization && c.canAsk(mcp.ElicitationModeURL) && !c.linkUnseen
 }
 
 // askAuthorization sends the person to the link with which an integration is
 // authorised, and reports whether they went. A client that cancelled may have
 // shown it to nobody.
 func (w *waiter) askAuthorization(ctx context.Context) (went bool, err error) {
-	round := w.round()
-	round.Asked = fmt.Sprintf("authorization %d", w.state.Since)
-	a := arrivalOf(ctx)
-	a.elicitation = uuid.NewString()
-	answer, err := w.ask(ctx, w.caller, question{name: "authorization", round: round, params: mcp.ElicitationParams{
+	round := w.position()
+	round.Subject = fmt.Sprintf("authorization %d", w.state.Since)
+	w.linkID = uuid.NewString()
+	answer, err := w.ask(ctx, w.call, question{name: "authorization", round: round, params: mcp.ElicitationParams{
 		Mode:          mcp.ElicitationModeURL,
 		Message:       "A run needs your permission to use " + view.Quote(w.View.Line(w.state.Auth.IntegrationName, 128)) + ". Open the link to give it; the run goes on by itself.",
-		ElicitationID: a.elicitation,
+		ElicitationID: w.linkID,
 		URL:           w.View.AuthorizationLink(w.state.Auth),
 	}})
 	if err != nil {
@@ -148,12 +145,12 @@ func (w *waiter) askAuthorization(ctx context.Context) (went bool, err error) {
 	}
 	switch answer.Action {
 	case mcp.ElicitationResponseActionAccept:
-		w.linked = w.state.Since
+		w.sentTo = w.state.Since
 		return true, nil
 	case mcp.ElicitationResponseActionDecline:
 		w.note, w.undecided = "The user declined to authorise the integration.", true
 	default:
-		a.unseen = true
+		w.linkUnseen = true
 	}
 	return false, nil
 }
@@ -161,10 +158,9 @@ func (w *waiter) askAuthorization(ctx context.Context) (went bool, err error) {
 // tellLinked tells a client of an older protocol that its person has finished
 // with the link, so that it can take its dialog away.
 func (w *waiter) tellLinked(ctx context.Context) {
-	a := arrivalOf(ctx)
-	if a.elicitation == "" || w.linked == 0 || w.state.Status == client.AuthRequired || server.IsModernRequest(ctx) {
+	if w.linkID == "" || w.sentTo == 0 || w.state.Status == client.AuthRequired || w.modern {
 		return
 	}
-	a.progress.send(ctx, mcp.MethodNotificationElicitationComplete, map[string]any{"elicitationId": a.elicitation})
-	a.elicitation = ""
+	w.progress.send(ctx, mcp.MethodNotificationElicitationComplete, map[string]any{"elicitationId": w.linkID})
+	w.linkID = ""
 }

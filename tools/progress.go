@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -14,12 +15,12 @@ type progress struct {
 	count int
 }
 
-func newProgress(ctx context.Context, req mcp.CallToolRequest) *progress {
+func newProgress(session server.ClientSession, req mcp.CallToolRequest) *progress {
 	p := &progress{}
 	if req.Params.Meta != nil {
 		p.token = req.Params.Meta.ProgressToken
 	}
-	if session := server.ClientSessionFromContext(ctx); session != nil {
+	if session != nil {
 		p.out = session.NotificationChannel()
 	}
 	return p
@@ -47,5 +48,28 @@ func (p *progress) send(ctx context.Context, method mcp.MCPMethod, params map[st
 	select {
 	case p.out <- n:
 	case <-ctx.Done():
+	}
+}
+
+// beat sends a heartbeat as long as a call says nothing else, until stop is
+// called; then none is on its way any more.
+func (p *progress) beat(ctx context.Context, message string) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for tick := time.NewTicker(heartbeat); ; {
+			select {
+			case <-tick.C:
+				p.say(ctx, message)
+			case <-ctx.Done():
+				tick.Stop()
+				return
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
 	}
 }

@@ -2,7 +2,6 @@ package tools
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -50,15 +49,15 @@ type Authorization struct {
 }
 
 // result tells of a run that was read; page is nil where its events are unknown.
-func (s *set) result(ctx context.Context, got reading, page *eventPage) RunResult {
+func (s *set) result(c *call, got reading, page *eventPage) RunResult {
 	run := got.run
 	r := RunResult{Run: s.View.Run(run), Finished: run.Status.Terminal()}
 	s.showResult(&r, run)
-	st := standing{status: run.Status, asks: canAsk(ctx, mcp.ElicitationModeForm), linked: got.linked}
+	st := standing{status: run.Status, asks: c.canAsk(mcp.ElicitationModeForm), linked: got.linked}
 	link := ""
 	if got.Auth != nil {
 		link = s.View.AuthorizationLink(got.Auth)
-		st.links = link != "" && s.asksLinks(ctx)
+		st.links = link != "" && s.asksLinks(c)
 	}
 	if !r.Finished {
 		waiting := s.unsent(got.Pending)

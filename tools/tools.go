@@ -61,10 +61,7 @@ type Options struct {
 }
 
 // set is the tools of one server.
-type set struct {
-	Options
-	rounds *approval.Sealer
-}
+type set struct{ Options }
 
 // Names are the names of all tools.
 func Names() []string { return []string{"create_run", "get_run", "list_runs", "abort_run", "approve"} }
@@ -84,7 +81,7 @@ func (o Options) Offers(name string) bool {
 // Register adds the tools that the options allow to a server.
 func Register(srv *server.MCPServer, o Options) {
 	o.MaxResultBytes = cmp.Or(o.MaxResultBytes, DefaultMaxResultBytes)
-	s := &set{o, &approval.Sealer{}}
+	s := &set{o}
 	for _, t := range []server.ServerTool{s.createRunTool(), s.getRunTool(), s.listRunsTool(), s.abortRunTool(), s.approveTool()} {
 		if o.Offers(t.Tool.Name) {
 			srv.AddTools(t)
@@ -104,7 +101,7 @@ type definition struct {
 
 // tool makes an MCP tool of a function: its schemas come from the types of
 // arguments and result, and whatever it returns or throws becomes one result.
-func tool[A, R any](s *set, d definition, call func(context.Context, client.Caller, A) (R, error)) server.ServerTool {
+func tool[A, R any](s *set, d definition, do func(context.Context, *call, A) (R, error)) server.ServerTool {
 	input := inputSchema[A]()
 	t := mcp.NewToolWithRawSchema(d.name, d.description, input)
 	t.RawOutputSchema = outputSchema[R]()
@@ -128,18 +125,18 @@ func tool[A, R any](s *set, d definition, call func(context.Context, client.Call
 		if err != nil {
 			return s.failure(err), nil
 		}
-		ctx, err = s.arrive(ctx, d.name, req)
+		c, err := s.arrive(ctx, d.name, req)
 		if err != nil {
 			return s.failure(err), nil
 		}
-		result, err := call(ctx, client.CallerFrom(ctx), args)
+		result, err := do(ctx, c, args)
 		if needed, ok := errors.AsType[*inputNeeded](err); ok {
 			return needed.result(), nil
 		}
 		if err != nil {
 			s.Log.Info("a tool call failed", "tool", d.name, "error", err)
 			f := s.describe(err)
-			if arrivalOf(ctx).unheard() {
+			if c.unheard() {
 				f.Message = "the user's decision was not sent: " + f.Message
 			}
 			return s.failed(f), nil

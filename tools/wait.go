@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/feed"
 )
 
@@ -32,19 +35,21 @@ const (
 // errDue ends a look at the run when something else is to be done.
 var errDue = errors.New("the next look is due")
 
-// waiter watches one run for one call.
+// waiter looks at one run for one call, and waits for it where it is asked to.
 type waiter struct {
 	*set
-	caller   client.Caller
-	runID    string
-	after    int64
-	deadline time.Time
-	take     func(client.Event) // is given every event after the cursor, in order
+	*call
+	runID       string
+	after       int64      // cursor from which events count
+	history     bool       // what happened before the call is no progress: it named no event to go on from
+	page        *eventPage // collects the events after the cursor
+	withContext bool       // the result shows what the run was given
 
 	watch     *feed.Watch
+	deadline  time.Time
+	shown     int64  // cursor of the newest event that page was given
 	told      int64  // cursor up to which progress was told, or need not be
-	history   bool   // what happened before the call need not be told: it named no event to go on from
-	linked    int64  // cursor of the authorisation that the person was sent to
+	sentTo    int64  // cursor of the authorisation to whose link the person was sent
 	note      string // what came of asking the person
 	undecided bool   // the person was asked, and did not decide
 	state     feed.State
@@ -52,11 +57,95 @@ type waiter struct {
 	linkUntil time.Time // how long a pause is looked at for its link, zero when it is not
 }
 
+// look tells how the run stands after a wait of so many seconds from the call's
+// arrival; after the answer of its person, for what is left of them.
+func (w *waiter) look(ctx context.Context, waitSeconds int) (RunResult, error) {
+	resumes, err := w.resumes(w.runID)
+	if err != nil {
+		return RunResult{}, err
+	}
+	w.page.last, w.shown = w.after, w.after
+	w.deadline = w.at.Add(time.Duration(waitSeconds) * time.Second)
+	if resumes {
+		w.resume()
+	}
+	end := ""
+	if waitSeconds > 0 || resumes {
+		w.watch = w.Feeds.Watch(w.caller, w.runID, w.after)
+		defer w.watch.Close()
+		if end, err = w.waitAsking(ctx); err != nil {
+			return RunResult{}, err
+		}
+	}
+	got, settled, err := w.readAfter(ctx, end)
+	if err != nil {
+		return RunResult{}, err
+	}
+	return w.tell(ctx, got, settled, end), nil
+}
+
+// take gives an event after the cursor to the page.
+func (w *waiter) take(e client.Event) {
+	w.page.add(e)
+	w.shown = e.ID
+}
+
+// tell makes the result of the look: the run as it was read, what came of
+// asking the person, and what they decide on.
+func (w *waiter) tell(ctx context.Context, got reading, settled bool, end string) RunResult {
+	// What happened since the wait ended belongs to the state that was read.
+	for _, e := range got.run.Events {
+		if e.ID > w.shown {
+			w.take(e)
+		}
+	}
+	newest := max(got.Last, w.state.Last)
+	beyond := w.after > newest && (newest > 0 || got.run.Events != nil)
+	if beyond {
+		w.page.last = newest
+	}
+	got.linked = w.sentTo > 0 && w.sentTo >= w.state.Since
+	r := w.result(w.call, got, w.page)
+	if w.unheard() {
+		w.note = "The user's decision was not sent: nobody asks for it any more."
+	}
+	r.Summary = strings.TrimSpace(w.note + " " + r.Summary)
+	if beyond {
+		r.Summary += fmt.Sprintf(" afterEventId was beyond the newest event, which is %d.", newest)
+	}
+	switch {
+	case !settled && !w.page.full:
+		r.NextStep = "The API does not tell the run's result yet: call get_run with runId again in a few seconds. If there is none then, tell the user."
+	case w.undecided && got.waits():
+		r.NextStep = undecidedStep
+	}
+	r.WaitEnded = waitEnded(end, got.run.Status)
+	if slices.ContainsFunc(r.PendingApprovals, func(p PendingApproval) bool { return p.Scope == string(approval.OfRun) }) {
+		plan, _ := w.Desk.Plan(ctx, w.caller, got.run) // left out where nobody tells it
+		r.Plan = w.View.Plan(plan)
+	}
+	if w.withContext {
+		r.Context = w.View.RunWithContext(got.run).Context
+	}
+	return r
+}
+
+// waitEnded says why a wait ended so that it fits the state that is told.
+func waitEnded(end string, status client.Status) string {
+	switch {
+	case end != "" && status.Terminal():
+		return endFinished
+	case end == endFinished:
+		return endTimeUp // nobody told how the run ended
+	}
+	return end
+}
+
 // wait watches until the run has ended, needs a person since the cursor, or
 // the deadline is there, and says which. Every event becomes a progress
 // notification.
 func (w *waiter) wait(ctx context.Context) (end string, err error) {
-	p := arrivalOf(ctx).progress
+	p := w.progress
 	w.beatAt = time.Now().Add(heartbeat)
 	for {
 		news, err := w.next(ctx)
@@ -110,7 +199,7 @@ func (w *waiter) follow(st feed.State) (end string) {
 	switch {
 	case st.Ended:
 		return endFinished
-	case decided || !st.NeedsPerson(w.since(st)), st.Status == client.AuthRequired && st.Since <= w.linked:
+	case decided || !st.NeedsPerson(w.since(st)), st.Status == client.AuthRequired && st.Since <= w.sentTo:
 		w.linkUntil = time.Time{}
 	case st.Status != client.Paused || len(waiting) > 0:
 		return endNeedsPerson

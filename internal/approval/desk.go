@@ -22,6 +22,8 @@ var (
 // of the process; beyond it the API's one-time links are the judge. It is safe
 // for concurrent use.
 type Desk struct {
+	Sealer // of the questions that go to a client and come back
+
 	api  *client.Client
 	view *view.View
 

@@ -28,16 +28,16 @@ var (
 // protocol whose server keeps nothing between the two: the client repeats its
 // call, and the round says where the call stood.
 type Round struct {
-	RunID  string        `json:"runId"`
-	Asked  string        `json:"asked"`            // id of what the person was asked about
-	Name   string        `json:"name"`             // under which their answer comes
-	Shown  string        `json:"shown"`            // digest of what the person was shown
-	Number int           `json:"number"`           // of questions that the call has put, this one included
-	Told   int64         `json:"told,omitempty"`   // cursor of the newest event that the call has told of
-	Linked int64         `json:"linked,omitempty"` // cursor of the authorisation that the person was sent to
-	Left   time.Duration `json:"left,omitempty"`   // of the call's wait
-	Said   int           `json:"said,omitempty"`   // progress notifications so far
-	Unkept bool          `json:"unkept,omitempty"` // nobody watches the run when the call is over
+	RunID         string        `json:"runId"`
+	Subject       string        `json:"subject"`                 // what the person was asked about: an approval's id, or an authorisation
+	AnswerName    string        `json:"answerName"`              // under which their answer comes
+	Digest        string        `json:"digest"`                  // of what the person was shown
+	Questions     int           `json:"questions"`               // that the call has put, this one included
+	Notifications int           `json:"notifications,omitempty"` // of progress so far
+	Told          int64         `json:"told,omitempty"`          // cursor of the newest event that the call has told of
+	SentTo        int64         `json:"sentTo,omitempty"`        // cursor of the authorisation to whose link the person was sent
+	TimeLeft      time.Duration `json:"timeLeft,omitempty"`      // of the call's wait
+	Unkept        bool          `json:"unkept,omitempty"`        // nobody watches the run when the call is over
 }
 
 // sealed is a round as it is encrypted.

@@ -14,7 +14,7 @@ import (
 
 var (
 	alice = client.Caller{Key: "alice-key-alice-key-alice", UserID: "alice"}
-	round = Round{RunID: "123e4567-e89b-12d3-a456-426614174000", Asked: "an-approval", Shown: "digest", Number: 2, Told: 7, Left: time.Second}
+	round = Round{RunID: "123e4567-e89b-12d3-a456-426614174000", Subject: "an-approval", Digest: "digest", Questions: 2, Told: 7, TimeLeft: time.Second}
 )
 
 // TestSealEveryBit: whatever bit of a sealed round is altered, it is refused,
