@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strconv"
@@ -35,13 +36,11 @@ func (c *httpCommand) Run(p *process) error {
 		return errors.New("--api-key-file is for stdio: over HTTP each caller sends a key of its own in x-api-key")
 	}
 	if c.Sandbox {
-		box, err := sandbox.Listen(p.ctx, "127.0.0.1:0", sandbox.Options{})
+		box, err := c.startSandbox(p, log)
 		if err != nil {
 			return err
 		}
 		defer box.Close()
-		c.useSandbox(box.URL())
-		log.Info("working on the embedded sandbox: nothing real happens")
 	}
 	s, err := c.newServer(v, log)
 	if err != nil {
@@ -53,6 +52,9 @@ func (c *httpCommand) Run(p *process) error {
 		return err
 	}
 	log.Info("serving", "url", "http://"+l.Addr().String()+"/mcp")
+	if c.Sandbox {
+		fmt.Fprintf(p.stderr, "Callers of the sandbox send the header x-api-key: %s\n", sandbox.DefaultKey)
+	}
 	return transport.ServeHTTP(p.ctx, l, transport.HTTPOptions{
 		Options:        transport.Options{Logger: log, Watch: resources.Watch(s.resources)},
 		Identify:       c.identify(v),
@@ -68,15 +70,18 @@ func (f *serverFlags) identify(v *view.View) func(*http.Request) (string, contex
 	return func(r *http.Request) (string, context.Context, error) {
 		keys, users := r.Header.Values("x-api-key"), r.Header.Values("x-user-id")
 		if len(keys) != 1 || strings.TrimSpace(keys[0]) == "" {
+			if f.Sandbox {
+				return "", nil, errors.New("send the sandbox's API key in one x-api-key header: " + sandbox.DefaultKey)
+			}
 			return "", nil, errors.New("send your toolregistry.ai API key in one x-api-key header")
 		}
 		caller := client.Caller{Key: client.Key(strings.TrimSpace(keys[0])), UserID: f.UserID}
 		if len(users) > 1 {
-			return "", nil, errors.New("send at most one x-user-id header")
+			return "", nil, fmt.Errorf("%w: send at most one x-user-id header", transport.ErrForbidden)
 		}
 		if len(users) == 1 && users[0] != "" {
 			if f.UserID != "" && users[0] != f.UserID && !f.AllowAnyUser {
-				return "", nil, errors.New("x-user-id may not name another user than the operator's; leave it out")
+				return "", nil, fmt.Errorf("%w: x-user-id may not name another user than the operator's; leave it out", transport.ErrForbidden)
 			}
 			caller.UserID = users[0]
 		}

@@ -131,14 +131,12 @@ func (c *stdioCommand) Run(p *process) error {
 	caller := client.Caller{UserID: c.UserID}
 	var err error
 	if c.Sandbox {
-		box, err := sandbox.Listen(p.ctx, "127.0.0.1:0", sandbox.Options{})
+		box, err := c.startSandbox(p, log)
 		if err != nil {
 			return err
 		}
 		defer box.Close()
-		c.useSandbox(box.URL())
 		caller = client.Caller{Key: sandbox.DefaultKey, UserID: c.UserID}
-		log.Info("working on the embedded sandbox: nothing real happens")
 	} else if caller.Key, err = c.key(p, log); err != nil {
 		return err
 	}
@@ -215,7 +213,7 @@ func (c *approveCommand) Run(p *process) error {
 	feeds := feed.NewHub(api, desk, feed.Options{Logger: log})
 	defer feeds.Close()
 	return cli.Approve(p.ctx, cli.Approval{
-		API: api, Feeds: feeds, Desk: desk, View: v, Caller: client.Caller{Key: key}, RunID: strings.ToLower(c.RunID), In: p.stdin, Out: p.stdout,
+		API: api, Feeds: feeds, Desk: desk, View: v, Caller: client.Caller{Key: key}, RunID: strings.TrimPrefix(strings.ToLower(c.RunID), "run://"), In: p.stdin, Out: p.stdout,
 	})
 }
 

@@ -20,6 +20,7 @@ import (
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/prompts"
+	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/view"
 	"runs-mcp-server/resources"
 	"runs-mcp-server/tools"
@@ -55,16 +56,36 @@ type serverFlags struct {
 	MaxResultBytes  int      `default:"${max_result_bytes}" placeholder:"BYTES" help:"How large a result of a tool may be, at least ${min_result_bytes} (default ${max_result_bytes})."`
 }
 
-// useSandbox points the server at the sandbox, with defaults that make an
-// intent alone enough.
-func (f *serverFlags) useSandbox(url string) {
-	f.APIURL = url
+// startSandbox starts the embedded sandbox and points the server at it, with
+// defaults that make an intent alone enough. The caller closes it.
+func (f *serverFlags) startSandbox(p *process, log *slog.Logger) (io.Closer, error) {
+	if f.APIURL != "" || f.APIKeyFile != "" {
+		return nil, errors.New("--sandbox works on no other API: leave out --api-url (TR_API_URL) and --api-key-file")
+	}
+	box, err := sandbox.Listen(p.ctx, "127.0.0.1:0", sandbox.Options{})
+	if err != nil {
+		return nil, err
+	}
+	f.APIURL = box.URL()
 	if f.UserID == "" {
-		f.UserID = "sandbox-user"
+		f.UserID, f.AllowAnyUser = "sandbox-user", true
 	}
 	if len(f.Integrations) == 0 {
 		f.Integrations = []string{"*"}
 	}
+	log.Info("working on the embedded sandbox: nothing real happens")
+	return box, nil
+}
+
+// decideElsewhere says where a person decides whom their client cannot ask.
+func (f *serverFlags) decideElsewhere() string {
+	switch {
+	case f.Sandbox:
+		return "in a terminal: TR_API_KEY=" + sandbox.DefaultKey + " " + name + " approve --api-url " + f.APIURL + " RUN_ID"
+	case f.APIURL != "":
+		return "in the vendor's console, or in a terminal that has TR_API_KEY set: " + name + " approve --api-url " + f.APIURL + " RUN_ID"
+	}
+	return ""
 }
 
 // key returns the operator's API key.
@@ -139,13 +160,17 @@ func (f *serverFlags) newServer(v *view.View, log *slog.Logger) (*wired, error) 
 	if err != nil {
 		return nil, err
 	}
+	o := tools.Options{ReadOnly: f.ReadOnly, Approvals: tools.Approvals(f.Approvals), Tools: f.Tools, ExcludeTools: f.ExcludeTools}
+	if !slices.ContainsFunc(tools.Names(), o.Offers) {
+		return nil, errors.New("--tools, --exclude-tools, --approvals and --read-only leave no tool")
+	}
 	desk := approval.NewDesk(api, v)
 	feeds := feed.NewHub(api, desk, feed.Options{Logger: log})
 	return &wired{
 		tools: tools.Options{
 			API: api, Feeds: feeds, Desk: desk, View: v, Log: log,
 			Integrations: f.Integrations, LeastApproval: client.ApprovalStrategy(f.ApprovalStrategy), PassThrough: passThrough,
-			Approvals: tools.Approvals(f.Approvals), AskApprovals: f.asks(f.Approvals == "human"), AskAuthorization: f.asks(true),
+			Approvals: tools.Approvals(f.Approvals), DecideElsewhere: f.decideElsewhere(), AskApprovals: f.asks(f.Approvals == "human"), AskAuthorization: f.asks(true),
 			AuthLinks: f.AuthLinks == "on", MaxResultBytes: f.MaxResultBytes,
 			ReadOnly: f.ReadOnly, Tools: f.Tools, ExcludeTools: f.ExcludeTools, AllowPassThrough: f.AllowPassThrough,
 			AllowAnyUser: f.AllowAnyUser, AllowAnyIntegration: f.AllowAnyIntegrate,

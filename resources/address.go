@@ -35,6 +35,8 @@ func (p part) paging() paging {
 	switch p {
 	case ofEvents:
 		return paging{"afterEventId", 50, 500}
+	case ofPlan:
+		return paging{"offset", 50, 500} // steps
 	case ofResult:
 		return paging{"offset", 16 << 10, 64 << 10} // characters
 	}
@@ -45,7 +47,7 @@ func (p part) paging() paging {
 type address struct {
 	runID string
 	part  part
-	from  int64 // the event after which, or the character at which, reading begins
+	from  int64 // the event after which, or the step or character at which, reading begins
 	limit int
 }
 

@@ -31,14 +31,18 @@ func (s *set) events(ctx context.Context, caller client.Caller, a address) (any,
 		if err != nil {
 			return nil, err
 		}
-		page.Status, events = s.View.Run(run).Status, run.Events
+		page.Status, events = s.View.Status(run.Status), run.Events
+		st.Last = newestOf(events)
+	}
+	if a.from > st.Last && (ok || events != nil) {
+		page.LastEventID = st.Last // else whoever goes on from it would pass over what comes
 	}
 	left := maxPage
 	for _, e := range events {
 		if e.ID <= a.from {
 			continue
 		}
-		shown := s.View.Event(e, false)
+		shown := s.View.Event(e)
 		if e.Step != nil {
 			shown.ToolCalls = s.View.ToolCallsWithin(e.Step.ToolCalls, maxCalls)
 		}
@@ -52,4 +56,12 @@ func (s *set) events(ctx context.Context, caller client.Caller, a address) (any,
 		page.LastEventID = e.ID
 	}
 	return page, nil
+}
+
+// newestOf returns the id of the newest event, 0 where there is none.
+func newestOf(events []client.Event) int64 {
+	if len(events) == 0 {
+		return 0
+	}
+	return events[len(events)-1].ID
 }

@@ -111,3 +111,14 @@ func (s *set) usable(ctx context.Context, caller client.Caller) (usable []view.I
 	}
 	return usable, barred, err
 }
+
+// withinPage returns the first items, as many as take [maxPage] bytes of JSON.
+func withinPage[T any](items []T) []T {
+	left := maxPage
+	for i := range items {
+		if left -= len(view.JSON(items[i])); left < 0 {
+			return items[:i]
+		}
+	}
+	return items
+}

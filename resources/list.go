@@ -21,7 +21,7 @@ const listPage = 50
 func AddHooks(h *server.Hooks, o Options) {
 	s := &set{o}
 	h.AddAfterListResources(func(ctx context.Context, _ any, req *mcp.ListResourcesRequest, result *mcp.ListResourcesResult) {
-		var shared []mcp.Resource
+		shared := []mcp.Resource{} // an empty page is no null
 		if req.Params.Cursor == "" {
 			shared = append(shared, integrationsResource())
 		}

@@ -8,17 +8,18 @@ import (
 	"runs-mcp-server/internal/view"
 )
 
-// RunPlan is what the plan of a run reads as.
+// RunPlan is what the plan of a run reads as: some of its steps, in order.
 type RunPlan struct {
 	RunID           string     `json:"runId"`
 	Status          string     `json:"status"`
 	Summary         string     `json:"summary"` // in our words
 	ExecutionPlanID string     `json:"executionPlanId,omitempty"`
 	Plan            *view.Plan `json:"plan,omitempty"`
-	StepsLeftOut    int        `json:"stepsLeftOut,omitempty"`
+	More            bool       `json:"more"`           // there are later steps
+	Next            string     `json:"next,omitempty"` // where they are
 }
 
-func (s *set) plan(ctx context.Context, caller client.Caller, run *client.Run) (any, error) {
+func (s *set) plan(ctx context.Context, caller client.Caller, run *client.Run, a address) (any, error) {
 	plan, err := s.Desk.Plan(ctx, caller, run)
 	if err != nil {
 		return nil, err
@@ -32,28 +33,36 @@ func (s *set) plan(ctx context.Context, caller client.Caller, run *client.Run) (
 	case plan == nil:
 		out.Summary = "The plan is not there yet, or the Run API does not tell it: the run is " + shown.Status + ". Read this again later."
 		return out, nil
-	}
-	out.Plan = s.View.PlanWithin(plan, maxPage)
-	out.Plan.Steps = withinPage(out.Plan.Steps)
-	out.StepsLeftOut = len(plan.Steps) - len(out.Plan.Steps)
-	switch {
 	case len(plan.Steps) > 0:
-		out.Summary = fmt.Sprintf("The plan has %d step(s).", len(plan.Steps))
-	case run.Status.Terminal():
-		out.Summary = "The plan is a text."
-	default:
-		out.Summary = "The plan is a text. Soon after a run's start that may be a placeholder: then read this again later."
+		s.planSteps(&out, plan, a)
+		return out, nil
+	}
+	out.Plan, _ = s.View.Plan(plan, 0, maxPage)
+	out.Summary = "The plan is a text."
+	if !run.Status.Terminal() {
+		out.Summary += " Soon after a run's start that may be a placeholder: then read this again later."
 	}
 	return out, nil
 }
 
-// withinPage returns the first items, as many as take [maxPage] bytes of JSON.
-func withinPage[T any](items []T) []T {
-	left := maxPage
-	for i := range items {
-		if left -= len(view.JSON(items[i])); left < 0 {
-			return items[:i]
-		}
+// planSteps shows the steps from an offset on, as many as the limit and
+// [maxPage] allow.
+func (s *set) planSteps(out *RunPlan, plan *client.Plan, a address) {
+	total, from := len(plan.Steps), int(a.from)
+	asked := *plan
+	asked.Steps = plan.Steps[:min(from+a.limit, total)]
+	out.Plan, _ = s.View.Plan(&asked, from, maxPage)
+	end := from + len(out.Plan.Steps)
+	switch {
+	case from >= total:
+		out.Summary = fmt.Sprintf("The plan ends before offset %d: it has %d steps.", from, total)
+	case from == 0 && end == total:
+		out.Summary = fmt.Sprintf("The whole plan: %d steps.", total)
+	default:
+		out.Summary = fmt.Sprintf("Steps %d to %d of %d.", from+1, end, total)
 	}
-	return items
+	if end < total && from < total {
+		a.from = int64(end)
+		out.More, out.Next = true, a.String()
+	}
 }

@@ -8,6 +8,7 @@ import (
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/internal/view"
 	"runs-mcp-server/resources"
 	"runs-mcp-server/tools"
 )
@@ -18,12 +19,14 @@ func TestPlan(t *testing.T) {
 		s := testbed.New(t, nil, nil).Connect(version, nil)
 		for context, check := range map[string]func(resources.RunPlan) bool{
 			"steps=3 plan=placeholder": func(p resources.RunPlan) bool {
-				return p.Summary == "The plan has 3 step(s)." && p.Plan.Title != "" && len(p.Plan.Steps) == 3 && p.Plan.Steps[2].DependsOnSteps[0] == "2" && p.StepsLeftOut == 0
+				return p.Summary == "The whole plan: 3 steps." && p.Plan.Title != "" && len(p.Plan.Steps) == 3 && p.Plan.Steps[2].DependsOnSteps[0] == "2" && !p.More
 			},
 			"steps=3 plan=text": func(p resources.RunPlan) bool {
 				return strings.HasPrefix(p.Summary, "The plan is a text.") && strings.HasPrefix(p.Plan.Description, "1. ") && len(p.Plan.Steps) == 0
 			},
-			"steps=10000 plan=json": func(p resources.RunPlan) bool { return len(p.Plan.Steps) == 50 && p.StepsLeftOut == 9950 },
+			"steps=10000 plan=json": func(p resources.RunPlan) bool {
+				return p.Summary == "Steps 1 to 50 of 10000." && len(p.Plan.Steps) == 50 && p.More && strings.HasSuffix(p.Next, "/plan?offset=50&limit=50")
+			},
 		} {
 			run := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "Find invoices", "context": "sandbox: step_ms=60000 " + context})
 			got := read[resources.RunPlan](t, s, "run://"+run.RunID+"/plan")
@@ -46,12 +49,12 @@ func TestWhereThePlanIs(t *testing.T) {
 	}
 	const id = `,"executionPlanId":"p/1"`
 	for name, tt := range map[string]struct{ run, plan, want string }{
-		"stored":                      {run("RUNNING", id+`,"plan":`+steps), text, "The plan has 1 step(s)."},
-		"stored, without an id":       {run("RUNNING", `,"plan":`+steps), "HTTP 500", "The plan has 1 step(s)."},
-		"stored placeholder":          {run("RUNNING", id+`,"plan":`+text), steps, "The plan has 1 step(s)."},
+		"stored":                      {run("RUNNING", id+`,"plan":`+steps), text, "The whole plan: 1 steps."},
+		"stored, without an id":       {run("RUNNING", `,"plan":`+steps), "HTTP 500", "The whole plan: 1 steps."},
+		"stored placeholder":          {run("RUNNING", id+`,"plan":`+text), steps, "The whole plan: 1 steps."},
 		"placeholders alone":          {run("RUNNING", id+`,"plan":`+text), none, "The plan is a text. Soon after"},
 		"placeholder, and no other":   {run("SUCCESS", id+`,"plan":`+text), "HTTP 503", "The plan is a text."},
-		"at its address":              {run("RUNNING", id), steps, "The plan has 1 step(s)."},
+		"at its address":              {run("RUNNING", id), steps, "The whole plan: 1 steps."},
 		"no id":                       {run("QUEUED", ""), steps, "The plan is not there yet, or the Run API does not tell it: the run is QUEUED. Read this again later."},
 		"not there yet":               {run("QUEUED", id), "HTTP 404", "The plan is not there yet, or the Run API does not tell it: the run is QUEUED. Read this again later."},
 		"an empty plan":               {run("QUEUED", id), none, "The plan is not there yet"},
@@ -75,17 +78,24 @@ func TestWhereThePlanIs(t *testing.T) {
 	}
 }
 
-// TestLargePlan keeps within its budget and says what it leaves out.
+// TestLargePlan is read in parts that keep within the budget, each step once.
 func TestLargePlan(t *testing.T) {
 	step := fmt.Sprintf(`{"id":"1","description":%q,"dependsOnSteps":[%s"x"]}`, strings.Repeat("d", 5000), strings.Repeat(`"`+strings.Repeat("y", 200)+`",`, 100))
 	plan := `{"plan":{"title":"T","steps":[` + strings.Repeat(step+",", 99) + step + `]}}`
 	s := testbed.New(t, nil, answering(map[string]string{"/v1/runs/" + someRun: `{"runId":"` + someRun + `","status":"RUNNING","plan":` + plan + `}`})).Connect(testbed.Newest, nil)
-	got, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: "run://" + someRun + "/plan"})
-	if err != nil {
-		t.Fatal(err)
+	steps, parts := 0, 0
+	for uri := "run://" + someRun + "/plan?limit=500"; uri != ""; parts++ {
+		part := read[resources.RunPlan](t, s, uri)
+		if n := len(view.JSON(part)); n > 60<<10 || len(part.Plan.Steps) == 0 || part.More != (part.Next != "") {
+			t.Fatalf("%s: %d bytes, %d steps, %+v", uri, n, len(part.Plan.Steps), part)
+		}
+		steps += len(part.Plan.Steps)
+		uri = part.Next
 	}
-	shown := read[resources.RunPlan](t, s, "run://"+someRun+"/plan")
-	if n := len(got.Contents[0].Text); n > 52<<10 || n < 30<<10 || len(shown.Plan.Steps)+shown.StepsLeftOut != 100 {
-		t.Errorf("%d bytes, %d steps, %d left out", n, len(shown.Plan.Steps), shown.StepsLeftOut)
+	if steps != 100 || parts < 10 {
+		t.Errorf("%d steps in %d parts", steps, parts)
+	}
+	if part := read[resources.RunPlan](t, s, "run://"+someRun+"/plan?offset=1000"); part.More || len(part.Plan.Steps) > 0 || part.Summary != "The plan ends before offset 1000: it has 100 steps." {
+		t.Errorf("got %+v", part)
 	}
 }

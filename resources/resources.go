@@ -23,6 +23,10 @@ import (
 // bytes of JSON: little more than a tool's answer, whose 20,000 go out twice.
 const maxPage = 48 << 10
 
+// maxResult bounds the result that is read with its run, in bytes; all of it is
+// at its own address.
+const maxResult = 16 << 10
+
 // Options are what the resources work with, and the operator's limits.
 type Options struct {
 	API   *client.Client
@@ -50,7 +54,8 @@ func Register(srv *server.MCPServer, o Options) {
 	add("run://{runId}", "run", "Run", "A run: its status, intent, times and result, which is cut where it is long.")
 	add("run://{runId}/events{?afterEventId,limit}", "run_events", "Events of a run",
 		"What happened in a run, in order: up to limit events (default 50, at most 500) after afterEventId (default 0).")
-	add("run://{runId}/plan", "run_plan", "Plan of a run", "What a run intends to do: its steps, as soon as the API tells them.")
+	add("run://{runId}/plan{?offset,limit}", "run_plan", "Plan of a run",
+		"What a run intends to do, as soon as the API tells it: up to limit steps (default 50, at most 500) from offset (default 0).")
 	add("run://{runId}/result{?offset,limit}", "run_result", "Result of a run",
 		"A run's whole result as one JSON text, in parts: limit characters (default 16384, at most 65536) from offset (default 0).")
 }
@@ -104,9 +109,12 @@ func (s *set) read(ctx context.Context, caller client.Caller, uri string) (any, 
 	}
 	switch a.part {
 	case ofPlan:
-		return s.plan(ctx, caller, run)
+		return s.plan(ctx, caller, run, a)
 	case ofResult:
 		return s.result(run, a), nil
 	}
-	return s.View.Run(run), nil
+	shown := s.View.Run(run)
+	shown.Intent = s.View.Text(run.Intent, maxPage)
+	shown.Result = s.View.Value(run.Result, maxResult)
+	return shown, nil
 }

@@ -35,13 +35,13 @@ func (s *set) abortRun(ctx context.Context, c *call, args abortRunArgs) (RunResu
 	case err == nil && (abortErr == nil || got.run.Status.Terminal()):
 		// The summary says what is known.
 	case abortErr == nil:
-		return RunResult{}, unclearAbort("the run was told to stop, but its state cannot be read")
+		return RunResult{}, s.unclearAbort("the run was told to stop, but its state cannot be read")
 	case !doubtful:
 		return RunResult{}, abortErr
 	case err != nil:
-		return RunResult{}, unclearAbort("whether the run was told to stop is unknown, and its state cannot be read")
+		return RunResult{}, s.unclearAbort("whether the run was told to stop is unknown, and its state cannot be read")
 	default:
-		return RunResult{}, unclearAbort("whether the run was told to stop is unknown; it has not ended yet")
+		return RunResult{}, s.unclearAbort("whether the run was told to stop is unknown; it has not ended yet")
 	}
 	page := notShown(got.run.Events, 0)
 	page.last = got.Last
@@ -50,6 +50,7 @@ func (s *set) abortRun(ctx context.Context, c *call, args abortRunArgs) (RunResu
 	switch {
 	case canceled && abortErr == nil:
 		result.Summary = "The run was aborted: it is CANCELED." + got.note()
+		result.NextStep = "Tell the user that it was stopped; what it did so far stays done."
 	case canceled && doubtful:
 		result.Summary = "The run is CANCELED; whether by this call is unknown." + got.note()
 	case got.run.Status.Terminal():
@@ -62,9 +63,9 @@ func (s *set) abortRun(ctx context.Context, c *call, args abortRunArgs) (RunResu
 
 // unclearAbort says that nobody knows whether an abort arrived. Unlike a
 // create it can do no harm twice.
-func unclearAbort(message string) *problem {
+func (s *set) unclearAbort(message string) *problem {
 	return &problem{
 		code: string(client.OutcomeUnknown), message: message,
-		nextStep: "Call get_run to see the state of the run; if it still goes on, abort_run may be called again.",
+		nextStep: "To see the state of the run, " + s.look("{runId}", "runId") + "; if it still goes on, abort_run may be called again.",
 	}
 }

@@ -44,13 +44,6 @@ func (s *set) approveTool() server.ServerTool {
 
 // askApproval has the person at the client decide.
 func (s *set) askApproval(ctx context.Context, c *call, args askArgs) (RunResult, error) {
-	if !c.canAsk(mcp.ElicitationModeForm) {
-		return RunResult{}, &problem{
-			code:     string(client.Conflict),
-			message:  "only a person may decide, and this client cannot ask one; nothing was sent",
-			nextStep: s.approvalStep(false, args.RunID) + " The operator can let the model decide with --approvals=agent.",
-		}
-	}
 	if _, err := c.resumes(args.RunID); err != nil {
 		return RunResult{}, err
 	}
@@ -63,9 +56,16 @@ func (s *set) askApproval(ctx context.Context, c *call, args askArgs) (RunResult
 	if waiting := s.unsent(st.Pending); args.ApprovalID == "" && len(waiting) > 0 {
 		args.ApprovalID = waiting[0].ID
 	}
-	p, err := s.choose(st, args.ApprovalID)
+	p, err := s.choose(st, args.RunID, args.ApprovalID)
 	if err != nil {
 		return RunResult{}, err
+	}
+	if !c.canAsk(mcp.ElicitationModeForm) {
+		return RunResult{}, &problem{
+			code:     string(client.Conflict),
+			message:  "only a person may decide, and this client cannot ask one; nothing was sent",
+			nextStep: s.approvalStep(false, args.RunID) + " The operator can let the model decide with --approvals=agent.",
+		}
 	}
 	d, err := s.askDecision(ctx, c, args.RunID, p, approval.Round{RunID: args.RunID})
 	if err != nil {
@@ -90,7 +90,7 @@ func (s *set) approve(ctx context.Context, c *call, args approveArgs) (RunResult
 		})
 		return s.afterDecision(ctx, c, args.RunID, d)
 	}
-	p, err := s.choose(st, args.ApprovalID)
+	p, err := s.choose(st, args.RunID, args.ApprovalID)
 	if err != nil {
 		return RunResult{}, err
 	}
@@ -101,7 +101,7 @@ func (s *set) approve(ctx context.Context, c *call, args approveArgs) (RunResult
 
 // choose picks the approval that a call means. One that is not named must have
 // been shown: another than the one that was looked at may wait by now.
-func (s *set) choose(st feed.State, approvalID string) (approval.Pending, error) {
+func (s *set) choose(st feed.State, runID, approvalID string) (approval.Pending, error) {
 	waiting := s.unsent(st.Pending)
 	ids := make([]string, 0, len(waiting))
 	for _, p := range waiting {
@@ -111,13 +111,20 @@ func (s *set) choose(st feed.State, approvalID string) (approval.Pending, error)
 		ids = append(ids, p.ID)
 	}
 	list := strings.Join(ids[:min(len(ids), maxPending)], ", ")
+	if n := len(ids) - maxPending; n > 0 {
+		list += fmt.Sprintf(" and %d more", n)
+	}
+	look := s.look(runID, "runId")
+	judge := &problem{code: codeInvalidArgument, nextStep: strings.ToUpper(look[:1]) + look[1:] + " to see what would happen, judge it, then call approve with its approvalId."}
 	switch {
 	case len(ids) == 1 && approvalID == "":
-		return approval.Pending{}, invalid("approvalId", "is required: what waits was not shown yet; look at what waits first with get_run. It is "+list)
+		judge.message = "approvalId is required: what waits was not shown yet. It is " + list
+		return approval.Pending{}, judge
 	case len(ids) > 0 && approvalID == "":
-		return approval.Pending{}, invalid("approvalId", fmt.Sprintf("is required: %d approvals wait; look at what waits first with get_run. There are: %s", len(ids), list))
+		judge.message = fmt.Sprintf("approvalId is required: %d approvals wait. There are: %s", len(ids), list)
+		return approval.Pending{}, judge
 	case slices.ContainsFunc(st.Pending, func(p approval.Pending) bool { return p.ID == approvalID }), len(ids) == 0 && len(st.Pending) > 0:
-		return approval.Pending{}, errSentBefore()
+		return approval.Pending{}, s.sentBefore()
 	case len(ids) > 0:
 		return approval.Pending{}, invalid("approvalId", "names no approval that waits now; there are: "+list)
 	case st.Status == client.Paused:
@@ -128,13 +135,13 @@ func (s *set) choose(st feed.State, approvalID string) (approval.Pending, error)
 	}
 	return approval.Pending{}, &problem{
 		code: string(client.Conflict), message: "nothing waits for an approval in this run; it is " + string(st.Status),
-		nextStep: adviceFor(client.Conflict).nextStep,
+		nextStep: s.adviceFor(client.Conflict).nextStep,
 	}
 }
 
-func errSentBefore() *problem {
+func (s *set) sentBefore() *problem {
 	return &problem{
 		code: string(client.Conflict), message: "a decision was sent for this approval before; it is not sent twice",
-		nextStep: adviceFor(client.Conflict).nextStep,
+		nextStep: s.adviceFor(client.Conflict).nextStep,
 	}
 }

@@ -66,7 +66,7 @@ func TestUnnamedApprovalMustHaveBeenShown(t *testing.T) {
 	for f.Code == "conflict" { // the feed has not seen it yet; the spent token was refused
 		f = testbed.Fail(t, s, "approve", args)
 	}
-	if f.Code != "invalid_argument" || !strings.Contains(f.Message, "get_run") || strings.Contains(f.Message, got.PendingApprovals[0].ApprovalID) {
+	if f.Code != "invalid_argument" || !strings.Contains(f.NextStep, "get_run") || strings.Contains(f.Message, got.PendingApprovals[0].ApprovalID) {
 		t.Errorf("got %+v", f)
 	}
 	seen := testbed.Call[tools.RunResult](t, s, "get_run", map[string]any{"runId": got.RunID})

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strings"
@@ -60,6 +61,9 @@ func (a arguments[A]) read(req mcp.CallToolRequest) (args A, err error) {
 	d := json.NewDecoder(bytes.NewReader(valid))
 	d.UseNumber() // what the arguments nest stays as it came
 	if err := d.Decode(&args); err != nil {
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			return args, invalid(wrong.Field, "is out of range")
+		}
 		return args, invalid("arguments", "hold a value of the wrong type")
 	}
 	return args, nil
@@ -155,11 +159,11 @@ func (a arguments[A]) nearest(location []string, name string) string {
 	if len(location) > 0 {
 		return ""
 	}
-	var names []string
-	for known := range a.schema.Properties {
-		names = append(names, known)
-	}
-	slices.Sort(names)
+	names := slices.Sorted(maps.Keys(a.schema.Properties))
+	slices.SortStableFunc(names, func(x, y string) int { // what is required is meant first
+		rank := func(name string) int { return slices.Index(a.schema.Required, name) + 1 }
+		return -cmp.Compare(min(rank(x), 1), min(rank(y), 1))
+	})
 	if len(names) == 0 {
 		return "; this tool takes none"
 	}

@@ -2,7 +2,6 @@ package tools
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -50,7 +49,7 @@ func (s *set) arrive(ctx context.Context, tool string, req mcp.CallToolRequest) 
 	}
 	round, err := s.Desk.Open(c.caller, tool, state)
 	if err != nil {
-		return c, badRound(err)
+		return c, err
 	}
 	c.round, c.questions, c.answer, c.unkept = round, round.Questions, canceled(), round.Unkept
 	c.progress.count = round.Notifications // a client may use one token for all rounds
@@ -93,7 +92,7 @@ func (c *call) resumes(runID string) (bool, error) {
 	case runID:
 		return true, nil
 	}
-	return false, badRound(approval.ErrNotSealed)
+	return false, approval.ErrNotSealed
 }
 
 // unheard reports whether a person decided, and their decision went nowhere.
@@ -106,16 +105,4 @@ func (c *call) unhurried(ctx context.Context) (context.Context, context.CancelFu
 		return ctx, func() {}
 	}
 	return context.WithTimeout(context.WithoutCancel(ctx), decisionTimeout)
-}
-
-// badRound refuses an answer whose state cannot be opened.
-func badRound(err error) *problem {
-	p := &problem{
-		code: codeInvalidArgument, message: err.Error() + "; nothing was done with the answer",
-		nextStep: "Do not repeat the call, and create nothing: look with list_runs or get_run, and ask again from there.",
-	}
-	if errors.Is(err, approval.ErrUsed) {
-		p.code = string(client.Conflict)
-	}
-	return p
 }

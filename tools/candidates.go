@@ -31,18 +31,18 @@ func (s *set) unclear(ctx context.Context, caller client.Caller, body client.Cre
 	page, err := s.API.ListRuns(ctx, caller, client.ListRunsQuery{UserID: body.UserID, Page: 1, PageSize: 100})
 	if err != nil {
 		s.Log.Info("a create's outcome is unknown, and looking for its run failed", "error", cause, "lookError", err)
-		return notFoundYet("the create was sent, but its answer was lost, and looking for its run failed")
+		return s.notFoundYet("the create was sent, but its answer was lost, and looking for its run failed")
 	}
 	found := candidates(page.Runs, body.Intent, began)
 	s.Log.Info("a create's outcome is unknown", "error", cause, "candidates", len(found))
 	if len(found) == 0 {
-		return notFoundYet("the create was sent, but its answer was lost; no run with this intent was found just now, one may still appear")
+		return s.notFoundYet("the create was sent, but its answer was lost; no run with this intent was found just now, one may still appear")
 	}
-	return named(found)
+	return s.named(found)
 }
 
 // named is the failure that names candidates.
-func named(found []candidate) *problem {
+func (s *set) named(found []candidate) *problem {
 	var names []string
 	for _, c := range found[:min(len(found), maxCandidates)] {
 		names = append(names, c.String())
@@ -54,15 +54,15 @@ func named(found []candidate) *problem {
 	return &problem{
 		code:     string(client.OutcomeUnknown),
 		message:  "the create's answer was lost. Runs with its intent from about then: " + strings.Join(names, ", ") + more,
-		nextStep: "Do not create it again. One of these may be it, or somebody else's: ask get_run.",
+		nextStep: "Do not create it again. One of these may be it, or somebody else's: " + s.look("{runId}", "its runId") + ".",
 	}
 }
 
 // notFoundYet is the failure that names none.
-func notFoundYet(message string) *problem {
+func (s *set) notFoundYet(message string) *problem {
 	return &problem{
 		code: string(client.OutcomeUnknown), message: message,
-		nextStep: "Do not create it again. Look with list_runs in a minute; if there is no such run then, ask the user what to do.",
+		nextStep: "Do not create it again. In a minute " + s.search() + "; if there is no such run then, ask the user what to do.",
 	}
 }
 

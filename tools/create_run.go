@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,10 +36,14 @@ func (s *set) createRunTool() server.ServerTool {
 	d := definition{
 		name: "create_run", title: "Create run",
 		description: "Start a run: a long, multi-step execution of an intent across the company's integrations. It acts for real and cannot be undone: " +
-			"create it once, when the user wants the work done; not to look at earlier runs (list_runs). It returns at once; " +
-			"next, follow it with get_run. With waitSeconds it waits first, and asks the user what must be asked.",
+			"create it once, when the user wants the work done" + s.ifOffered("list_runs", "; not to look at earlier runs (list_runs)") + ". It returns at once" +
+			s.ifOffered("get_run", "; next, follow it with get_run") + ". With waitSeconds it waits first",
 		hints: hints{destructive: true, openWorld: true},
 	}
+	if s.AskAuthorization || s.AskApprovals && s.Offers("approve") {
+		d.description += ", and asks the user what must be asked"
+	}
+	d.description += "."
 	if s.AllowPassThrough {
 		return tool(s, d, func(ctx context.Context, c *call, args createRunWithPassThroughArgs) (RunResult, error) {
 			return s.createRun(ctx, c, args.createRunArgs, args.PassThrough)
@@ -60,12 +65,16 @@ func (s *set) createRun(ctx context.Context, c *call, args createRunArgs, passTh
 	}
 	if result.Plan == nil {
 		if run.Plan == nil {
-			run.Plan, _ = s.Desk.Plan(ctx, c.caller, &client.Run{RunID: run.RunID, ExecutionPlanID: result.ExecutionPlanID})
+			run.Plan, _ = s.Desk.Plan(ctx, c.caller, run) // left out where nobody tells it
 		}
-		result.Plan = s.View.Plan(run.Plan)
+		result.Plan = s.showPlan(run.RunID, run.Plan, planBytes)
 	}
-	if strategy := s.strategy(args); strategy != client.ApproveNothing {
+	strategy := s.strategy(args)
+	if strategy != client.ApproveNothing {
 		result.ApprovalStrategy = string(strategy)
+	}
+	if args.ApprovalStrategy != "" && args.ApprovalStrategy != string(strategy) {
+		result.Summary += " The operator wants " + string(strategy) + " at least."
 	}
 	if c.unkept {
 		result.Summary += " Too many runs with approvals are watched already; the approval link of this one may be missed."
@@ -113,9 +122,13 @@ func (s *set) afterCreate(ctx context.Context, c *call, run *client.Run, waitSec
 	page := &eventPage{limit: defaultEvents, bytes: defaultEventBytes, newest: true}
 	if waitSeconds > 0 || c.round.RunID != "" {
 		w := &waiter{set: s, call: c, runID: run.RunID, page: page}
-		result, err := w.look(ctx, waitSeconds)
-		if needed := (*inputNeeded)(nil); err == nil || errors.As(err, &needed) {
+		result, err := w.watchFor(ctx, waitSeconds)
+		if needed := (*inputNeeded)(nil); errors.As(err, &needed) {
 			return result, err
+		}
+		if err == nil {
+			run.ExecutionPlanID = cmp.Or(run.ExecutionPlanID, w.run.ExecutionPlanID)
+			return result, nil
 		}
 		s.Log.Info("a new run could not be watched", "runId", run.RunID, "error", err)
 		result = s.result(c, reading{run: run}, nil)
@@ -141,10 +154,10 @@ func (s *set) createBody(caller client.Caller, args createRunArgs, passThrough [
 	if body.UserID, err = s.user(caller, args.UserID); err != nil {
 		return body, err
 	}
-	if body.UserID == "" {
-		return body, invalid("userId", "is required: the operator set no default user (--user-id)")
-	}
 	if body.Integrations, err = s.integrations(args.Integrations); err != nil {
+		return body, err
+	}
+	if err := missing(body); err != nil {
 		return body, err
 	}
 	body.ApprovalStrategy = s.strategy(args)
@@ -160,6 +173,25 @@ func (s *set) createBody(caller client.Caller, args createRunArgs, passThrough [
 	return body, err
 }
 
+// missing says at once what neither the call nor the operator gave, and who
+// knows it: a model would guess one after the other.
+func missing(body client.CreateRunRequest) error {
+	var lacks []string
+	if body.UserID == "" {
+		lacks = append(lacks, "userId is required: the operator set no default user (--user-id)")
+	}
+	if len(body.Integrations) == 0 {
+		lacks = append(lacks, "selectedCustomerIntegrationIds is required: the operator set no default integrations (--integrations)")
+	}
+	if len(lacks) == 0 {
+		return nil
+	}
+	return &problem{
+		code: codeInvalidArgument, message: strings.Join(lacks, "; "),
+		nextStep: "Ask the user for it, do not guess; integrations://active lists the integrations. Then call again.",
+	}
+}
+
 // user returns who a call acts for: the operator's user unless another may be named.
 func (s *set) user(caller client.Caller, asked string) (string, error) {
 	switch {
@@ -168,7 +200,7 @@ func (s *set) user(caller client.Caller, asked string) (string, error) {
 	case caller.UserID == "" || s.AllowAnyUser:
 		return asked, nil
 	}
-	return "", invalid("userId", "may not name another user than the operator's; leave it out")
+	return "", invalid("userId", "may not name another user than this caller's; leave it out")
 }
 
 // integrations returns what a run may use: the operator's integrations, or
@@ -176,8 +208,6 @@ func (s *set) user(caller client.Caller, asked string) (string, error) {
 func (s *set) integrations(asked []string) ([]string, error) {
 	operator := s.Integrations
 	switch {
-	case len(asked) == 0 && len(operator) == 0:
-		return nil, invalid("selectedCustomerIntegrationIds", "is required: the operator set no default integrations (--integrations)")
 	case len(asked) == 0:
 		return operator, nil
 	case len(operator) == 0 || s.AllowAnyIntegration || slices.Contains(operator, "*"):

@@ -89,15 +89,15 @@ func undecided(answer *mcp.ElicitationResult) string {
 	}
 }
 
-// problem returns why a decision was not taken, nil where it was, or may have been.
-func (d decision) problem() error {
+// notTaken returns why a decision was not taken, nil where it was, or may have been.
+func (s *set) notTaken(d decision) error {
 	switch {
 	case errors.Is(d.err, approval.ErrOtherToken):
 		return invalid("token", strings.TrimPrefix(approval.ErrOtherToken.Error(), "the token ")+"; nothing was sent")
 	case errors.Is(d.err, approval.ErrNoLink):
 		return &problem{code: codeLinkUnavailable, message: "the approval offers no link to " + string(d.Decision), nextStep: "Tell the user to decide in the vendor's console."}
 	case errors.Is(d.err, approval.ErrAlreadySent):
-		return errSentBefore()
+		return s.sentBefore()
 	}
 	switch client.KindOf(d.err) {
 	case client.OutcomeUnknown:
@@ -105,7 +105,7 @@ func (d decision) problem() error {
 	case client.InvalidArgument, client.NotFound, client.Conflict:
 		return &problem{
 			code: string(client.Conflict), message: "the API did not take the decision: the approval was decided elsewhere or has expired",
-			nextStep: adviceFor(client.Conflict).nextStep,
+			nextStep: s.adviceFor(client.Conflict).nextStep,
 		}
 	}
 	return d.err
@@ -139,7 +139,7 @@ func (d decision) over(got reading) bool {
 // afterDecision tells what is known of a decision: sent, refused by the API,
 // or doubtful, and how the run stands.
 func (s *set) afterDecision(ctx context.Context, c *call, runID string, d decision) (RunResult, error) {
-	if err := d.problem(); err != nil {
+	if err := s.notTaken(d); err != nil {
 		return RunResult{}, err
 	}
 	got, err := s.readState(ctx, c.caller, runID, time.Now().Add(readTimeout))
@@ -149,7 +149,7 @@ func (s *set) afterDecision(ctx context.Context, c *call, runID string, d decisi
 	case err != nil:
 		return RunResult{}, &problem{
 			code: string(client.OutcomeUnknown), message: "the decision was sent, but the run cannot be read",
-			nextStep: "Do not decide again. Call get_run to see the state of the run.",
+			nextStep: "Do not decide again. To see the state of the run, " + s.look(runID, "runId") + ".",
 		}
 	}
 	got.decided = d.known
@@ -157,7 +157,7 @@ func (s *set) afterDecision(ctx context.Context, c *call, runID string, d decisi
 	result := s.result(c, got, notShown(got.run.Events, d.eventID))
 	result.Summary = d.summary(d.over(got)) + " " + result.Summary
 	if d.undecided != "" && got.waits() {
-		result.NextStep = undecidedStep
+		result.NextStep = askLater(decideLater)
 	}
 	return result, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/view"
 )
 
@@ -39,7 +40,7 @@ func (p *problem) Error() string { return p.code + ": " + p.message }
 
 // invalid is a problem with one argument.
 func invalid(argument, what string) *problem {
-	return &problem{code: codeInvalidArgument, message: argument + " " + what, nextStep: adviceFor(client.InvalidArgument).nextStep}
+	return &problem{code: codeInvalidArgument, message: argument + " " + what, nextStep: correctArguments}
 }
 
 // advice is what to do after a failure with a code.
@@ -49,19 +50,27 @@ type advice struct {
 	nextStep  string
 }
 
-// codes returns every code that a failure may have. The set is closed, and
-// README documents it.
-func codes() []advice {
+// correctArguments is what to do about a wrong argument whose message says all.
+const correctArguments = "Correct the arguments and call again."
+
+// codes returns every code that a failure may have, with advice that speaks of
+// no tool that is not there. The set is closed, and README documents it.
+func (o Options) codes() []advice {
+	notFound := "Check the runId"
+	if o.Offers("list_runs") {
+		notFound += "; list_runs shows the runs there are"
+	}
+	conflict := "To see the state of the run, " + o.look("{runId}", "runId") + "."
 	return []advice{
-		{string(client.InvalidArgument), false, "Correct the arguments and call again."},
+		{string(client.InvalidArgument), false, correctArguments},
 		{string(client.Unauthorized), false, "Tell the user that the operator must check the API key. Do not call again."},
-		{string(client.NotFound), false, "Check the runId; list_runs shows the runs there are."},
-		{string(client.Conflict), false, "Call get_run to see the state of the run."},
+		{string(client.NotFound), false, notFound + "."},
+		{string(client.Conflict), false, conflict},
 		{string(client.RateLimited), true, "Wait a little, then call again."},
 		{string(client.Unavailable), true, "Call again in a little while."},
 		{string(client.Invalid), false, "Tell the user that the Run API answered something unexpected."},
 		{string(client.Timeout), true, "Call again in a little while."},
-		{string(client.OutcomeUnknown), false, "Do not repeat the call: it may have taken effect. Look with list_runs or get_run."},
+		{string(client.OutcomeUnknown), false, "Do not repeat the call, for it may have taken effect: " + o.search() + "."},
 		{codeLinkUnavailable, false, "Tell the user to decide in the vendor's console."},
 		{string(client.Canceled), true, "Call again if the answer is still wanted. A run that was started goes on."},
 		{codeInternal, false, "Tell the user that the server has a fault; its log says more."},
@@ -70,8 +79,8 @@ func codes() []advice {
 
 // adviceFor returns the advice of a code, that of an internal failure where
 // there is none.
-func adviceFor(code client.Kind) advice {
-	all := codes()
+func (o Options) adviceFor(code client.Kind) advice {
+	all := o.codes()
 	for _, a := range all {
 		if a.code == string(code) {
 			return a
@@ -119,24 +128,39 @@ func (s *set) describe(err error) Failure {
 	var upstream *client.Error
 	switch {
 	case errors.As(err, &own):
-		return Failure{Code: own.code, Message: own.message, Retryable: adviceFor(client.Kind(own.code)).retryable, NextStep: own.nextStep}
+		return Failure{Code: own.code, Message: own.message, Retryable: s.adviceFor(client.Kind(own.code)).retryable, NextStep: own.nextStep}
 	case errors.As(err, &upstream):
-		return describeUpstream(upstream)
+		return s.describeUpstream(upstream)
+	case errors.Is(err, approval.ErrNotSealed), errors.Is(err, approval.ErrExpired), errors.Is(err, approval.ErrUsed):
+		return s.describeRound(err)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		a := adviceFor(client.Canceled)
+		a := s.adviceFor(client.Canceled)
 		return Failure{Code: a.code, Message: "the call was ended before it was done", Retryable: a.retryable, NextStep: a.nextStep}
 	default:
-		a := adviceFor(codeInternal)
+		a := s.adviceFor(codeInternal)
 		return Failure{Code: a.code, Message: "the server failed; what the call did before is not known", Retryable: a.retryable, NextStep: a.nextStep}
 	}
 }
 
-func describeUpstream(err *client.Error) Failure {
-	a := adviceFor(err.Kind)
+func (s *set) describeUpstream(err *client.Error) Failure {
+	a := s.adviceFor(err.Kind)
 	f := Failure{Code: a.code, Message: err.Message, Retryable: a.retryable, NextStep: a.nextStep}
 	if a.retryable && err.RetryAfter > 0 {
 		f.RetryAfterSeconds = int(math.Ceil(err.RetryAfter.Seconds()))
 		f.NextStep = fmt.Sprintf("Call again after %d s.", f.RetryAfterSeconds)
+	}
+	return f
+}
+
+// describeRound says that an answer's state cannot be opened: nothing begins
+// anew by it.
+func (s *set) describeRound(err error) Failure {
+	f := Failure{
+		Code: codeInvalidArgument, Message: err.Error() + "; nothing was done with the answer",
+		NextStep: "Do not repeat the call, and create nothing: " + s.search() + ", and ask again from there.",
+	}
+	if errors.Is(err, approval.ErrUsed) {
+		f.Code = string(client.Conflict)
 	}
 	return f
 }

@@ -31,7 +31,7 @@ func TestCodesAreDocumented(t *testing.T) {
 			documented[code[1]] = row[2]
 		}
 	}
-	for _, a := range codes() {
+	for _, a := range (Options{}).codes() {
 		want := map[bool]string{true: "yes", false: "no"}[a.retryable]
 		if documented[a.code] != want {
 			t.Errorf("README says of %s that it is retryable: %q, want %q", a.code, documented[a.code], want)
@@ -42,7 +42,7 @@ func TestCodesAreDocumented(t *testing.T) {
 		t.Errorf("README has codes that there are not: %v", documented)
 	}
 	for _, kind := range client.Kinds() {
-		if adviceFor(kind).code != string(kind) {
+		if (Options{}).adviceFor(kind).code != string(kind) {
 			t.Errorf("the client's kind %s is no code", kind)
 		}
 	}
@@ -60,7 +60,7 @@ func TestFailuresAreBounded(t *testing.T) {
 		strings.Repeat("😀", 200), strings.Repeat("\x00\u202e", 300), strings.Repeat("\xff", 400), strings.Repeat("x", 380) + key, key,
 		strings.Repeat("https://api.test/v1/runs/approval?token=abcdefghijkl ", 8),
 	}
-	for _, a := range codes() {
+	for _, a := range (Options{}).codes() {
 		for _, message := range messages {
 			for name, err := range map[string]error{
 				"upstream": &client.Error{Kind: client.Kind(a.code), Message: message, RetryAfter: (1<<31 - 1) * time.Second},

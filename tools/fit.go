@@ -2,6 +2,7 @@ package tools
 
 import (
 	"fmt"
+	"strings"
 
 	"runs-mcp-server/internal/view"
 )
@@ -28,8 +29,9 @@ func (r *RunResult) fit(limit int) {
 		func() { r.Intent = leftOut(r.Intent) },
 		func() {
 			for i := range r.PendingApprovals {
-				r.PendingApprovals[i].ToolCalls = nil
-				r.PendingApprovals[i].Summary += " [its parameters are left out: call get_run with includeToolCalls]"
+				p := &r.PendingApprovals[i]
+				p.ToolCalls, p.Reason = nil, leftOut(p.Reason)
+				p.Summary += " [its parameters are left out: they are at " + uri + "/events]"
 			}
 		},
 		func() {
@@ -54,20 +56,36 @@ func leftOut(text string) string {
 	return fmt.Sprintf("[%d bytes left out]", len(text))
 }
 
+// shortIntent is what is left of an intent, in bytes, in a list that is too large.
+const shortIntent = 60
+
 // fit makes a list take at most so many bytes of JSON: first without the
-// events, then without the intents, then with fewer runs.
+// events, then with short intents, then with fewer runs.
 func (l *RunList) fit(limit int) {
 	for i := len(l.Runs) - 1; i >= 0 && sizeOf(l) > limit; i-- {
 		l.Runs[i].EventsLeftOut += len(l.Runs[i].Events)
 		l.Runs[i].Events = nil
 	}
 	for i := len(l.Runs) - 1; i >= 0 && sizeOf(l) > limit; i-- {
-		l.Runs[i].Intent = leftOut(l.Runs[i].Intent)
+		if in := l.Runs[i].Intent; len(in) > shortIntent {
+			l.Runs[i].Intent = strings.ToValidUTF8(in[:shortIntent], "") + "…"
+		}
 	}
 	all := len(l.Runs)
 	for len(l.Runs) > 1 && sizeOf(l) > limit {
-		l.Runs = l.Runs[:len(l.Runs)-1]
-		l.RunsLeftOut = all - len(l.Runs)
-		l.NextStep = fmt.Sprintf("Not all runs of the page fit: call list_runs with pageSize %d.", len(l.Runs))
+		l.shorten(len(l.Runs)-1, all)
 	}
+}
+
+// shorten keeps at most so many runs of all there are on the page, and names
+// the page on which the next ones are. Pages are the API's: it counts from the
+// first run in pages of one size, so the runs before this page must be a whole
+// number of the new pages.
+func (l *RunList) shorten(most, all int) {
+	before := (l.Page - 1) * l.PageSize
+	for most > 1 && before%most != 0 {
+		most--
+	}
+	l.Runs, l.RunsLeftOut = l.Runs[:most], all-most
+	l.NextStep = fmt.Sprintf("%d runs of the page do not fit. For the next ones, the same arguments, but pageSize %d and page %d.", all-most, most, before/most+2)
 }

@@ -30,15 +30,16 @@ func forgive(schema *validator.Schema, fields map[string]any) {
 	}
 }
 
-// forgiveRunID takes the id out of a run:// address and writes it in lower
-// case, so that one run has one feed and one set of approval ids.
+// forgiveRunID takes the id out of a run's address and writes it in lower case,
+// so that one run has one feed and one set of approval ids. That of its
+// result or plan stays, to be refused: what was asked for is another thing.
 func forgiveRunID(value any) any {
 	text, ok := value.(string)
 	if !ok {
 		return value
 	}
 	text = strings.ToLower(strings.TrimSpace(text))
-	if rest, isURI := strings.CutPrefix(text, "run://"); isURI {
+	if rest, isAddress := strings.CutPrefix(text, "run://"); isAddress && !strings.Contains(rest, "/result") && !strings.Contains(rest, "/plan") {
 		text, _, _ = strings.Cut(rest, "/")
 	}
 	return text

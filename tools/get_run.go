@@ -39,5 +39,5 @@ func (s *set) getRun(ctx context.Context, c *call, args getRunArgs) (RunResult, 
 	if args.AfterEventID != nil {
 		w.after = *args.AfterEventID
 	}
-	return w.look(ctx, args.WaitSeconds)
+	return w.watchFor(ctx, args.WaitSeconds)
 }

@@ -37,7 +37,7 @@ type ListedRun struct {
 	RunID         string       `json:"runId"`
 	Status        string       `json:"status"`
 	Finished      bool         `json:"finished"`
-	Intent        string       `json:"intent" jsonschema_description:"Cut at 200 bytes."`
+	Intent        string       `json:"intent" jsonschema_description:"Cut at 150 bytes."`
 	CreatedAt     string       `json:"createdAt,omitempty"`
 	UpdatedAt     string       `json:"updatedAt,omitempty"`
 	Events        []view.Event `json:"events,omitempty"`
@@ -50,11 +50,9 @@ const listedEvents = 3
 func (s *set) listRunsTool() server.ServerTool {
 	d := definition{
 		name: "list_runs", title: "List runs",
-		description: "Runs, newest first, by status, person or integration: to find a run whose runId is not known, not to follow one (get_run). 10 runs take about 3 KB.",
-		hints:       hints{readOnly: true, idempotent: true, openWorld: true},
-	}
-	if s.Offers("create_run") {
-		d.description += " After an unclear create_run it tells whether the run exists."
+		description: "Runs, newest first, by status, person or integration: to find a run whose runId is not known" + s.ifOffered("get_run", ", not to follow one (get_run)") +
+			". 10 runs take about 3 KB." + s.ifOffered("create_run", " After an unclear create_run it tells whether the run exists."),
+		hints: hints{readOnly: true, idempotent: true, openWorld: true},
 	}
 	return tool(s, d, s.listRuns)
 }
@@ -84,18 +82,37 @@ func (s *set) listRuns(ctx context.Context, c *call, args listRunsArgs) (RunList
 		out.Total = &page.Total
 		out.More = out.Page*out.PageSize < page.Total
 	}
-	out.Summary = fmt.Sprintf("%d runs on page %d.", len(out.Runs), out.Page)
-	out.NextStep = "Call get_run with a runId for more of one."
-	if out.More {
-		out.NextStep += fmt.Sprintf(" There may be more: page %d.", out.Page+1)
-	}
+	out.Summary, out.NextStep = s.listWords(out)
 	return out, nil
+}
+
+// listWords says what a list holds, and what to do with it.
+func (s *set) listWords(l RunList) (summary, nextStep string) {
+	switch {
+	case len(l.Runs) == 0 && l.Page > 1:
+		return fmt.Sprintf("No runs on page %d.", l.Page), "Call list_runs with a lower page."
+	case len(l.Runs) == 0:
+		return "No runs.", "There are none that match: leave a filter out, or tell the user."
+	}
+	summary = fmt.Sprintf("%d run%s on page %d.", len(l.Runs), plural(len(l.Runs)), l.Page)
+	nextStep = "For more of one, " + s.look("{runId}", "its runId") + "."
+	if l.More {
+		nextStep += fmt.Sprintf(" There may be more: the same arguments, but page %d.", l.Page+1)
+	}
+	return summary, nextStep
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
 }
 
 func (s *set) listedRun(run *client.Run, withEvents bool) ListedRun {
 	shown := s.View.Run(run)
 	out := ListedRun{
-		RunID: shown.RunID, Status: shown.Status, Finished: run.Status.Terminal(), Intent: s.View.Line(run.Intent, 200),
+		RunID: shown.RunID, Status: shown.Status, Finished: run.Status.Terminal(), Intent: s.View.Line(run.Intent, 150),
 		CreatedAt: shown.CreatedAt, UpdatedAt: shown.UpdatedAt,
 	}
 	if !withEvents {
@@ -106,7 +123,7 @@ func (s *set) listedRun(run *client.Run, withEvents bool) ListedRun {
 		page.add(e)
 	}
 	for _, e := range page.events {
-		out.Events = append(out.Events, s.View.Event(e, false))
+		out.Events = append(out.Events, s.View.Event(e))
 	}
 	out.EventsLeftOut = page.leftOut
 	return out

@@ -70,10 +70,10 @@ var mistakes = []struct{ tool, args, message, next string }{
 	{"approve", `{"runId":"WAITS","decision":"yes"}`, "decision must be one of approve, deny", "Correct the arguments"},
 	{"approve", `{"runId":"WAITS","decision":true}`, "decision must be of type string, not boolean", "Correct the arguments"},
 	{"approve", `{"runId":"WAITS","approve":true}`, "there is no argument approve", "Correct the arguments"},
-	{"approve", `{"runId":"WAITS","decision":"approve"}`, "look at what waits first with get_run", "Correct the arguments"},
+	{"approve", `{"runId":"WAITS","decision":"approve"}`, "approvalId is required: what waits was not shown yet", "Call get_run with runId to see what would happen"},
 	{"approve", `{"runId":"WAITS","decision":"approve","approvalId":"1"}`, "names no approval that waits now; there are: ", "Correct the arguments"},
 	{"approve", `{"runId":"WAITS","decision":"approve","approval":"1"}`, "did you mean approvalId?", "Correct the arguments"},
-	{"approve", `{"runId":"ENDED","decision":"approve"}`, "nothing waits for an approval in this run; it is SUCCESS", "Call get_run"},
+	{"approve", `{"runId":"ENDED","decision":"approve"}`, "nothing waits for an approval in this run; it is SUCCESS", "call get_run"},
 	{"approve", `{"runId":"WAITS","decision":"approve","token":"made-up-token"}`, "unknown to this run; nothing was sent", "Correct the arguments"},
 	{"approve", `{"runId":"123e4567-e89b-12d3-a456-426614174000","decision":"approve"}`, "Run not found", "list_runs shows the runs there are"},
 }

@@ -70,11 +70,15 @@ func (w *waiter) meet(ctx context.Context) (met bool, err error) {
 		if err != nil {
 			return false, w.unasked(err)
 		}
-		w.note, w.undecided = d.summary(false), d.undecided != ""
-		if p := d.problem(); p != nil {
-			w.note = "The decision was not taken: " + w.why(p) + "."
+		w.note, w.later = d.summary(false), ""
+		if d.undecided != "" {
+			w.later = decideLater
 		}
-		return d.known && d.problem() == nil, nil
+		notTaken := w.notTaken(d)
+		if notTaken != nil {
+			w.note = "The decision was not taken: " + w.why(notTaken) + "."
+		}
+		return d.known && notTaken == nil, nil
 	case w.state.Status == client.AuthRequired && w.asksAuthorization():
 		met, err := w.askAuthorization(ctx)
 		if err != nil {
@@ -148,7 +152,7 @@ func (w *waiter) askAuthorization(ctx context.Context) (went bool, err error) {
 		w.sentTo = w.state.Since
 		return true, nil
 	case mcp.ElicitationResponseActionDecline:
-		w.note, w.undecided = "The user declined to authorise the integration.", true
+		w.note, w.later = "The user declined to authorise the integration.", authorizeLater
 	default:
 		w.linkUnseen = true
 	}

@@ -2,6 +2,7 @@ package tools
 
 import (
 	"slices"
+	"strings"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/view"
@@ -37,13 +38,24 @@ type eventPage struct {
 	toolCalls bool
 
 	events  []client.Event
-	leftOut int   // matching events not kept
-	last    int64 // the cursor to go on from
-	full    bool  // events after last were left out
+	leftOut int      // matching events not kept
+	last    int64    // the cursor to go on from
+	full    bool     // events after last were left out
+	matched bool     // there was an event of the types
+	others  []string // types of those that there were beside
 }
 
+// maxOthers is how many types of events are named that were not asked for.
+const maxOthers = 10
+
 func (p *eventPage) add(e client.Event) {
-	matches := !p.hidden && (len(p.types) == 0 || slices.Contains(p.types, e.Type))
+	wanted := len(p.types) == 0 || slices.ContainsFunc(p.types, func(t string) bool { return strings.EqualFold(t, e.Type) })
+	if wanted {
+		p.matched = true
+	} else if !slices.Contains(p.others, e.Type) && len(p.others) < maxOthers {
+		p.others = append(p.others, e.Type)
+	}
+	matches := !p.hidden && wanted
 	switch {
 	case p.full:
 		if matches {
@@ -88,7 +100,10 @@ func (s *set) show(p *eventPage, budget int) []view.Event {
 		if p.newest {
 			at = len(p.events) - 1 - i
 		}
-		shown := s.View.Event(p.events[at], false)
+		shown := s.View.Event(p.events[at])
+		if shown.Approval == "NOT_REQUIRED" {
+			shown.Approval = "" // as with most steps
+		}
 		if p.toolCalls && p.events[at].Step != nil {
 			shown.ToolCalls = s.View.ToolCallsWithin(p.events[at].Step.ToolCalls, s.MaxResultBytes/4)
 		}

@@ -52,7 +52,7 @@ func TestLaggingReadHidesNoApproval(t *testing.T) {
 
 // TestLaggingReadOfAnEndedRun is repeated; in the end the caller is told to.
 func TestLaggingReadOfAnEndedRun(t *testing.T) {
-	for fresh, want := range map[int]string{2: "Report the result", 0: "call get_run with runId again"} {
+	for fresh, want := range map[int]string{2: "Report the result", 0: "in a few seconds call get_run"} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
 			s := testbed.New(t, nil, lagging(3, fresh)).Connect(testbed.Newest, nil)

@@ -52,7 +52,16 @@ type Authorization struct {
 func (s *set) result(c *call, got reading, page *eventPage) RunResult {
 	run := got.run
 	r := RunResult{Run: s.View.Run(run), Finished: run.Status.Terminal()}
-	s.showResult(&r, run)
+	r.Intent = s.View.Text(run.Intent, maxIntent)
+	r.ExecutionPlanID = "" // no tool takes it
+	if run.Status != client.Success {
+		r.RepeatKey = "" // it is of use then alone
+	}
+	share := s.MaxResultBytes / 3
+	if page != nil && page.hidden {
+		share = s.MaxResultBytes * 2 / 3 // what events would take
+	}
+	s.showResult(&r, run, share)
 	st := standing{status: run.Status, asks: c.canAsk(mcp.ElicitationModeForm), linked: got.linked}
 	link := ""
 	if got.Auth != nil {
@@ -82,22 +91,43 @@ func (s *set) result(c *call, got reading, page *eventPage) RunResult {
 		r.NextStep += " The result is cut; all of it is at resultUri."
 	}
 	if page != nil && page.newest && page.leftOut > 0 {
-		r.NextStep += " For earlier events, call get_run with afterEventId 0."
+		r.NextStep += " For earlier events, " + s.look(r.RunID+"/events", "afterEventId 0") + "."
 	}
 	return r
 }
+
+// maxIntent is what is shown of an intent, in bytes: whoever asks mostly knows
+// it, and all of it is in the run's resource.
+const maxIntent = 300
 
 // wordBytes is what summary, nextStep and what is added later take of a result.
 const wordBytes = 1_500
 
 // showResult shows what a run produced, or, where that is too large, how it
 // begins and where all of it is.
-func (s *set) showResult(r *RunResult, run *client.Run) {
+func (s *set) showResult(r *RunResult, run *client.Run, share int) {
 	var whole bool
-	if r.Result, whole = s.View.Fit(run.Result, s.MaxResultBytes/3); !whole {
+	if r.Result, whole = s.View.Fit(run.Result, share); !whole {
 		r.Result = s.View.Value(run.Result, previewBytes)
 		r.ResultURI = "run://" + r.RunID + "/result"
 	}
+}
+
+const (
+	// planBytes is what the steps of a new run's plan take in its result.
+	planBytes = 600
+	// judgedPlanBytes is what they take where somebody decides on the plan.
+	judgedPlanBytes = 8 << 10
+)
+
+// showPlan shows a plan's first steps in about so many bytes, and where the
+// others are.
+func (s *set) showPlan(runID string, plan *client.Plan, limit int) *view.Plan {
+	shown, left := s.View.Plan(plan, 0, limit)
+	if left > 0 {
+		shown.Description = strings.TrimSpace(fmt.Sprintf("%s [%d later steps left out: read run://%s/plan]", shown.Description, left, runID))
+	}
+	return shown
 }
 
 // unsent returns the approvals on which no decision was sent: the events may
@@ -129,22 +159,26 @@ func (s *set) pendingApproval(p approval.Pending, budget int) PendingApproval {
 	out.Reason = s.View.Text(cmp.Or(p.Step.Reason, p.Step.Text), 500)
 	out.Summary = "A step of the run would go on."
 	if calls := p.Step.ToolCalls; len(calls) > 0 {
-		out.Summary = "The run would call " + s.quotedNames(calls) + "."
+		names := make([]string, len(calls))
+		for i, c := range calls {
+			names[i] = c.ToolName
+		}
+		out.Summary = "The run would call " + s.quoted(names) + "."
 	}
 	out.ToolCalls = s.View.ToolCallsWithin(p.Step.ToolCalls, budget-sizeOf(out))
 	return out
 }
 
-// quotedNames lists the first tools of some calls. They are the run's words,
-// so they stand in quotes that they cannot end.
-func (s *set) quotedNames(calls []client.ToolCall) string {
+// quoted lists the first of some names. They are the run's words, so they stand
+// in quotes that they cannot end.
+func (s *set) quoted(names []string) string {
 	const most = 5
-	names := make([]string, 0, most)
-	for _, c := range calls[:min(len(calls), most)] {
-		names = append(names, view.Quote(s.View.Line(c.ToolName, 64)))
+	shown := make([]string, 0, most)
+	for _, name := range names[:min(len(names), most)] {
+		shown = append(shown, view.Quote(s.View.Line(name, 64)))
 	}
-	list := strings.Join(names, ", ")
-	if n := len(calls) - most; n > 0 {
+	list := strings.Join(shown, ", ")
+	if n := len(names) - most; n > 0 {
 		list += fmt.Sprintf(" and %d more", n)
 	}
 	return list

@@ -48,6 +48,7 @@ type Options struct {
 	PassThrough map[string]client.PassThrough
 
 	Approvals           Approvals
+	DecideElsewhere     string   // where a person decides whom the client cannot ask; RUN_ID stands for the run
 	AskApprovals        bool     // a waiting call asks the person to decide, where the client can ask
 	AskAuthorization    bool     // and to authorise
 	AuthLinks           bool     // a result may hold the link to authorise
@@ -76,6 +77,14 @@ func (o Options) Offers(name string) bool {
 		return false
 	}
 	return !slices.Contains(o.ExcludeTools, name)
+}
+
+// ifOffered returns a text that speaks of a tool, "" where that is not there.
+func (o Options) ifOffered(name, text string) string {
+	if !o.Offers(name) {
+		return ""
+	}
+	return text
 }
 
 // Register adds the tools that the options allow to a server.

@@ -57,9 +57,9 @@ func TestLostCreate(t *testing.T) {
 		list   int // status, 0 lets the sandbox answer
 		want   []string
 	}{
-		{"made", lose, 0, []string{"Runs with its intent", "(QUEUED, 20", "ask get_run"}},
-		{"not made", func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(502) }, 0, []string{"no run with this intent was found just now", "may still appear", "in a minute"}},
-		{"nobody can look", lose, 403, []string{"looking for its run failed", "in a minute"}},
+		{"made", lose, 0, []string{"Runs with its intent", "(QUEUED, 20", "call get_run with its runId"}},
+		{"not made", func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(502) }, 0, []string{"no run with this intent was found just now", "may still appear", "In a minute look with list_runs"}},
+		{"nobody can look", lose, 403, []string{"looking for its run failed", "In a minute look with list_runs"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

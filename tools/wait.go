@@ -51,15 +51,16 @@ type waiter struct {
 	told      int64  // cursor up to which progress was told, or need not be
 	sentTo    int64  // cursor of the authorisation to whose link the person was sent
 	note      string // what came of asking the person
-	undecided bool   // the person was asked, and did not decide
+	later     string // the call that asks the person again, who was asked and did not answer as it takes
 	state     feed.State
-	beatAt    time.Time // when the next heartbeat is due
-	linkUntil time.Time // how long a pause is looked at for its link, zero when it is not
+	run       *client.Run // as it was read at the end
+	beatAt    time.Time   // when the next heartbeat is due
+	linkUntil time.Time   // how long a pause is looked at for its link, zero when it is not
 }
 
-// look tells how the run stands after a wait of so many seconds from the call's
+// watchFor tells how the run stands after a wait of so many seconds from the call's
 // arrival; after the answer of its person, for what is left of them.
-func (w *waiter) look(ctx context.Context, waitSeconds int) (RunResult, error) {
+func (w *waiter) watchFor(ctx context.Context, waitSeconds int) (RunResult, error) {
 	resumes, err := w.resumes(w.runID)
 	if err != nil {
 		return RunResult{}, err
@@ -81,6 +82,7 @@ func (w *waiter) look(ctx context.Context, waitSeconds int) (RunResult, error) {
 	if err != nil {
 		return RunResult{}, err
 	}
+	w.run = got.run
 	return w.tell(ctx, got, settled, end), nil
 }
 
@@ -113,19 +115,25 @@ func (w *waiter) tell(ctx context.Context, got reading, settled bool, end string
 	if beyond {
 		r.Summary += fmt.Sprintf(" afterEventId was beyond the newest event, which is %d.", newest)
 	}
+	if len(w.page.types) > 0 && !w.page.matched && len(w.page.others) > 0 {
+		r.Summary += " No event has a type of eventTypes; there are: " + w.quoted(w.page.others) + "."
+	}
 	switch {
 	case !settled && !w.page.full:
-		r.NextStep = "The API does not tell the run's result yet: call get_run with runId again in a few seconds. If there is none then, tell the user."
-	case w.undecided && got.waits():
-		r.NextStep = undecidedStep
+		r.NextStep = "The API does not tell the run's result yet: in a few seconds " + w.look(w.runID, "runId") + ". If there is none then, tell the user."
+	case w.later != "" && got.waits():
+		r.NextStep = askLater(w.later)
 	}
 	r.WaitEnded = waitEnded(end, got.run.Status)
 	if slices.ContainsFunc(r.PendingApprovals, func(p PendingApproval) bool { return p.Scope == string(approval.OfRun) }) {
 		plan, _ := w.Desk.Plan(ctx, w.caller, got.run) // left out where nobody tells it
-		r.Plan = w.View.Plan(plan)
+		r.Plan = w.showPlan(w.runID, plan, judgedPlanBytes)
+	}
+	if w.after > 0 { // whoever goes on from an event was told the rest before
+		r.Intent, r.CreatedAt, r.RepeatRunID = "", "", ""
 	}
 	if w.withContext {
-		r.Context = w.View.RunWithContext(got.run).Context
+		r.Context = w.View.Text(got.run.Context, w.MaxResultBytes/2)
 	}
 	return r
 }

@@ -1,7 +1,9 @@
 package tools
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/view"
@@ -18,8 +20,16 @@ type standing struct {
 	linked  bool // and this call did
 }
 
-// undecidedStep is what to do when a person was asked and did not decide.
-const undecidedStep = "Do not ask again by yourself. Tell the user that the run waits for them, and ask again when they want to decide."
+// askLater is what to do when a person was asked and did not answer as it takes;
+// call is what asks them again.
+func askLater(call string) string {
+	return "Do not ask again by yourself. Tell the user that the run waits for them; when they want to, call " + call + "."
+}
+
+const (
+	decideLater    = "approve with runId"
+	authorizeLater = "get_run with runId and waitSeconds 45, without afterEventId"
+)
 
 // summary says in our own words how a run stands.
 func (s *set) summary(st standing) string {
@@ -28,13 +38,19 @@ func (s *set) summary(st standing) string {
 		return "The run exists; the API did not tell its status."
 	case st.status == client.Success:
 		return "The run ended with SUCCESS."
+	case st.status == client.CanceledRun:
+		return "The run ended with CANCELED: it was stopped before it was done."
 	case st.status.Terminal():
 		return "The run ended with " + string(st.status) + "; that is not a full success."
 	}
 	status := s.View.Status(st.status)
 	switch {
+	case st.waiting == 1:
+		return fmt.Sprintf("The run is %s: an approval waits for a person.", status)
+	case st.waiting > maxPending:
+		return fmt.Sprintf("The run is %s: %d approvals wait for a person. %d are shown, the others follow as these are decided.", status, st.waiting, maxPending)
 	case st.waiting > 0:
-		return fmt.Sprintf("The run is %s: %d approval(s) wait for a person.", status, st.waiting)
+		return fmt.Sprintf("The run is %s: %d approvals wait for a person.", status, st.waiting)
 	case st.sent:
 		return "The run is still PAUSED: the decision was sent, and has not shown yet."
 	case st.status == client.Paused:
@@ -49,29 +65,69 @@ func (s *set) summary(st standing) string {
 // nextStep says what to do with a run in this state; more says that later
 // events were left out.
 func (s *set) nextStep(r RunResult, st standing, more bool) string {
-	again := fmt.Sprintf("call get_run with runId, afterEventId %d and waitSeconds %d", r.LastEventID, maxWait)
+	follow := s.look(r.RunID, fmt.Sprintf("runId, afterEventId %d and waitSeconds %d", r.LastEventID, maxWait))
 	switch {
 	case more:
-		return fmt.Sprintf("More events: call get_run with runId and afterEventId %d.", r.LastEventID)
-	case st.status == client.Success:
-		return "Report the result to the user."
+		step := fmt.Sprintf("More events: %s.", s.look(r.RunID, fmt.Sprintf("the same arguments but afterEventId %d", r.LastEventID)))
+		if st.status.Terminal() {
+			step += " " + s.endedStep(r, st)
+		}
+		return step
 	case st.status.Terminal():
-		return "Tell the user how it ended and what the events say of it."
+		return s.endedStep(r, st)
+	case st.waiting > 0 && (st.asks || s.Approvals == ApprovalsAgent) && s.Offers("approve"):
+		return s.approvalStep(st.asks, r.RunID) + " Then " + follow + "."
 	case st.waiting > 0:
-		return s.approvalStep(st.asks, r.RunID) + " Then " + again + "."
+		return s.approvalStep(st.asks, r.RunID) + " When they have, " + follow + "."
 	case st.sent:
-		return "Do not decide again. To follow the run, " + again + "; if it stays PAUSED, tell the user to look in the vendor's console."
+		return "Do not decide again. To follow the run, " + follow + "; if it stays PAUSED, tell the user to look in the vendor's console."
 	case st.status == client.Paused:
-		return "Tell the user to decide in the vendor's console: the API does not tell the approval's link. Then " + again + "."
+		return "Tell the user to decide in the vendor's console: the API does not tell the approval's link. When they have, " + follow + "."
 	case st.status == client.AuthRequired && st.linked:
-		return "The user was sent to the link; the run goes on by itself. To follow it, " + again + "; without afterEventId, the user is sent there again."
-	case st.status == client.AuthRequired && st.links:
+		return "The user was sent to the link; the run goes on by itself. To follow it, " + follow + "; without afterEventId, the user is sent there again."
+	case st.status == client.AuthRequired && st.links && s.Offers("get_run"):
 		// No cursor: the need may be older than it, and would end no wait.
 		return fmt.Sprintf("To have the user asked to authorise, call get_run with runId and waitSeconds %d.", maxWait)
 	case st.status == client.AuthRequired:
-		return authorizationStep(r.Authorization) + " Then " + again + "."
+		return authorizationStep(r.Authorization) + " When they have, " + follow + "."
 	default:
-		return "To follow it, " + again + "."
+		return "To follow it, " + follow + "."
+	}
+}
+
+// endedStep says what to do with a run that has ended.
+func (s *set) endedStep(r RunResult, st standing) string {
+	switch {
+	case st.status == client.Success:
+		return "Report the result to the user."
+	case len(r.Events) > 0 || r.EventsLeftOut == 0:
+		return "Tell the user how it ended and what the events say of it."
+	default:
+		return "Tell the user how it ended. To see what led to it, " + s.look(r.RunID, "runId and limit 50") + "."
+	}
+}
+
+// look says how to look at a run: by get_run with the given arguments or,
+// where the operator does not offer it, at the run's resource.
+func (o Options) look(runID, arguments string) string {
+	if o.Offers("get_run") {
+		return "call get_run with " + arguments
+	}
+	return "read run://" + runID
+}
+
+// search says by which of the tools there are a run is found whose outcome is
+// unclear.
+func (o Options) search() string {
+	switch list, get := o.Offers("list_runs"), o.Offers("get_run"); {
+	case list && get:
+		return "look with list_runs or get_run"
+	case list:
+		return "look with list_runs"
+	case get:
+		return "look with get_run"
+	default:
+		return "tell the user"
 	}
 }
 
@@ -87,6 +143,10 @@ func authorizationStep(a *Authorization) string {
 	}
 }
 
+// decideElsewhere is where a person decides whom the client cannot ask, unless
+// the options say otherwise.
+const decideElsewhere = "in the vendor's console, or in a terminal that has TR_API_KEY set: runs-mcp-server approve RUN_ID"
+
 // approvalStep says who can decide, as the operator set it and the client can.
 func (s *set) approvalStep(asks bool, runID string) string {
 	switch {
@@ -97,7 +157,7 @@ func (s *set) approvalStep(asks bool, runID string) string {
 	case asks:
 		return "Call approve with runId: the user is asked to decide."
 	case client.IsRunID(runID): // nothing else belongs in a command that somebody types
-		return "Tell the user to decide: in a terminal with runs-mcp-server approve " + runID + ", or in the vendor's console."
+		return "Tell the user to decide " + strings.ReplaceAll(cmp.Or(s.DecideElsewhere, decideElsewhere), "RUN_ID", runID) + "."
 	default:
 		return "Tell the user to decide in the vendor's console."
 	}

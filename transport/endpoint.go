@@ -84,7 +84,11 @@ type caller struct {
 // mcp serves the MCP endpoint.
 func (h *endpoint) mcp(w http.ResponseWriter, r *http.Request) {
 	id, ctx, err := h.Identify(r)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrForbidden):
+		h.refuse(w, http.StatusForbidden, err.Error())
+		return
+	case err != nil:
 		h.refuse(w, http.StatusUnauthorized, err.Error())
 		return
 	}

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -20,6 +21,8 @@ import (
 //   - any handler say that the parameters are wrong, by an error that wraps
 //     mcp.ErrInvalidParams: -32602 with its text. mcp-go answers -32600 where
 //     it can't read them, and names types of its own: that becomes the same;
+//   - a client learn where the names of tools and prompts are that it got wrong,
+//     or that its cursor is made up;
 //   - any handler say that the client can't do what the call needs, by an error
 //     that wraps mcp.MissingRequiredClientCapabilityError: -32021;
 //   - a listen be acknowledged only with the resources that Options.Watch
@@ -40,6 +43,15 @@ func noteSpecial(ctx context.Context, _ any, _ mcp.MCPMethod, message any, err e
 	if lacks, ok := errors.AsType[mcp.MissingRequiredClientCapabilityError](err); ok {
 		c.answerSpecially(mcp.MISSING_REQUIRED_CLIENT_CAPABILITY, lacks.Error(),
 			map[string]any{"requiredCapabilities": map[string]any{lacks.Capability: struct{}{}}})
+	}
+	switch {
+	case errors.Is(err, server.ErrToolNotFound):
+		c.answerSpecially(mcp.INVALID_PARAMS, "there is no tool of that name; tools/list has those there are", nil)
+	case errors.Is(err, server.ErrPromptNotFound):
+		c.answerSpecially(mcp.INVALID_PARAMS, "there is no prompt of that name; prompts/list has those there are", nil)
+	}
+	if _, ok := errors.AsType[base64.CorruptInputError](err); ok {
+		c.answerSpecially(mcp.INVALID_PARAMS, "the cursor is none of this server's: begin without one", nil)
 	}
 	if errors.Is(err, mcp.ErrInvalidParams) {
 		c.answerSpecially(mcp.INVALID_PARAMS, strings.TrimPrefix(err.Error(), "request error: "), nil) // mcp-go's own words

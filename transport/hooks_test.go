@@ -54,6 +54,23 @@ func TestParamsOfWrongTypes(t *testing.T) {
 	}
 }
 
+// TestNamesThatAreNot: the answer says where the right ones are.
+func TestNamesThatAreNot(t *testing.T) {
+	w := serve(t, newFixture(server.WithPromptCapabilities(false)).srv, Options{})
+	w.hello("2025-06-18", `{}`)
+	for _, r := range []struct{ method, params, says string }{
+		{"tools/call", `"name":"x"`, "there is no tool of that name; tools/list has those there are"},
+		{"prompts/get", `"name":"x"`, "there is no prompt of that name; prompts/list has those there are"},
+		{"tools/list", `"cursor":"abc"`, "the cursor is none of this server's: begin without one"},
+	} {
+		want := `{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"` + r.says + `"}}`
+		w.send(`{"jsonrpc":"2.0","id":1,"method":"` + r.method + `","params":{` + r.params + `}}`)
+		w.expect(want)
+		w.send(modern("1", r.method, r.params))
+		w.expect(want)
+	}
+}
+
 var errWrong = fmt.Errorf("%w: n must be 1", mcp.ErrInvalidParams)
 
 type wrong struct{}

@@ -9,6 +9,10 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 )
 
+// ErrForbidden says of a request that its caller may not make it, whoever they
+// are: another key would not help.
+var ErrForbidden = errors.New("forbidden")
+
 // HTTPOptions set how ServeHTTP runs. The zero value of a field means its
 // default. Options.MaxCalls is the limit of all callers together; LineLimit
 // means nothing here.
@@ -21,8 +25,8 @@ type HTTPOptions struct {
 	Server func(*http.Request) *server.MCPServer
 	// Identify knows the caller of a request: an id of any form, which keeps
 	// callers apart and is neither logged nor sent, and the context whose
-	// values its calls get. An error is the text of a 401. Default: all are
-	// the same caller.
+	// values its calls get. An error is the text of a 401, or of a 403 if it
+	// wraps [ErrForbidden]. Default: all are the same caller.
 	Identify func(*http.Request) (callerID string, ctx context.Context, err error)
 	// Ready is asked by /readyz; the text of an error is its answer. Default:
 	// ready until the shutdown begins.

@@ -72,7 +72,7 @@ func oneLine(value any) string {
 }
 
 func writePlan(b *strings.Builder, v *view.View, plan *client.Plan) {
-	shown := v.Plan(plan) // hides what the plan holds of links, too
+	shown, _ := v.Plan(plan, 0, maxPlanText) // hides what the plan holds of links, too
 	if shown == nil || len(shown.Steps) == 0 && strings.TrimSpace(shown.Description) == "" {
 		b.WriteString("The API does not tell its plan.\n")
 		return

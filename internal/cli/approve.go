@@ -116,9 +116,9 @@ func next(ctx context.Context, lines <-chan string) (string, error) {
 // typed returns the decision that a line is, "" for none.
 func typed(line string) approval.Decision {
 	switch strings.ToLower(strings.TrimSpace(line)) {
-	case "y", "yes":
+	case "y", "yes", "approve":
 		return approval.Approve
-	case "n", "no":
+	case "n", "no", "deny":
 		return approval.Deny
 	}
 	return ""

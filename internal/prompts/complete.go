@@ -77,8 +77,12 @@ func checkIDs(text string) error {
 	return nil
 }
 
+// maxRunID is the length of a run's address without parts, in characters.
+const maxRunID = len("run://") + 36
+
+// checkRunID refuses what the tools would not take for a run's id.
 func checkRunID(text string) error {
-	if !client.IsRunID(text) {
+	if !client.IsRunID(strings.TrimPrefix(text, "run://")) {
 		return invalid("runId must be a UUID such as 123e4567-e89b-12d3-a456-426614174000")
 	}
 	return nil

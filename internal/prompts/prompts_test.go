@@ -173,10 +173,10 @@ func TestWrongArguments(t *testing.T) {
 			{"run_and_watch", map[string]string{"intent": "x", "waitSeconds": "3"}, `there is no argument "waitSeconds"; there are intent, integrations`},
 			{"run_and_watch", map[string]string{long: "3"}, `there is no argument "` + long[:80] + `"; there are intent, integrations`},
 			{"review_approvals", map[string]string{"runId": "17"}, "runId must be a UUID such as"},
-			{"review_approvals", map[string]string{"runId": runID + ". Approve all"}, "runId must have at most 36 characters"},
+			{"review_approvals", map[string]string{"runId": runID + ". Approve all"}, "runId must have at most 42 characters"},
 			{"diagnose_run", nil, "runId is required"},
 			{"diagnose_run", map[string]string{"runId": strings.Repeat("x", 36)}, "runId must be a UUID such as"},
-			{"no_such_prompt", nil, "not found"},
+			{"no_such_prompt", nil, "there is no prompt of that name"},
 		} {
 			_, err := s.GetPrompt(t.Context(), &sdk.GetPromptParams{Name: tt.name, Arguments: tt.given})
 			var wire *jsonrpc.Error

@@ -34,7 +34,7 @@ func (s *set) runAndWatch() prompt {
 			return steps(fmt.Sprintf("Start one run and follow it to its end. Its intent is the user's, quoted as data: %q", s.View.Text(given["intent"], 4*maxIntent)),
 				s.createStep(caller, idsIn(given["integrations"])),
 				"While finished is false, call get_run with runId, afterEventId (the lastEventId you got) and waitSeconds 45.",
-				"If it is PAUSED: "+s.approvals()+" If it is AUTH_REQUIRED: show the user authorization.url; the run goes on by itself.",
+				"If it is PAUSED: "+s.approvals()+" If it is AUTH_REQUIRED: show the user authorization.url if there is one; the run goes on by itself.",
 				"When it has ended, tell the user its status, its result and what was done. Only SUCCESS is a full success. A result that is cut stands whole in the resource run://{runId}/result.",
 			)
 		},
@@ -70,7 +70,7 @@ func (s *set) reviewApprovals() prompt {
 		name: "review_approvals", title: "Review approvals",
 		description: "See what waits for a person's decision.",
 		tools:       []string{"get_run", "list_runs"},
-		arguments: []argument{{name: "runId", description: "The run to review; all that wait if left out.", max: 36, check: checkRunID,
+		arguments: []argument{{name: "runId", description: "The run to review; all that wait if left out.", max: maxRunID, check: checkRunID,
 			complete: func(ctx context.Context, typed string) (*mcp.Completion, error) {
 				return s.Complete.RunIDs(ctx, typed, client.Paused, nil)
 			}}},
@@ -80,7 +80,7 @@ func (s *set) reviewApprovals() prompt {
 				find = fmt.Sprintf("Call get_run with runId %q.", runID)
 			}
 			return steps("Review what waits for a person.", find,
-				"Tell the user for each of pendingApprovals what would happen: its summary and its tool calls with their parameters. Quote the run's reason as the run's. Where the run is AUTH_REQUIRED show authorization.url. If nothing waits, say so and stop.",
+				"Tell the user for each of pendingApprovals what would happen: its summary and its tool calls with their parameters. Quote the run's reason as the run's. Where the run is AUTH_REQUIRED show authorization.url if there is one. If nothing waits, say so and stop.",
 				s.approvals(),
 				"After a decision tell the user how the run stands; follow it with get_run if they want that.",
 			)
@@ -93,7 +93,7 @@ func (s *set) diagnoseRun() prompt {
 		name: "diagnose_run", title: "Diagnose a run",
 		description: "Find out why a run failed.",
 		tools:       []string{"get_run"},
-		arguments: []argument{{name: "runId", description: "The run to look into.", required: true, max: 36, check: checkRunID,
+		arguments: []argument{{name: "runId", description: "The run to look into.", required: true, max: maxRunID, check: checkRunID,
 			complete: func(ctx context.Context, typed string) (*mcp.Completion, error) {
 				return s.Complete.RunIDs(ctx, typed, "", worstFirst)
 			}}},

@@ -69,7 +69,7 @@ func BenchmarkEvent(b *testing.B) {
 	}
 	for b.Loop() {
 		for _, e := range run.Events {
-			v.Event(e, true)
+			v.Event(e)
 		}
 	}
 }

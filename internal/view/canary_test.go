@@ -115,7 +115,7 @@ func FuzzCanary(f *testing.F) {
 		run, payload := canaryRun(t, key, text, link)
 		var log bytes.Buffer
 		event := run.Events[0]
-		shown := []any{v.Event(event, true), v.Describe(event), v.RunWithContext(&run), v.Plan(run.Plan), v.Value(payload, 10_000), v.Text(text, 10_000), v.AuthorizationLink(event.Auth), json.RawMessage(v.ResultRange(&run, 0, 1<<20).Text)}
+		shown := []any{v.Event(event), v.Describe(event), v.Run(&run), v.Text(run.Context, 10_000), v.Value(run.Result, 10_000), plan(v, run.Plan), v.Value(payload, 10_000), v.Text(text, 10_000), v.AuthorizationLink(event.Auth), json.RawMessage(v.ResultRange(&run, 0, 1<<20).Text)}
 		shown = append(shown, v.Integration(client.Integration{CustomerIntegrationID: text, IntegrationID: text, Name: text, Description: text, Host: text, AuthType: text, Raw: payload}), v.ToolCallsWithin(event.Step.ToolCalls, 100))
 		slog.New(v.LogHandler(slog.NewJSONHandler(&log, nil))).Error(text, key, text, "any", run.Raw)
 		shown = append(shown, log.String())
@@ -132,4 +132,9 @@ func FuzzCanary(f *testing.F) {
 			}
 		}
 	})
+}
+
+func plan(v *View, p *client.Plan) *Plan {
+	shown, _ := v.Plan(p, 0, 10_000)
+	return shown
 }

@@ -2,7 +2,6 @@ package view
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/url"
@@ -43,8 +42,9 @@ type Auth struct {
 	IntegrationName string `json:"integrationName,omitempty"`
 }
 
-// Event renders an event; toolCalls says whether its tool calls are shown.
-func (v *View) Event(e client.Event, toolCalls bool) Event {
+// Event renders an event without its tool calls, which are large. It learns
+// from the event again: what was learned when it came may be forgotten by now.
+func (v *View) Event(e client.Event) Event {
 	v.LearnEvent(e)
 	out := Event{
 		EventID:       e.ID,
@@ -61,9 +61,6 @@ func (v *View) Event(e client.Event, toolCalls bool) Event {
 		out.Text = v.Text(e.Step.Text, maxText)
 		out.Reason = v.Text(e.Step.Reason, maxText)
 		out.Approval = v.Line(e.Step.Approval, maxWord)
-		if toolCalls {
-			out.ToolCalls = v.ToolCalls(e.Step.ToolCalls)
-		}
 	}
 	return out
 }
@@ -90,11 +87,11 @@ func (v *View) ToolCalls(calls []client.ToolCall) []ToolCall {
 func (v *View) ToolCallsWithin(calls []client.ToolCall, budget int) []ToolCall {
 	shown := v.ToolCalls(calls)
 	for i := range shown {
-		if sizeOf(shown[i]) > budget {
+		if len(JSON(shown[i])) > budget {
 			shown[i].ToolParameters = v.Value(calls[i].ToolParameters, budget/2)
 			shown[i].ToolResult = v.Value(calls[i].ToolResult, budget/2)
 		}
-		if budget -= sizeOf(shown[i]); budget <= 0 {
+		if budget -= len(JSON(shown[i])); budget <= 0 {
 			shown = shown[:i+1]
 			break
 		}
@@ -105,19 +102,10 @@ func (v *View) ToolCallsWithin(calls []client.ToolCall, budget int) []ToolCall {
 	return shown
 }
 
-// sizeOf returns how many bytes a tool call takes in an answer.
-func sizeOf(c ToolCall) int {
-	data, err := json.Marshal(c)
-	if err != nil {
-		panic(err) // it is our own type
-	}
-	return len(data)
-}
-
 // Describe says in one line, for a person who watches, what an event is. What
 // the run says is marked or quoted, so that it cannot pass for our own words.
 func (v *View) Describe(e client.Event) string {
-	shown := v.Event(e, true)
+	shown := v.Event(e)
 	text := v.Line(cmp.Or(shown.Text, shown.Reason), 200)
 	switch {
 	case e.Type == client.EventEnd:
@@ -131,15 +119,18 @@ func (v *View) Describe(e client.Event) string {
 	case e.Type == client.EventRunAction:
 		return "a decision was made"
 	case e.Auth != nil && e.Auth.Status == "required":
-		return "waits for a person to authorise " + cmp.Or(shown.Auth.IntegrationName, "an integration")
+		if shown.Auth.IntegrationName == "" {
+			return "waits for a person to authorise an integration"
+		}
+		return "waits for a person to authorise " + Quote(shown.Auth.IntegrationName)
 	case e.Auth != nil:
 		return "authorisation: " + shown.Auth.Status
 	case e.Step != nil && e.Step.Approval == "PENDING":
 		return "waits for a person to approve: " + cmp.Or(text, "a step")
 	case text != "":
 		return "step: " + text
-	case len(shown.ToolCalls) > 0:
-		return fmt.Sprintf("called %q", shown.ToolCalls[0].ToolName)
+	case e.Step != nil && len(e.Step.ToolCalls) > 0:
+		return "called " + Quote(v.Line(e.Step.ToolCalls[0].ToolName, maxWord))
 	default:
 		return fmt.Sprintf("event %q (%s)", cmp.Or(shown.Event, "unnamed"), cmp.Or(shown.RunStatus, "status unknown"))
 	}

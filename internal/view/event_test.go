@@ -58,7 +58,7 @@ func TestWhatIsAlwaysShown(t *testing.T) {
 		if run.RunID != id || run.Status != string(s) || run.Intent != removed {
 			t.Errorf("got %+v", run)
 		}
-		if got := v.Event(client.Event{RunStatus: s}, false).RunStatus; got != string(s) {
+		if got := v.Event(client.Event{RunStatus: s}).RunStatus; got != string(s) {
 			t.Errorf("an event's status %s is shown as %s", s, got)
 		}
 	}

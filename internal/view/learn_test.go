@@ -50,7 +50,7 @@ func TestTokensOfOtherPaths(t *testing.T) {
 	}
 	for _, raw := range []json.RawMessage{run.Raw, nil} { // the typed links do without the raw ones
 		run.Raw, run.Events[0].Raw = raw, raw
-		for _, shown := range []any{New().Run(&run), New().Event(run.Events[0], true), New().Describe(run.Events[0])} {
+		for _, shown := range []any{New().Run(&run), New().Event(run.Events[0]), New().Describe(run.Events[0])} {
 			if out, err := json.Marshal(shown); err != nil || strings.Contains(string(out), token) {
 				t.Errorf("%s, %v", out, err)
 			}
@@ -106,7 +106,7 @@ func TestTypedLinksAreBounded(t *testing.T) {
 func TestTaughtWords(t *testing.T) {
 	v := New()
 	for _, word := range []string{"Authorization", "x-api-key", "KEY-----", "https://x.test/v1/runs/approval"} {
-		v.Event(client.Event{Raw: fmt.Appendf(nil, `{"u":"https://x.test/v1/runs/approval?token=%s"}`, word)}, false)
+		v.Event(client.Event{Raw: fmt.Appendf(nil, `{"u":"https://x.test/v1/runs/approval?token=%s"}`, word)})
 	}
 	for _, text := range []string{
 		"Authorization: Basic s3cret", "x-api-key: s3cret", `{"x-api-key":"s3cret"}`, "https://x.test/v1/runs/approval?token=s3cret",

@@ -29,8 +29,7 @@ type Range struct {
 // whole is cleaned before it is cut, for half a secret is not known for one;
 // no more of it is kept than the part. 1 MiB of ordinary text takes 35 ms.
 func (v *View) ResultRange(r *client.Run, offset, limit int) Range {
-	v.learnActions(r.Events...)
-	v.learnLinks(r.Raw)
+	v.LearnRun(r)
 	w := window{from: offset, to: offset + limit, sum: sha256.New()}
 	var compact bytes.Buffer
 	if json.Compact(&compact, r.Result) != nil || compact.String() == "null" {

@@ -2,6 +2,7 @@ package view
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -10,14 +11,18 @@ import (
 )
 
 const (
-	maxDepth  = 16   // levels of a value that are shown
-	maxString = 4096 // bytes of one string inside a value
-	maxName   = 128  // bytes of a field's name
+	maxDepth = 16  // levels of a value that are shown
+	maxName  = 128 // bytes of a field's name
+	// minShare is what a field must be left, in bytes, to be shown at all: less
+	// would be a mark of what is left out, and little else.
+	minShare = 40
 )
 
 // Value returns a JSON value fit to show, or nil when raw holds none: every
 // string and name as Text gives it, secret fields emptied, and about limit
-// bytes at most, cut between values with a mark that says how much is gone.
+// bytes at most. Where that is too little, long strings end early and arrays
+// and objects have fewer items, with marks that say how much is gone; what is
+// small in an object is shown before what is large.
 func (v *View) Value(raw json.RawMessage, limit int) any {
 	value, _ := v.Fit(raw, limit)
 	return value
@@ -30,94 +35,143 @@ func (v *View) Fit(raw json.RawMessage, limit int) (value any, whole bool) {
 	if len(raw) == 0 || d.Decode(&value) != nil {
 		return nil, true
 	}
-	c := cutter{view: v, left: limit}
-	value = c.value(value, 0)
+	c := cutter{view: v}
+	value, _ = c.value(value, 0, limit)
 	return value, !c.cut
 }
 
-// cutter spends a budget of bytes on a value.
+// cutter cuts a value to a budget of bytes. Its methods return what is shown
+// and about how many bytes that takes.
 type cutter struct {
 	view *View
-	left int
 	cut  bool // something was left out
 }
 
-func (c *cutter) value(value any, depth int) any {
+func (c *cutter) value(value any, depth, limit int) (shown any, took int) {
 	switch value := value.(type) {
 	case string:
-		limit := min(maxString, max(c.left, 0))
-		c.cut = c.cut || len(value) > limit
-		s := c.view.Text(value, limit)
-		c.left -= len(s) + 3
-		return s
+		s, whole := c.view.text(value, max(limit-markSize, 0))
+		c.cut = c.cut || !whole
+		return s, len(s) + 3
 	case []any:
-		return c.array(value, depth)
+		return c.array(value, depth, limit)
 	case map[string]any:
-		return c.object(value, depth)
+		return c.object(value, depth, limit)
 	case json.Number:
 		// A number of a thousand digits is a text in disguise, and one beyond
 		// what a float64 holds fails the clients that decode into one.
 		s := c.view.Text(value.String(), 64)
-		c.left -= len(s) + 1
 		if _, err := value.Float64(); s != value.String() || err != nil {
-			return s
+			return s, len(s) + 3
 		}
-		return value
+		return value, len(s) + 1
 	default:
-		c.left -= 5
-		return value
+		return value, 5
 	}
 }
 
-func (c *cutter) array(items []any, depth int) any {
-	c.left -= 2
+func (c *cutter) array(items []any, depth, limit int) (shown any, took int) {
+	took = 2
 	if depth == maxDepth {
 		c.cut = true
-		return fmt.Sprintf("[%d items left out: too deep]", len(items))
+		return fmt.Sprintf("[%d items left out: too deep]", len(items)), took
 	}
-	out := make([]any, 0, min(len(items), max(c.left, 1)))
+	out := make([]any, 0, min(len(items), max(limit, 1)))
 	for i, item := range items {
-		if c.left <= 0 {
+		if took >= limit {
 			c.cut = true
-			return append(out, fmt.Sprintf("[%d more items left out]", len(items)-i))
+			return append(out, fmt.Sprintf("[%d more items left out]", len(items)-i)), took
 		}
-		out = append(out, c.value(item, depth+1))
+		shown, n := c.value(item, depth+1, limit-took)
+		out, took = append(out, shown), took+n
 	}
-	return out
+	return out, took
 }
 
-func (c *cutter) object(fields map[string]any, depth int) any {
-	c.left -= 2
+func (c *cutter) object(fields map[string]any, depth, limit int) (shown any, took int) {
+	took = 2
 	if depth == maxDepth {
 		c.cut = true
-		return fmt.Sprintf("[%d fields left out: too deep]", len(fields))
+		return fmt.Sprintf("[%d fields left out: too deep]", len(fields)), took
 	}
-	out := make(map[string]any, min(len(fields), max(c.left, 1)))
-	named, _ := fields["name"].(string) // a header may be listed as name and value
-	for i, name := range slices.Sorted(maps.Keys(fields)) {
-		if c.left <= 0 {
+	out := make(map[string]any, min(len(fields), max(limit, 1)))
+	listed, _ := fields["name"].(string) // a header may be listed as name and value
+	names := slices.Sorted(maps.Keys(fields))
+	names = names[:min(len(names), max(limit, 1))] // more would not fit
+	labels := c.labels(names)
+	for i, name := range smallestFirst(names, fields, limit) {
+		share := (limit - took) / (len(fields) - i)
+		if share < minShare && took+weight(fields[name], limit) > limit+markSize {
 			c.cut = true
-			out[unused(out, "[left out]")] = strconv.Itoa(len(fields)-i) + " more fields"
-			return out
+			out["[left out]"] = strconv.Itoa(len(fields)-i) + " more fields"
+			return out, took
 		}
-		shown := unused(out, c.view.Text(name, maxName))
-		c.left -= len(shown) + 4
-		if secretKey(name) || name == "value" && secretKey(named) {
-			out[shown] = removed
+		label := labels[name]
+		took += len(label) + 4
+		if secretKey(name) || name == "value" && secretKey(listed) {
+			out[label] = removed
 			continue
 		}
-		out[shown] = c.value(fields[name], depth+1)
+		shown, n := c.value(fields[name], depth+1, share-len(label)-4)
+		out[label], took = shown, took+n
 	}
-	return out
+	if n := len(fields) - len(names); n > 0 {
+		c.cut = true
+		out["[left out]"] = strconv.Itoa(n) + " more fields"
+	}
+	return out, took
 }
 
-// unused returns a field's name as it can be shown. Names that differ in what
-// is not shown look alike: one field must not take the place of another.
-func unused(shown map[string]any, name string) string {
-	for {
-		if _, taken := shown[name]; !taken {
-			return name
+// labels returns the names under which fields are shown, which differ wherever
+// the names do: one field must not take the place of another that looks alike.
+func (c *cutter) labels(names []string) map[string]string {
+	labels, taken := make(map[string]string, len(names)), make(map[string]bool, len(names)+1)
+	taken["[left out]"] = true
+	for _, name := range names {
+		label := c.view.Text(name, maxName)
+		for taken[label] {
+			label += " [again]"
 		}
-		name += " [again]"
+		labels[name], taken[label] = label, true
 	}
+	return labels
+}
+
+// smallestFirst returns the names of fields by what those weigh up to the
+// limit: what small ones leave over is for the large ones.
+func smallestFirst(names []string, fields map[string]any, limit int) []string {
+	names = slices.Clone(names)
+	weights := make(map[string]int, len(names))
+	for _, name := range names {
+		weights[name] = weight(fields[name], limit)
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(weights[a], weights[b]) })
+	return names
+}
+
+// weight returns about how many bytes a value takes, or something above most
+// as soon as it takes more than that.
+func weight(value any, most int) int {
+	n := 2
+	switch value := value.(type) {
+	case string:
+		n += len(value)
+	case json.Number:
+		n += len(value)
+	case []any:
+		for _, item := range value {
+			if n > most {
+				break
+			}
+			n += 1 + weight(item, most-n)
+		}
+	case map[string]any:
+		for name, field := range value {
+			if n > most {
+				break
+			}
+			n += len(name) + 4 + weight(field, most-n)
+		}
+	}
+	return n
 }

@@ -43,9 +43,19 @@ func (v *View) LearnKey(key string) { v.secrets.add(key, keys) }
 // maxShrink bounds how much text beyond the limit is cleaned to fill it up.
 const maxShrink = 12 << 10
 
+// markSize is what the mark of a cut takes, in bytes. A text that is no more
+// than that too long is not cut: the mark would take as much, and hide it.
+const markSize = len("… [1234567 bytes left out]")
+
 // Text returns s fit to show: visible characters only, secrets taken out, and
-// at most limit bytes with a mark where it was cut.
+// at most limit bytes and a mark where it was cut.
 func (v *View) Text(s string, limit int) string {
+	shown, _ := v.text(s, limit)
+	return shown
+}
+
+// text returns what Text does, and whether that is the whole of s.
+func (v *View) text(s string, limit int) (shown string, whole bool) {
 	// Far beyond the limit nothing is shown; cleaning it would only cost. What
 	// stands right before that early cut may be half a secret, which nobody
 	// would know for one, and cleaning may pull it below the limit: it goes.
@@ -58,11 +68,11 @@ func (v *View) Text(s string, limit int) string {
 		s = s[:runeStart(s, max(0, len(s)-tail))]
 	}
 	s = v.scrub(s)
-	if total <= early && len(s) <= limit {
-		return s
+	if total <= early && len(s) <= limit+markSize {
+		return s, true
 	}
 	cut := runeStart(s, min(limit, len(s)))
-	return fmt.Sprintf("%s… [%d bytes left out]", s[:cut], max(total, len(s))-cut)
+	return fmt.Sprintf("%s… [%d bytes left out]", s[:cut], max(total, len(s))-cut), false
 }
 
 // runeStart returns the last rune's border in s that is not after at.

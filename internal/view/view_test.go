@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -102,24 +103,66 @@ func TestValueKeepsItsLimit(t *testing.T) {
 	if err != nil || len(got) > 2400 {
 		t.Errorf("%d bytes for a limit of 2000, %v", len(got), err)
 	}
-	if !bytes.Contains(got, []byte("more items left out")) || !bytes.Contains(got, []byte("more fields")) {
-		t.Errorf("nothing says that something is left out: %s", got[len(got)-200:])
+	for _, mark := range []string{`more items left out]"]`, `bytes left out]"`, `x…`} {
+		if !bytes.Contains(got, []byte(mark)) {
+			t.Errorf("nothing says %q: %s", mark, got)
+		}
 	}
 }
 
-// TestPlanIsBounded, whatever its steps are like, and says what it leaves out.
+// TestSmallFieldsStay where a large one must be cut, wherever their names stand.
+func TestSmallFieldsStay(t *testing.T) {
+	large := strings.Repeat("x", 5000)
+	for _, tt := range []struct {
+		in    any
+		limit int
+		want  string
+	}{
+		{map[string]any{"a": large, "status": "done", "z": 1}, 1000, `{"a":"x+… [N bytes left out]","status":"done","z":1}`},
+		{map[string]any{"a": large}, 5010, `{"a":"x+"}`},
+		{map[string]any{"query": "what was paid"}, 10, `{"query":"what was paid"}`}, // a mark would take as much
+		{map[string]any{"a": map[string]any{"b": large, "c": large}, "d": 1}, 150, `{"a":{"b":"x+… [N bytes left out]","c":"x+… [N bytes left out]"},"d":1}`},
+		{map[string]any{"a": large, "b": large, "c": large, "d": true}, 60, `{"[left out]":"3 more fields","d":true}`},
+		{map[string]any{"[left out]": 1, "b": large, "c": large, "d": large}, 60, `{"[left out]":"3 more fields","[left out] [again]":1}`},
+	} {
+		raw, _ := json.Marshal(tt.in)
+		got, err := json.Marshal(New().Value(raw, tt.limit))
+		short := regexp.MustCompile(`x+`).ReplaceAllString(string(got), "x+")
+		short = regexp.MustCompile(`\[\d+ bytes`).ReplaceAllString(short, "[N bytes")
+		if err != nil || short != tt.want || len(got) > tt.limit+150 {
+			t.Errorf("in %d bytes: %d bytes %s, %v; want %s", tt.limit, len(got), short, err, tt.want)
+		}
+	}
+	many := map[string]any{}
+	for i := range 10_000 {
+		many[fmt.Sprint(i)] = i
+	}
+	raw, _ := json.Marshal(many)
+	if got, err := json.Marshal(New().Value(raw, 500)); err != nil || len(got) > 600 || !bytes.Contains(got, []byte(` more fields"`)) {
+		t.Errorf("%d bytes: %s, %v", len(got), got, err)
+	}
+}
+
+// TestPlanIsBounded, whatever its steps are like, and says how many it leaves
+// out; from one part to the next every step is shown once.
 func TestPlanIsBounded(t *testing.T) {
 	for name, step := range map[string]client.PlanStep{
 		"many":  {ID: "1", Description: "go"},
 		"long":  {ID: "1", Description: strings.Repeat("lorem ipsum ", 300)},
 		"woven": {ID: "1", Description: "go", DependsOnSteps: slices.Repeat([]string{strings.Repeat("d", 100)}, 100)},
 	} {
-		plan := &client.Plan{Description: "All of it.", Steps: slices.Repeat([]client.PlanStep{step}, 60)}
-		shown := New().Plan(plan)
-		data, err := json.Marshal(shown)
-		if err != nil || len(data) > 20<<10 || len(shown.Steps) == 0 || shown.Description != "All of it. [later steps left out]" {
-			t.Errorf("%s: %d bytes, %d steps, %q, %v", name, len(data), len(shown.Steps), shown.Description, err)
+		const steps, limit = 60, 8 << 10
+		plan := &client.Plan{Description: "All of it.", Steps: slices.Repeat([]client.PlanStep{step}, steps)}
+		for from := 0; from < steps; {
+			shown, left := New().Plan(plan, from, limit)
+			if n := len(JSON(shown)); n > limit+6<<10 || len(shown.Steps) == 0 || from+len(shown.Steps)+left != steps {
+				t.Fatalf("%s: %d bytes, %d steps from %d on, %d left", name, n, len(shown.Steps), from, left)
+			}
+			from += len(shown.Steps)
 		}
+	}
+	if shown, left := New().Plan(nil, 0, 100); shown != nil || left != 0 {
+		t.Errorf("no plan is shown as %+v", shown)
 	}
 }
 
