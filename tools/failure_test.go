@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/view"
 )
 
@@ -107,6 +108,24 @@ func TestWaitIsTold(t *testing.T) {
 		f := s.describe(&client.Error{Kind: kind, RetryAfter: 2100 * time.Millisecond})
 		if f.RetryAfterSeconds != want || strings.Contains(f.NextStep, "after 3 s") != (want > 0) {
 			t.Errorf("%s: %+v", kind, f)
+		}
+	}
+}
+
+// TestAdviceNamesNoAbsentTool, least of all where a run may have been created.
+func TestAdviceNamesNoAbsentTool(t *testing.T) {
+	for _, excluded := range [][]string{{"list_runs"}, {"get_run"}, {"list_runs", "get_run"}} {
+		s := &set{Options: Options{View: view.New(), ExcludeTools: excluded}}
+		said := []string{s.named([]candidate{{}}).nextStep, s.notFoundYet("").nextStep, s.describe(approval.ErrUsed).NextStep, s.unclearAbort("").nextStep}
+		for _, a := range s.codes() {
+			said = append(said, a.nextStep)
+		}
+		for _, text := range said {
+			for _, name := range excluded {
+				if strings.Contains(text, name) || text == "" {
+					t.Errorf("without %v: %s", excluded, text)
+				}
+			}
 		}
 	}
 }

@@ -1,0 +1,121 @@
+package tools_test
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/tools"
+)
+
+// TestAbsentToolsAreNotNamed: whatever the operator leaves out, no text speaks
+// of it: neither instructions, descriptions and prompts nor what a call answers.
+func TestAbsentToolsAreNotNamed(t *testing.T) {
+	for _, absent := range tools.Names() {
+		for _, approvals := range []tools.Approvals{tools.ApprovalsHuman, tools.ApprovalsAgent} {
+			t.Run(absent+" "+string(approvals), func(t *testing.T) {
+				t.Parallel() // they wait, most of the time
+				var options tools.Options
+				bed := testbed.New(t, func(o *tools.Options) {
+					o.ExcludeTools, o.Approvals = []string{absent}, approvals
+					options = *o
+				}, nil)
+				named := regexp.MustCompile(`\b` + absent + `\b`)
+				if absent == "approve" { // which is a word, too
+					named = regexp.MustCompile(`(?i)\bcall approve\b|\bapprove with\b`)
+				}
+				check := func(where, text string) {
+					if at := named.FindString(text); at != "" {
+						t.Errorf("%s says %q: %s", where, at, text)
+					}
+				}
+				check("instructions", tools.Instructions(options))
+				s := bed.Connect(testbed.Newest, nil)
+				list, err := s.ListTools(t.Context(), nil)
+				if err != nil || len(list.Tools) != 4 {
+					t.Fatalf("%d tools, %v", len(list.Tools), err)
+				}
+				check("tools/list", string(compact(t, list.Tools)))
+				prompts, err := s.ListPrompts(t.Context(), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, p := range prompts.Prompts {
+					got, err := s.GetPrompt(t.Context(), &sdk.GetPromptParams{Name: p.Name, Arguments: map[string]string{"intent": "x", "runId": unknownRun}})
+					if err != nil { // it takes but one of the two
+						key := map[bool]string{true: "intent", false: "runId"}[p.Name == "run_and_watch"]
+						got, err = s.GetPrompt(t.Context(), &sdk.GetPromptParams{Name: p.Name, Arguments: map[string]string{key: map[string]string{"intent": "x", "runId": unknownRun}[key]}})
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+					check(p.Name, string(compact(t, got)))
+				}
+				for where, answer := range answers(t, bed, s, absent) {
+					check(where, answer)
+				}
+			})
+		}
+	}
+}
+
+// answers calls every tool there is on runs in every state and on none.
+func answers(t *testing.T, bed *testbed.Bed, s *sdk.ClientSession, absent string) map[string]string {
+	t.Helper()
+	runs := map[string]string{"unknown": unknownRun}
+	for state, request := range map[string]client.CreateRunRequest{
+		"ended":     {Context: "sandbox: steps=5 step_ms=0"},
+		"failed":    {Context: "sandbox: outcome=FAILED step_ms=0"},
+		"waits":     {Context: "sandbox: step_ms=0", ApprovalStrategy: client.ApproveToolCall},
+		"authorise": {Context: "sandbox: step_ms=0 auth=required auth_ms=60000"},
+		"running":   {Context: "sandbox: step_ms=60000"},
+		"large":     {Context: "sandbox: step_ms=0 result_kb=50"},
+	} {
+		request.Intent, request.UserID, request.Integrations = "x", "u", []string{"*"}
+		run, err := bed.API.CreateRun(t.Context(), bed.Caller, request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs[state] = run.RunID
+	}
+	calls := []struct{ tool, args string }{
+		{"get_run", `{"runId":"ID"}`},
+		{"get_run", `{"runId":"ID","waitSeconds":1}`},
+		{"get_run", `{"runId":"ID","limit":1,"afterEventId":0}`},
+		{"get_run", `{"runId":"ID","limit":1,"includeToolCalls":true}`},
+		{"get_run", `{"runId":"ID","includeEvents":false,"eventTypes":["x"]}`},
+		{"approve", `{"runId":"ID","decision":"approve"}`},
+		{"approve", `{"runId":"ID","decision":"deny","approvalId":"x"}`},
+		{"abort_run", `{"runId":"ID"}`},
+	}
+	out := map[string]string{}
+	ask := func(tool, args, where string) {
+		if tool == absent {
+			return
+		}
+		var arguments map[string]any
+		if err := json.Unmarshal([]byte(args), &arguments); err != nil {
+			t.Fatal(err)
+		}
+		out[where], _ = testbed.Raw(t, s, tool, arguments)
+	}
+	for _, c := range calls {
+		for state, runID := range runs {
+			ask(c.tool, strings.ReplaceAll(c.args, "ID", runID), c.tool+" "+c.args+" of one that is "+state)
+		}
+	}
+	for _, c := range []struct{ tool, args string }{
+		{"create_run", `{"intent":"x","context":"sandbox: step_ms=0"}`},
+		{"create_run", `{"intent":"x","context":"sandbox: step_ms=0","approvalStrategy":"ON_START","waitSeconds":1}`},
+		{"create_run", `{"intent":"x","userId":"other"}`},
+		{"list_runs", `{}`}, {"list_runs", `{"pageSize":1,"includeEvents":true}`}, {"list_runs", `{"page":1000}`}, {"list_runs", `{"status":"NO_SUCCESS"}`},
+	} {
+		ask(c.tool, c.args, c.tool+" "+c.args)
+	}
+	return out
+}
