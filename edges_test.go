@@ -33,11 +33,12 @@ var edges = map[string]struct {
 	"resources":                     {[]string{"client", "internal/approval", "internal/feed", "internal/view"}, "resources know nothing of HTTP"},
 	"internal/prompts":              {[]string{"client", "resources", "tools"}, "prompts say how to use the tools and resources there are, and do nothing themselves"},
 	"transport":                     {nil, "the transport knows nothing of runs; what it needs is handed in"},
-	"internal/testbed":              {[]string{"client", "internal/approval", "internal/feed", "internal/inmem", "internal/prompts", "internal/sandbox", "internal/sandbox/contracttest", "internal/view", "resources", "tools", "transport"}, "the whole server, for tests"},
-	"internal/soak":                 {[]string{"client", "internal/approval", "internal/feed", "internal/sandbox", "internal/view", "resources", "tools", "transport"}, "the whole server under a long load; never in the product"},
+	"internal/bridge":               {[]string{"internal/approval", "internal/feed", "internal/prompts", "resources", "tools", "transport"}, "it puts the rooms together and decides nothing"},
+	"internal/testbed":              {[]string{"client", "internal/approval", "internal/bridge", "internal/feed", "internal/inmem", "internal/sandbox", "internal/sandbox/contracttest", "internal/view", "tools", "transport"}, "the whole server, for tests"},
+	"internal/soak":                 {[]string{"client", "internal/bridge", "internal/feed", "internal/sandbox", "internal/view", "tools", "transport"}, "the whole server under a long load; never in the product"},
 	"internal/evals":                {nil, "it asks a model about the server from outside, as a client does"},
 	"internal/diagnostic":           {[]string{"transport"}, "the fixtures of the conformance suite; never in the product"},
-	"":                              {[]string{"client", "internal/approval", "internal/cli", "internal/feed", "internal/prompts", "internal/sandbox", "internal/view", "resources", "tools", "transport"}, "main wires"},
+	"":                              {[]string{"client", "internal/approval", "internal/bridge", "internal/cli", "internal/feed", "internal/sandbox", "internal/view", "tools", "transport"}, "main reads what the operator set"},
 	"internal/sandbox/contracttest": {[]string{"internal/sandbox"}, "tests alone"},
 }
 

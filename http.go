@@ -16,7 +16,6 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/view"
-	"runs-mcp-server/resources"
 	"runs-mcp-server/transport"
 )
 
@@ -42,11 +41,11 @@ func (c *httpCommand) Run(p *process) error {
 		}
 		defer box.Close()
 	}
-	s, err := c.newServer(v, log)
+	b, err := c.newBridge(v, log)
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer b.Close()
 	l, err := (&net.ListenConfig{}).Listen(p.ctx, "tcp", c.Listen)
 	if err != nil {
 		return err
@@ -56,9 +55,9 @@ func (c *httpCommand) Run(p *process) error {
 		fmt.Fprintf(p.stderr, "Callers of the sandbox send the header x-api-key: %s\n", sandbox.DefaultKey)
 	}
 	return transport.ServeHTTP(p.ctx, l, transport.HTTPOptions{
-		Options:        transport.Options{Logger: log, Watch: resources.Watch(s.resources)},
+		Options:        transport.Options{Logger: log, Watch: b.Watch()},
 		Identify:       c.identify(v),
-		Server:         pick(s.mcp(), s.readOnly().mcp()),
+		Server:         pick(b.MCP(name, version), b.ReadOnly().MCP(name, version)),
 		AllowedHosts:   c.AllowedHosts,
 		AllowedOrigins: c.AllowedOrigins,
 	})

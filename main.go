@@ -24,7 +24,6 @@ import (
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/view"
-	"runs-mcp-server/resources"
 	"runs-mcp-server/tools"
 	"runs-mcp-server/transport"
 )
@@ -141,15 +140,15 @@ func (c *stdioCommand) Run(p *process) error {
 		return err
 	}
 	v.Hide(string(caller.Key))
-	s, err := c.newServer(v, log)
+	b, err := c.newBridge(v, log)
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer b.Close()
 	if isTerminal(p.stdin) {
 		fmt.Fprintf(p.stderr, "%s speaks MCP on standard input: an MCP client starts it. To see it work, try: %s demo\n", name, name)
 	}
-	return transport.ServeStdio(client.WithCaller(p.ctx, caller), s.mcp(), p.stdin, p.stdout, transport.Options{Logger: log, Watch: resources.Watch(s.resources)})
+	return transport.ServeStdio(client.WithCaller(p.ctx, caller), b.MCP(name, version), p.stdin, p.stdout, transport.Options{Logger: log, Watch: b.Watch()})
 }
 
 // isTerminal reports whether a stream is a terminal, at which somebody may sit.
@@ -161,12 +160,12 @@ func isTerminal(stream any) bool {
 // Run prints the tools.
 func (c *toolsCommand) Run(p *process) error {
 	v := view.New()
-	s, err := c.newServer(v, c.logger(v, p.stderr))
+	b, err := c.newBridge(v, c.logger(v, p.stderr))
 	if err != nil {
 		return err
 	}
-	defer s.close()
-	answer, err := json.Marshal(s.mcp().HandleMessage(p.ctx, json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)))
+	defer b.Close()
+	answer, err := json.Marshal(b.MCP(name, version).HandleMessage(p.ctx, json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)))
 	if err != nil {
 		return err
 	}

@@ -14,17 +14,12 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/mark3labs/mcp-go/server"
-
 	"runs-mcp-server/client"
-	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/bridge"
 	"runs-mcp-server/internal/feed"
-	"runs-mcp-server/internal/prompts"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/view"
-	"runs-mcp-server/resources"
 	"runs-mcp-server/tools"
-	"runs-mcp-server/transport"
 )
 
 // apiFlags say which API to speak to, and with which key.
@@ -140,15 +135,8 @@ func (f *apiFlags) client(v *view.View) (*client.Client, error) {
 	return client.New(client.Options{URL: cmp.Or(f.APIURL, client.DefaultURL), UserAgent: name + "/" + version, Learner: v})
 }
 
-// wired is what the operator's flags make: all that an MCP server needs.
-type wired struct {
-	tools     tools.Options
-	resources resources.Options
-	close     func()
-}
-
-// newServer wires client, feeds, tools and resources.
-func (f *serverFlags) newServer(v *view.View, log *slog.Logger) (*wired, error) {
+// newBridge wires the server as the operator's flags say.
+func (f *serverFlags) newBridge(v *view.View, log *slog.Logger) (*bridge.Bridge, error) {
 	if f.MaxResultBytes < tools.MinMaxResultBytes {
 		return nil, fmt.Errorf("--max-result-bytes must be at least %d", tools.MinMaxResultBytes)
 	}
@@ -160,27 +148,18 @@ func (f *serverFlags) newServer(v *view.View, log *slog.Logger) (*wired, error) 
 	if err != nil {
 		return nil, err
 	}
-	o := tools.Options{ReadOnly: f.ReadOnly, Approvals: tools.Approvals(f.Approvals), Tools: f.Tools, ExcludeTools: f.ExcludeTools}
+	o := tools.Options{
+		API: api, View: v, Log: log,
+		Integrations: f.Integrations, LeastApproval: client.ApprovalStrategy(f.ApprovalStrategy), PassThrough: passThrough,
+		Approvals: tools.Approvals(f.Approvals), DecideElsewhere: f.decideElsewhere(), AskApprovals: f.asks(f.Approvals == "human"), AskAuthorization: f.asks(true),
+		AuthLinks: f.AuthLinks == "on", MaxResultBytes: f.MaxResultBytes,
+		ReadOnly: f.ReadOnly, Tools: f.Tools, ExcludeTools: f.ExcludeTools, AllowPassThrough: f.AllowPassThrough,
+		AllowAnyUser: f.AllowAnyUser, AllowAnyIntegration: f.AllowAnyIntegrate,
+	}
 	if !slices.ContainsFunc(tools.Names(), o.Offers) {
 		return nil, errors.New("--tools, --exclude-tools, --approvals and --read-only leave no tool")
 	}
-	desk := approval.NewDesk(api, v)
-	feeds := feed.NewHub(api, desk, feed.Options{Logger: log})
-	return &wired{
-		tools: tools.Options{
-			API: api, Feeds: feeds, Desk: desk, View: v, Log: log,
-			Integrations: f.Integrations, LeastApproval: client.ApprovalStrategy(f.ApprovalStrategy), PassThrough: passThrough,
-			Approvals: tools.Approvals(f.Approvals), DecideElsewhere: f.decideElsewhere(), AskApprovals: f.asks(f.Approvals == "human"), AskAuthorization: f.asks(true),
-			AuthLinks: f.AuthLinks == "on", MaxResultBytes: f.MaxResultBytes,
-			ReadOnly: f.ReadOnly, Tools: f.Tools, ExcludeTools: f.ExcludeTools, AllowPassThrough: f.AllowPassThrough,
-			AllowAnyUser: f.AllowAnyUser, AllowAnyIntegration: f.AllowAnyIntegrate,
-		},
-		resources: resources.Options{API: api, Feeds: feeds, Desk: desk, View: v, Log: log, Integrations: f.Integrations, AllowAnyIntegration: f.AllowAnyIntegrate},
-		close: func() {
-			feeds.Close()
-			api.Close()
-		},
-	}, nil
+	return bridge.New(o, feed.Options{}), nil
 }
 
 // asks reports whether waiting calls ask the person, unless the flag says it
@@ -190,29 +169,6 @@ func (f *serverFlags) asks(unsaid bool) bool {
 		return unsaid
 	}
 	return *f.AskWhileWaiting
-}
-
-// mcp returns an MCP server of the wired tools, resources and prompts.
-func (w *wired) mcp() *server.MCPServer {
-	hooks := transport.Hooks()
-	resources.AddHooks(hooks, w.resources)
-	completer := resources.Completions(w.resources)
-	menu := prompts.Options{Options: w.tools, Complete: completer}
-	srv := server.NewMCPServer(name, version,
-		server.WithTitle("Runs"), server.WithInstructions(tools.Instructions(w.tools)), server.WithHooks(hooks),
-		server.WithToolCapabilities(false), server.WithResourceCapabilities(true, false), server.WithPromptCapabilities(false),
-		server.WithCompletions(), server.WithResourceCompletionProvider(completer), server.WithPromptCompletionProvider(prompts.Completions(menu)))
-	tools.Register(srv, w.tools)
-	resources.Register(srv, w.resources)
-	prompts.Register(srv, menu)
-	return srv
-}
-
-// readOnly returns the same with the reading tools alone.
-func (w *wired) readOnly() *wired {
-	narrowed := *w
-	narrowed.tools.ReadOnly = true
-	return &narrowed
 }
 
 // readPassThrough reads the operator's pass-through file and hides its values.

@@ -106,6 +106,9 @@ func answers(t *testing.T, bed *testbed.Bed, s *sdk.ClientSession, absent string
 	}
 	for _, c := range calls {
 		for state, runID := range runs {
+			if state == "unknown" && strings.ContainsAny(c.args, "wx") {
+				continue // once is enough: that a run is unknown is believed only after a while
+			}
 			ask(c.tool, strings.ReplaceAll(c.args, "ID", runID), c.tool+" "+c.args+" of one that is "+state)
 		}
 	}

@@ -18,10 +18,9 @@ import (
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/client"
-	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/bridge"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/view"
-	"runs-mcp-server/resources"
 	"runs-mcp-server/tools"
 	"runs-mcp-server/transport"
 )
@@ -73,29 +72,21 @@ type releases struct {
 	all  func()
 }
 
-// serveMCP wires a server as the program does and serves it.
+// serveMCP serves what the program does.
 func serveMCP(ctx context.Context, l net.Listener, apiURL string, forget time.Duration, served chan<- error) (releases, error) {
-	api, err := client.New(client.Options{URL: apiURL, UserAgent: "soak"})
-	if err != nil {
-		return releases{}, err
-	}
 	v := view.New()
 	for range 4096 { // as many tokens as it remembers, for it has been up for long
 		v.Learn(rand.Text())
 	}
+	api, err := client.New(client.Options{URL: apiURL, UserAgent: "soak", Learner: v})
+	if err != nil {
+		return releases{}, err
+	}
 	log := slog.New(v.LogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
-	desk := approval.NewDesk(api, v)
-	feeds := feed.NewHub(api, desk, feed.Options{Logger: log, KeptFor: forget, Grace: time.Second})
-	ro := resources.Options{API: api, Feeds: feeds, Desk: desk, View: v, Log: log}
-	hooks := transport.Hooks()
-	resources.AddHooks(hooks, ro)
-	srv := mcpserver.NewMCPServer("soak", "1", mcpserver.WithHooks(hooks),
-		mcpserver.WithToolCapabilities(false), mcpserver.WithResourceCapabilities(true, false),
-		mcpserver.WithCompletions(), mcpserver.WithResourceCompletionProvider(resources.Completions(ro)))
-	tools.Register(srv, tools.Options{API: api, Feeds: feeds, Desk: desk, View: v, Log: log, Integrations: []string{"*"}, Approvals: tools.ApprovalsAgent})
-	resources.Register(srv, ro)
+	b := bridge.New(tools.Options{API: api, View: v, Log: log, Integrations: []string{"*"}, Approvals: tools.ApprovalsAgent}, feed.Options{KeptFor: forget, Grace: time.Second})
+	srv := b.MCP("soak", "1")
 	o := transport.HTTPOptions{
-		Options:     transport.Options{Logger: log, Watch: resources.Watch(ro)},
+		Options:     transport.Options{Logger: log, Watch: b.Watch()},
 		Server:      func(*http.Request) *mcpserver.MCPServer { return srv },
 		SessionIdle: forget,
 		Identify: func(r *http.Request) (string, context.Context, error) {
@@ -105,10 +96,7 @@ func serveMCP(ctx context.Context, l net.Listener, apiURL string, forget time.Du
 		},
 	}
 	go func() { served <- transport.ServeHTTP(ctx, l, o) }()
-	return releases{idle: api.Close, all: func() {
-		feeds.Close()
-		api.Close()
-	}}, nil
+	return releases{idle: api.Close, all: b.Close}, nil
 }
 
 // server is the process that serves, as seen from outside.

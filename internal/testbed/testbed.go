@@ -20,13 +20,12 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/bridge"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/inmem"
-	"runs-mcp-server/internal/prompts"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/sandbox/contracttest"
 	"runs-mcp-server/internal/view"
-	"runs-mcp-server/resources"
 	"runs-mcp-server/tools"
 	"runs-mcp-server/transport"
 )
@@ -90,28 +89,15 @@ func newBed(t testing.TB, box *sandbox.Sandbox, url string, rt http.RoundTripper
 	v.Hide(string(b.Caller.Key))
 	log := slog.New(v.LogHandler(slog.NewTextHandler(b.Log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	b.log = log
-	desk := approval.NewDesk(b.API, v)
-	feeds := feed.NewHub(b.API, desk, feed.Options{Logger: log})
-	o := tools.Options{API: b.API, Feeds: feeds, Desk: desk, View: v, Log: log, Integrations: []string{"*"}, Approvals: tools.ApprovalsAgent, AuthLinks: true}
+	o := tools.Options{API: b.API, Desk: approval.NewDesk(b.API, v), View: v, Log: log, Integrations: []string{"*"}, Approvals: tools.ApprovalsAgent, AuthLinks: true}
 	if change != nil {
 		change(&o)
 	}
-	ro := resources.Options{API: b.API, Feeds: feeds, Desk: desk, View: v, Log: log, Integrations: o.Integrations, AllowAnyIntegration: o.AllowAnyIntegration}
-	b.Watch = resources.Watch(ro)
-	hooks := transport.Hooks()
-	resources.AddHooks(hooks, ro)
-	completer := resources.Completions(ro)
-	menu := prompts.Options{Options: o, Complete: completer}
-	b.MCP = server.NewMCPServer("test", "1", server.WithHooks(hooks),
-		server.WithToolCapabilities(false), server.WithResourceCapabilities(true, false), server.WithPromptCapabilities(false),
-		server.WithCompletions(), server.WithResourceCompletionProvider(completer), server.WithPromptCompletionProvider(prompts.Completions(menu)))
-	tools.Register(b.MCP, o)
-	resources.Register(b.MCP, ro)
-	prompts.Register(b.MCP, menu)
+	wired := bridge.New(o, feed.Options{})
+	b.MCP, b.Watch = wired.MCP("test", "1"), wired.Watch()
 	t.Cleanup(func() {
-		feeds.Close()
+		wired.Close()
 		box.Close()
-		b.API.Close()
 	})
 	return b
 }
