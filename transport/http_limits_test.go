@@ -123,6 +123,7 @@ func TestSlowClients(t *testing.T) {
 	get.frame()
 	c = dial(t, s)
 	c.send(post(newEra("tools/call", "wait"), newCallBody("1", "wait", "")))
+	receive(t, f.waiting)
 	select {
 	case <-time.After(600 * time.Millisecond):
 	case f, ok := <-get.frames:

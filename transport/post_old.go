@@ -18,7 +18,7 @@ func (h *endpoint) postOld(w http.ResponseWriter, r *http.Request, from caller, 
 	if s == nil {
 		return
 	}
-	defer s.let()
+	defer s.unhold()
 	st := s.newStream()
 	if !wants.events {
 		st.asks = s.get
@@ -48,7 +48,7 @@ func (h *endpoint) primes(s *session) bool {
 func (h *endpoint) initialize(w http.ResponseWriter, r *http.Request, from caller, wants accepted, m *message) {
 	if len(r.Header.Values(mcp.HeaderSessionID)) > 0 {
 		if s := h.session(w, r, from); s != nil {
-			s.let()
+			s.unhold()
 			h.refuse(w, http.StatusBadRequest, "this session is initialized. For a new one, send initialize without Mcp-Session-Id.")
 		}
 		return
@@ -71,7 +71,7 @@ func (h *endpoint) initialize(w http.ResponseWriter, r *http.Request, from calle
 			h.stopping(w)
 			return
 		}
-		defer s.let()
+		defer s.unhold()
 		w.Header().Set(mcp.HeaderSessionID, s.id)
 	}
 	_ = h.reply(w, st, wants).run(r.Context(), me, have)
@@ -117,7 +117,7 @@ func (h *endpoint) get(w http.ResponseWriter, r *http.Request, from caller) {
 	if s == nil {
 		return
 	}
-	defer s.let()
+	defer s.unhold()
 	st, event := s.get, anew
 	if last := r.Header.Get(mcp.HeaderLastEventID); last != "" {
 		if st, event = s.stream(last); st == nil {
@@ -154,7 +154,7 @@ func (h *endpoint) delete(w http.ResponseWriter, r *http.Request, from caller) {
 	if s == nil {
 		return
 	}
-	defer s.let()
+	defer s.unhold()
 	h.sessions.remove(s)
 	s.end(ErrClientGone)
 	w.WriteHeader(http.StatusNoContent)

@@ -68,8 +68,17 @@ func (p *reply) run(ctx context.Context, me chan struct{}, have int) error {
 
 // isWhole reports whether what has ended goes out as one JSON text.
 func (p *reply) isWhole(g glance) bool {
-	return !p.begun && (!p.wants.events || g.end.line == nil && len(g.events) == 0 ||
-		len(g.events) == 1 && g.end.line != nil && (p.wants.json || p.status(g.end) != http.StatusOK))
+	switch {
+	case p.begun: // as an event stream
+		return false
+	case !p.wants.events:
+		return true
+	case g.end.line == nil: // a notification's: there is nothing to say
+		return len(g.events) == 0
+	case len(g.events) == 1: // the answer, and no notification before it
+		return p.wants.json || p.status(g.end) != http.StatusOK
+	}
+	return false
 }
 
 // whole writes an answer as one JSON text, or that there is none.

@@ -49,15 +49,15 @@ func newSession(caller string, opts Options, release func()) *session {
 	return s
 }
 
-// hold keeps the session from being idle until release.
+// hold keeps the session from being idle until unhold.
 func (s *session) hold() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.busy++
 }
 
-// let is the reverse of hold.
-func (s *session) let() {
+// unhold is the reverse of hold.
+func (s *session) unhold() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.busy--
@@ -92,7 +92,7 @@ func (s *session) finish(st *stream) {
 	s.mu.Lock()
 	s.file(st)
 	s.mu.Unlock()
-	s.let()
+	s.unhold()
 }
 
 // served notes that the response to a POST is over. A stream the client knows
@@ -186,7 +186,7 @@ func (t *sessions) add(s *session) bool {
 	return true
 }
 
-// hold is the session of an id, if it is the caller's, held until let.
+// hold is the session of an id, if it is the caller's, held until unhold.
 func (t *sessions) hold(id, caller string) *session {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -186,7 +186,7 @@ func TestOneGETPerSession(t *testing.T) {
 
 func TestIdleSessionsEnd(t *testing.T) {
 	f := newFixture()
-	s := serveHTTP(t, f, HTTPOptions{SessionIdle: 100 * time.Millisecond, KeepAlive: time.Hour})
+	s := serveHTTP(t, f, HTTPOptions{SessionIdle: time.Second, KeepAlive: time.Hour})
 	reading := s.session("2025-11-25", `{}`)
 	s.stream(s.do("GET", "/mcp", reading, ""))
 	calling := s.session("2025-11-25", `{}`)
@@ -200,7 +200,7 @@ func TestIdleSessionsEnd(t *testing.T) {
 	idle := s.session("2025-11-25", `{}`)
 	deadline := time.Now().Add(patience)
 	for { // asking would keep it alive, so wait for others to have been swept
-		<-time.After(150 * time.Millisecond)
+		<-time.After(1500 * time.Millisecond)
 		if resp, _ := s.ask("POST", "/mcp", idle, ping); resp.StatusCode == 404 {
 			break
 		}

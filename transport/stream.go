@@ -129,8 +129,9 @@ func (s *stream) trim() {
 	for len(s.events) > 0 {
 		oldest := s.events[0]
 		bounded := len(s.events) > maxEvents || s.bytes > maxEventBytes && len(s.events) > 1
-		unread := oldest.number > s.written && s.reader != nil
-		if unread || s.resumable && !bounded || !s.resumable && oldest.number > s.written && !bounded {
+		unwritten := oldest.number > s.written
+		wanted := s.resumable || unwritten
+		if unwritten && s.reader != nil || wanted && !bounded {
 			return
 		}
 		s.bytes -= len(oldest.line)
