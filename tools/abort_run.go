@@ -32,7 +32,7 @@ func (s *set) abortRun(ctx context.Context, c *call, args abortRunArgs) (RunResu
 	doubtful := client.KindOf(abortErr) == client.OutcomeUnknown
 	got, err := s.readState(ctx, c.caller, args.RunID, time.Now().Add(readTimeout))
 	switch {
-	case err == nil && (abortErr == nil || got.run.Status.Terminal()):
+	case err == nil && (abortErr == nil || got.Run.Status.Terminal()):
 		// The summary says what is known.
 	case abortErr == nil:
 		return RunResult{}, s.unclearAbort("the run was told to stop, but its state cannot be read")
@@ -43,18 +43,18 @@ func (s *set) abortRun(ctx context.Context, c *call, args abortRunArgs) (RunResu
 	default:
 		return RunResult{}, s.unclearAbort("whether the run was told to stop is unknown; it has not ended yet")
 	}
-	page := notShown(got.run.Events, 0)
+	page := notShown(got.Run.Events, 0)
 	page.last = got.Last
 	result := s.result(c, got, page)
-	canceled := got.run.Status == client.CanceledRun
+	canceled := got.Run.Status == client.CanceledRun
 	switch {
 	case canceled && abortErr == nil:
 		result.Summary = "The run was aborted: it is CANCELED." + got.note()
 		result.NextStep = "Tell the user that it was stopped; what it did so far stays done."
 	case canceled && doubtful:
 		result.Summary = "The run is CANCELED; whether by this call is unknown." + got.note()
-	case got.run.Status.Terminal():
-		result.Summary = "The run had ended already, with " + string(got.run.Status) + "; nothing was aborted." + got.note()
+	case got.Run.Status.Terminal():
+		result.Summary = "The run had ended already, with " + string(got.Run.Status) + "; nothing was aborted." + got.note()
 	default:
 		result.Summary = "The run was told to stop. " + result.Summary
 	}

@@ -131,7 +131,7 @@ func (s *set) afterCreate(ctx context.Context, c *call, run *client.Run, waitSec
 			return result, nil
 		}
 		s.Log.Info("a new run could not be watched", "runId", run.RunID, "error", err)
-		result = s.result(c, reading{run: run}, nil)
+		result = s.result(c, reading{Reading: feed.Reading{Run: run}}, nil)
 		result.Summary = "The run was created, but watching it failed: " + s.why(err) + "."
 		if c.unheard() {
 			result.Summary += " The user's decision was not sent."
@@ -141,7 +141,7 @@ func (s *set) afterCreate(ctx context.Context, c *call, run *client.Run, waitSec
 	for _, e := range run.Events {
 		page.add(e)
 	}
-	return s.result(c, reading{run: run, State: feed.StateOf(c.caller, run)}, page), nil
+	return s.result(c, reading{Reading: feed.Reading{Run: run, State: s.Feeds.StateOf(c.caller, run)}}, page), nil
 }
 
 // createBody builds the request within the operator's limits.

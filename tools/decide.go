@@ -132,7 +132,7 @@ func (d decision) summary(over bool) string {
 
 // over reports whether the run as it was read no longer waits for the decision.
 func (d decision) over(got reading) bool {
-	return d.id != "" && !got.noEvents && got.run.Events != nil &&
+	return d.id != "" && !got.NoEvents && got.Run.Events != nil &&
 		!slices.ContainsFunc(got.Pending, func(p approval.Pending) bool { return p.ID == d.id })
 }
 
@@ -154,7 +154,7 @@ func (s *set) afterDecision(ctx context.Context, c *call, runID string, d decisi
 	}
 	got.decided = d.known
 	// On from the event that asked: what came since was shown to nobody.
-	result := s.result(c, got, notShown(got.run.Events, d.eventID))
+	result := s.result(c, got, notShown(got.Run.Events, d.eventID))
 	result.Summary = d.summary(d.over(got)) + " " + result.Summary
 	if d.undecided != "" && got.waits() {
 		result.NextStep = askLater(decideLater)

@@ -18,60 +18,43 @@ const readTimeout = 10 * time.Second
 // lags behind its events: 2 s in all, for somebody waits for the answer.
 var rereads = [...]time.Duration{200 * time.Millisecond, 600 * time.Millisecond, 1200 * time.Millisecond}
 
-// reading is a run as it was read, and the state its events leave it in.
+// reading is a run as it was read, and what the call did just before.
 type reading struct {
-	run *client.Run
-	feed.State
-	// noEvents says that the run could be read without its events alone.
-	noEvents bool
-	// decided says that a decision on what waited was just sent.
-	decided bool
-	// linked says that the person was just sent to the link to authorise.
-	linked bool
+	feed.Reading
+	decided bool // a decision on what waited was sent
+	linked  bool // the person was sent to the link to authorise
 }
 
 // waits reports whether the run waits for a person.
 func (r reading) waits() bool {
-	return r.run.Status == client.Paused || r.run.Status == client.AuthRequired || len(r.Pending) > 0
+	return r.Run.Status == client.Paused || r.Run.Status == client.AuthRequired || len(r.Pending) > 0
 }
 
 // note says what a summary must add of the reading.
 func (r reading) note() string {
-	if !r.noEvents {
+	if !r.NoEvents {
 		return ""
 	}
 	return " Its events cannot be shown: the API's answer with them is too large or unreadable."
 }
 
-// readState reads a run by a deadline, and the state its events leave it in. What a watched
-// feed knows of approvals goes before what the API stores: their links may
-// have been said on the stream alone.
+// readState reads a run by a deadline. What a watched feed knows of approvals
+// goes before what the API stores: their links may have been said on the stream
+// alone.
 func (s *set) readState(ctx context.Context, caller client.Caller, runID string, by time.Time) (reading, error) {
 	ctx, cancel := context.WithDeadline(ctx, by)
 	defer cancel()
-	got := reading{}
-	run, err := s.API.GetRun(ctx, caller, runID, true)
-	if client.KindOf(err) == client.Invalid {
-		// Its events may be what is wrong, or too much.
-		var again error
-		if run, again = s.API.GetRun(ctx, caller, runID, false); again == nil {
-			got.noEvents, err = true, nil
-		}
-	}
+	read, err := s.Feeds.ReadRun(ctx, caller, runID)
 	if err != nil {
 		return reading{}, err
 	}
-	got.run, got.State = run, feed.StateOf(caller, run)
 	if _, live, ok := s.Feeds.Read(caller, runID, math.MaxInt64); ok {
-		got.Last = max(got.Last, live.Last)
-		if len(got.Pending) == 0 && run.Status == client.Paused {
-			got.Pending = live.Pending
+		read.Last = max(read.Last, live.Last)
+		if len(read.Pending) == 0 && read.Run.Status == client.Paused {
+			read.Pending = live.Pending
 		}
 	}
-	for _, p := range got.Pending {
-		s.Desk.See(runID, p)
-	}
-	return got, nil
+	return reading{Reading: read}, nil
 }
 
 // readAfter reads a run after a wait. Where the API's stored state lags behind
@@ -83,13 +66,13 @@ func (w *waiter) readAfter(ctx context.Context, end string) (got reading, settle
 		return got, false, err
 	}
 	if end == endNeedsPerson && w.lacksNeed(got) {
-		got.run.Status, got.State = w.state.Status, w.state
+		got.Run.Status, got.State = w.state.Status, w.state
 	}
-	if end == "" || end != endFinished && !got.run.Status.Terminal() {
+	if end == "" || end != endFinished && !got.Run.Status.Terminal() {
 		return got, true, nil
 	}
 	for _, pause := range rereads {
-		if complete(got.run) {
+		if complete(got.Run) {
 			return got, true, nil
 		}
 		select {
@@ -100,9 +83,9 @@ func (w *waiter) readAfter(ctx context.Context, end string) (got reading, settle
 			got = again
 		}
 	}
-	settled = complete(got.run)
-	if !got.run.Status.Terminal() && w.state.Status.Terminal() {
-		got.run.Status, got.State = w.state.Status, w.state
+	settled = complete(got.Run)
+	if !got.Run.Status.Terminal() && w.state.Status.Terminal() {
+		got.Run.Status, got.State = w.state.Status, w.state
 	}
 	return got, settled, nil
 }
@@ -110,7 +93,7 @@ func (w *waiter) readAfter(ctx context.Context, end string) (got reading, settle
 // lacksNeed reports whether a run that was read does not yet show the need
 // that ended the wait. Later events mean that it is over instead.
 func (w *waiter) lacksNeed(got reading) bool {
-	if n := len(got.run.Events); n > 0 && got.run.Events[n-1].ID > w.state.Last || got.Ended {
+	if n := len(got.Run.Events); n > 0 && got.Run.Events[n-1].ID > w.state.Last || got.Ended {
 		return false
 	}
 	return !got.NeedsPerson(w.since(w.state)) || len(got.Pending) < len(w.state.Pending)

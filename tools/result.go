@@ -50,7 +50,7 @@ type Authorization struct {
 
 // result tells of a run that was read; page is nil where its events are unknown.
 func (s *set) result(c *call, got reading, page *eventPage) RunResult {
-	run := got.run
+	run := got.Run
 	r := RunResult{Run: s.View.Run(run), Finished: run.Status.Terminal()}
 	r.Intent = s.View.Text(run.Intent, maxIntent)
 	r.ExecutionPlanID = "" // no tool takes it

@@ -82,7 +82,7 @@ func (w *waiter) watchFor(ctx context.Context, waitSeconds int) (RunResult, erro
 	if err != nil {
 		return RunResult{}, err
 	}
-	w.run = got.run
+	w.run = got.Run
 	return w.tell(ctx, got, settled, end), nil
 }
 
@@ -96,13 +96,13 @@ func (w *waiter) take(e client.Event) {
 // asking the person, and what they decide on.
 func (w *waiter) tell(ctx context.Context, got reading, settled bool, end string) RunResult {
 	// What happened since the wait ended belongs to the state that was read.
-	for _, e := range got.run.Events {
+	for _, e := range got.Run.Events {
 		if e.ID > w.shown {
 			w.take(e)
 		}
 	}
 	newest := max(got.Last, w.state.Last)
-	beyond := w.after > newest && (newest > 0 || got.run.Events != nil)
+	beyond := w.after > newest && (newest > 0 || got.Run.Events != nil)
 	if beyond {
 		w.page.last = newest
 	}
@@ -124,16 +124,16 @@ func (w *waiter) tell(ctx context.Context, got reading, settled bool, end string
 	case w.later != "" && got.waits():
 		r.NextStep = askLater(w.later)
 	}
-	r.WaitEnded = waitEnded(end, got.run.Status)
+	r.WaitEnded = waitEnded(end, got.Run.Status)
 	if slices.ContainsFunc(r.PendingApprovals, func(p PendingApproval) bool { return p.Scope == string(approval.OfRun) }) {
-		plan, _ := w.Desk.Plan(ctx, w.caller, got.run) // left out where nobody tells it
+		plan, _ := w.Desk.Plan(ctx, w.caller, got.Run) // left out where nobody tells it
 		r.Plan = w.showPlan(w.runID, plan, judgedPlanBytes)
 	}
 	if w.after > 0 { // whoever goes on from an event was told the rest before
 		r.Intent, r.CreatedAt, r.RepeatRunID = "", "", ""
 	}
 	if w.withContext {
-		r.Context = w.View.Text(got.run.Context, w.MaxResultBytes/2)
+		r.Context = w.View.Text(got.Run.Context, w.MaxResultBytes/2)
 	}
 	return r
 }

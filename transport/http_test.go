@@ -170,7 +170,7 @@ func TestClosedResponseCancelsTheCall(t *testing.T) {
 	receive(t, f.waiting)
 	s.ask("POST", "/mcp", newEra("notifications/cancelled", ""), `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`)
 	s.ask("POST", "/mcp", newEra("tools/call", "echo"), newCallBody("1", "echo", "")) // nor is an id that another request has
-	<-e.frames // a comment: there was time for it
+	<-e.frames                                                                        // a comment: there was time for it
 	select {
 	case cause := <-f.causes:
 		t.Fatalf("cancelled: %v", cause)

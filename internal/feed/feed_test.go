@@ -314,7 +314,7 @@ func TestStateOf(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &run); err != nil {
 		t.Fatal(err)
 	}
-	st := feed.StateOf(caller, &run)
+	st := newBed(t, feed.Options{}).hub.StateOf(caller, &run)
 	if st.Auth == nil || !st.NeedsPerson(0) || st.NeedsPerson(1) || st.Ended {
 		t.Errorf("got %+v", st)
 	}

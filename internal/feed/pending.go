@@ -28,7 +28,8 @@ func (h *Hub) Pending(ctx context.Context, caller client.Caller, runID string) (
 		news, _, err := watch.wait(patient) // what the log dropped does not matter to the state
 		switch {
 		case errors.Is(err, errPatience) && st.Status == "":
-			return h.stored(ctx, caller, runID)
+			read, err := h.ReadRun(ctx, caller, runID)
+			return read.State, err
 		case errors.Is(err, errPatience):
 			return st, nil
 		case err != nil:
@@ -39,21 +40,4 @@ func (h *Hub) Pending(ctx context.Context, caller client.Caller, runID string) (
 			return st, nil
 		}
 	}
-}
-
-// stored returns the state that the API's stored run tells; without its events
-// where those cannot be read.
-func (h *Hub) stored(ctx context.Context, caller client.Caller, runID string) (State, error) {
-	run, err := h.api.GetRun(ctx, caller, runID, true)
-	if client.KindOf(err) == client.Invalid {
-		run, err = h.api.GetRun(ctx, caller, runID, false)
-	}
-	if err != nil {
-		return State{}, err
-	}
-	st := StateOf(caller, run)
-	for _, p := range st.Pending {
-		h.desk.See(runID, p)
-	}
-	return st, nil
 }
