@@ -76,9 +76,9 @@ func (f *serverFlags) startSandbox(p *process, log *slog.Logger) (io.Closer, err
 func (f *serverFlags) decideElsewhere() string {
 	switch {
 	case f.Sandbox:
-		return "in a terminal: TR_API_KEY=" + sandbox.DefaultKey + " " + name + " approve --api-url " + f.APIURL + " RUN_ID"
+		return "in a terminal: `TR_API_KEY=" + sandbox.DefaultKey + " " + name + " approve --api-url " + f.APIURL + " RUN_ID`"
 	case f.APIURL != "":
-		return "in the vendor's console, or in a terminal that has TR_API_KEY set: " + name + " approve --api-url " + f.APIURL + " RUN_ID"
+		return "in the vendor's console, or in a terminal that has TR_API_KEY set: `" + name + " approve --api-url " + f.APIURL + " RUN_ID`"
 	}
 	return ""
 }

@@ -145,7 +145,7 @@ func authorizationStep(a *Authorization) string {
 
 // decideElsewhere is where a person decides whom the client cannot ask, unless
 // the options say otherwise.
-const decideElsewhere = "in the vendor's console, or in a terminal that has TR_API_KEY set: runs-mcp-server approve RUN_ID"
+const decideElsewhere = "in the vendor's console, or in a terminal that has TR_API_KEY set: `runs-mcp-server approve RUN_ID`"
 
 // approvalStep says who can decide, as the operator set it and the client can.
 func (s *set) approvalStep(asks bool, runID string) string {
