@@ -217,6 +217,7 @@ func (c *Client) send(ctx context.Context, hc *http.Client, caller Caller, call 
 		return nil, sendError(ctx, call, left.Load(), err)
 	}
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
+		c.learner.LearnKey(caller.Key)
 		return resp, nil
 	}
 	defer resp.Body.Close()

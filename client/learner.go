@@ -4,6 +4,8 @@ package client
 type Learner interface {
 	LearnRun(*Run)
 	LearnEvent(Event)
+	// LearnKey learns a key that the API accepted just now.
+	LearnKey(Key)
 }
 
 // unlearned is the Learner of those who show nothing.
@@ -11,3 +13,4 @@ type unlearned struct{}
 
 func (unlearned) LearnRun(*Run)    {}
 func (unlearned) LearnEvent(Event) {}
+func (unlearned) LearnKey(Key)     {}

@@ -83,7 +83,7 @@ func (s *set) approve(ctx context.Context, c *call, args approveArgs) (RunResult
 	}
 	d := decision{Decision: approval.Decision(args.Decision), known: true}
 	if args.Token != "" {
-		s.View.Learn(args.Token)
+		s.View.LearnGiven(args.Token)
 		d.eventID = st.Since
 		d.known, d.err = s.Desk.DecideByToken(ctx, c.caller, approval.ByToken{
 			RunID: args.RunID, Decision: d.Decision, Token: args.Token, LinksKnown: len(st.Pending) > 0,

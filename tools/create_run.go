@@ -237,7 +237,7 @@ func (s *set) passThrough(integrations []string, given []client.PassThrough) ([]
 		}
 		has[p.CustomerIntegrationID] = true
 		for _, secret := range p.Secrets() {
-			s.View.Learn(secret) // not Hide: what calls bring must not pile up
+			s.View.LearnGiven(secret) // not Hide: what calls bring must not pile up
 		}
 		out = append(out, p)
 	}

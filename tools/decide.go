@@ -29,36 +29,86 @@ type decision struct {
 }
 
 // askDecision asks the person at the client to decide a pending approval, and
-// sends what they choose. Whoever has chosen is heard: the decision is sent
-// even if the client has gone by then.
+// sends what they choose if that is still what they were asked. Whoever has
+// chosen is heard: the decision is sent even if the client has gone by then.
 func (s *set) askDecision(ctx context.Context, c *call, runID string, p approval.Pending, round approval.Round) (decision, error) {
-	d := decision{id: p.ID, eventID: p.EventID}
 	patient, cancel := c.unhurried(ctx)
 	defer cancel()
-	run, err := s.API.GetRun(patient, c.caller, runID, false)
+	message, err := s.question(patient, c, runID, p)
+	for {
+		d := decision{id: p.ID, eventID: p.EventID}
+		if err != nil {
+			return d, err
+		}
+		round.Subject = p.ID
+		answer, err := s.ask(ctx, c, question{name: "decision", round: round, params: mcp.ElicitationParams{Message: message, RequestedSchema: decisionForm}})
+		if err != nil {
+			return d, err
+		}
+		if d.Decision = decided(answer); d.Decision == "" {
+			d.undecided = undecided(answer)
+			return d, nil
+		}
+		s.Log.Info("a person decided", "runId", runID, "approvalId", p.ID, "decision", d.Decision)
+		sending, done := context.WithTimeout(context.WithoutCancel(ctx), decisionTimeout)
+		defer done()
+		now := message
+		if !c.modern { // there the question was put together again for the answer
+			p, now, d.err = s.askedNow(sending, c, runID, p)
+		}
+		switch {
+		case d.err != nil:
+			return d, nil
+		case now == message:
+			d.known, d.err = true, s.Desk.Decide(sending, c.caller, p, d.Decision)
+			return d, nil
+		}
+		message = now
+	}
+}
+
+// question puts a pending approval into words for a person.
+func (s *set) question(ctx context.Context, c *call, runID string, p approval.Pending) (string, error) {
+	run, err := s.API.GetRun(ctx, c.caller, runID, false)
 	if err != nil {
-		return d, err
+		return "", err
 	}
 	var plan *client.Plan
 	if p.Scope == approval.OfRun {
-		plan, _ = s.Desk.Plan(patient, c.caller, run) // the question says that it is not told
+		plan, _ = s.Desk.Plan(ctx, c.caller, run) // the question says that it is not told
 	}
-	round.Subject = p.ID
-	answer, err := s.ask(ctx, c, question{name: "decision", round: round, params: mcp.ElicitationParams{
-		Message: approval.Question(s.View, p, run, plan), RequestedSchema: decisionForm,
-	}})
+	return approval.Question(s.View, p, run, plan), nil
+}
+
+// askedNow returns an approval as it waits by now, and the question it makes. A
+// person may take minutes to answer: where the question is another by then, or
+// none, their answer is not to what would happen.
+func (s *set) askedNow(ctx context.Context, c *call, runID string, p approval.Pending) (approval.Pending, string, error) {
+	st, err := s.Feeds.Pending(ctx, c.caller, runID)
 	if err != nil {
-		return d, err
+		return p, "", s.unverified(err)
 	}
-	if d.Decision = decided(answer); d.Decision == "" {
-		d.undecided = undecided(answer)
-		return d, nil
+	i := slices.IndexFunc(st.Pending, func(o approval.Pending) bool { return o.ID == p.ID })
+	if i < 0 {
+		return p, "", &problem{
+			code: string(client.Conflict), message: "the decision was not sent: the run no longer waits for it",
+			nextStep: s.adviceFor(client.Conflict).nextStep,
+		}
 	}
-	s.Log.Info("a person decided", "runId", runID, "approvalId", p.ID, "decision", d.Decision)
-	sending, done := context.WithTimeout(context.WithoutCancel(ctx), decisionTimeout)
-	defer done()
-	d.known, d.err = true, s.Desk.Decide(sending, c.caller, p, d.Decision)
-	return d, nil
+	now, err := s.question(ctx, c, runID, st.Pending[i])
+	if err != nil {
+		return p, "", s.unverified(err)
+	}
+	return st.Pending[i], now, nil
+}
+
+// unverified says of a decision that it was not sent, for nobody could tell
+// whether it was to what would happen.
+func (s *set) unverified(err error) *problem {
+	return &problem{
+		code: s.describe(err).Code, message: "the decision was not sent, for what the run waits for could not be read again: " + s.why(err),
+		nextStep: askLater(decideLater),
+	}
 }
 
 // decisionForm is what a person fills in: one of two, and none beforehand.

@@ -140,7 +140,7 @@ func (w *waiter) askAuthorization(ctx context.Context) (went bool, err error) {
 	w.linkID = uuid.NewString()
 	answer, err := w.ask(ctx, w.call, question{name: "authorization", round: round, params: mcp.ElicitationParams{
 		Mode:          mcp.ElicitationModeURL,
-		Message:       "A run needs your permission to use " + view.Quote(w.View.Line(w.state.Auth.IntegrationName, 128)) + ". Open the link to give it; the run goes on by itself.",
+		Message:       "A run needs your permission to use " + view.Quote(w.View.ForPerson().Line(w.state.Auth.IntegrationName, 128)) + ". Open the link to give it; the run goes on by itself.",
 		ElicitationID: w.linkID,
 		URL:           w.View.AuthorizationLink(w.state.Auth),
 	}})

@@ -94,12 +94,20 @@ func TestNotHeard(t *testing.T) {
 }
 
 // TestUnreadAfterwards: where the run cannot be read after the person was asked,
-// only a decision that was sent is said to be.
+// only a decision that was sent is said to be; and none is sent of which nobody
+// can tell whether it is to what waits.
 func TestUnreadAfterwards(t *testing.T) {
 	for _, tt := range []struct {
-		answer answer
-		code   string
-	}{{chooses("approve"), "outcome_unknown"}, {does("decline"), "upstream_unavailable"}} {
+		name      string
+		answer    answer
+		downOnce  string // "asked" or "sent"
+		code, say string
+		sent      int
+	}{
+		{"sent", chooses("approve"), "sent", "outcome_unknown", "the decision was sent", 1},
+		{"decided", chooses("approve"), "asked", "upstream_unavailable", "the decision was not sent", 0},
+		{"declined", does("decline"), "asked", "upstream_unavailable", "", 0},
+	} {
 		var down atomic.Bool
 		bed := testbed.New(t, human, func(box http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -108,12 +116,16 @@ func TestUnreadAfterwards(t *testing.T) {
 					return
 				}
 				box.ServeHTTP(w, r)
+				if tt.downOnce == "sent" && strings.HasSuffix(r.URL.Path, "/approval") {
+					down.Store(true)
+				}
 			})
 		})
 		created := paused(t, bed, testbed.Oldest, "ON_START", "")
-		who := &person{answers: []answer{first(func() { down.Store(true) }, tt.answer)}}
-		if f := testbed.Fail(t, bed.ConnectWith(testbed.Oldest, who.options()), "approve", map[string]any{"runId": created.RunID}); f.Code != tt.code {
-			t.Errorf("got %+v", f)
+		who := &person{answers: []answer{first(func() { down.Store(tt.downOnce == "asked") }, tt.answer)}}
+		f := testbed.Fail(t, bed.ConnectWith(testbed.Oldest, who.options()), "approve", map[string]any{"runId": created.RunID})
+		if n := bed.Sandbox.Stats().ApprovalCalls; f.Code != tt.code || !strings.Contains(f.Message, tt.say) || n != tt.sent {
+			t.Errorf("%s: %d sent, %+v", tt.name, n, f)
 		}
 	}
 }

@@ -20,8 +20,8 @@ const (
 	// heartbeat is the longest silence while a call waits, so that idle
 	// timers do not fire.
 	heartbeat = 15 * time.Second
-	// linkPatience is how long a pause is looked at for the approval link
-	// that the stream may bring a little later than the event.
+	// linkPatience is how long a pause is looked at for the approval link and
+	// the tool calls that the stream may bring a little later than the event.
 	linkPatience = time.Second
 )
 
@@ -209,7 +209,7 @@ func (w *waiter) follow(st feed.State) (end string) {
 		return endFinished
 	case decided || !st.NeedsPerson(w.since(st)), st.Status == client.AuthRequired && st.Since <= w.sentTo:
 		w.linkUntil = time.Time{}
-	case st.Status != client.Paused || len(waiting) > 0:
+	case st.Status != client.Paused || len(waiting) > 0 && !slices.ContainsFunc(waiting, approval.Pending.Untold):
 		return endNeedsPerson
 	case w.linkUntil.IsZero():
 		w.linkUntil = time.Now().Add(linkPatience)

@@ -45,6 +45,11 @@ type Pending struct {
 	tokens map[Decision]string
 }
 
+// Untold reports whether a step waits of which the tool calls are not known.
+func (p Pending) Untold() bool {
+	return p.Scope == OfStep && (p.Step == nil || len(p.Step.ToolCalls) == 0)
+}
+
 // Tracker follows one run's events and keeps what is pending. It is not safe
 // for concurrent use.
 type Tracker struct {
@@ -195,6 +200,9 @@ func tokensOf(e client.Event) map[Decision]string {
 		if token := link.Token(); token != "" && (d == Approve || d == Deny) {
 			tokens[d] = token
 		}
+	}
+	if tokens[Approve] == tokens[Deny] {
+		return nil // which decision the one token sends, nobody can tell
 	}
 	return tokens
 }

@@ -22,9 +22,11 @@ const (
 // Question says for a person what would happen if a pending approval were
 // granted: the tool calls with their parameters first, or the plan of the run,
 // then the run's own reason. What the run says stands in quotes that it cannot
-// end, so that it cannot pass for the question's own words. run and plan may
-// be nil where they are not known.
+// end, so that it cannot pass for the question's own words. Nothing that a call
+// or a run said before makes a word of it disappear. run and plan may be nil
+// where they are not known.
 func Question(v *view.View, p Pending, run *client.Run, plan *client.Plan) string {
+	v = v.ForPerson()
 	var b strings.Builder
 	if p.Scope == OfRun {
 		b.WriteString("A run asks to start.\n")
@@ -54,21 +56,16 @@ func writeCalls(b *strings.Builder, v *view.View, step *client.Step) {
 	}
 	calls, left := step.ToolCalls, maxCalls
 	for i, c := range calls[:min(len(calls), maxAsked)] {
-		parameters := oneLine(v.Value(c.ToolParameters, max(left/(min(len(calls), maxAsked)-i), 200)))
+		parameters := "parameters that the API does not tell"
+		if value := v.Value(c.ToolParameters, max(left/(min(len(calls), maxAsked)-i), 200)); value != nil {
+			parameters = view.Inline(value)
+		}
 		left -= len(parameters)
 		fmt.Fprintf(b, "It would call %s with %s\n", view.Quote(v.Line(c.ToolName, 128)), parameters)
 	}
 	if n := len(calls) - maxAsked; n > 0 {
 		fmt.Fprintf(b, "and %d more tools that are not listed here\n", n)
 	}
-}
-
-// oneLine writes a value as JSON, which has no line breaks of its own.
-func oneLine(value any) string {
-	if value == nil {
-		return "parameters that the API does not tell"
-	}
-	return string(view.JSON(value))
 }
 
 func writePlan(b *strings.Builder, v *view.View, plan *client.Plan) {

@@ -3,15 +3,21 @@ package feed
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/approval"
 )
 
 // pendingPatience is how long a pending approval's link is looked for.
 const pendingPatience = 5 * time.Second
 
-// errPatience ends the look for a link.
+// callsPatience is how long the tool calls of a pending step are looked for: the
+// stream may bring them a little later than the stored events bring its links.
+const callsPatience = time.Second
+
+// errPatience ends the look for a link, or for tool calls.
 var errPatience = errors.New("no link came in time")
 
 // Pending returns the state of a run with the approvals that wait in it. The
@@ -36,8 +42,12 @@ func (h *Hub) Pending(ctx context.Context, caller client.Caller, runID string) (
 			return st, err
 		}
 		st = news.State
-		if st.Status != client.Paused || len(st.Pending) > 0 {
+		switch {
+		case st.Status != client.Paused && len(st.Pending) == 0, len(st.Pending) > 0 && !slices.ContainsFunc(st.Pending, approval.Pending.Untold):
 			return st, nil
+		case len(st.Pending) > 0:
+			patient, cancel = context.WithTimeoutCause(patient, callsPatience, errPatience)
+			defer cancel()
 		}
 	}
 }

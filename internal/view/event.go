@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -154,8 +155,18 @@ func (v *View) AuthorizationLink(a *client.Auth) string {
 	if u.Scheme != "https" && !(u.Scheme == "http" && loopback) {
 		return ""
 	}
-	if hasLink(u.String()) || hasLink(u.JoinPath().String()) || v.secrets.in(u.String()) || v.encodes(u.String()) {
+	if v.secrets.in(u.String(), found) || v.encodes(u.String()) || approves(u) {
 		return ""
 	}
 	return u.String()
+}
+
+// approves reports whether a link may lead to an approval, however its path is
+// spelled: a client resolves its dots, and some decode it before.
+func approves(u *url.URL) bool {
+	if hasLink(u.String()) {
+		return true
+	}
+	paths := append([]string{u.EscapedPath(), u.Path}, slices.Collect(decodings(u.Path))...)
+	return slices.ContainsFunc(paths, func(p string) bool { return hasLink(path.Clean("/" + p)) })
 }

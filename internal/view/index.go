@@ -85,15 +85,15 @@ func (x *index) remove(f form) {
 	}
 }
 
-// search calls hit with the bounds of every form in text until it returns
+// search calls hit with every form in text and its bounds until it returns
 // false. Up to slack bytes may differ at a form's beginning, as long as
 // [longKey] bytes are left that do not.
-func (x *index) search(text string, slack int, hit func(from, to int) bool) {
+func (x *index) search(text string, slack int, hit func(f form, from, to int) bool) {
 	searchShelf(x.long, longKey, text, slack, hit)
 	searchShelf(x.short, shortKey, text, 0, hit)
 }
 
-func searchShelf(shelf map[uint64][]form, size int, text string, slack int, hit func(from, to int) bool) {
+func searchShelf(shelf map[uint64][]form, size int, text string, slack int, hit func(f form, from, to int) bool) {
 	if len(shelf) == 0 || len(text) < size {
 		return
 	}
@@ -103,7 +103,7 @@ func searchShelf(shelf map[uint64][]form, size int, text string, slack int, hit 
 			from := i - f.at
 			skip := max(0, min(slack, len(f.text)-longKey))
 			to := from + len(f.text)
-			if from+skip >= 0 && to <= len(text) && text[from+skip:to] == f.text[skip:] && !hit(max(from, 0), to) {
+			if from+skip >= 0 && to <= len(text) && text[from+skip:to] == f.text[skip:] && !hit(f, max(from, 0), to) {
 				return
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"html"
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -54,8 +55,8 @@ func (v *View) learnLinks(raw []byte) {
 	if tokenAt(raw) < 0 {
 		return
 	}
-	l := lesson{secrets: &v.secrets, left: maxTaught}
-	l.parse(raw, false)
+	l := lesson{secrets: v.secrets, left: maxTaught}
+	l.parse(raw, place{})
 }
 
 // tokenAt returns where a token parameter may begin, -1 where there is none:
@@ -93,31 +94,65 @@ type lesson struct {
 	left    int // how many tokens it may still teach
 }
 
-func (l *lesson) parse(raw []byte, actions bool) {
+// place is where in a document something stands.
+type place struct {
+	actions bool // under an approvalActions key
+	said    bool // in what a run or a caller said, whatever stands in there
+}
+
+// source is that of the tokens in a place.
+func (p place) source() source {
+	if p.actions && !p.said {
+		return tokens
+	}
+	return found
+}
+
+// under returns the place of what a field holds.
+func (p place) under(name string) place {
+	switch strings.ToLower(name) {
+	case actionsKey:
+		p.actions = true
+	case "intent", "context", "text", "reason", "toolcalls", "toolparameters", "toolresult", "result", "plan", "integrationname":
+		p.said = true
+	}
+	return p
+}
+
+func (l *lesson) parse(raw []byte, at place) {
 	var value any
 	if json.Unmarshal(raw, &value) == nil {
-		l.value(value, actions)
+		l.value(value, at)
 	}
 }
 
-// value learns from a value; actions says whether it stands under an
-// approvalActions key.
-func (l *lesson) value(value any, actions bool) {
+// value learns from a value.
+func (l *lesson) value(value any, at place) {
 	switch value := value.(type) {
 	case string:
 		if text := strings.TrimSpace(value); text != "" && (text[0] == '{' || text[0] == '[') && tokenAt(text) >= 0 {
-			l.parse([]byte(text), actions)
+			l.parse([]byte(text), at)
 		}
-		l.text(value, actions)
+		l.text(value, at)
 	case []any:
 		for _, e := range value {
-			l.value(e, actions)
+			l.value(e, at)
 		}
 	case map[string]any:
 		for _, k := range slices.Sorted(maps.Keys(value)) {
-			l.text(k, actions)
-			l.value(value[k], actions || strings.ToLower(k) == actionsKey)
+			l.text(k, at)
+			if token, ok := value[k].(string); ok && at.actions && strings.EqualFold(k, "token") {
+				l.learn(token, at) // a link's token beside it, or in its place
+			}
+			l.value(value[k], at.under(k))
 		}
+	}
+}
+
+func (l *lesson) learn(token string, at place) {
+	if l.left > 0 {
+		l.left--
+		l.secrets.add(token, at.source())
 	}
 }
 
@@ -126,7 +161,7 @@ const linkEnds = " \t\r\n\"'<>`{}|"
 
 // text learns from the links in a text, which it cuts to where a token may
 // stand: a value may be one word of many megabytes.
-func (l *lesson) text(s string, actions bool) {
+func (l *lesson) text(s string, place place) {
 	for l.left > 0 {
 		at := tokenAt(s)
 		if at < 0 {
@@ -138,7 +173,7 @@ func (l *lesson) text(s string, actions bool) {
 		if i := strings.IndexAny(s[at+1:to], linkEnds); i >= 0 {
 			to = at + 1 + i
 		}
-		l.link(s[from:to], actions)
+		l.link(s[from:to], place)
 		s = s[to:]
 	}
 }
@@ -147,9 +182,9 @@ var tokenParam = regexp.MustCompile(`(?i)token(?:=|%(?:25)*3d)([^\s&#"'<>]+)`)
 
 // link learns the tokens of a word, as they stand and as often decoded as the
 // word can be, if it is an approval link or known to be one.
-func (l *lesson) link(word string, isLink bool) {
+func (l *lesson) link(word string, at place) {
 	forms := append([]string{word}, slices.Collect(decodings(word))...)
-	if !isLink && !slices.ContainsFunc(forms, hasLink) {
+	if !at.actions && !slices.ContainsFunc(forms, hasLink) {
 		return
 	}
 	for _, form := range forms {
@@ -157,8 +192,11 @@ func (l *lesson) link(word string, isLink bool) {
 			continue // its token would end at the first entity
 		}
 		for _, m := range tokenParam.FindAllStringSubmatch(form, l.left) {
-			l.left--
-			l.secrets.add(strings.TrimRight(m[1], ".,;:!?)]"), found)
+			token := strings.TrimRight(m[1], ".,;:!?)]")
+			l.learn(token, at)
+			if plain, err := url.QueryUnescape(token); err == nil && plain != token {
+				l.secrets.add(plain, at.source()) // whole, where the decoded form would end at an odd character
+			}
 		}
 		if l.left <= 0 {
 			return

@@ -32,19 +32,19 @@ type source int
 
 const (
 	hidden source = iota // the operator's, kept for good
-	keys                 // callers' keys
+	keys                 // callers' keys, once the API accepted them
 	tokens               // tokens of links that stand where the API puts them
-	found                // tokens of links found anywhere else: a run can make up any number
+	given                // what calls bring: anybody's words, in the end
+	found                // tokens of links in what a run says: it can make up any number
 	sources
+
+	// trusted is the last source in which nobody but the operator and the API
+	// has a word.
+	trusted = tokens
 )
 
-// limit is how many secrets a source keeps known.
-func (s source) limit() int {
-	if s == keys {
-		return 1024
-	}
-	return 4096
-}
+// maxKept is how many secrets each source from outside keeps known.
+const maxKept = 4096
 
 // secretSet finds known secrets in text. The zero value is empty.
 type secretSet struct {
@@ -67,12 +67,15 @@ func (s *secretSet) add(secret string, from source) {
 	s.mu.RLock()
 	old, known := s.known[secret]
 	s.mu.RUnlock()
-	if known && old <= from {
+	if known && old <= from && from != keys {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old, known = s.known[secret]; known && old <= from {
+	if old, known = s.known[secret]; known && old == from {
+		s.refresh(secret)
+		return
+	} else if known && old < from {
 		return
 	}
 	if known {
@@ -91,8 +94,16 @@ func (s *secretSet) add(secret string, from source) {
 	}
 	s.order[from] = append(s.order[from], secret)
 	s.sizes[from] += len(secret)
-	for len(s.order[from]) > from.limit() || s.sizes[from] > maxLearnedBytes {
+	for len(s.order[from]) > maxKept || s.sizes[from] > maxLearnedBytes {
 		s.forget(s.order[from][0])
+	}
+}
+
+// refresh makes a secret the newest of its source. The caller holds the lock.
+func (s *secretSet) refresh(secret string) {
+	if order := s.order[s.known[secret]]; len(order) > 0 && order[len(order)-1] != secret {
+		at := slices.Index(order, secret)
+		s.order[s.known[secret]] = append(slices.Delete(order, at, at+1), secret)
 	}
 }
 
@@ -116,24 +127,26 @@ func (s *secretSet) tail() int {
 	return max(4<<10, s.longest)
 }
 
-// find cuts every form of every known secret out of a text, also those that
-// are broken by white space.
-func (s *secretSet) find(h *holes) {
+// find cuts every form of every known secret of the sources up to the last out
+// of a text, also those that are broken by white space.
+func (s *secretSet) find(h *holes, last source) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if len(s.known) == 0 {
 		return
 	}
-	s.index.search(h.text, 0, func(from, to int) bool {
-		h.cut(from, to, removed)
+	s.index.search(h.text, 0, func(f form, from, to int) bool {
+		if s.known[f.secret] <= last {
+			h.cut(from, to, removed)
+		}
 		return true
 	})
 	if !strings.ContainsFunc(h.text, unicode.IsSpace) {
 		return
 	}
 	whole, at := joined(h.text)
-	s.index.search(whole, 0, func(from, to int) bool {
-		if to-from >= minBroken {
+	s.index.search(whole, 0, func(f form, from, to int) bool {
+		if to-from >= minBroken && s.known[f.secret] <= last {
 			h.cut(at[from], at[to-1]+1, removed)
 		}
 		return true
@@ -171,14 +184,15 @@ func words(text string) iter.Seq2[int, string] {
 // the end of an escape that was never closed: "%4" before "Cab" makes "Lab".
 const maxEaten = 8
 
-// in reports whether decoded text holds a known secret.
-func (s *secretSet) in(text string) bool {
+// in reports whether decoded text holds a known secret of the sources up to the
+// last.
+func (s *secretSet) in(text string, last source) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	holds := false
-	s.index.search(text, maxEaten, func(int, int) bool {
-		holds = true
-		return false
+	s.index.search(text, maxEaten, func(f form, _, _ int) bool {
+		holds = s.known[f.secret] <= last
+		return !holds
 	})
 	return holds
 }

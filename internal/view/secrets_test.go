@@ -5,24 +5,26 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"runs-mcp-server/client"
 )
 
 func TestLearnedSecretsAreBounded(t *testing.T) {
 	v := New()
 	v.Hide("operator-secret")
 	v.LearnKey("the-key-of-a-caller")
-	for i := range tokens.limit() + 10 {
+	for i := range maxKept + 10 {
 		v.Learn(fmt.Sprintf("learned-secret-%06d", i))
 	}
-	if n := len(v.secrets.known); n != tokens.limit()+2 {
-		t.Errorf("%d secrets are known, want %d", n, tokens.limit()+2)
+	if n := len(v.secrets.known); n != maxKept+2 {
+		t.Errorf("%d secrets are known, want %d", n, maxKept+2)
 	}
-	text := fmt.Sprintf("learned-secret-%06d learned-secret-%06d operator-secret the-key-of-a-caller", 0, tokens.limit())
+	text := fmt.Sprintf("learned-secret-%06d learned-secret-%06d operator-secret the-key-of-a-caller", 0, maxKept)
 	if got, want := v.Text(text, 1000), "learned-secret-000000 [removed] [removed] [removed]"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	for i := range keys.limit() {
-		v.LearnKey(fmt.Sprintf("another-key-%06d", i))
+	for i := range maxKept {
+		v.LearnKey(client.Key(fmt.Sprintf("another-key-%06d", i)))
 	}
 	if got, want := v.Text("the-key-of-a-caller another-key-000000", 1000), "the-key-of-a-caller [removed]"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -44,7 +46,7 @@ func TestLengthOfLearnedSecrets(t *testing.T) {
 		v := New()
 		secret := strings.Repeat("w", tt.length)
 		v.Learn(secret)
-		v.LearnKey(secret)
+		v.LearnKey(client.Key(secret))
 		if got := v.Text(secret, 10_000) == removed; got != tt.known {
 			t.Errorf("a secret of %d bytes: learned %t, want %t", tt.length, got, tt.known)
 		}
@@ -63,7 +65,7 @@ func TestForgettingLeavesOthersForms(t *testing.T) {
 	v.Hide("operator-secret")
 	form := hex.EncodeToString([]byte("operator-secret"))
 	v.Learn(form)
-	for i := range tokens.limit() {
+	for i := range maxKept {
 		v.Learn(fmt.Sprintf("learned-secret-%06d", i))
 	}
 	if got := v.Text(form, 1000); got != removed {
@@ -73,7 +75,7 @@ func TestForgettingLeavesOthersForms(t *testing.T) {
 	v = New()
 	v.secrets.add("first-found-then-given", found)
 	v.Learn("first-found-then-given")
-	for i := range found.limit() {
+	for i := range maxKept {
 		v.secrets.add(fmt.Sprintf("found-secret-%06d", i), found)
 	}
 	if got := v.Text("first-found-then-given", 1000); got != removed {

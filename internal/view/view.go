@@ -10,15 +10,24 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"runs-mcp-server/client"
 )
 
 // View renders values safe to show. It is safe for concurrent use.
 type View struct {
-	secrets secretSet
+	secrets *secretSet
+	last    source // of those whose secrets are left out
 }
 
 // New returns a View that knows no secrets yet.
-func New() *View { return &View{} }
+func New() *View { return &View{&secretSet{}, found} }
+
+// ForPerson returns the view of somebody who decides: it leaves out the secrets
+// of the operator and the API alone, and what looks like one. What calls bring
+// and runs say is no secret by that, or a model could make the words disappear
+// that a person is asked about, by calling them tokens beforehand.
+func (v *View) ForPerson() *View { return &View{v.secrets, trusted} }
 
 // Hide makes every later rendering leave out the given secrets, in plain,
 // base64, hex and URL form. Secrets shorter than [minSecret] bytes are not
@@ -30,15 +39,20 @@ func (v *View) Hide(secrets ...string) {
 	}
 }
 
-// Learn makes every later rendering leave out an approval token that came from
-// outside. The newest 4,096 are remembered. Shorter ones than [minLearned]
-// bytes are passed over, so that a run cannot make ordinary words disappear by
+// Learn makes every later rendering leave out an approval token that the API
+// gave. The newest 4,096 are remembered. Shorter ones than [minLearned] bytes
+// are passed over, so that a run cannot make ordinary words disappear by
 // calling them tokens, and so are longer ones than [maxLearned].
 func (v *View) Learn(token string) { v.secrets.add(token, tokens) }
 
-// LearnKey does for a caller's key what Learn does for a token. The newest
-// 1,024 keys are remembered, and no token pushes them out.
-func (v *View) LearnKey(key string) { v.secrets.add(key, keys) }
+// LearnGiven does for a secret that a call brought what Learn does for a token,
+// but not for the person who decides (see ForPerson).
+func (v *View) LearnGiven(secret string) { v.secrets.add(secret, given) }
+
+// LearnKey does for a caller's key that the API accepted what Learn does for a
+// token. The keys of the 4,096 callers who were served last are remembered, and
+// no token pushes them out. It implements [client.Learner].
+func (v *View) LearnKey(key client.Key) { v.secrets.add(string(key), keys) }
 
 // maxShrink bounds how much text beyond the limit is cleaned to fill it up.
 const maxShrink = 12 << 10
@@ -89,15 +103,23 @@ func (v *View) Line(s string, limit int) string {
 }
 
 // Quote returns a shown line in quotes that it cannot end, so that it cannot
-// pass for the words around it. What looks like a double quote becomes a single
-// one.
-func Quote(shown string) string {
-	return strconv.Quote(strings.Map(func(r rune) rune {
+// pass for the words around it.
+func Quote(shown string) string { return strconv.Quote(plainQuotes(shown)) }
+
+// Inline returns a shown value as JSON that cannot pass for the words around it:
+// on one line, without room for lines of its own, and with no quotes but JSON's.
+func Inline(shown any) string {
+	return strings.Join(strings.Fields(plainQuotes(string(JSON(shown)))), " ")
+}
+
+// plainQuotes makes single quotes of what looks like a double one.
+func plainQuotes(s string) string {
+	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune("\u02ba\u02dd\u02ee\u05f4\u201c\u201d\u201e\u201f\u2033\u2036\u275d\u275e\u3003\u301d\u301e\u301f\uff02", r) {
 			return '\''
 		}
 		return r
-	}, shown))
+	}, s)
 }
 
 // visible removes what a reader cannot see but a model reads: control, bidi,
