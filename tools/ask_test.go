@@ -116,7 +116,7 @@ func TestPersonDecides(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			eachRevision(t, func(t *testing.T, version string) {
+			eachAskingRevision(t, func(t *testing.T, version string) {
 				bed := testbed.New(t, human, nil)
 				created := paused(t, bed, version, tt.strategy, "steps=1")
 				who := &person{answers: []answer{tt.answer}}
@@ -162,7 +162,7 @@ func checkQuestion(t *testing.T, strategy string, q *sdk.ElicitParams) {
 
 // TestClientCannotAsk refuses, and says what the person can do instead.
 func TestClientCannotAsk(t *testing.T) {
-	eachRevision(t, func(t *testing.T, version string) {
+	eachAskingRevision(t, func(t *testing.T, version string) {
 		bed := testbed.New(t, human, nil)
 		created := paused(t, bed, version, "ON_START", "")
 		f := testbed.Fail(t, bed.Connect(version, nil), "approve", map[string]any{"runId": created.RunID, "decision": "approve"})
@@ -197,7 +197,7 @@ func TestNoAnswerInTime(t *testing.T) {
 // TestAskedWhileWaiting: a run that waits for several decisions is decided in
 // the call that waits for it, and created once.
 func TestAskedWhileWaiting(t *testing.T) {
-	eachRevision(t, func(t *testing.T, version string) {
+	eachAskingRevision(t, func(t *testing.T, version string) {
 		for _, behaviour := range []string{"steps=2", "steps=2 approvals=parallel:2", "steps=2 links=stream-only", "steps=2 plan=placeholder"} {
 			t.Run(behaviour, func(t *testing.T) {
 				bed := testbed.New(t, human, nil)
@@ -229,7 +229,7 @@ func TestAskedWhileWaiting(t *testing.T) {
 
 // TestUndecidedEndsTheWait: the run waits on, and is not created again.
 func TestUndecidedEndsTheWait(t *testing.T) {
-	eachRevision(t, func(t *testing.T, version string) {
+	eachAskingRevision(t, func(t *testing.T, version string) {
 		bed := testbed.New(t, human, nil)
 		who := &person{answers: []answer{chooses("approve"), does("decline")}}
 		s := bed.ConnectWith(version, who.options())
@@ -255,7 +255,7 @@ func TestUndecidedEndsTheWait(t *testing.T) {
 
 // TestEnoughQuestions: one call asks so often and no more.
 func TestEnoughQuestions(t *testing.T) {
-	eachRevision(t, func(t *testing.T, version string) {
+	eachAskingRevision(t, func(t *testing.T, version string) {
 		bed := testbed.New(t, human, nil)
 		who := &person{answers: slices.Repeat([]answer{chooses("approve")}, 20)}
 		got := testbed.Call[tools.RunResult](t, bed.ConnectWith(version, who.options()), "create_run", map[string]any{
@@ -268,7 +268,7 @@ func TestEnoughQuestions(t *testing.T) {
 
 // TestApprovalGone meanwhile: decided elsewhere, or the run ended.
 func TestApprovalGone(t *testing.T) {
-	eachRevision(t, func(t *testing.T, version string) {
+	eachAskingRevision(t, func(t *testing.T, version string) {
 		t.Run("decided elsewhere", func(t *testing.T) {
 			bed := testbed.New(t, human, nil)
 			created := paused(t, bed, version, "ON_START", "")
@@ -324,7 +324,7 @@ func TestApprovalGone(t *testing.T) {
 // TestAnswerLost: the API took the decision and its answer never came. It is
 // not sent again, and the run says what is known.
 func TestAnswerLost(t *testing.T) {
-	eachRevision(t, func(t *testing.T, version string) {
+	eachAskingRevision(t, func(t *testing.T, version string) {
 		bed := testbed.New(t, human, func(box http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				box.ServeHTTP(w, r)
@@ -344,7 +344,7 @@ func TestAnswerLost(t *testing.T) {
 
 // TestClientGoneAfterTheAnswer: the person has decided, and that is sent.
 func TestClientGoneAfterTheAnswer(t *testing.T) {
-	eachRevision(t, func(t *testing.T, version string) {
+	eachAskingRevision(t, func(t *testing.T, version string) {
 		reached, goOn, sent := make(chan bool, 1), make(chan bool), make(chan bool, 1)
 		bed := testbed.New(t, human, func(box http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -35,7 +35,7 @@ func TestAuthorization(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			eachRevision(t, func(t *testing.T, version string) {
+			eachAskingRevision(t, func(t *testing.T, version string) {
 				bed := testbed.New(t, tt.change, nil)
 				who := &person{answers: []answer{tt.answer}}
 				o := who.options()
@@ -66,7 +66,7 @@ func TestAuthorization(t *testing.T) {
 // though the cursor it tells is beyond the need; one whose person went to the
 // link does not send them there again by itself.
 func TestAskedByTheNextStep(t *testing.T) {
-	eachRevision(t, func(t *testing.T, version string) {
+	eachAskingRevision(t, func(t *testing.T, version string) {
 		bed := testbed.New(t, human, nil)
 		who := &person{answers: []answer{does("accept")}}
 		s := bed.ConnectWith(version, who.options())

@@ -67,7 +67,7 @@ func TestWhoIsAskedWhileWaiting(t *testing.T) {
 		{"read-only", func(o *tools.Options) { human(o); o.ReadOnly = true }, 0, "Tell the user to decide in the vendor's console"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			eachRevision(t, func(t *testing.T, version string) {
+			eachAskingRevision(t, func(t *testing.T, version string) {
 				bed := testbed.New(t, tt.change, scripted("PAUSED", "["+twin(1)+"]"))
 				who := &person{answers: []answer{does("decline")}}
 				got := testbed.Call[tools.RunResult](t, bed.ConnectWith(version, who.options()), "get_run", map[string]any{"runId": unknownRun, "waitSeconds": 30})
@@ -87,7 +87,7 @@ func TestApproveOnTheWire(t *testing.T) {
 		tools.ApprovalsAgent: "The operator lets the model decide",
 		tools.ApprovalsOff:   "",
 	} {
-		eachRevision(t, func(t *testing.T, version string) {
+		eachAskingRevision(t, func(t *testing.T, version string) {
 			bed := testbed.New(t, func(o *tools.Options) { o.Approvals = mode }, nil)
 			list, err := bed.Connect(version, nil).ListTools(t.Context(), nil)
 			if err != nil {

@@ -29,7 +29,7 @@ func TestGoneMeanwhile(t *testing.T) {
 		{"decides", chooses("deny"), "decision was not"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			eachRevision(t, func(t *testing.T, version string) {
+			eachAskingRevision(t, func(t *testing.T, version string) {
 				for _, tool := range []string{"approve", "get_run"} {
 					bed := testbed.New(t, human, nil)
 					created := paused(t, bed, version, "ON_START", "steps=1")
@@ -132,7 +132,7 @@ func TestUnreadAfterwards(t *testing.T) {
 
 // TestRefusedInOurWords: a summary holds nothing of what the API said.
 func TestRefusedInOurWords(t *testing.T) {
-	eachRevision(t, func(t *testing.T, version string) {
+	eachAskingRevision(t, func(t *testing.T, version string) {
 		bed := testbed.New(t, human, func(box http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if strings.HasSuffix(r.URL.Path, "/approval") {

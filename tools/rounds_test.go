@@ -249,7 +249,7 @@ func TestQuestionThatChanges(t *testing.T) {
 // clients use one token for all of them; and what the first round has to say of
 // the run's links is said in the last.
 func TestRoundsCountOn(t *testing.T) {
-	eachRevision(t, func(t *testing.T, version string) {
+	eachAskingRevision(t, func(t *testing.T, version string) {
 		bed := testbed.New(t, func(o *tools.Options) {
 			human(o)
 			o.Feeds = feed.NewHub(o.API, o.Desk, feed.Options{Kept: 1})

@@ -31,6 +31,14 @@ func eachRevision(t *testing.T, test func(t *testing.T, version string)) {
 	}
 }
 
+// eachAskingRevision runs a test in the first revision in which a server may ask
+// a person, and in the newest, which asks in another way.
+func eachAskingRevision(t *testing.T, test func(t *testing.T, version string)) {
+	for _, version := range []string{"2025-06-18", testbed.Newest} {
+		t.Run(version, func(t *testing.T) { test(t, version) })
+	}
+}
+
 // TestWholeJob starts a run, watches it, and gets its result.
 func TestWholeJob(t *testing.T) {
 	eachRevision(t, func(t *testing.T, version string) {

@@ -95,6 +95,9 @@ func TestElicitation(t *testing.T) {
 		{"content is no object", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"accept","content":[]}`, "cancel"},
 		{"result and error", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"accept"},"error":{}`, "cancel"},
 		{"duplicate keys", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"decline","action":"accept"}`, "cancel"},
+		{"keys in two cases", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"decline","Action":"accept"}`, "cancel"},
+		{"a key in another case", `{"elicitation":{}}`, `"id":"server-1","result":{"Action":"accept"}`, "cancel"},
+		{"contents in two cases", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"accept","content":{"decision":"deny"},"Content":{"decision":"approve"}}`, "cancel"},
 		{"not declared", `{}`, "", "cancel"},
 		{"URL mode only", `{"elicitation":{"url":{}}}`, "", "cancel"},
 	} {

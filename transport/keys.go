@@ -73,6 +73,10 @@ func (k *keySet) where() string {
 		return "params"
 	case inMeta:
 		return "params._meta"
+	case inResponses:
+		return "params.inputResponses"
+	case inAnswer:
+		return "an answer"
 	}
 	return "an object"
 }
@@ -107,7 +111,8 @@ func smallest(r rune) rune {
 
 // knownKey is the key that MCP defines at a place, given it in lower case, or
 // "" when there is none: JSON-RPC's members, the params of all client requests
-// and notifications in all revisions, and the reserved names of _meta.
+// and notifications in all revisions, the reserved names of _meta, and what an
+// answer says of a person.
 func knownKey(at place, folded string) string {
 	switch at {
 	case atTop:
@@ -150,6 +155,11 @@ func knownKey(at place, folded string) string {
 		case "io.modelcontextprotocol/subscriptionid":
 			return "io.modelcontextprotocol/subscriptionId"
 		case "traceparent", "tracestate", "baggage":
+			return folded
+		}
+	case inAnswer:
+		switch folded {
+		case "action", "content", "_meta":
 			return folded
 		}
 	}

@@ -12,6 +12,8 @@ const (
 	atTop
 	inParams
 	inMeta
+	inResponses // the answers that a request of the new era brings, by name
+	inAnswer    // one of them, or the result of a response: it may be a decision
 )
 
 // scanner checks one JSON text and picks the members a message is made of.
@@ -123,6 +125,10 @@ func inside(at place, name []byte) place {
 		return inParams
 	case at == inParams && string(name) == "_meta":
 		return inMeta
+	case at == inParams && string(name) == "inputResponses":
+		return inResponses
+	case at == inResponses, at == atTop && string(name) == "result":
+		return inAnswer
 	}
 	return elsewhere
 }
