@@ -59,14 +59,25 @@ func facets(e Event) [6]string {
 
 // detail is what an event says that it may say later than it comes.
 type detail struct {
-	links, toolCalls bool
-	approval         string
+	links     bool
+	toolCalls uint32 // a hash of them, 0 where there are none
+	approval  string
 }
 
-func detailOf(e Event) detail {
+func (l *eventLog) detail(e Event) detail {
 	d := detail{links: len(e.Links()) > 0}
-	if e.Step != nil {
-		d.toolCalls, d.approval = len(e.Step.ToolCalls) > 0, e.Step.Approval
+	if e.Step == nil {
+		return d
+	}
+	d.approval = e.Step.Approval
+	if len(e.Step.ToolCalls) > 0 {
+		var h maphash.Hash
+		h.SetSeed(l.seed)
+		for _, c := range e.Step.ToolCalls {
+			h.WriteString(c.ToolCallID + "\x00" + c.ToolName + "\x00")
+			h.Write(c.ToolParameters)
+		}
+		d.toolCalls = uint32(h.Sum64()) | 1
 	}
 	return d
 }
@@ -81,7 +92,7 @@ func millis(e Event) int64 {
 }
 
 func (l *eventLog) mark(e Event) mark {
-	m := mark{cursor: e.ID, at: millis(e), said: detailOf(e)}
+	m := mark{cursor: e.ID, at: millis(e), said: l.detail(e)}
 	for i, s := range facets(e) {
 		if s != "" {
 			m.content[i] = uint32(maphash.String(l.seed, s)) | 1
@@ -180,12 +191,18 @@ func (l *eventLog) enrich(e Event) bool {
 	if !ok {
 		return false
 	}
-	said, now := &l.marks[i].said, detailOf(e)
+	said, now := &l.marks[i].said, l.detail(e)
 	decided := said.approval == "PENDING" && now.approval != "" && now.approval != "PENDING"
-	if !decided && (said.links || !now.links) && (said.toolCalls || !now.toolCalls) {
+	linked := now.links && !said.links
+	// A person decides by the tool calls that were said last.
+	calls := now.toolCalls != 0 && (said.toolCalls == 0 || now.approval == "PENDING" && now.toolCalls != said.toolCalls)
+	if !decided && !linked && !calls {
 		return false
 	}
-	said.links, said.toolCalls = said.links || now.links, said.toolCalls || now.toolCalls
+	said.links = said.links || linked
+	if calls {
+		said.toolCalls = now.toolCalls
+	}
 	if decided {
 		said.approval = now.approval
 	}

@@ -91,6 +91,29 @@ func TestLinksAmendAStepWithCalls(t *testing.T) {
 	})
 }
 
+// TestPendingCallsThatChange: a person decides by what was said last; of a step
+// that is not pending nothing is given again.
+func TestPendingCallsThatChange(t *testing.T) {
+	calls := func(amount int) string {
+		return fmt.Sprintf(`,"toolCalls":[{"toolCallId":"a","toolName":"pay","toolParameters":{"amount":%d}}]`, amount)
+	}
+	for approval, want := range map[string]string{"PENDING": `[1 {"amount":1} false 1 {"amount":1000} true`, "APPROVED": `[1 {"amount":1} false 9`} {
+		synctest.Test(t, func(t *testing.T) {
+			again := frame(1, step(1, "01", approval, calls(1000)))
+			o := &odd{stored: []string{step(1, "01", approval, calls(1))}, streams: []string{again + again + endFrame}}
+			got, err := follow(t, o, func(e client.Event) string {
+				if e.Step == nil {
+					return fmt.Sprint(e.ID)
+				}
+				return fmt.Sprintf("%d %s %t", e.ID, e.Step.ToolCalls[0].ToolParameters, e.Amended)
+			})
+			if err != nil || !strings.HasPrefix(fmt.Sprint(got), want) || len(got) != strings.Count(want, "amount")+1 {
+				t.Errorf("%s: got %v, %v; want %s", approval, got, err, want)
+			}
+		})
+	}
+}
+
 // TestDecidedInPlace: a stored step whose approval changes is the same event.
 func TestDecidedInPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
