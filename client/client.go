@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -30,6 +31,10 @@ const (
 	// maxBody bounds an answer that is read whole, after decompression.
 	// A run of 10,000 events of 1 KiB fits.
 	maxBody = 16 << 20
+	// maxConns is how many connections one try may take: net/http sends a
+	// request again whose reused connection was closed, or whose HTTP/2
+	// connection went away.
+	maxConns = 6
 	// maxErrorBody bounds what is read of an error answer.
 	maxErrorBody = 64 << 10
 )
@@ -210,23 +215,50 @@ func (c *Client) send(ctx context.Context, hc *http.Client, caller Caller, call 
 	// Whether anything may have left this machine. Without a connection
 	// nothing has. With one the first byte may be under way at any moment, and
 	// over HTTP/2 even after Do returned; so having one counts.
-	var left atomic.Bool
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { left.Store(true) }}
-	resp, err := hc.Do(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	//
+	// net/http itself sends a request again, without a pause, that an HTTP/2
+	// server takes back; one that takes back everything must not keep it busy.
+	var conns atomic.Int32
+	tried, giveUp := context.WithCancelCause(ctx)
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+		if conns.Add(1) > maxConns {
+			giveUp(errTakenBack)
+		}
+	}}
+	resp, err := hc.Do(req.WithContext(httptrace.WithClientTrace(tried, trace)))
 	if err != nil {
-		return nil, sendError(ctx, call, left.Load(), err)
+		giveUp(nil)
+		return nil, sendError(ctx, call, conns.Load() > 0, err)
 	}
+	resp.Body = releasing{resp.Body, func() { giveUp(nil) }}
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
 		c.learner.LearnKey(caller.Key)
 		return resp, nil
 	}
 	defer resp.Body.Close()
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	var body []byte
+	if resp.StatusCode >= 200 { // below, it is a connection that speaks another protocol, and never ends
+		body, _ = io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	}
 	message := ""
 	if !call.mute {
 		message = apiMessage(body, append(call.secrets, string(caller.Key)))
 	}
 	return nil, statusError(call, resp.StatusCode, message, retryAfter(resp.Header.Get("Retry-After"), time.Now()))
+}
+
+// errTakenBack ends a try that the API takes back again and again.
+var errTakenBack = errors.New("the Run API takes the request back again and again")
+
+// releasing is an answer's body whose Close lets go of its request's context.
+type releasing struct {
+	io.ReadCloser
+	release func()
+}
+
+func (r releasing) Close() error {
+	defer r.release()
+	return r.ReadCloser.Close()
 }
 
 func (c *Client) build(ctx context.Context, caller Caller, call request) (*http.Request, *Error) {

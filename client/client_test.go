@@ -110,7 +110,9 @@ func TestAnswers(t *testing.T) {
 		{"other keys", `{` + head + `"RUNNING","events":[{"eventId":"4","type":"step","data":{"step":{"text":"x"}}}]}`, func(r *client.Run) bool { return r.Events[0].ID == 4 && r.Events[0].Step.Text == "x" }},
 		{"flat step", `{` + head + `"RUNNING","events":[{"id":1,"event":"step","text":"x","approval":"PENDING"}]}`, func(r *client.Run) bool { return r.Events[0].Step.Approval == "PENDING" }},
 		{"no ids", `{` + head + `"RUNNING","events":[{"auth":{"status":"required"}},{"step":{}}]}`, func(r *client.Run) bool { return r.Events[1].ID == 2 && r.Events[0].Type == "authentication" }},
-		{"ids that do not grow", `{` + head + `"RUNNING","events":[{"id":5},{"id":5}]}`, func(r *client.Run) bool { return r.Events[1].ID == 2 }},
+		{"an id twice", `{` + head + `"RUNNING","events":[{"id":5},{"id":5}]}`, func(r *client.Run) bool { return r.Events[0].ID == 5 && r.Events[1].ID == 6 }},
+		{"an id that is missing", `{` + head + `"RUNNING","events":[{"id":5},{"step":{}},{"id":10}]}`, func(r *client.Run) bool { return r.Events[1].ID == 6 && r.Events[2].ID == 10 }},
+		{"the newest first", `{` + head + `"RUNNING","events":[{"id":5},{"id":2}]}`, func(r *client.Run) bool { return r.Events[0].ID == 2 && r.Events[1].ID == 5 }},
 		{"items of any kind", `{` + head + `"RUNNING","events":[1,"x",null,[],{}]}`, func(r *client.Run) bool { return len(r.Events) == 5 }},
 		{"unknown status and fields", `{` + head + `"DREAMING","new":{"a":1}}`, func(r *client.Run) bool {
 			return r.Status == "DREAMING" && !r.Status.Terminal() && strings.Contains(string(r.Raw), `"new"`)

@@ -129,9 +129,10 @@ func kindOfStatus(call request, status int) (Kind, string) {
 }
 
 // doubtful reports whether a request answered with the status may have taken
-// effect: 302 and 303 are "done, look there" to many a server.
+// effect: 302 and 303 are "done, look there" to many a server, and below 200
+// stands no answer at all.
 func doubtful(status int) bool {
-	return status == 302 || status == 303 || status == 408 || status == 425 || status >= 500
+	return status < 200 || status == 302 || status == 303 || status == 408 || status == 425 || status >= 500
 }
 
 // sendError is the error of a request that got no answer. left says whether

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"net/url"
 	"slices"
@@ -95,27 +96,33 @@ func (e Event) Links() []ApprovalAction {
 	return e.Step.ApprovalActions
 }
 
-// storedEvents reads the items of a run's events. Items that carry growing
-// integer ids keep them; otherwise every item's position is its cursor.
+// storedEvents reads the items of a run's events. Where they carry integer ids
+// they are put in their order, and one that has none, or another's, takes the
+// next; where none does, every item's position is its cursor.
 func storedEvents(items []json.RawMessage) (events []Event, positions bool) {
 	if items == nil {
 		return nil, false
 	}
 	events = make([]Event, 0, len(items))
-	numbered := true
-	last := int64(0)
+	numbered := 0
 	for _, raw := range items {
 		e, ok := storedEvent(raw)
-		numbered = numbered && ok && e.ID > last
-		last = e.ID
+		if ok {
+			numbered++
+		}
 		events = append(events, e)
 	}
-	if !numbered {
-		for i := range events {
-			events[i].ID = int64(i + 1)
-		}
+	if numbered == len(events) {
+		slices.SortStableFunc(events, func(a, b Event) int { return cmp.Compare(a.ID, b.ID) })
 	}
-	return events, !numbered
+	last := int64(0)
+	for i := range events {
+		if e := &events[i]; numbered == 0 || e.ID <= last {
+			e.ID = last + 1
+		}
+		last = events[i].ID
+	}
+	return events, numbered == 0 && len(events) > 0
 }
 
 // storedEvent reads one item, whose id and name may stand under several keys
@@ -127,11 +134,16 @@ func storedEvent(raw json.RawMessage) (e Event, ok bool) {
 		Event   json.RawMessage `json:"event"`
 		Type    json.RawMessage `json:"type"`
 		Data    json.RawMessage `json:"data"`
+		Payload json.RawMessage `json:"payload"`
 	}
-	_ = decodeLenient(raw, &outer) // an item that is no object stays as its raw self
-	payload := raw
-	if bytes.HasPrefix(bytes.TrimSpace(outer.Data), []byte("{")) {
-		payload = outer.Data
+	item := objectIn(raw)
+	_ = decodeLenient(item, &outer) // an item that is no object stays as its raw self
+	payload := item
+	for _, nested := range []json.RawMessage{outer.Data, outer.Payload} {
+		if nested = objectIn(nested); bytes.HasPrefix(nested, []byte("{")) {
+			payload = nested
+			break
+		}
 	}
 	e = decodeEvent(firstName(outer.Event, outer.Type), payload)
 	e.Raw = slices.Clone(raw)
@@ -142,6 +154,16 @@ func storedEvent(raw json.RawMessage) (e Event, ok bool) {
 		}
 	}
 	return e, ok
+}
+
+// objectIn returns the JSON object that a value is or, as a string, holds; any
+// other value as it is.
+func objectIn(raw json.RawMessage) json.RawMessage {
+	var text string
+	if json.Unmarshal(raw, &text) == nil && strings.HasPrefix(strings.TrimSpace(text), "{") && json.Valid([]byte(text)) {
+		return bytes.TrimSpace([]byte(text))
+	}
+	return bytes.TrimSpace(raw)
 }
 
 // firstName returns the first of the raw values that is a string, "" when none is.
@@ -186,9 +208,9 @@ func guessType(e Event) string {
 	}
 }
 
-// maxEventID is the largest id taken for one: JSON readers keep integers up to
-// there, and sums with it cannot overflow.
-const maxEventID = 1 << 53
+// maxEventID is the largest id taken for one. JSON readers keep integers up to
+// twice that: there is room for cursors beyond it.
+const maxEventID = 1 << 52
 
 // eventID reads an id as the integer that the API documents.
 func eventID(s string) (int64, bool) {

@@ -59,9 +59,9 @@ func facets(e Event) [6]string {
 
 // detail is what an event says that it may say later than it comes.
 type detail struct {
-	links     bool
-	toolCalls uint32 // a hash of them, 0 where there are none
-	approval  string
+	links            bool
+	pending, decided bool   // what is said of its approval
+	toolCalls        uint32 // a hash of them, 0 where there are none
 }
 
 func (l *eventLog) detail(e Event) detail {
@@ -69,7 +69,7 @@ func (l *eventLog) detail(e Event) detail {
 	if e.Step == nil {
 		return d
 	}
-	d.approval = e.Step.Approval
+	d.pending, d.decided = e.Step.Approval == "PENDING", e.Step.Approval != "" && e.Step.Approval != "PENDING"
 	if len(e.Step.ToolCalls) > 0 {
 		var h maphash.Hash
 		h.SetSeed(l.seed)
@@ -102,13 +102,16 @@ func (l *eventLog) mark(e Event) mark {
 }
 
 // agree reports whether the first n facets do not differ where both are said.
-func (m mark) agree(o mark, n int) bool {
+func (m mark) agree(o mark, n int) bool { return m.differences(o, n) == 0 }
+
+// differences counts the first n facets that differ where both are said.
+func (m mark) differences(o mark, n int) (count int) {
 	for i, h := range m.content[:n] {
 		if h != 0 && o.content[i] != 0 && h != o.content[i] {
-			return false
+			count++
 		}
 	}
-	return true
+	return count
 }
 
 // together reports whether two marks are of one moment, as exactly as it is
@@ -118,16 +121,21 @@ func (l *eventLog) together(m, o mark) bool {
 	return m.at == o.at || whole && max(m.at-o.at, o.at-m.at) <= 1000
 }
 
+// slack is how far the times of one event may be apart, in milliseconds, where
+// the API stamps what it stores and what it streams for itself.
+const slack = 1000
+
 // same reports whether two events under one id are the same. At the very same
-// time the status may have changed since.
+// time the status may have changed since, and one thing more be told otherwise:
+// a name, a text that is shortened. At another, nothing may.
 func (l *eventLog) same(m, o mark) bool {
 	switch {
 	case m.at == 0 || o.at == 0:
 		return m.agree(o, len(m.content))
 	case m.at == o.at:
-		return m.agree(o, len(m.content)-1)
+		return m.differences(o, len(m.content)-1) <= 1
 	}
-	return l.together(m, o) && m.agree(o, len(m.content))
+	return max(m.at-o.at, o.at-m.at) <= slack && m.agree(o, len(m.content))
 }
 
 // twins reports whether two events under different ids are the same: at the
@@ -167,8 +175,10 @@ func (l *eventLog) at(cursor int64) (int, bool) {
 // repeats reports whether an event at or before the cursor is the one that
 // was given; true as well where too little is remembered to tell.
 func (l *eventLog) repeats(e Event) bool {
-	i, ok := l.at(e.ID)
-	return !ok || l.same(l.marks[i], l.mark(e))
+	if i, ok := l.at(e.ID); ok {
+		return l.same(l.marks[i], l.mark(e))
+	}
+	return len(l.marks) == 0 || e.ID < l.marks[0].cursor // a hole among what is remembered is none
 }
 
 // find returns the cursor of the oldest remembered event after the given
@@ -192,10 +202,10 @@ func (l *eventLog) enrich(e Event) bool {
 		return false
 	}
 	said, now := &l.marks[i].said, l.detail(e)
-	decided := said.approval == "PENDING" && now.approval != "" && now.approval != "PENDING"
+	decided := said.pending && now.decided
 	linked := now.links && !said.links
 	// A person decides by the tool calls that were said last.
-	calls := now.toolCalls != 0 && (said.toolCalls == 0 || now.approval == "PENDING" && now.toolCalls != said.toolCalls)
+	calls := now.toolCalls != 0 && (said.toolCalls == 0 || now.pending && now.toolCalls != said.toolCalls)
 	if !decided && !linked && !calls {
 		return false
 	}
@@ -204,7 +214,7 @@ func (l *eventLog) enrich(e Event) bool {
 		said.toolCalls = now.toolCalls
 	}
 	if decided {
-		said.approval = now.approval
+		said.pending, said.decided = false, true
 	}
 	return true
 }
@@ -214,22 +224,79 @@ func (l *eventLog) enrich(e Event) bool {
 // of a run whose ids have holes), and take the stored ids; or ids began anew.
 func (l *eventLog) settle(run *Run) {
 	l.positions = run.positions
+	if run.positions {
+		l.align(run.Events)
+	}
 	l.coarse = !slices.ContainsFunc(run.Events, func(e Event) bool { return millis(e)%1000 != 0 })
-	for _, e := range run.Events {
-		if e.ID > l.last || l.repeats(e) {
+	ahead := int64(0) // by how much the cursors are, where the stream's ids jumped
+	for i := range run.Events {
+		e := &run.Events[i]
+		if e.ID > l.last+ahead || l.repeats(*e) {
 			continue
 		}
-		if _, given := l.find(e, 0); given {
-			l.renumber(run.Events)
-		} else {
+		cursor, given := l.given(*e)
+		switch {
+		case given && l.renumber(run.Events):
+			return
+		case given:
+			ahead = cursor - e.ID
+			e.ID = cursor
+		case ahead > 0:
+			e.ID = max(e.ID+ahead, l.last+1, run.Events[i-1].ID+1) // new: what was before it is known by now
+		default:
 			*l = eventLog{yielded: l.yielded, positions: l.positions, coarse: l.coarse, seed: l.seed, restarted: true}
+			return
+		}
+	}
+}
+
+// given returns the cursor under which an event was given that is none of its
+// own: of the same content, or of nothing that differs where it was told without
+// all that would make sure of it.
+func (l *eventLog) given(e Event) (cursor int64, ok bool) {
+	if cursor, ok = l.find(e, 0); ok {
+		return cursor, true
+	}
+	m := l.mark(e)
+	from, _ := l.at(e.ID + 1)
+	for _, known := range l.marks[from:] {
+		said := 0
+		for i, h := range m.content[:4] {
+			if h != 0 && h == known.content[i] {
+				said++
+			}
+		}
+		if said > 0 && known.agree(m, len(m.content)) && (m.at == 0 || known.at == 0) {
+			return known.cursor, true
+		}
+	}
+	return 0, false
+}
+
+// align gives stored events without ids the cursors under which the remembered
+// ones were given, where the positions are others: the API stores the newest
+// events alone, or the stream told ids. One that is known at its own position
+// shows that they are right.
+func (l *eventLog) align(stored []Event) {
+	for _, e := range slices.Backward(stored) {
+		m := l.mark(e)
+		if i, ok := l.at(e.ID); ok && l.same(l.marks[i], m) {
+			return
+		}
+		cursor, ok := l.find(e, 0)
+		if !ok {
+			continue
+		}
+		for i := range stored {
+			stored[i].ID += max(cursor-e.ID, 0)
 		}
 		return
 	}
 }
 
-// renumber gives the remembered events the cursors of the stored ones.
-func (l *eventLog) renumber(stored []Event) {
+// renumber gives the remembered events the cursors of the stored ones; false
+// where the newest would go back, for cursors that watchers have must grow.
+func (l *eventLog) renumber(stored []Event) bool {
 	marks := make([]mark, 0, len(l.marks))
 	for _, e := range stored {
 		if cursor, ok := l.find(e, 0); ok {
@@ -239,6 +306,10 @@ func (l *eventLog) renumber(stored []Event) {
 			marks = append(marks, m)
 		}
 	}
-	l.marks = marks
-	l.last = l.marks[len(l.marks)-1].cursor
+	last := marks[len(marks)-1].cursor
+	if last < l.last {
+		return false
+	}
+	l.marks, l.last = marks, last
+	return true
 }

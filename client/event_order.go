@@ -131,7 +131,7 @@ func (r *reader) realign(ctx context.Context, e Event, id int64) error {
 	if cursor, ok := r.log.find(e, after); ok {
 		return r.moved(e, id, cursor)
 	}
-	run, err := r.read(ctx)
+	run, err := r.reread(ctx)
 	if err != nil && KindOf(err) != Invalid {
 		// Nothing is passed over: the next connection begins with what this
 		// one could not read.

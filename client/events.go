@@ -69,6 +69,7 @@ type reader struct {
 	known       bool          // the run was read before
 	refusals    int           // how often in a row it was refused since refusedAt
 	refusedAt   time.Time
+	rereadAt    time.Time // of the last read in the middle of a connection
 }
 
 // run connects until the run has ended. It returns nil then.
@@ -227,6 +228,20 @@ func (r *reader) read(ctx context.Context) (*Run, error) {
 	}
 }
 
+// rereadPace is the least time from one read of a connection to the next: where
+// every event gives cause for one, each read tells of many.
+const rereadPace = 100 * time.Millisecond
+
+// reread reads the run in the middle of a connection.
+func (r *reader) reread(ctx context.Context) (*Run, error) {
+	if wait := rereadPace - time.Since(r.rereadAt); wait > 0 && !sleep(ctx, wait) {
+		return nil, sendError(ctx, request{op: "get_run"}, false, ctx.Err())
+	}
+	run, err := r.read(ctx)
+	r.rereadAt = time.Now()
+	return run, err
+}
+
 // opening is a stream that is being opened.
 type opening struct {
 	cancel func() // gives it up; the stream must be closed by whoever took it
@@ -287,7 +302,9 @@ func (r *reader) follow(ctx context.Context, s *stream, over bool) (ended bool, 
 	}
 	r.at.reconnect()
 	for {
+		quiet := time.AfterFunc(quietTime, s.close)
 		event, id, err := s.next()
+		quiet.Stop()
 		if retry, ok := s.frames.Retry(); ok {
 			r.retry = retry
 		}
@@ -309,6 +326,10 @@ func (r *reader) follow(ctx context.Context, s *stream, over bool) (ended bool, 
 	}
 }
 
+// quietTime is how long a stream may tell nothing but that it lives before the
+// run is read again: what it left out, the end even, would else never show.
+const quietTime = 5 * time.Minute
+
 // drainTime is how long the stream of a run that has ended may take to open,
 // and then to say what its stored events did not.
 const drainTime = 2 * time.Second
@@ -318,7 +339,7 @@ const drainTime = 2 * time.Second
 // never be read, the next event says that some may be missing.
 func (r *reader) refill(ctx context.Context, id string) error {
 	r.resumeAt(id)
-	run, err := r.read(ctx)
+	run, err := r.reread(ctx)
 	switch {
 	case KindOf(err) == Invalid:
 		r.log.doubtful = true

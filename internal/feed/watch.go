@@ -54,8 +54,8 @@ func (w *Watch) Next(ctx context.Context) (News, error) {
 			return News{}, err
 		}
 		news.Events = append(older, news.Events...)
-		if !whole {
-			news.Events[0].Missing = -1 // not empty: the log keeps its newest
+		if !whole && len(news.Events) > 0 {
+			news.Events[0].Missing = -1
 		}
 	}
 	w.pass(news)
