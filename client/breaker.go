@@ -6,9 +6,9 @@ import (
 )
 
 const (
-	// breakerLimit is how many failures in a row open a breaker: more than
-	// three calls of three tries, so that it takes more than one thing that
-	// the API cannot serve.
+	// breakerLimit is how many failures in a row open a breaker, of more than one
+	// thing that is asked for: one run that cannot be served says nothing of
+	// the others.
 	breakerLimit = 10
 	// breakerBase is how long it stays open at first; each probe that fails
 	// doubles that, up to breakerCap. With the jitter it is half to all of it.
@@ -32,24 +32,28 @@ type breaker struct {
 
 	mu       sync.Mutex // guards the rest
 	failures int        // in a row
-	probes   int        // that failed in a row
-	until    time.Time  // refuses until then, once the failures are enough
-	probing  bool       // a probe is under way
+	subject  string     // of the newest failure
+	several  bool       // the failures are of more than one subject
+	opened   bool
+	probes   int       // that failed in a row
+	until    time.Time // refuses until then, once opened
+	probing  bool      // a probe is under way
 }
 
-// enter asks to send a request. It returns what must be told of its outcome;
-// nil where it must not be sent, and then how long to wait.
-func (b *breaker) enter() (leave func(verdict), wait time.Duration) {
+// enter asks to send a request about a subject: a run, or an operation on none.
+// It returns what must be told of its outcome; nil where it must not be sent,
+// and then how long to wait.
+func (b *breaker) enter(subject string) (leave func(verdict), wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.failures < breakerLimit {
-		return func(v verdict) { b.settle(v, false) }, 0
+	if !b.opened {
+		return func(v verdict) { b.settle(v, false, subject) }, 0
 	}
 	if wait := b.refusing(); wait > 0 {
 		return nil, wait
 	}
 	b.probing = true
-	return func(v verdict) { b.settle(v, true) }, 0
+	return func(v verdict) { b.settle(v, true, subject) }, 0
 }
 
 // wait returns how long nothing is let through, 0 when something would be.
@@ -62,7 +66,7 @@ func (b *breaker) wait() time.Duration {
 // refusing is wait; b.mu is held.
 func (b *breaker) refusing() time.Duration {
 	switch wait := time.Until(b.until); {
-	case b.failures < breakerLimit:
+	case !b.opened:
 		return 0
 	case wait > 0:
 		return wait
@@ -74,7 +78,7 @@ func (b *breaker) refusing() time.Duration {
 
 // settle takes the verdict of a request. Once the breaker is open, the probe
 // alone can prolong that: the others were sent before.
-func (b *breaker) settle(v verdict, probe bool) {
+func (b *breaker) settle(v verdict, probe bool, subject string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if probe {
@@ -82,13 +86,17 @@ func (b *breaker) settle(v verdict, probe bool) {
 	}
 	switch {
 	case v == healthy:
-		b.failures, b.probes = 0, 0
+		b.failures, b.several, b.opened, b.probes = 0, false, false, 0
 	case v == noVerdict:
 	case probe:
 		b.probes++
 		b.open()
-	default:
-		if b.failures++; b.failures == breakerLimit {
+	case !b.opened:
+		b.several = b.several || b.failures > 0 && subject != b.subject
+		b.failures++
+		b.subject = subject
+		if b.failures >= breakerLimit && b.several {
+			b.opened = true
 			b.open()
 		}
 	}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,9 +12,10 @@ import (
 	"runs-mcp-server/internal/inmem"
 )
 
-// send enters the breaker and tells it v; false where it was refused.
+// send enters the breaker and tells it v, each time of another run; false where
+// it was refused.
 func send(b *breaker, v verdict) bool {
-	leave, _ := b.enter()
+	leave, _ := b.enter(rand.Text())
 	if leave != nil {
 		leave(v)
 	}
@@ -46,13 +48,33 @@ func TestBreakerOpens(t *testing.T) {
 	}
 }
 
+// TestOneBadRunOpensNoBreaker: however often it fails; two that fail do.
+func TestOneBadRunOpensNoBreaker(t *testing.T) {
+	b := &breaker{jitter: most}
+	fail := func(subject string) bool {
+		leave, _ := b.enter(subject)
+		if leave != nil {
+			leave(failing)
+		}
+		return leave != nil
+	}
+	for range 10 * breakerLimit {
+		if !fail("one run") {
+			t.Fatal("one run opened it")
+		}
+	}
+	if !fail("list_runs") || fail("one run") {
+		t.Error("it is open before two fail, or not after")
+	}
+}
+
 // TestBreakerProbes: one request at a time, after pauses that double.
 func TestBreakerProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &breaker{jitter: most}
 		broken(b)
 		for _, pause := range []time.Duration{1, 2, 4, 8, 15, 15, 15} {
-			if _, wait := b.enter(); wait != pause*time.Second {
+			if _, wait := b.enter("get_run"); wait != pause*time.Second {
 				t.Fatalf("refuses for %v, want %d s", wait, pause)
 			}
 			time.Sleep(pause*time.Second - 1)
@@ -60,8 +82,8 @@ func TestBreakerProbes(t *testing.T) {
 				t.Fatalf("let through before %d s are over", pause)
 			}
 			time.Sleep(time.Nanosecond)
-			probe, _ := b.enter()
-			if second, wait := b.enter(); probe == nil || second != nil || wait <= 0 {
+			probe, _ := b.enter("get_run")
+			if second, wait := b.enter("get_run"); probe == nil || second != nil || wait <= 0 {
 				t.Fatalf("after %d s: the first let through %t, the second %t (wait %v)", pause, probe != nil, second != nil, wait)
 			}
 			probe(failing)
@@ -76,7 +98,7 @@ func TestBreakerProbes(t *testing.T) {
 		if !send(b, failing) {
 			t.Error("after a probe that succeeded it takes as many failures as ever")
 		}
-		if _, wait := b.enter(); wait != breakerBase {
+		if _, wait := b.enter("get_run"); wait != breakerBase {
 			t.Errorf("and the pause begins anew: %v", wait)
 		}
 	})
@@ -87,12 +109,12 @@ func TestBreakerProbes(t *testing.T) {
 func TestBreakerStragglers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &breaker{jitter: most}
-		late, _ := b.enter()
-		good, _ := b.enter()
+		late, _ := b.enter("get_run")
+		good, _ := b.enter("get_run")
 		broken(b)
 		time.Sleep(breakerBase / 2)
 		late(failing)
-		if _, wait := b.enter(); wait != breakerBase/2 {
+		if _, wait := b.enter("get_run"); wait != breakerBase/2 {
 			t.Errorf("refuses for %v, want %v", wait, breakerBase/2)
 		}
 		good(healthy)
@@ -110,7 +132,7 @@ func TestPanicFreesTheProbe(t *testing.T) {
 		time.Sleep(breakerBase)
 		func() {
 			defer func() { recover() }()
-			leave, _ := b.enter()
+			leave, _ := b.enter("get_run")
 			attempt(leave, func() *Error { panic("x") })
 		}()
 		if !send(b, healthy) {
@@ -155,8 +177,10 @@ func TestOpenBreaker(t *testing.T) {
 		}
 		caller := Caller{Key: "key-of-a-test"}
 		st := c.standings.get(caller.Key)
-		read := func() error {
-			_, err := c.GetRun(t.Context(), caller, onceRun, false)
+		reads := 0
+		read := func() error { // of one run, and of another
+			reads++
+			_, err := c.GetRun(t.Context(), caller, onceRun[:35]+fmt.Sprint(reads%2), false)
 			return err
 		}
 		for st.breaker.wait() == 0 {

@@ -63,7 +63,7 @@ func (c *Client) readRun(ctx context.Context, caller Caller, runID string) (*Run
 		if err := c.try(ctx, c.calls, caller, call, decode); err != nil {
 			return err
 		}
-		c.standings.get(caller.Key).breaker.settle(healthy, false)
+		c.standings.get(caller.Key).breaker.settle(healthy, false, runID)
 		return nil
 	})
 }

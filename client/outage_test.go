@@ -42,6 +42,9 @@ func (f *flaky) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `{"runId":%q,"status":"RUNNING","events":[]}`, testRun)
 }
 
+// aRun is the id of one of two runs.
+func aRun(i int) string { return testRun[:35] + fmt.Sprint(i%2) }
+
 // TestRetryAfter is honoured where it fits the deadline, else told at once.
 func TestRetryAfter(t *testing.T) {
 	tests := []struct {
@@ -128,8 +131,8 @@ func TestFailsFast(t *testing.T) {
 		f := &flaky{}
 		f.status.Store(503)
 		c := newClient(t, f)
-		for range 4 {
-			c.GetRun(t.Context(), caller, testRun, false)
+		for i := range 4 {
+			c.GetRun(t.Context(), caller, aRun(i), false)
 		}
 		sent := f.requests.Load()
 		if sent != 10 {
@@ -169,8 +172,8 @@ func TestDayOfCalls(t *testing.T) {
 		f.status.Store(503)
 		c := newClient(t, f)
 		const day = 24 * 60 * 60
-		for range day / 5 {
-			if _, err := c.GetRun(t.Context(), caller, testRun, false); client.KindOf(err) != client.Unavailable {
+		for i := range day / 5 {
+			if _, err := c.GetRun(t.Context(), caller, aRun(i), false); client.KindOf(err) != client.Unavailable {
 				t.Fatalf("got %v", err)
 			}
 			time.Sleep(5 * time.Second)
