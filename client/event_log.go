@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"hash/maphash"
 	"slices"
 	"strings"
@@ -169,7 +170,7 @@ func (l *eventLog) remember(e Event) {
 }
 
 func (l *eventLog) at(cursor int64) (int, bool) {
-	return slices.BinarySearchFunc(l.marks, cursor, func(m mark, c int64) int { return int(m.cursor - c) })
+	return slices.BinarySearchFunc(l.marks, cursor, func(m mark, c int64) int { return cmp.Compare(m.cursor, c) })
 }
 
 // repeats reports whether an event at or before the cursor is the one that

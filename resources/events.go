@@ -35,7 +35,10 @@ func (s *set) events(ctx context.Context, caller client.Caller, a address) (any,
 		st.Last = newestOf(events)
 	}
 	if a.from > st.Last && (ok || events != nil) {
-		page.LastEventID = st.Last // else whoever goes on from it would pass over what comes
+		// Ids may have begun anew: from the start nothing is passed over.
+		page.LastEventID, a.from, page.More = 0, 0, true
+		page.Next = a.String()
+		return page, nil
 	}
 	left := maxPage
 	for _, e := range events {

@@ -127,3 +127,14 @@ func TestFailedRead(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestCursorBeyondTheNewest: the ids may have begun anew, so what follows is read
+// from the start.
+func TestCursorBeyondTheNewest(t *testing.T) {
+	s := testbed.New(t, nil, nil).Connect(testbed.Newest, nil)
+	run := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: steps=2 step_ms=0", "waitSeconds": 30})
+	page := read[resources.EventPage](t, s, "run://"+run.RunID+"/events?afterEventId=99999")
+	if len(page.Events) != 0 || !page.More || page.LastEventID != 0 || page.Next != "run://"+run.RunID+"/events?afterEventId=0&limit=50" {
+		t.Errorf("got %+v", page)
+	}
+}

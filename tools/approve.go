@@ -44,7 +44,7 @@ func (s *set) approveTool() server.ServerTool {
 
 // askApproval has the person at the client decide.
 func (s *set) askApproval(ctx context.Context, c *call, args askArgs) (RunResult, error) {
-	if _, err := c.resumes(args.RunID); err != nil {
+	if _, err := s.resume(c, args.RunID); err != nil {
 		return RunResult{}, err
 	}
 	patient, cancel := c.unhurried(ctx)

@@ -30,6 +30,7 @@ type call struct {
 	// round says where the call stood when it asked its person, zero in a
 	// first call; answer is what the person said, until it is used.
 	round  approval.Round
+	state  string // the round as it came, sealed, until it is used up
 	answer *mcp.ElicitationResult
 	unkept bool // the call made a run whose approval links may be missed
 }
@@ -51,7 +52,7 @@ func (s *set) arrive(ctx context.Context, tool string, req mcp.CallToolRequest) 
 	if err != nil {
 		return c, err
 	}
-	c.round, c.questions, c.answer, c.unkept = round, round.Questions, canceled(), round.Unkept
+	c.round, c.state, c.questions, c.answer, c.unkept = round, state, round.Questions, canceled(), round.Unkept
 	c.progress.count = round.Notifications // a client may use one token for all rounds
 	if answer := server.ElicitationResponse(answers, round.AnswerName); answer != nil {
 		c.answer = answer
@@ -83,14 +84,20 @@ func (c *call) canAsk(mode string) bool {
 	}
 }
 
-// resumes reports whether the call goes on with a run after its person was
-// asked. An answer that was given about another run is refused.
-func (c *call) resumes(runID string) (bool, error) {
+// resume reports whether the call goes on with a run after its person was
+// asked, and uses the round up. An answer that was given about another run is
+// refused, and stays good for its own.
+func (s *set) resume(c *call, runID string) (bool, error) {
 	switch c.round.RunID {
 	case "":
 		return false, nil
 	case runID:
-		return true, nil
+		if c.state == "" {
+			return true, nil // by this very call
+		}
+		err := s.Desk.Redeem(c.state)
+		c.state = ""
+		return true, err
 	}
 	return false, approval.ErrNotSealed
 }

@@ -83,6 +83,29 @@ func TestHeartbeats(t *testing.T) {
 	})
 }
 
+// TestHeartbeatsBesideSilentNews: events before the cursor are news that says
+// nothing, and put no heartbeat off.
+func TestHeartbeatsBesideSilentNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		box := sandbox.New(sandbox.Options{})
+		defer box.Close()
+		who := &slowPerson{}
+		s, c := bubble(t, box, who)
+		run, err := s.createRun(t.Context(), c, createRunArgs{Intent: "x", Context: "sandbox: steps=20 step_ms=5000"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		beyond := int64(1000)
+		c.at = time.Now()
+		if _, err := s.getRun(t.Context(), c, getRunArgs{RunID: run.RunID, AfterEventID: &beyond, WaitSeconds: 40}); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(who.notes); n != 2 {
+			t.Errorf("%d heartbeats in 40 s", n)
+		}
+	})
+}
+
 // TestHistoryIsNoProgress where the call names no event to go on from: of what
 // happened before it, the newest event tells how the run stands.
 func TestHistoryIsNoProgress(t *testing.T) {

@@ -38,7 +38,8 @@ func (s *set) createRunTool() server.ServerTool {
 		description: "Start a run: a long, multi-step execution of an intent across the company's integrations. It acts for real and cannot be undone: " +
 			"create it once, when the user wants the work done" + s.ifOffered("list_runs", "; not to look at earlier runs (list_runs)") + ". It returns at once" +
 			s.ifOffered("get_run", "; next, follow it with get_run") + ". With waitSeconds it waits first",
-		hints: hints{destructive: true, openWorld: true},
+		hints:    hints{destructive: true, openWorld: true},
+		makesRun: true,
 	}
 	if s.AskAuthorization || s.AskApprovals && s.Offers("approve") {
 		d.description += ", and asks the user what must be asked"
@@ -88,7 +89,8 @@ func (s *set) createRun(ctx context.Context, c *call, args createRunArgs, passTh
 // and called again.
 func (s *set) createOrResume(ctx context.Context, c *call, args createRunArgs, passThrough []client.PassThrough) (*client.Run, error) {
 	if c.round.RunID != "" {
-		return &client.Run{RunID: c.round.RunID}, nil
+		_, err := s.resume(c, c.round.RunID)
+		return &client.Run{RunID: c.round.RunID}, err
 	}
 	body, err := s.createBody(c.caller, args, passThrough)
 	if err != nil {

@@ -159,8 +159,8 @@ func (s *set) describeRound(err error) Failure {
 		Code: codeInvalidArgument, Message: err.Error() + "; nothing was done with the answer",
 		NextStep: "Do not repeat the call, and create nothing: " + s.search() + ", and ask again from there.",
 	}
-	if errors.Is(err, approval.ErrUsed) {
-		f.Code = string(client.Conflict)
+	if errors.Is(err, approval.ErrUsed) { // then something may have been done with it
+		f.Code, f.Message = string(client.Conflict), err.Error()+"; this call did nothing"
 	}
 	return f
 }

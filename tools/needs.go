@@ -15,8 +15,8 @@ import (
 	"runs-mcp-server/internal/view"
 )
 
-// resume takes up the wait where the round before left it.
-func (w *waiter) resume() {
+// goOn takes up the wait where the round before left it.
+func (w *waiter) goOn() {
 	w.told, w.sentTo, w.history = w.round.Told, w.round.SentTo, false
 	w.deadline = w.at.Add(w.round.TimeLeft)
 }

@@ -312,3 +312,24 @@ func TestAlteredApprovalID(t *testing.T) {
 		t.Errorf("%d tokens were sent", n)
 	}
 }
+
+// TestRoundStaysGood for its own run where it came with another's, and goes on
+// with the run it made whatever the arguments have become.
+func TestRoundStaysGood(t *testing.T) {
+	bed := testbed.New(t, human, nil)
+	s := byHand(bed)
+	one, other := paused(t, bed, testbed.Newest, "ON_START", ""), paused(t, bed, testbed.Newest, "ON_START", "")
+	state := asked(t, s, "approve", map[string]any{"runId": one.RunID}).RequestState
+	if got := answered(t, s, "approve", map[string]any{"runId": other.RunID}, state); !got.IsError {
+		t.Errorf("another run took the answer: %+v", got)
+	}
+	if got := answered(t, s, "approve", map[string]any{"runId": one.RunID}, state); got.IsError || len(bed.Sandbox.Decisions(one.RunID)) != 1 {
+		t.Errorf("its own run did not: %+v", got.Content[0])
+	}
+	creates := bed.Sandbox.Stats().Creates
+	state = asked(t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: step_ms=1", "approvalStrategy": "ON_START", "waitSeconds": 30}).RequestState
+	got := answered(t, s, "create_run", map[string]any{"intent": "", "waitSeconds": 600}, state)
+	if n := bed.Sandbox.Stats().Creates - creates; got.IsError || n != 1 || !strings.Contains(got.Content[0].(*sdk.TextContent).Text, "SUCCESS") {
+		t.Errorf("%d runs: %+v", n, got.Content[0])
+	}
+}

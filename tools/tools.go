@@ -105,6 +105,7 @@ type hints struct{ readOnly, destructive, idempotent, openWorld bool }
 type definition struct {
 	name, title, description string
 	hints                    hints
+	makesRun                 bool // a round of its calls goes on with the run they made, whatever the arguments
 	meta                     map[string]any
 }
 
@@ -130,12 +131,12 @@ func tool[A, R any](s *set, d definition, do func(context.Context, *call, A) (R,
 				out, err = s.failure(errors.New("panic")), nil
 			}
 		}()
-		args, err := arguments.read(req)
+		c, err := s.arrive(ctx, d.name, req)
 		if err != nil {
 			return s.failure(err), nil
 		}
-		c, err := s.arrive(ctx, d.name, req)
-		if err != nil {
+		args, err := arguments.read(req)
+		if made := d.makesRun && c.round.RunID != ""; err != nil && !made { // then they are not looked at
 			return s.failure(err), nil
 		}
 		result, err := do(ctx, c, args)

@@ -61,14 +61,14 @@ type waiter struct {
 // watchFor tells how the run stands after a wait of so many seconds from the call's
 // arrival; after the answer of its person, for what is left of them.
 func (w *waiter) watchFor(ctx context.Context, waitSeconds int) (RunResult, error) {
-	resumes, err := w.resumes(w.runID)
+	resumes, err := w.set.resume(w.call, w.runID)
 	if err != nil {
 		return RunResult{}, err
 	}
 	w.page.last, w.shown = w.after, w.after
 	w.deadline = w.at.Add(time.Duration(waitSeconds) * time.Second)
 	if resumes {
-		w.resume()
+		w.goOn()
 	}
 	end := ""
 	if waitSeconds > 0 || resumes {
@@ -104,7 +104,7 @@ func (w *waiter) tell(ctx context.Context, got reading, settled bool, end string
 	newest := max(got.Last, w.state.Last)
 	beyond := w.after > newest && (newest > 0 || got.Run.Events != nil)
 	if beyond {
-		w.page.last = newest
+		w.page.last = 0 // ids may have begun anew: from there on nothing is passed over
 	}
 	got.linked = w.sentTo > 0 && w.sentTo >= w.state.Since
 	r := w.result(w.call, got, w.page)
@@ -113,7 +113,7 @@ func (w *waiter) tell(ctx context.Context, got reading, settled bool, end string
 	}
 	r.Summary = strings.TrimSpace(w.note + " " + r.Summary)
 	if beyond {
-		r.Summary += fmt.Sprintf(" afterEventId was beyond the newest event, which is %d.", newest)
+		r.Summary += fmt.Sprintf(" afterEventId was beyond the newest event, which is %d: go on from 0.", newest)
 	}
 	if len(w.page.types) > 0 && !w.page.matched && len(w.page.others) > 0 {
 		r.Summary += " No event has a type of eventTypes; there are: " + w.quoted(w.page.others) + "."
@@ -153,7 +153,10 @@ func waitEnded(end string, status client.Status) string {
 // the deadline is there, and says which. Every event becomes a progress
 // notification.
 func (w *waiter) wait(ctx context.Context) (end string, err error) {
-	p := w.progress
+	say := func(message string) {
+		w.progress.say(ctx, message)
+		w.beatAt = time.Now().Add(heartbeat)
+	}
 	w.beatAt = time.Now().Add(heartbeat)
 	for {
 		news, err := w.next(ctx)
@@ -162,7 +165,7 @@ func (w *waiter) wait(ctx context.Context) (end string, err error) {
 			if end := w.due(time.Now()); end != "" {
 				return end, nil
 			}
-			p.say(ctx, w.stillWaiting(w.state))
+			say(w.stillWaiting(w.state))
 		case err != nil:
 			return "", err
 		default:
@@ -172,7 +175,7 @@ func (w *waiter) wait(ctx context.Context) (end string, err error) {
 			w.history = false
 			for _, e := range news.Events {
 				if e.ID > w.told {
-					p.say(ctx, fmt.Sprintf("%d: %s", e.ID, w.View.Describe(e)))
+					say(fmt.Sprintf("%d: %s", e.ID, w.View.Describe(e)))
 				}
 				w.take(e)
 			}
@@ -180,7 +183,6 @@ func (w *waiter) wait(ctx context.Context) (end string, err error) {
 				return end, nil
 			}
 		}
-		w.beatAt = time.Now().Add(heartbeat)
 	}
 }
 

@@ -74,15 +74,16 @@ func NewTracker(caller client.Caller, runID string) *Tracker {
 // Pending returns what waits for a decision, in the order it was asked.
 func (t *Tracker) Pending() []Pending { return slices.Clone(t.pending) }
 
-// Add takes the run's next event, or an amended earlier one.
-func (t *Tracker) Add(e client.Event) {
+// Add takes the run's next event, or an amended earlier one. It returns the
+// approval that the event asks for, if it asks for one that is new.
+func (t *Tracker) Add(e client.Event) (asked Pending, ok bool) {
 	if e.Restarted {
 		t.pending, t.settled = nil, 0
 	}
 	tokens := tokensOf(e)
 	switch {
 	case len(tokens) > 0:
-		t.ask(e, tokens)
+		return t.ask(e, tokens)
 	case e.Amended:
 	case t.settleStep(e):
 	case e.Type == client.EventRunAction:
@@ -92,9 +93,10 @@ func (t *Tracker) Add(e client.Event) {
 	case e.RunStatus == client.Running, e.RunStatus == client.Queued, e.RunStatus.Terminal():
 		t.settleAll(e)
 	}
+	return Pending{}, false
 }
 
-func (t *Tracker) ask(e client.Event, tokens map[Decision]string) {
+func (t *Tracker) ask(e client.Event, tokens map[Decision]string) (asked Pending, ok bool) {
 	p := Pending{ID: t.id(tokens), Scope: OfRun, EventID: e.ID, tokens: tokens}
 	if e.Type == client.EventStep || e.Step != nil {
 		p.Scope, p.Step = OfStep, e.Step
@@ -103,13 +105,14 @@ func (t *Tracker) ask(e client.Event, tokens map[Decision]string) {
 		if p.Step != nil && len(p.Step.ToolCalls) > 0 { // a person judges by what was said last
 			t.pending[i].Scope, t.pending[i].Step = p.Scope, p.Step
 		}
-		return
+		return Pending{}, false
 	}
 	if e.ID <= t.settled || e.RunStatus.Terminal() {
-		return
+		return Pending{}, false
 	}
-	t.pending = append(t.pending, p)
-	slices.SortStableFunc(t.pending, func(a, b Pending) int { return cmp.Compare(a.EventID, b.EventID) })
+	at, _ := slices.BinarySearchFunc(t.pending, e.ID+1, func(o Pending, id int64) int { return cmp.Compare(o.EventID, id) })
+	t.pending = slices.Insert(t.pending, at, p)
+	return p, true
 }
 
 // settleStep drops the approval whose tool calls this event reports as

@@ -46,7 +46,7 @@ type sealed struct {
 	Expires int64 `json:"expires"` // Unix seconds
 }
 
-// Sealer seals rounds, and opens each at most once in the life of the process.
+// Sealer seals rounds, and redeems each at most once in the life of the process.
 // The key is derived from the caller's API key, so that every replica opens
 // what another sealed, and none of another caller. It is safe for concurrent use.
 type Sealer struct {
@@ -64,8 +64,7 @@ func (s *Sealer) Seal(caller client.Caller, tool string, r Round) string {
 	return base64.RawURLEncoding.EncodeToString(aead(caller).Seal(nil, nil, text, boundTo(caller, tool)))
 }
 
-// Open opens what Seal made. Its errors are [ErrNotSealed], [ErrExpired] and
-// [ErrUsed].
+// Open opens what Seal made. Its errors are [ErrNotSealed] and [ErrExpired].
 func (s *Sealer) Open(caller client.Caller, tool, state string) (Round, error) {
 	data, err := base64.RawURLEncoding.Strict().DecodeString(state)
 	// The decoder passes over line breaks: one text must have one spelling.
@@ -83,13 +82,18 @@ func (s *Sealer) Open(caller client.Caller, tool, state string) (Round, error) {
 	if time.Now().Unix() >= opened.Expires {
 		return Round{}, ErrExpired
 	}
+	return opened.Round, nil
+}
+
+// Redeem uses up what was opened: [ErrUsed] where it was before.
+func (s *Sealer) Redeem(state string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.used.of[state] {
-		return Round{}, ErrUsed
+		return ErrUsed
 	}
 	s.used.add(state, true)
-	return opened.Round, nil
+	return nil
 }
 
 // aead returns the cipher of one caller. It draws a nonce for each sealing.

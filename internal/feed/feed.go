@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -61,9 +62,8 @@ func (f *feed) run() {
 func (f *feed) add(e client.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.tracker.Add(e)
-	for _, p := range f.tracker.Pending() {
-		f.hub.desk.See(f.runID, p)
+	if asked, ok := f.tracker.Add(e); ok {
+		f.hub.desk.See(f.runID, asked)
 	}
 	if e.Amended {
 		if i, ok := f.find(e.ID); ok {
@@ -115,7 +115,7 @@ func (f *feed) after(cursor int64) []client.Event {
 }
 
 func (f *feed) find(cursor int64) (int, bool) {
-	return slices.BinarySearchFunc(f.log, cursor, func(e client.Event, c int64) int { return int(e.ID - c) })
+	return slices.BinarySearchFunc(f.log, cursor, func(e client.Event, c int64) int { return cmp.Compare(e.ID, c) })
 }
 
 func (f *feed) finish(err error) {
@@ -130,4 +130,15 @@ func (f *feed) wake() {
 	f.version++
 	close(f.changed)
 	f.changed = make(chan struct{})
+}
+
+// failure returns why the run can no longer be watched, nil where it can, has
+// ended, or the hub was closed.
+func (f *feed) failure() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if client.KindOf(f.err) == client.Canceled {
+		return nil
+	}
+	return f.err
 }

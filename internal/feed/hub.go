@@ -23,10 +23,11 @@ type Options struct {
 	// LogEvents and LogBytes bound the log of one run. Default 256 and 48 KiB.
 	LogEvents, LogBytes int
 	// Kept bounds the feeds that live on without watchers (see [Hub.Keep]),
-	// KeptFor how long each does. Default 256 and 24 h.
-	Kept    int
-	KeptFor time.Duration
-	Logger  *slog.Logger
+	// KeptPerCaller those of one caller, KeptFor how long each does. Default
+	// 1,024, 256 and 24 h.
+	Kept, KeptPerCaller int
+	KeptFor             time.Duration
+	Logger              *slog.Logger
 }
 
 // Hub holds the feeds of all callers. It is safe for concurrent use.
@@ -37,10 +38,11 @@ type Hub struct {
 	ctx  context.Context // ends all feeds
 	stop context.CancelFunc
 
-	mu    sync.Mutex // guards feeds, kept and the watcher counts of feeds
+	mu    sync.Mutex // guards feeds, kept, keeps and the watcher counts of feeds
 	feeds map[key]*feed
-	kept  int
-	wg    sync.WaitGroup // one for each goroutine of a feed or follower
+	kept  map[client.Key]int // how many of each caller
+	keeps int                // and in all
+	wg    sync.WaitGroup     // one for each goroutine of a feed or follower
 }
 
 // key tells feeds apart: what one API key may see says nothing of another's.
@@ -54,11 +56,12 @@ func NewHub(api *client.Client, desk *approval.Desk, o Options) *Hub {
 	setDefault(&o.Grace, 10*time.Second)
 	setDefault(&o.LogEvents, 256)
 	setDefault(&o.LogBytes, 48<<10)
-	setDefault(&o.Kept, 256)
+	setDefault(&o.Kept, 1024)
+	setDefault(&o.KeptPerCaller, 256)
 	setDefault(&o.KeptFor, 24*time.Hour)
 	setDefault(&o.Logger, slog.New(slog.DiscardHandler))
 	ctx, stop := context.WithCancel(context.Background())
-	return &Hub{api: api, desk: desk, opts: o, ctx: ctx, stop: stop, feeds: map[key]*feed{}}
+	return &Hub{api: api, desk: desk, opts: o, ctx: ctx, stop: stop, feeds: map[key]*feed{}, kept: map[client.Key]int{}}
 }
 
 func setDefault[T comparable](to *T, value T) {
@@ -119,18 +122,22 @@ func (h *Hub) Follow(ctx context.Context, caller client.Caller, runID string, te
 func (h *Hub) Keep(caller client.Caller, runID string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.kept >= h.opts.Kept {
-		h.opts.Logger.Warn("too many runs with approvals are watched; approval links of this one may be missed", "runId", runID, "limit", h.opts.Kept)
+	if h.keeps >= h.opts.Kept || h.kept[caller.Key] >= h.opts.KeptPerCaller {
+		h.opts.Logger.Warn("too many runs with approvals are watched; approval links of this one may be missed", "runId", runID, "limit", h.opts.Kept, "limitPerCaller", h.opts.KeptPerCaller)
 		return false
 	}
 	f := h.join(caller, runID)
-	h.kept++
+	h.keeps++
+	h.kept[caller.Key]++
 	// Whoever else watches when the time is up watches on.
 	leave := sync.OnceFunc(func() {
 		h.leave(f)
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.kept--
+		h.keeps--
+		if h.kept[caller.Key]--; h.kept[caller.Key] == 0 {
+			delete(h.kept, caller.Key)
+		}
 	})
 	tooLong := time.AfterFunc(h.opts.KeptFor, func() {
 		h.opts.Logger.Info("a run with approvals has not ended and is no longer watched for its own sake", "runId", runID, "after", h.opts.KeptFor)
@@ -139,6 +146,9 @@ func (h *Hub) Keep(caller client.Caller, runID string) bool {
 	context.AfterFunc(f.ctx, func() {
 		tooLong.Stop()
 		leave()
+		if err := f.failure(); err != nil {
+			h.opts.Logger.Warn("a run with approvals can no longer be watched; its approval links may be missed", "runId", runID, "error", err)
+		}
 	})
 	return true
 }
