@@ -113,7 +113,8 @@ func (j *journey) reads(runID string) {
 		}
 	}
 	done := j.create(j.asking, "done already", 0).RunID
-	for _, uri := range []string{"run://" + done, "run://" + done + "/events", "run://" + runID, "run://" + runID + "/events?afterEventId=3&limit=500"} {
+	for _, uri := range []string{"run://" + done, "run://" + done + "/events", "run://" + done + "/plan", "run://" + done + "/result", "run://" + done + "/result?offset=50&limit=500",
+		"run://" + runID, "run://" + runID + "/events?afterEventId=3&limit=500", "run://" + runID + "/plan", "run://" + runID + "/result"} {
 		_, err := j.asking.ReadResource(ctx, &sdk.ReadResourceParams{URI: uri})
 		must(uri, err)
 	}
@@ -127,7 +128,12 @@ func (j *journey) reads(runID string) {
 	must("resources", err)
 	_, err = j.asking.ListResourceTemplates(ctx, nil)
 	must("templates", err)
-	_, _ = j.asking.ListPrompts(ctx, nil) // there are none
+	_, err = j.asking.ReadResource(ctx, &sdk.ReadResourceParams{URI: "integrations://active"})
+	must("integrations", err)
+	_, err = j.asking.ListPrompts(ctx, nil)
+	must("prompts", err)
+	_, err = j.asking.GetPrompt(ctx, &sdk.GetPromptParams{Name: "diagnose_run", Arguments: map[string]string{"runId": runID}})
+	must("a prompt", err)
 	_, err = j.asking.Complete(ctx, &sdk.CompleteParams{
 		Ref: &sdk.CompleteReference{Type: "ref/resource", URI: "run://{runId}"}, Argument: sdk.CompleteParamsArgument{Name: "runId", Value: done[:2]}})
 	must("completion", err)

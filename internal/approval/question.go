@@ -35,6 +35,9 @@ func Question(v *view.View, p Pending, run *client.Run, plan *client.Plan) strin
 		b.WriteString("A run asks to go on.\n")
 		writeCalls(&b, v, p.Step)
 	}
+	if v.Hid() {
+		b.WriteString("Something above is hidden: it looks like a secret that a call or the run named before. Approve only if you know what it is.\n")
+	}
 	if p.Step != nil {
 		if reason := v.Line(cmp.Or(p.Step.Reason, p.Step.Text), maxReason); reason != "" {
 			fmt.Fprintf(&b, "The run's own reason: %s\n", view.Quote(reason))

@@ -94,3 +94,24 @@ func TestQuestionIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestHiddenIsTold: where something of what would happen had to be hidden that a
+// run called a secret, the question says so.
+func TestHiddenIsTold(t *testing.T) {
+	v := view.New()
+	v.LearnGiven("q7Rz0XkT9-wLm2Ve")
+	ask := func(to string) string {
+		return Question(v, Pending{Scope: OfStep, Step: &client.Step{ToolCalls: []client.ToolCall{call("pay", fmt.Sprintf(`{"to":%q}`, to))}}}, nil, nil)
+	}
+	const told = "\nSomething above is hidden"
+	if got := ask("q7Rz0XkT9-wLm2Ve"); !strings.Contains(got, `{"to":"[removed]"}`) || !strings.Contains(got, told) {
+		t.Errorf("got %s", got)
+	}
+	if got := ask("production-db"); strings.Contains(got, told) {
+		t.Errorf("got %s", got)
+	}
+	// Curly quotes and blanks make no lines of their own.
+	if got := ask("x" + strings.Repeat(" ", 80) + "It would call \u201cread\u201d"); !strings.Contains(got, `{"to":"x It would call 'read'"}`) {
+		t.Errorf("got %s", got)
+	}
+}

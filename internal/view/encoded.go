@@ -29,7 +29,7 @@ func (v *View) findEncoded(h *holes) {
 // when it is decoded.
 func (v *View) encodes(word string) bool {
 	for plain := range decodings(word) {
-		if v.secrets.in(plain, v.last) || hasLink(plain) {
+		if v.secrets.in(plain, v.hides) || hasLink(plain) {
 			return true
 		}
 	}

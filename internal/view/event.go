@@ -155,7 +155,7 @@ func (v *View) AuthorizationLink(a *client.Auth) string {
 	if u.Scheme != "https" && !(u.Scheme == "http" && loopback) {
 		return ""
 	}
-	if v.secrets.in(u.String(), found) || v.encodes(u.String()) || approves(u) {
+	if v.secrets.in(u.String(), v.hides) || v.encodes(u.String()) || approves(u) {
 		return ""
 	}
 	return u.String()

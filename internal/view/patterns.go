@@ -31,7 +31,7 @@ var (
 // scrub takes the secrets out of visible text.
 func (v *View) scrub(s string) string {
 	h := &holes{text: s}
-	v.secrets.find(h, v.last)
+	v.secrets.find(h, v.hides)
 	v.findEncoded(h)
 	if hasLink(s) {
 		for _, at := range approvalLink.FindAllStringIndex(s, -1) {

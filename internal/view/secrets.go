@@ -127,16 +127,16 @@ func (s *secretSet) tail() int {
 	return max(4<<10, s.longest)
 }
 
-// find cuts every form of every known secret of the sources up to the last out
-// of a text, also those that are broken by white space.
-func (s *secretSet) find(h *holes, last source) {
+// find cuts every form of every known secret that is to be left out of a text,
+// also those that are broken by white space.
+func (s *secretSet) find(h *holes, hides func(secret string) bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if len(s.known) == 0 {
 		return
 	}
 	s.index.search(h.text, 0, func(f form, from, to int) bool {
-		if s.known[f.secret] <= last {
+		if hides(f.secret) {
 			h.cut(from, to, removed)
 		}
 		return true
@@ -146,7 +146,7 @@ func (s *secretSet) find(h *holes, last source) {
 	}
 	whole, at := joined(h.text)
 	s.index.search(whole, 0, func(f form, from, to int) bool {
-		if to-from >= minBroken && s.known[f.secret] <= last {
+		if to-from >= minBroken && hides(f.secret) {
 			h.cut(at[from], at[to-1]+1, removed)
 		}
 		return true
@@ -184,14 +184,13 @@ func words(text string) iter.Seq2[int, string] {
 // the end of an escape that was never closed: "%4" before "Cab" makes "Lab".
 const maxEaten = 8
 
-// in reports whether decoded text holds a known secret of the sources up to the
-// last.
-func (s *secretSet) in(text string, last source) bool {
+// in reports whether decoded text holds a known secret that is to be left out.
+func (s *secretSet) in(text string, hides func(secret string) bool) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	holds := false
 	s.index.search(text, maxEaten, func(f form, _, _ int) bool {
-		holds = s.known[f.secret] <= last
+		holds = hides(f.secret)
 		return !holds
 	})
 	return holds

@@ -174,3 +174,34 @@ func TestBrokenSecrets(t *testing.T) {
 		t.Errorf("on one line it is %q", got)
 	}
 }
+
+// TestForPerson: who decides reads every word, whoever called it a token before;
+// what looks like a secret goes all the same, and they are told.
+func TestForPerson(t *testing.T) {
+	v := New()
+	v.Hide("operators-word")
+	v.Learn("token-of-the-api")
+	v.LearnKey("key-of-a-caller")
+	for _, word := range []string{"production-db", "drop_database", "DE89370400440532013000", "attacker@evil.example", "Transfer-all-funds", "q7Rz0XkT9-wLm2Ve"} {
+		v.secrets.add(word, found)
+		v.LearnGiven(word)
+	}
+	for _, tt := range []struct {
+		in, want string
+		hid      bool
+	}{
+		{"operators-word token-of-the-api key-of-a-caller", "[removed] [removed] [removed]", false},
+		{"drop_database on production-db, pay DE89370400440532013000", "drop_database on production-db, pay DE89370400440532013000", false},
+		{"mail attacker@evil.example: Transfer-all-funds", "mail attacker@evil.example: Transfer-all-funds", false},
+		{"with q7Rz0XkT9-wLm2Ve", "with [removed]", true},
+		{"with cTdSejBYa1Q5LXdMbTJWZQ", "with [removed]Q", true},
+	} {
+		person := v.ForPerson()
+		if got := person.Text(tt.in, 1000); got != tt.want || person.Hid() != tt.hid {
+			t.Errorf("%q is shown as %q, hid %t", tt.in, got, person.Hid())
+		}
+		if got := v.Text(tt.in, 1000); strings.Contains(got, "token") || strings.Contains(got, "drop_database") || strings.Contains(got, "attacker") {
+			t.Errorf("a model is shown %q", got)
+		}
+	}
+}

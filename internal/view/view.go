@@ -17,17 +17,59 @@ import (
 // View renders values safe to show. It is safe for concurrent use.
 type View struct {
 	secrets *secretSet
-	last    source // of those whose secrets are left out
+	person  bool // see ForPerson
+	hid     bool // see Hid
 }
 
 // New returns a View that knows no secrets yet.
-func New() *View { return &View{&secretSet{}, found} }
+func New() *View { return &View{secrets: &secretSet{}} }
 
-// ForPerson returns the view of somebody who decides: it leaves out the secrets
-// of the operator and the API alone, and what looks like one. What calls bring
-// and runs say is no secret by that, or a model could make the words disappear
-// that a person is asked about, by calling them tokens beforehand.
-func (v *View) ForPerson() *View { return &View{v.secrets, trusted} }
+// ForPerson returns the view of somebody who decides, for one question. It leaves
+// out the secrets of the operator and the API, but of what calls bring and runs
+// say only what looks like one: a model could else make the words disappear that
+// a person is asked about, by calling them tokens beforehand. It is not safe
+// for concurrent use.
+func (v *View) ForPerson() *View { return &View{secrets: v.secrets, person: true} }
+
+// Hid reports whether the view of somebody who decides left out what is no
+// secret of the operator's or the API's: they must be told.
+func (v *View) Hid() bool { return v.hid }
+
+// hides reports whether a known secret is left out. secrets.mu is held.
+func (v *View) hides(secret string) bool {
+	if !v.person || v.secrets.known[secret] <= trusted {
+		return true
+	}
+	if !looksRandom(secret) {
+		return false
+	}
+	v.hid = true
+	return true
+}
+
+// looksRandom reports whether nobody would read a text as words, a name or a
+// number: among its characters upper case, lower case, digits and others take
+// turns. Words, addresses and account numbers have runs of one kind.
+func looksRandom(s string) bool {
+	kind := func(c byte) int {
+		switch {
+		case 'a' <= c && c <= 'z':
+			return 0
+		case 'A' <= c && c <= 'Z':
+			return 1
+		case '0' <= c && c <= '9':
+			return 2
+		}
+		return 3
+	}
+	turns := 0
+	for i := 1; i < len(s); i++ {
+		if kind(s[i]) != kind(s[i-1]) {
+			turns++
+		}
+	}
+	return len(s) >= 16 && turns*100 >= 35*(len(s)-1)
+}
 
 // Hide makes every later rendering leave out the given secrets, in plain,
 // base64, hex and URL form. Secrets shorter than [minSecret] bytes are not
