@@ -47,10 +47,6 @@ func Approve(ctx context.Context, a Approval) error {
 		fmt.Fprintln(a.Out, a.nothing(st.Status))
 		return nil
 	}
-	run, err := a.API.GetRun(ctx, a.Caller, a.RunID, false)
-	if err != nil {
-		return a.plain(err)
-	}
 	ctx, leave := context.WithCancel(ctx)
 	defer leave()
 	lines := a.lines(ctx)
@@ -58,20 +54,64 @@ func Approve(ctx context.Context, a Approval) error {
 		if len(waiting) > 1 {
 			fmt.Fprintf(a.Out, "Approval %d of %d\n", i+1, len(waiting))
 		}
-		var plan *client.Plan
-		if p.Scope == approval.OfRun {
-			plan, _ = a.Desk.Plan(ctx, a.Caller, run) // the question says that it is not told
-		}
-		fmt.Fprintf(a.Out, "%s\n\ny approves, n denies and usually ends the run, anything else leaves it waiting: ", approval.Question(a.View, p, run, plan))
-		line, err := next(ctx, lines)
-		if err != nil {
-			return err
-		}
-		if err := a.decide(ctx, p, typed(line)); err != nil {
+		if err := a.ask(ctx, lines, p); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// ask shows one approval and sends what the person types, if that is still
+// what they were asked.
+func (a Approval) ask(ctx context.Context, lines <-chan string, p approval.Pending) error {
+	question, err := a.question(ctx, p)
+	for {
+		if err != nil {
+			return a.plain(err)
+		}
+		fmt.Fprintf(a.Out, "%s\n\ny approves, n denies and usually ends the run, anything else leaves it waiting: ", question)
+		line, err := next(ctx, lines)
+		if err != nil {
+			return err
+		}
+		d := typed(line)
+		if d == "" {
+			fmt.Fprintln(a.Out, "Nothing was sent; the run waits on.")
+			return nil
+		}
+		st, err := a.Feeds.Pending(ctx, a.Caller, a.RunID)
+		if err != nil {
+			return a.plain(err)
+		}
+		i := slices.IndexFunc(st.Pending, func(o approval.Pending) bool { return o.ID == p.ID })
+		if i < 0 {
+			fmt.Fprintln(a.Out, "Nothing was sent: the run no longer waits for this decision.")
+			return nil
+		}
+		p = st.Pending[i]
+		now, err := a.question(ctx, p)
+		if err != nil {
+			return a.plain(err)
+		}
+		if now == question {
+			return a.decide(ctx, p, d)
+		}
+		fmt.Fprintln(a.Out, "Nothing was sent: the run asks for something else by now.")
+		question = now
+	}
+}
+
+// question puts an approval into words.
+func (a Approval) question(ctx context.Context, p approval.Pending) (string, error) {
+	run, err := a.API.GetRun(ctx, a.Caller, a.RunID, false)
+	if err != nil {
+		return "", err
+	}
+	var plan *client.Plan
+	if p.Scope == approval.OfRun {
+		plan, _ = a.Desk.Plan(ctx, a.Caller, run) // the question says that it is not told
+	}
+	return approval.Question(a.View, p, run, plan), nil
 }
 
 // nothing says why there is nothing to decide.
@@ -125,10 +165,6 @@ func typed(line string) approval.Decision {
 }
 
 func (a Approval) decide(ctx context.Context, p approval.Pending, d approval.Decision) error {
-	if d == "" {
-		fmt.Fprintln(a.Out, "Nothing was sent; the run waits on.")
-		return nil
-	}
 	sending, done := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer done()
 	err := a.Desk.Decide(sending, a.Caller, p, d)
@@ -142,9 +178,18 @@ func (a Approval) decide(ctx context.Context, p approval.Pending, d approval.Dec
 	case client.InvalidArgument, client.NotFound, client.Conflict:
 		return errors.New("the API did not take the decision: the approval was decided elsewhere or has expired")
 	case client.OutcomeUnknown:
-		return fmt.Errorf("the decision to %s was sent, but the API's answer was lost; look at the run before you decide again", d)
+		return fmt.Errorf("the decision to %s was sent, but the API's answer was lost; %s", d, a.settled(sending))
 	}
 	return a.plain(err)
+}
+
+// settled says how the run stands after a decision whose answer was lost.
+func (a Approval) settled(ctx context.Context) string {
+	run, err := a.API.GetRun(ctx, a.Caller, a.RunID, false)
+	if err != nil {
+		return "look at the run before you decide again"
+	}
+	return "the run is " + a.View.Status(run.Status) + " now: look at it before you decide again"
 }
 
 // plain is an error as a person may read it.

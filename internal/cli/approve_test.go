@@ -40,6 +40,11 @@ type visit struct {
 	keys  *io.PipeWriter
 	out   *screen
 	ended chan error
+
+	api    *client.Client
+	feeds  *feed.Hub
+	caller client.Caller
+	runID  string
 }
 
 // visits starts one; approves, unless nil, takes the API's approval calls.
@@ -80,6 +85,7 @@ func visits(t *testing.T, ctx context.Context, approves http.HandlerFunc) *visit
 			t.Fatal(err)
 		}
 	}
+	v.api, v.feeds, v.caller, v.runID = api, feeds, caller, run.RunID
 	go func() {
 		v.ended <- cli.Approve(ctx, cli.Approval{API: api, Feeds: feeds, Desk: desk, View: shown, Caller: caller, RunID: run.RunID, In: in, Out: v.out})
 	}()
@@ -129,7 +135,25 @@ func TestInterruptedTooLate(t *testing.T) {
 func TestAnswerLost(t *testing.T) {
 	v := visits(t, t.Context(), func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	v.types("n")
-	if err := <-v.ended; err == nil || !strings.Contains(err.Error(), "the decision to deny was sent, but the API's answer was lost") {
+	if err := <-v.ended; err == nil || !strings.Contains(err.Error(), "the decision to deny was sent, but the API's answer was lost; the run is PAUSED now") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestDecidedElsewhere while the person read: what they type is not sent.
+func TestDecidedElsewhere(t *testing.T) {
+	var v *visit
+	sent := 0
+	v = visits(t, t.Context(), func(http.ResponseWriter, *http.Request) { sent++ })
+	if err := v.api.AbortRun(t.Context(), v.caller, v.runID); err != nil {
+		t.Fatal(err)
+	}
+	for known := false; !known; { // the feed hears of it
+		_, st, ok := v.feeds.Read(v.caller, v.runID, 0)
+		known = !ok || len(st.Pending) == 0
+	}
+	v.types("y")
+	if err := <-v.ended; err != nil || sent != 0 || !strings.Contains(v.out.text.String(), "no longer waits for this decision") {
+		t.Errorf("%d sent, %v: %s", sent, err, v.out.text.String())
 	}
 }
