@@ -265,9 +265,11 @@ func TestHundredWatchers(t *testing.T) {
 // TestRunSubscription tells of status changes alone.
 func TestRunSubscription(t *testing.T) {
 	bed := testbed.New(t, nil, nil)
-	statuses := make(chan string, 100)
+	statuses, newest := make(chan string, 100), make(chan float64, 100)
 	s := bed.ConnectWith("2025-11-25", &sdk.ClientOptions{ResourceUpdatedHandler: func(_ context.Context, r *sdk.ResourceUpdatedNotificationRequest) {
 		statuses <- fmt.Sprint(r.Params.Meta["status"])
+		last, _ := r.Params.Meta["lastEventId"].(float64)
+		newest <- last
 	}})
 	run := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: steps=5 step_ms=100"})
 	if err := s.Subscribe(t.Context(), &sdk.SubscribeParams{URI: "run://" + run.RunID}); err != nil {
@@ -279,6 +281,13 @@ func TestRunSubscription(t *testing.T) {
 	}
 	if !slices.Equal(seen, []string{"QUEUED", "RUNNING", "SUCCESS"}) {
 		t.Errorf("told of %v", seen)
+	}
+	var ids []float64
+	for range seen {
+		ids = append(ids, <-newest)
+	}
+	if !slices.Equal(ids, []float64{1, 2, 8}) { // status, start, five steps, end
+		t.Errorf("told of the events %v", ids)
 	}
 }
 
@@ -327,5 +336,19 @@ func TestList(t *testing.T) {
 				t.Errorf("%s: completed %+v, %v", template.URITemplate, done, err)
 			}
 		}
+	}
+}
+
+// TestListEnds where the API tells a total: a full page is then the last one,
+// and the next is no null.
+func TestListEnds(t *testing.T) {
+	// The contract knows no totals: a front turns its checks off.
+	s := testbed.New(t, nil, func(box http.Handler) http.Handler { return box }).Connect(testbed.Newest, nil)
+	for range 50 {
+		testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: step_ms=0 list=wrapped"})
+	}
+	page, err := s.ListResources(t.Context(), nil)
+	if err != nil || page.NextCursor != "" || len(page.Resources) != 51 {
+		t.Errorf("%d resources, then %q, %v", len(page.Resources), page.NextCursor, err)
 	}
 }

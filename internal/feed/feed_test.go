@@ -411,3 +411,83 @@ func TestKeptTooLong(t *testing.T) {
 		}
 	})
 }
+
+// TestLogIsBoundedInBytes, beside events.
+func TestLogIsBoundedInBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, feed.Options{LogEvents: 1000, LogBytes: 2000})
+		runID := b.create(t, "steps=1000 step_ms=100", client.ApproveNothing)
+		w := b.hub.Watch(caller, runID, 0)
+		defer w.Close()
+		time.Sleep(30 * time.Second)
+		if _, _, ok := b.hub.Read(caller, runID, 0); ok {
+			t.Error("the log reaches back to the start")
+		}
+		var events []client.Event
+		for after := int64(400); ; after-- { // as far back as it reaches
+			more, _, ok := b.hub.Read(caller, runID, after)
+			if !ok {
+				break
+			}
+			events = more
+		}
+		bytes := 0
+		for _, e := range events {
+			bytes += len(e.Raw)
+		}
+		if len(events) < 3 || bytes > 2000 || bytes < 1000 {
+			t.Errorf("%d events of %d bytes", len(events), bytes)
+		}
+	})
+}
+
+// TestIDsThatBeginAnew are new to a watcher whose cursor is beyond them.
+func TestIDsThatBeginAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		api, err := client.New(client.Options{URL: "http://localhost", Transport: inmem.Transport(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/sse") {
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+			events := []string{"a", "b", "c"}
+			if time.Since(start) > time.Minute {
+				events = []string{"x", "y"}
+			}
+			for i, text := range events {
+				events[i] = fmt.Sprintf(`{"id":%d,"event":"step","runStatus":"RUNNING","step":{"text":%q}}`, i+1, text)
+			}
+			fmt.Fprintf(w, `{"runId":"123e4567-e89b-12d3-a456-426614174000","status":"RUNNING","events":[%s]}`, strings.Join(events, ","))
+		}))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		hub := feed.NewHub(api, approval.NewDesk(api, view.New()), feed.Options{})
+		defer hub.Close()
+		w := hub.Watch(caller, "123e4567-e89b-12d3-a456-426614174000", 0)
+		defer w.Close()
+		if news, err := w.Next(t.Context()); err != nil || len(news.Events) != 3 || w.Cursor() != 3 {
+			t.Fatalf("got %+v, %v", news, err)
+		}
+		news, err := w.Next(t.Context())
+		if err != nil || len(news.Events) != 2 || !news.Events[0].Restarted || news.Events[1].Restarted || w.Cursor() != 2 {
+			t.Errorf("got %+v, %v, cursor %d", news, err, w.Cursor())
+		}
+	})
+}
+
+// TestPauseCountsFromItsBeginning: a need is new to who has not seen it begin.
+func TestPauseCountsFromItsBeginning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, feed.Options{})
+		runID := b.create(t, "step_ms=10", client.ApproveStart)
+		w := b.hub.Watch(caller, runID, 0)
+		defer w.Close()
+		time.Sleep(time.Minute)
+		news, err := w.Next(t.Context())
+		news.Pending = nil // the status alone
+		if err != nil || news.Since != 3 || !news.NeedsPerson(2) || news.NeedsPerson(3) {
+			t.Errorf("since %d: %+v, %v", news.Since, news.State, err)
+		}
+	})
+}
