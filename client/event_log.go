@@ -127,16 +127,22 @@ func (l *eventLog) together(m, o mark) bool {
 const slack = 1000
 
 // same reports whether two events under one id are the same. At the very same
-// time the status may have changed since, and one thing more be told otherwise:
-// a name, a text that is shortened. At another, nothing may.
+// time the status may have changed since. Where ids and milliseconds are told,
+// one thing more may be told otherwise (a name, a text that is shortened), or
+// the time alone be a little off.
 func (l *eventLog) same(m, o mark) bool {
+	exact := !l.positions && m.at%1000 != 0 && o.at%1000 != 0
 	switch {
 	case m.at == 0 || o.at == 0:
 		return m.agree(o, len(m.content))
-	case m.at == o.at:
+	case m.at == o.at && exact:
 		return m.differences(o, len(m.content)-1) <= 1
+	case m.at == o.at:
+		return m.agree(o, len(m.content)-1)
+	case exact && max(m.at-o.at, o.at-m.at) <= slack && m.content[1] != 0:
+		return m.agree(o, len(m.content))
 	}
-	return max(m.at-o.at, o.at-m.at) <= slack && m.agree(o, len(m.content))
+	return l.together(m, o) && m.agree(o, len(m.content))
 }
 
 // twins reports whether two events under different ids are the same: at the
@@ -206,7 +212,7 @@ func (l *eventLog) enrich(e Event) bool {
 	decided := said.pending && now.decided
 	linked := now.links && !said.links
 	// A person decides by the tool calls that were said last.
-	calls := now.toolCalls != 0 && (said.toolCalls == 0 || now.pending && now.toolCalls != said.toolCalls)
+	calls := now.toolCalls != 0 && (said.toolCalls == 0 || now.pending && !said.decided && now.toolCalls != said.toolCalls)
 	if !decided && !linked && !calls {
 		return false
 	}
@@ -229,37 +235,43 @@ func (l *eventLog) settle(run *Run) {
 		l.align(run.Events)
 	}
 	l.coarse = !slices.ContainsFunc(run.Events, func(e Event) bool { return millis(e)%1000 != 0 })
-	ahead := int64(0) // by how much the cursors are, where the stream's ids jumped
+	// ahead is by how much the cursors are, where the stream's ids jumped; before
+	// the cursor of the stored event before.
+	ahead, before := int64(0), int64(0)
 	for i := range run.Events {
 		e := &run.Events[i]
-		if e.ID > l.last+ahead || l.repeats(*e) {
-			continue
+		if ahead == 0 && e.ID > l.last {
+			return // new, and so is what follows
 		}
-		cursor, given := l.given(*e)
-		switch {
-		case given && l.renumber(run.Events):
+		own, known := l.at(e.ID)
+		switch cursor, given := l.given(*e, before); {
+		case known && l.same(l.marks[own], l.mark(*e)):
+		case ahead == 0 && (len(l.marks) == 0 || e.ID < l.marks[0].cursor): // no longer remembered
+		case given && cursor < e.ID && l.renumber(run.Events):
 			return
 		case given:
-			ahead = cursor - e.ID
+			ahead = max(cursor-e.ID, 0)
 			e.ID = cursor
 		case ahead > 0:
-			e.ID = max(e.ID+ahead, l.last+1, run.Events[i-1].ID+1) // new: what was before it is known by now
-		default:
+			e.ID = max(e.ID+ahead, l.last+1, before+1) // new: what was before it is known by now
+		case known: // and another event
 			*l = eventLog{yielded: l.yielded, positions: l.positions, coarse: l.coarse, seed: l.seed, restarted: true}
 			return
 		}
+		// Else it fills a hole that was told as one.
+		before = e.ID
 	}
 }
 
-// given returns the cursor under which an event was given that is none of its
-// own: of the same content, or of nothing that differs where it was told without
-// all that would make sure of it.
-func (l *eventLog) given(e Event) (cursor int64, ok bool) {
-	if cursor, ok = l.find(e, 0); ok {
+// given returns the cursor after another one under which an event was given: of
+// the same content, or of nothing that differs where it was told without all
+// that would make sure of it.
+func (l *eventLog) given(e Event, after int64) (cursor int64, ok bool) {
+	if cursor, ok = l.find(e, after); ok {
 		return cursor, true
 	}
 	m := l.mark(e)
-	from, _ := l.at(e.ID + 1)
+	from, _ := l.at(max(e.ID, after) + 1)
 	for _, known := range l.marks[from:] {
 		said := 0
 		for i, h := range m.content[:4] {
@@ -307,10 +319,9 @@ func (l *eventLog) renumber(stored []Event) bool {
 			marks = append(marks, m)
 		}
 	}
-	last := marks[len(marks)-1].cursor
-	if last < l.last {
+	if len(marks) == 0 || marks[len(marks)-1].cursor < l.last {
 		return false
 	}
-	l.marks, l.last = marks, last
+	l.marks, l.last = marks, marks[len(marks)-1].cursor
 	return true
 }

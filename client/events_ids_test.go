@@ -14,7 +14,7 @@ import (
 
 // said is an event as it is told at a second, with a text.
 func said(second int, text string) string {
-	return fmt.Sprintf(`"timestamp":"2026-01-01T00:00:%02d.000Z","runStatus":"RUNNING","step":{"text":%q}`, second, text)
+	return fmt.Sprintf(`"timestamp":"2026-01-01T00:00:%02d.120Z","runStatus":"RUNNING","step":{"text":%q}`, second, text)
 }
 
 // storedAt and frameAt tell it under an id, as it is stored and streamed.
@@ -44,6 +44,26 @@ func TestOddNumbering(t *testing.T) {
 			&odd{stored: []string{storedAt(1, 1), storedAt(1, 1), list(storedAt(1, 1), storedAt(2, 2), storedAt(3, 3), storedAt(4, 4))}, streams: []string{frameAt(1000, 2) + "id: x\nevent: step\n", "id: 5\n" + end}},
 			"1:e1 1000:e2 1001:e3 1002:e4 1003:",
 		},
+		"it jumps by one, and many follow": {
+			&odd{stored: []string{storedAt(1, 1), storedAt(1, 1), list(storedAt(1, 1), storedAt(2, 2), storedAt(3, 3), storedAt(4, 4), storedAt(5, 5))}, streams: []string{frameAt(3, 2) + "id: x\nevent: step\n", "id: 6\n" + end}},
+			"1:e1 3:e2 4:e3 5:e4 6:e5 7:",
+		},
+		"a hole is filled late": {
+			&odd{stored: []string{storedAt(1, 1), storedAt(1, 1), list(storedAt(1, 1), storedAt(2, 2), storedAt(3, 3))}, streams: []string{frameAt(3, 3) + "id: x\nevent: step\n", "id: 4\n" + end}},
+			"1:e1 3:e3 4:",
+		},
+		"times are stored alone": {
+			&odd{stored: []string{"", list(storedAt(1, 1), storedAt(2, 3))}, streams: []string{
+				frame(1, `{"runStatus":"RUNNING","step":{"text":"e1"}}`) + frame(2, `{"runStatus":"RUNNING","step":{"text":"e2"}}`) + "id: x\nevent: step\n", "id: 3\n" + end}},
+			"1:e1 2:e2 1:e1(restarted) 2:e3 3:",
+		},
+		"the newest of one second are stored alone, without ids": {
+			&odd{
+				stored:  []string{strings.ReplaceAll("{"+said(1, "a")+"},{"+said(1, "b")+"}", ".120Z", "Z"), strings.ReplaceAll("{"+said(1, "b")+"},{"+said(1, "c")+"}", ".120Z", "Z")},
+				streams: []string{"id: x\n", "id: x\n" + end},
+			},
+			"1:a 2:b 3:c 4:",
+		},
 		"the newest are stored alone, without ids": {
 			&odd{stored: []string{"{" + said(8, "e8") + "},{" + said(9, "e9") + "}"}, streams: []string{frameAt(9, 9) + frameAt(10, 10) + "id: 11\n" + end}},
 			"1:e8 2:e9 3:e10 4:",
@@ -59,7 +79,7 @@ func TestOddNumbering(t *testing.T) {
 		"the stream stamps for itself": {
 			&odd{
 				stored:  []string{list(storedAt(1, 1), storedAt(2, 2))},
-				streams: []string{strings.ReplaceAll(frameAt(1, 1)+frameAt(2, 2), ".000Z", ".001Z") + frameAt(3, 3) + "id: 4\n" + end},
+				streams: []string{strings.ReplaceAll(frameAt(1, 1)+frameAt(2, 2), ".120Z", ".121Z") + frameAt(3, 3) + "id: 4\n" + end},
 			},
 			"1:e1 2:e2 3:e3 4:",
 		},
