@@ -56,7 +56,7 @@ func (c *httpCommand) Run(p *process) error {
 	}
 	return transport.ServeHTTP(p.ctx, l, transport.HTTPOptions{
 		Options:        transport.Options{Logger: log, Watch: b.Watch()},
-		Identify:       c.identify(v),
+		Identify:       c.identify(),
 		Server:         pick(b.MCP(name, version), b.ReadOnly().MCP(name, version)),
 		AllowedHosts:   c.AllowedHosts,
 		AllowedOrigins: c.AllowedOrigins,
@@ -65,7 +65,7 @@ func (c *httpCommand) Run(p *process) error {
 
 // identify knows a caller by its API key. Nothing else of a request, and
 // nothing of the environment, can stand in for it.
-func (f *serverFlags) identify(v *view.View) func(*http.Request) (string, context.Context, error) {
+func (f *serverFlags) identify() func(*http.Request) (string, context.Context, error) {
 	return func(r *http.Request) (string, context.Context, error) {
 		keys, users := r.Header.Values("x-api-key"), r.Header.Values("x-user-id")
 		if len(keys) != 1 || strings.TrimSpace(keys[0]) == "" {

@@ -6,10 +6,11 @@ import (
 )
 
 const (
-	// breakerLimit is how many failures in a row open a breaker, of more than one
-	// thing that is asked for: one run that cannot be served says nothing of
-	// the others.
+	// breakerLimit is how many failures in a row open a breaker. Of one thing that
+	// is asked for, breakerShare count at most: one run that cannot be served
+	// says nothing of the others.
 	breakerLimit = 10
+	breakerShare = 6
 	// breakerBase is how long it stays open at first; each probe that fails
 	// doubles that, up to breakerCap. With the jitter it is half to all of it.
 	breakerBase = time.Second
@@ -30,10 +31,9 @@ const (
 type breaker struct {
 	jitter func(limit time.Duration) time.Duration // in [0, limit]
 
-	mu       sync.Mutex // guards the rest
-	failures int        // in a row
-	subject  string     // of the newest failure
-	several  bool       // the failures are of more than one subject
+	mu       sync.Mutex     // guards the rest
+	failures int            // in a row that count
+	of       map[string]int // those of each subject
 	opened   bool
 	probes   int       // that failed in a row
 	until    time.Time // refuses until then, once opened
@@ -86,16 +86,17 @@ func (b *breaker) settle(v verdict, probe bool, subject string) {
 	}
 	switch {
 	case v == healthy:
-		b.failures, b.several, b.opened, b.probes = 0, false, false, 0
+		b.failures, b.of, b.opened, b.probes = 0, nil, false, 0
 	case v == noVerdict:
 	case probe:
 		b.probes++
 		b.open()
-	case !b.opened:
-		b.several = b.several || b.failures > 0 && subject != b.subject
-		b.failures++
-		b.subject = subject
-		if b.failures >= breakerLimit && b.several {
+	case !b.opened && b.of[subject] < breakerShare:
+		if b.of == nil {
+			b.of = map[string]int{}
+		}
+		b.of[subject]++
+		if b.failures++; b.failures == breakerLimit {
 			b.opened = true
 			b.open()
 		}

@@ -62,7 +62,7 @@ func (s *set) named(found []candidate) *problem {
 func (s *set) notFoundYet(message string) *problem {
 	return &problem{
 		code: string(client.OutcomeUnknown), message: message,
-		nextStep: "Do not create it again. In a minute " + s.search() + "; if there is no such run then, ask the user what to do.",
+		nextStep: "Do not create it again. " + s.ifOffered("list_runs", "In a minute look with list_runs; if there is no such run then, ask ") + s.ifAbsent("list_runs", "Ask ") + "the user what to do.",
 	}
 }
 

@@ -107,7 +107,7 @@ func (s *set) askedNow(ctx context.Context, c *call, runID string, p approval.Pe
 func (s *set) unverified(err error) *problem {
 	return &problem{
 		code: s.describe(err).Code, message: "the decision was not sent, for what the run waits for could not be read again: " + s.why(err),
-		nextStep: askLater(decideLater),
+		nextStep: "Call approve with runId again: the user is asked anew.",
 	}
 }
 

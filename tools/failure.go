@@ -157,7 +157,7 @@ func (s *set) describeUpstream(err *client.Error) Failure {
 func (s *set) describeRound(err error) Failure {
 	f := Failure{
 		Code: codeInvalidArgument, Message: err.Error() + "; nothing was done with the answer",
-		NextStep: "Do not repeat the call, and create nothing: " + s.search() + ", and ask again from there.",
+		NextStep: "Do not repeat the call, and create nothing: " + s.search() + ", and go on from what you see.",
 	}
 	if errors.Is(err, approval.ErrUsed) { // then something may have been done with it
 		f.Code, f.Message = string(client.Conflict), err.Error()+"; this call did nothing"

@@ -77,15 +77,18 @@ func (l *RunList) fit(limit int) {
 	}
 }
 
-// shorten keeps at most so many runs of all there are on the page, and names
-// the page on which the next ones are. Pages are the API's: it counts from the
-// first run in pages of one size, so the runs before this page must be a whole
-// number of the new pages.
-func (l *RunList) shorten(most, all int) {
-	before := (l.Page - 1) * l.PageSize
-	for most > 1 && before%most != 0 {
-		most--
+// shorten keeps so many runs of all there are on the page, and names the page on
+// which the next ones are. Pages of another size begin elsewhere: that one may
+// begin with some runs that were shown, and passes none over.
+func (l *RunList) shorten(kept, all int) {
+	shown := (l.Page-1)*l.PageSize + kept
+	l.Runs, l.RunsLeftOut, l.More = l.Runs[:kept], all-kept, true
+	l.Summary = fmt.Sprintf("%d runs on page %d, of which the first %d are shown: more would be too large.", all, l.Page, kept)
+	l.NextStep = fmt.Sprintf("For the next ones, the same arguments, but pageSize %d and page %d.", kept, shown/kept+1)
+	if shown/kept+1 > maxListPage {
+		l.NextStep = "For the next ones, narrow the list with a filter."
 	}
-	l.Runs, l.RunsLeftOut = l.Runs[:most], all-most
-	l.NextStep = fmt.Sprintf("%d runs of the page do not fit. For the next ones, the same arguments, but pageSize %d and page %d.", all-most, most, before/most+2)
 }
+
+// maxListPage is the last page that the API takes.
+const maxListPage = 1000

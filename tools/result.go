@@ -91,7 +91,7 @@ func (s *set) result(c *call, got reading, page *eventPage) RunResult {
 		r.NextStep += " The result is cut; all of it is at resultUri."
 	}
 	if page != nil && page.newest && page.leftOut > 0 {
-		r.NextStep += " For earlier events, " + s.look(r.RunID+"/events", "afterEventId 0") + "."
+		r.NextStep += " For earlier events, " + s.look(r.RunID+"/events", "runId and afterEventId 0") + "."
 	}
 	return r
 }

@@ -51,7 +51,7 @@ type waiter struct {
 	told      int64  // cursor up to which progress was told, or need not be
 	sentTo    int64  // cursor of the authorisation to whose link the person was sent
 	note      string // what came of asking the person
-	later     string // the call that asks the person again, who was asked and did not answer as it takes
+	later     string // what to do where the person was asked and did not answer as it takes
 	state     feed.State
 	run       *client.Run // as it was read at the end
 	beatAt    time.Time   // when the next heartbeat is due
@@ -122,12 +122,12 @@ func (w *waiter) tell(ctx context.Context, got reading, settled bool, end string
 	case !settled && !w.page.full:
 		r.NextStep = "The API does not tell the run's result yet: in a few seconds " + w.look(w.runID, "runId") + ". If there is none then, tell the user."
 	case w.later != "" && got.waits():
-		r.NextStep = askLater(w.later)
+		r.NextStep = w.later
 	}
 	r.WaitEnded = waitEnded(end, got.Run.Status)
 	if slices.ContainsFunc(r.PendingApprovals, func(p PendingApproval) bool { return p.Scope == string(approval.OfRun) }) {
 		plan, _ := w.Desk.Plan(ctx, w.caller, got.Run) // left out where nobody tells it
-		r.Plan = w.showPlan(w.runID, plan, judgedPlanBytes)
+		r.Plan = w.showPlan(w.runID, plan, min(judgedPlanBytes, w.MaxResultBytes/3))
 	}
 	if w.after > 0 { // whoever goes on from an event was told the rest before
 		r.Intent, r.CreatedAt, r.RepeatRunID = "", "", ""

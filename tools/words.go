@@ -23,8 +23,10 @@ type standing struct {
 // askLater is what to do when a person was asked and did not answer as it takes;
 // call is what asks them again.
 func askLater(call string) string {
-	return "Do not ask again by yourself. Tell the user that the run waits for them; when they want to, call " + call + "."
+	return undecidedStep + "; when they want to, call " + call + "."
 }
+
+const undecidedStep = "Do not ask again by yourself. Tell the user that the run waits for them"
 
 const (
 	decideLater    = "approve with runId"

@@ -167,10 +167,11 @@ func decidedCall(e client.Event) string {
 	}
 	var said struct {
 		action
-		Data action `json:"data"` // stored events may nest their payload
+		Data    action `json:"data"` // stored events may nest their payload
+		Payload action `json:"payload"`
 	}
 	_ = json.Unmarshal(e.Raw, &said) // fields of another type stay empty
-	for _, a := range []action{said.action, said.Data} {
+	for _, a := range []action{said.action, said.Data, said.Payload} {
 		id := cmp.Or(a.ToolCallID, a.ToolCall.ToolCallID, a.Step.ToolCallID)
 		if id == "" && len(a.Step.ToolCalls) == 1 {
 			id = a.Step.ToolCalls[0].ToolCallID

@@ -22,26 +22,28 @@ const (
 // Question says for a person what would happen if a pending approval were
 // granted: the tool calls with their parameters first, or the plan of the run,
 // then the run's own reason. What the run says stands in quotes that it cannot
-// end, so that it cannot pass for the question's own words. Nothing that a call
-// or a run said before makes a word of it disappear. run and plan may be nil
-// where they are not known.
+// end, so that it cannot pass for the question's own words. What a call or a run
+// called a secret before stands in it unless it looks like one, and then the
+// question says that something is hidden. run and plan may be nil where they
+// are not known.
 func Question(v *view.View, p Pending, run *client.Run, plan *client.Plan) string {
+	told := tells(v, plan)
 	v = v.ForPerson()
 	var b strings.Builder
 	if p.Scope == OfRun {
 		b.WriteString("A run asks to start.\n")
-		writePlan(&b, v, plan)
+		writePlan(&b, v, plan, told)
 	} else {
 		b.WriteString("A run asks to go on.\n")
 		writeCalls(&b, v, p.Step)
-	}
-	if v.Hid() {
-		b.WriteString("Something above is hidden: it looks like a secret that a call or the run named before. Approve only if you know what it is.\n")
 	}
 	if p.Step != nil {
 		if reason := v.Line(cmp.Or(p.Step.Reason, p.Step.Text), maxReason); reason != "" {
 			fmt.Fprintf(&b, "The run's own reason: %s\n", view.Quote(reason))
 		}
+	}
+	if v.Hid() { // what the run is for says nothing of what would happen
+		b.WriteString("Something above is hidden: it looks like a secret that a call or the run named before. Approve only if you know what it is.\n")
 	}
 	if run != nil {
 		fmt.Fprintf(&b, "What the run is for: %s\n", view.Quote(v.Line(run.Intent, maxIntent)))
@@ -71,9 +73,15 @@ func writeCalls(b *strings.Builder, v *view.View, step *client.Step) {
 	}
 }
 
-func writePlan(b *strings.Builder, v *view.View, plan *client.Plan) {
-	shown, _ := v.Plan(plan, 0, maxPlanText) // hides what the plan holds of links, too
-	if shown == nil || len(shown.Steps) == 0 && strings.TrimSpace(shown.Description) == "" {
+// tells reports whether a plan says anything. The view learns from it what it
+// holds of links.
+func tells(v *view.View, plan *client.Plan) bool {
+	shown, _ := v.Plan(plan, 0, maxPlanText)
+	return shown != nil && (len(shown.Steps) > 0 || strings.TrimSpace(shown.Description) != "")
+}
+
+func writePlan(b *strings.Builder, v *view.View, plan *client.Plan, told bool) {
+	if !told {
 		b.WriteString("The API does not tell its plan.\n")
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 )
@@ -36,6 +37,9 @@ func (v *View) Fit(raw json.RawMessage, limit int) (value any, whole bool) {
 		return nil, true
 	}
 	c := cutter{view: v}
+	if weight(value, limit) <= limit {
+		limit = math.MaxInt32 // it fits as it is
+	}
 	value, _ = c.value(value, 0, limit)
 	return value, !c.cut
 }
@@ -101,7 +105,7 @@ func (c *cutter) object(fields map[string]any, depth, limit int) (shown any, too
 	labels := c.labels(names)
 	for i, name := range smallestFirst(names, fields, limit) {
 		share := (limit - took) / (len(fields) - i)
-		if share < minShare && took+weight(fields[name], limit) > limit+markSize {
+		if share < minShare && took+weight(fields[name], limit+markSize) > limit+markSize {
 			c.cut = true
 			out["[left out]"] = strconv.Itoa(len(fields)-i) + " more fields"
 			return out, took
@@ -149,8 +153,8 @@ func smallestFirst(names []string, fields map[string]any, limit int) []string {
 	return names
 }
 
-// weight returns about how many bytes a value takes, or something above most
-// as soon as it takes more than that.
+// weight returns about how many bytes a value takes, most+1 where it takes more
+// than most: so it is the same in whatever order a map is gone through.
 func weight(value any, most int) int {
 	n := 2
 	switch value := value.(type) {
@@ -173,5 +177,5 @@ func weight(value any, most int) int {
 			n += len(name) + 4 + weight(field, most-n)
 		}
 	}
-	return n
+	return min(n, most+1)
 }

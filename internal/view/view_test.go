@@ -211,3 +211,15 @@ func TestLogHandler(t *testing.T) {
 		}
 	}
 }
+
+// TestCutIsTheSameEachTime, for a person's answer counts for one text.
+func TestCutIsTheSameEachTime(t *testing.T) {
+	large := func(n int) string { return strings.Repeat("x", n) }
+	raw, _ := json.Marshal(map[string]any{"headers": map[string]any{"p": large(1600), "q": large(1600), "r": large(100)}, "body": large(3260), "list": []any{large(50), map[string]any{"a": large(3000), "b": 1}}})
+	first := string(JSON(New().Value(raw, 3000)))
+	for range 200 {
+		if again := string(JSON(New().Value(raw, 3000))); again != first {
+			t.Fatalf("it differs:\n%s\n%s", first, again)
+		}
+	}
+}
