@@ -64,41 +64,44 @@ func Approve(ctx context.Context, a Approval) error {
 // ask shows one approval and sends what the person types, if that is still
 // what they were asked.
 func (a Approval) ask(ctx context.Context, lines <-chan string, p approval.Pending) error {
-	question, err := a.question(ctx, p)
+	asked, d := "", approval.Decision("")
 	for {
-		if err != nil {
+		p, question, waits, err := a.now(ctx, p)
+		switch {
+		case err != nil:
 			return a.plain(err)
+		case !waits:
+			fmt.Fprintln(a.Out, "Nothing was sent: the run no longer waits for this decision.")
+			return nil
+		case d != "" && question == asked:
+			return a.decide(ctx, p, d)
+		case d != "":
+			fmt.Fprintln(a.Out, "Nothing was sent: the run asks for something else by now.")
 		}
 		fmt.Fprintf(a.Out, "%s\n\ny approves, n denies and usually ends the run, anything else leaves it waiting: ", question)
 		line, err := next(ctx, lines)
 		if err != nil {
 			return err
 		}
-		d := typed(line)
-		if d == "" {
+		if asked, d = question, typed(line); d == "" {
 			fmt.Fprintln(a.Out, "Nothing was sent; the run waits on.")
 			return nil
 		}
-		st, err := a.Feeds.Pending(ctx, a.Caller, a.RunID)
-		if err != nil {
-			return a.plain(err)
-		}
-		i := slices.IndexFunc(st.Pending, func(o approval.Pending) bool { return o.ID == p.ID })
-		if i < 0 {
-			fmt.Fprintln(a.Out, "Nothing was sent: the run no longer waits for this decision.")
-			return nil
-		}
-		p = st.Pending[i]
-		now, err := a.question(ctx, p)
-		if err != nil {
-			return a.plain(err)
-		}
-		if now == question {
-			return a.decide(ctx, p, d)
-		}
-		fmt.Fprintln(a.Out, "Nothing was sent: the run asks for something else by now.")
-		question = now
 	}
+}
+
+// now returns an approval as it waits by now, and the question it makes.
+func (a Approval) now(ctx context.Context, p approval.Pending) (now approval.Pending, question string, waits bool, err error) {
+	st, err := a.Feeds.Pending(ctx, a.Caller, a.RunID)
+	if err != nil {
+		return p, "", false, err
+	}
+	i := slices.IndexFunc(st.Pending, func(o approval.Pending) bool { return o.ID == p.ID })
+	if i < 0 {
+		return p, "", false, nil
+	}
+	question, err = a.question(ctx, st.Pending[i])
+	return st.Pending[i], question, true, err
 }
 
 // question puts an approval into words.
