@@ -34,7 +34,7 @@ type decision struct {
 func (s *set) askDecision(ctx context.Context, c *call, runID string, p approval.Pending, round approval.Round) (decision, error) {
 	patient, cancel := c.unhurried(ctx)
 	defer cancel()
-	message, err := s.question(patient, c, runID, p)
+	message, err := s.Desk.Question(patient, c.caller, runID, p)
 	for {
 		d := decision{id: p.ID, eventID: p.EventID}
 		if err != nil {
@@ -67,19 +67,6 @@ func (s *set) askDecision(ctx context.Context, c *call, runID string, p approval
 	}
 }
 
-// question puts a pending approval into words for a person.
-func (s *set) question(ctx context.Context, c *call, runID string, p approval.Pending) (string, error) {
-	run, err := s.API.GetRun(ctx, c.caller, runID, false)
-	if err != nil {
-		return "", err
-	}
-	var plan *client.Plan
-	if p.Scope == approval.OfRun {
-		plan, _ = s.Desk.Plan(ctx, c.caller, run) // the question says that it is not told
-	}
-	return approval.Question(s.View, p, run, plan), nil
-}
-
 // askedNow returns an approval as it waits by now, and the question it makes. A
 // person may take minutes to answer: where the question is another by then, or
 // none, their answer is not to what would happen.
@@ -95,7 +82,7 @@ func (s *set) askedNow(ctx context.Context, c *call, runID string, p approval.Pe
 			nextStep: s.adviceFor(client.Conflict).nextStep,
 		}
 	}
-	now, err := s.question(ctx, c, runID, st.Pending[i])
+	now, err := s.Desk.Question(ctx, c.caller, runID, st.Pending[i])
 	if err != nil {
 		return p, "", s.unverified(err)
 	}

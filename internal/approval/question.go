@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"context"
 	"cmp"
 	"fmt"
 	"strings"
@@ -18,6 +19,20 @@ const (
 	maxAsked    = 10   // tool calls that are listed
 	maxSteps    = 50   // steps of a plan that are
 )
+
+// Question reads what a pending approval's run is about and puts the approval
+// into words for a person, see [Question]. The error is a [client.Error].
+func (d *Desk) Question(ctx context.Context, caller client.Caller, runID string, p Pending) (string, error) {
+	run, err := d.api.GetRun(ctx, caller, runID, false)
+	if err != nil {
+		return "", err
+	}
+	var plan *client.Plan
+	if p.Scope == OfRun {
+		plan, _ = d.Plan(ctx, caller, run) // the question says that it is not told
+	}
+	return Question(d.view, p, run, plan), nil
+}
 
 // Question says for a person what would happen if a pending approval were
 // granted: the tool calls with their parameters first, or the plan of the run,

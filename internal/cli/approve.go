@@ -100,21 +100,8 @@ func (a Approval) now(ctx context.Context, p approval.Pending) (now approval.Pen
 	if i < 0 {
 		return p, "", false, nil
 	}
-	question, err = a.question(ctx, st.Pending[i])
+	question, err = a.Desk.Question(ctx, a.Caller, a.RunID, st.Pending[i])
 	return st.Pending[i], question, true, err
-}
-
-// question puts an approval into words.
-func (a Approval) question(ctx context.Context, p approval.Pending) (string, error) {
-	run, err := a.API.GetRun(ctx, a.Caller, a.RunID, false)
-	if err != nil {
-		return "", err
-	}
-	var plan *client.Plan
-	if p.Scope == approval.OfRun {
-		plan, _ = a.Desk.Plan(ctx, a.Caller, run) // the question says that it is not told
-	}
-	return approval.Question(a.View, p, run, plan), nil
 }
 
 // nothing says why there is nothing to decide.
