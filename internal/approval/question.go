@@ -1,8 +1,8 @@
 package approval
 
 import (
-	"context"
 	"cmp"
+	"context"
 	"fmt"
 	"strings"
 
