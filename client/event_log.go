@@ -244,9 +244,11 @@ func (l *eventLog) settle(run *Run) {
 			return // new, and so is what follows
 		}
 		own, known := l.at(e.ID)
+		if known && l.same(l.marks[own], l.mark(*e)) || ahead == 0 && (len(l.marks) == 0 || e.ID < l.marks[0].cursor) {
+			before = e.ID // as it was given, or no longer remembered
+			continue
+		}
 		switch cursor, given := l.given(*e, before); {
-		case known && l.same(l.marks[own], l.mark(*e)):
-		case ahead == 0 && (len(l.marks) == 0 || e.ID < l.marks[0].cursor): // no longer remembered
 		case given && cursor < e.ID && l.renumber(run.Events):
 			return
 		case given:
