@@ -88,7 +88,8 @@ func goAway(conn net.Conn, requests *atomic.Int64) {
 		case head[3] == headers:
 			requests.Add(1)
 			frame(away, 0, make([]byte, 8))
-			io.Copy(io.Discard, conn) // until the client has read it
+			conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond)) // until the client has read it
+			io.Copy(io.Discard, conn)
 			return
 		}
 	}
