@@ -24,16 +24,7 @@ func TestTakenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	var requests atomic.Int64
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			serving.Go(func() { goAway(conn, &requests) })
-		}
-	})
+	serving := accept(l, func(conn net.Conn) { goAway(conn, &requests) })
 	c, err := New(Options{URL: "https://" + l.Addr().String()})
 	if err != nil {
 		t.Fatal(err)
@@ -57,10 +48,27 @@ func TestTakenBack(t *testing.T) {
 	serving.Wait()
 }
 
+// accept serves every connection until l is closed; then wait for what it returns.
+func accept(l net.Listener, serve func(net.Conn)) *sync.WaitGroup {
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() {
+				defer conn.Close()
+				serve(conn)
+			})
+		}
+	})
+	return &serving
+}
+
 // goAway serves a connection over HTTP/2 and goes away at its first request,
 // which it says it did not see.
 func goAway(conn net.Conn, requests *atomic.Int64) {
-	defer conn.Close()
 	frame := func(kind, flags byte, payload []byte) {
 		conn.Write(append([]byte{0, 0, byte(len(payload)), kind, flags, 0, 0, 0, 0}, payload...))
 	}
@@ -123,22 +131,12 @@ func TestSwitchingProtocols(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			serving.Go(func() {
-				defer conn.Close()
-				if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {
-					return
-				}
-				io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
-				io.Copy(io.Discard, conn)
-			})
+	serving := accept(l, func(conn net.Conn) {
+		if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {
+			return
 		}
+		io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+		io.Copy(io.Discard, conn)
 	})
 	c, err := New(Options{URL: "http://" + l.Addr().String()})
 	if err != nil {

@@ -60,10 +60,11 @@ func (s *set) named(found []candidate) *problem {
 
 // notFoundYet is the failure that names none.
 func (s *set) notFoundYet(message string) *problem {
-	return &problem{
-		code: string(client.OutcomeUnknown), message: message,
-		nextStep: "Do not create it again. " + s.ifOffered("list_runs", "In a minute look with list_runs; if there is no such run then, ask ") + s.ifAbsent("list_runs", "Ask ") + "the user what to do.",
+	next := "Ask the user what to do."
+	if s.Offers("list_runs") {
+		next = "In a minute look with list_runs; if there is no such run then, ask the user what to do."
 	}
+	return &problem{code: string(client.OutcomeUnknown), message: message, nextStep: "Do not create it again. " + next}
 }
 
 // candidate is a run that a create may have made.

@@ -57,7 +57,7 @@ func TestNothingSaidHidesTheQuestion(t *testing.T) {
 		testbed.Call[tools.RunResult](t, s, "approve", map[string]any{"runId": unknownRun})
 		question := who.questions()[0].Message
 		for _, w := range words {
-			if strings.Count(question, w) != strings.Count(said, w)+1 && !strings.Contains(question, `"`+w+`"`) {
+			if !strings.Contains(question, `"`+w+`"`) {
 				t.Errorf("%s does not stand in: %s", w, question)
 			}
 		}

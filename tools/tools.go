@@ -87,14 +87,6 @@ func (o Options) ifOffered(name, text string) string {
 	return text
 }
 
-// ifAbsent returns a text for where a tool is not there, else "".
-func (o Options) ifAbsent(name, text string) string {
-	if o.Offers(name) {
-		return ""
-	}
-	return text
-}
-
 // Register adds the tools that the options allow to a server.
 func Register(srv *server.MCPServer, o Options) {
 	o.MaxResultBytes = cmp.Or(o.MaxResultBytes, DefaultMaxResultBytes)
