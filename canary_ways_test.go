@@ -71,7 +71,7 @@ func TestCanariesInPanics(t *testing.T) {
 			"get_run": {"runId": "123e4567-e89b-12d3-a456-426614174000"}, "abort_run": {"runId": "123e4567-e89b-12d3-a456-426614174000"},
 		} {
 			text, failed := testbed.Raw(t, s, tool, args)
-			if !failed || !strings.Contains(text, `"internal"`) {
+			if !failed || !strings.HasPrefix(text, "internal: ") {
 				t.Errorf("%s did not panic: %s", tool, text)
 			}
 			io.WriteString(out, text)

@@ -143,6 +143,9 @@ func TestOfficialClient(t *testing.T) {
 			if ended.Status != "SUCCESS" || ended.Result == nil {
 				t.Fatalf("got %+v", ended)
 			}
+			if message := <-progress; message != "run "+run.RunID+" was created" {
+				t.Errorf("progress first said %q", message)
+			}
 			for id := range ended.LastEventID {
 				if message := <-progress; !strings.HasPrefix(message, fmt.Sprintf("%d: ", id+1)) {
 					t.Errorf("progress said %q, want event %d", message, id+1)

@@ -72,15 +72,16 @@ func (f *serverFlags) startSandbox(p *process, log *slog.Logger) (io.Closer, err
 	return box, nil
 }
 
-// decideElsewhere says where a person decides whom their client cannot ask.
-func (f *serverFlags) decideElsewhere() string {
-	switch {
-	case f.Sandbox:
-		return "in a terminal: `TR_API_KEY=" + sandbox.DefaultKey + " " + name + " approve --api-url " + f.APIURL + " RUN_ID`"
-	case f.APIURL != "":
-		return "in the vendor's console, or in a terminal that has TR_API_KEY set: `" + name + " approve --api-url " + f.APIURL + " RUN_ID`"
+// decideCommand returns the command that asks a person in a terminal to decide.
+func (f *serverFlags) decideCommand() string {
+	command := name + " approve"
+	if f.APIURL != "" {
+		command += " --api-url " + f.APIURL
 	}
-	return ""
+	if f.Sandbox {
+		command = "TR_API_KEY=" + sandbox.DefaultKey + " " + command
+	}
+	return command + " RUN_ID"
 }
 
 // key returns the operator's API key.
@@ -151,7 +152,7 @@ func (f *serverFlags) newBridge(v *view.View, log *slog.Logger) (*bridge.Bridge,
 	o := tools.Options{
 		API: api, View: v, Log: log,
 		Integrations: f.Integrations, LeastApproval: client.ApprovalStrategy(f.ApprovalStrategy), PassThrough: passThrough,
-		Approvals: tools.Approvals(f.Approvals), DecideElsewhere: f.decideElsewhere(), AskApprovals: f.asks(f.Approvals == "human"), AskAuthorization: f.asks(true),
+		Approvals: tools.Approvals(f.Approvals), DecideCommand: f.decideCommand(), AskApprovals: f.asks(f.Approvals == "human"), AskAuthorization: f.asks(true),
 		AuthLinks: f.AuthLinks == "on", MaxResultBytes: f.MaxResultBytes,
 		ReadOnly: f.ReadOnly, Tools: f.Tools, ExcludeTools: f.ExcludeTools, AllowPassThrough: f.AllowPassThrough,
 		AllowAnyUser: f.AllowAnyUser, AllowAnyIntegration: f.AllowAnyIntegrate,

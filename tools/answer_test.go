@@ -184,13 +184,13 @@ func TestWholeNumbers(t *testing.T) {
 // a link with an ampersand must still open.
 func TestTextIsNotForHTML(t *testing.T) {
 	bed := testbed.New(t, nil, scripted("AUTH_REQUIRED", `[{"id":1,"event":"authentication","runStatus":"AUTH_REQUIRED","auth":{"status":"required","url":"https://auth.test/?a=1&b=2","integrationName":"R&D <b>"}}]`))
-	for _, unknown := range []bool{false, true} {
-		args := map[string]any{"runId": unknownRun}
-		if unknown {
-			args["a<&>b"] = 1
+	for _, wrong := range []bool{false, true} {
+		tool, args := "get_run", map[string]any{"runId": unknownRun}
+		if wrong {
+			tool, args["a<&>b"] = "abort_run", 1
 		}
-		text, failed := testbed.Raw(t, bed.Connect(testbed.Newest, nil), "get_run", args)
-		if strings.Contains(text, `\u00`) || !strings.Contains(text, "&") || failed != unknown {
+		text, failed := testbed.Raw(t, bed.Connect(testbed.Newest, nil), tool, args)
+		if strings.Contains(text, `\u00`) || !strings.Contains(text, "&") || failed != wrong {
 			t.Errorf("got %s", text)
 		}
 	}

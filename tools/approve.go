@@ -130,7 +130,7 @@ func (s *set) choose(st feed.State, runID, approvalID string) (approval.Pending,
 	case st.Status == client.Paused:
 		return approval.Pending{}, &problem{
 			code: codeLinkUnavailable, message: "the run waits for an approval, but the API no longer tells its link",
-			nextStep: "Tell the user to decide in the vendor's console.",
+			nextStep: s.DecideElsewhereStep(),
 		}
 	}
 	return approval.Pending{}, &problem{

@@ -19,9 +19,12 @@ import (
 // arguments checks and reads the arguments of one tool.
 type arguments[A any] struct {
 	schema *validator.Schema
+	// lenient ignores unknown arguments: those of a tool without effects. Else
+	// one such as dryRun would be passed over and the tool act for real.
+	lenient bool
 }
 
-func newArguments[A any](schema json.RawMessage) arguments[A] {
+func newArguments[A any](schema json.RawMessage, lenient bool) arguments[A] {
 	doc, err := validator.UnmarshalJSON(bytes.NewReader(schema))
 	if err != nil {
 		panic(err) // the schema is ours
@@ -31,42 +34,76 @@ func newArguments[A any](schema json.RawMessage) arguments[A] {
 	if err := c.AddResource("arguments", doc); err != nil {
 		panic(err)
 	}
-	return arguments[A]{schema: c.MustCompile("arguments")}
+	return arguments[A]{c.MustCompile("arguments"), lenient}
 }
 
-// read returns the call's arguments, or a [problem] that names what is wrong.
-func (a arguments[A]) read(req mcp.CallToolRequest) (args A, err error) {
+// read returns the call's arguments and the names of those that were ignored, or
+// a [problem] that says what is wrong.
+func (a arguments[A]) read(req mcp.CallToolRequest) (args A, ignored []string, err error) {
 	raw := req.Params.RawArguments
 	if len(raw) == 0 || string(raw) == "null" {
 		raw = json.RawMessage("{}")
 	}
 	value, err := validator.UnmarshalJSON(bytes.NewReader(raw))
 	if err != nil {
-		return args, invalid("arguments", "must be a JSON object")
+		return args, nil, invalid("arguments", "must be a JSON object")
 	}
 	if fields, ok := value.(map[string]any); ok {
-		forgive(a.schema, fields)
+		ignored = a.dropUnknown(fields)
+		coerce(a.schema, fields)
 	}
 	if err := a.schema.Validate(value); err != nil {
 		var v *validator.ValidationError
 		if errors.As(err, &v) {
-			return args, &problem{code: codeInvalidArgument, message: strings.Join(a.complaints(v), "; "), nextStep: "Correct the arguments and call again."}
+			return args, nil, &problem{code: codeInvalidArgument, message: strings.Join(a.complaints(v), "; "), nextStep: correctArguments}
 		}
-		return args, err
+		return args, nil, err
 	}
 	valid, err := json.Marshal(value)
 	if err != nil {
-		return args, err
+		return args, nil, err
 	}
 	d := json.NewDecoder(bytes.NewReader(valid))
 	d.UseNumber() // what the arguments nest stays as it came
 	if err := d.Decode(&args); err != nil {
 		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			return args, invalid(wrong.Field, "is out of range")
+			return args, nil, invalid(wrong.Field, "is out of range")
 		}
-		return args, invalid("arguments", "hold a value of the wrong type")
+		return args, nil, invalid("arguments", "hold a value of the wrong type")
 	}
-	return args, nil
+	return args, ignored, nil
+}
+
+// clientArguments are what known clients add to every call, by where that was
+// reported. They mean nothing to a tool and are ignored by all.
+var clientArguments = map[string]string{
+	"toolCallId":        "n8n: github.com/n8n-io/n8n/issues/21500",
+	"sessionId":         "n8n: github.com/sansan0/TrendRadar/issues/768",
+	"action":            "n8n: the same",
+	"chatInput":         "n8n: the same",
+	"tool":              "n8n: the same",
+	"task_progress":     "Cline: github.com/cline/cline/issues/8256",
+	"wait_for_previous": "Gemini CLI: github.com/google-gemini/gemini-cli/issues/27403",
+}
+
+// dropUnknown takes out what the tool does not have and may ignore: the
+// arguments that clients add, and, if the tool is lenient, every other. It returns
+// the names of the latter. What may be meant as one of ours stays, to be refused
+// with the right name.
+func (a arguments[A]) dropUnknown(fields map[string]any) (ignored []string) {
+	for name := range fields {
+		if a.schema.Properties[name] != nil {
+			continue
+		}
+		if _, known := clientArguments[name]; known {
+			delete(fields, name)
+		} else if a.lenient && a.nearest(name) == "" {
+			delete(fields, name)
+			ignored = append(ignored, name)
+		}
+	}
+	slices.Sort(ignored)
+	return ignored
 }
 
 // maxComplaints bounds how much of what is wrong is said at once.
@@ -95,7 +132,7 @@ func (a arguments[A]) complaint(v *validator.ValidationError) []string {
 		return each(k.Missing, func(name string) string { return within(name) + " is required" })
 	case *kind.AdditionalProperties:
 		return each(k.Properties, func(name string) string {
-			return "there is no argument " + within(shortName(name)) + a.nearest(v.InstanceLocation, name)
+			return "there is no argument " + within(shortName(name)) + a.hint(v.InstanceLocation, name)
 		})
 	case *kind.Type:
 		return []string{fmt.Sprintf("%s must be of type %s, not %s", at, strings.Join(k.Want, " or "), k.Got)}
@@ -153,33 +190,45 @@ func list(values []any) string {
 
 func number(r *big.Rat) string { return strings.TrimSuffix(r.FloatString(2), ".00") }
 
-// nearest suggests the argument that an unknown one was meant to be, or lists
-// those there are. It speaks of top-level arguments alone.
-func (a arguments[A]) nearest(location []string, name string) string {
+// hint names the argument that an unknown one was meant to be, or all there
+// are. It speaks of top-level arguments alone.
+func (a arguments[A]) hint(location []string, name string) string {
 	if len(location) > 0 {
 		return ""
 	}
+	if near := a.nearest(name); near != "" {
+		return "; did you mean " + near + "?"
+	}
+	return "; there are " + strings.Join(a.names(), ", ")
+}
+
+// names returns the arguments there are, the required ones first.
+func (a arguments[A]) names() []string {
 	names := slices.Sorted(maps.Keys(a.schema.Properties))
-	slices.SortStableFunc(names, func(x, y string) int { // what is required is meant first
+	slices.SortStableFunc(names, func(x, y string) int {
 		rank := func(name string) int { return slices.Index(a.schema.Required, name) + 1 }
 		return -cmp.Compare(min(rank(x), 1), min(rank(y), 1))
 	})
-	if len(names) == 0 {
-		return "; this tool takes none"
-	}
+	return names
+}
+
+// nearest returns the argument that an unknown name may stand for: one that
+// begins or ends as it does, or is a few letters away; "" for none.
+func (a arguments[A]) nearest(name string) string {
+	names := a.names()
 	stem := strings.TrimSuffix(fold(name), "s")
 	for _, known := range names {
 		if strings.HasPrefix(fold(known), stem) || strings.HasSuffix(fold(known), stem) || len(stem) > 5 && strings.Contains(fold(known), stem) {
-			return "; did you mean " + known + "?"
+			return known
 		}
 	}
 	closest := slices.MinFunc(names, func(x, y string) int {
 		return cmp.Compare(distance(name, x), distance(name, y))
 	})
 	if distance(name, closest) <= max(2, len(closest)/2) {
-		return "; did you mean " + closest + "?"
+		return closest
 	}
-	return "; there are " + strings.Join(names, ", ")
+	return ""
 }
 
 // fold makes names comparable whatever their case and underscores.

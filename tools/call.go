@@ -21,6 +21,7 @@ type call struct {
 	progress *progress
 
 	session    server.ClientSession
+	draining   <-chan struct{}            // closed when waits must end, see [drainer]; nil: never
 	modern     bool                       // of the 2026-07-28 protocol, whose questions end the call
 	canElicit  *mcp.ElicitationCapability // nil where the client cannot ask its person
 	questions  int                        // put to the person so far
@@ -35,6 +36,11 @@ type call struct {
 	unkept bool // the call made a run whose approval links may be missed
 }
 
+// drainer is a session whose transport says when a call must stop waiting and
+// answer: the client has ended its input, or the server stops. What has an effect
+// may still be finished.
+type drainer interface{ Draining() <-chan struct{} }
+
 // arrive returns the call that a request makes. One that brings an answer
 // without the state it was asked in, or with a bad one, is refused: it would
 // begin anew, and create a second run.
@@ -43,6 +49,9 @@ func (s *set) arrive(ctx context.Context, tool string, req mcp.CallToolRequest) 
 	c := &call{
 		caller: client.CallerFrom(ctx), tool: tool, at: time.Now(), progress: newProgress(session, req),
 		session: session, modern: server.IsModernRequest(ctx), canElicit: elicitationOf(ctx, session),
+	}
+	if d, ok := session.(drainer); ok {
+		c.draining = d.Draining()
 	}
 	state, answers := req.Params.RequestState, req.Params.InputResponses
 	if state == "" && answers == nil {

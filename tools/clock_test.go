@@ -100,8 +100,8 @@ func TestHeartbeatsBesideSilentNews(t *testing.T) {
 		if _, err := s.getRun(t.Context(), c, getRunArgs{RunID: run.RunID, AfterEventID: &beyond, WaitSeconds: 40}); err != nil {
 			t.Fatal(err)
 		}
-		if n := len(who.notes); n != 2 {
-			t.Errorf("%d heartbeats in 40 s", n)
+		if n := len(who.notes); n != 1+2 { // the first said that the run was created
+			t.Errorf("%d heartbeats in 40 s", n-1)
 		}
 	})
 }
@@ -191,4 +191,75 @@ func TestDecidedIsNoNeed(t *testing.T) {
 			t.Errorf("after %v, %d questions: %+v, %v", time.Since(began), who.asked, got, err)
 		}
 	})
+}
+
+// leavingClient is a client that ends its input in the middle of a call.
+type leavingClient struct {
+	*slowPerson
+	draining chan struct{}
+}
+
+func (c leavingClient) Draining() <-chan struct{} { return c.draining }
+
+// TestDraining: a call that only waits ends at once when its client or the
+// server leaves, as when its time is up, and says how to go on; the run goes on.
+func TestDraining(t *testing.T) {
+	for name, draining := range map[string]func(leave func()){
+		"while it waits": func(leave func()) { time.AfterFunc(7*time.Second, leave) },
+		"before it does": func(leave func()) { leave() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				box := sandbox.New(sandbox.Options{})
+				defer box.Close()
+				who := leavingClient{&slowPerson{}, make(chan struct{})}
+				s, _ := bubble(t, box, who.slowPerson)
+				ctx := server.NewMCPServer("test", "1").WithContext(client.WithCaller(t.Context(), caller), who)
+				c, err := s.arrive(ctx, "create_run", mcp.CallToolRequest{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				began := time.Now()
+				draining(func() { close(who.draining) })
+				got, err := s.createRun(t.Context(), c, createRunArgs{Intent: "x", Context: "sandbox: steps=2 step_ms=60000", WaitSeconds: 45}, nil)
+				if err != nil || got.WaitEnded != endTimeUp || got.Finished || time.Since(began) > 8*time.Second {
+					t.Fatalf("after %s: %+v, %v", time.Since(began), got, err)
+				}
+				if !strings.Contains(got.Summary, "this server is stopping") || !strings.Contains(got.NextStep, "call get_run with runId, afterEventId") {
+					t.Errorf("%q, %q", got.Summary, got.NextStep)
+				}
+				if run, err := s.API.GetRun(t.Context(), caller, got.RunID, false); err != nil || run.Status.Terminal() {
+					t.Errorf("the run is %+v, %v", run, err)
+				}
+			})
+		})
+	}
+}
+
+// TestListWords says which filters applied, and never to leave one out that
+// nobody set.
+func TestListWords(t *testing.T) {
+	s := &set{}
+	for _, tt := range []struct {
+		args    listRunsArgs
+		userID  string
+		summary string
+		next    string
+	}{
+		{listRunsArgs{}, "", "No runs. Filters: none.", "There are none to list"},
+		{listRunsArgs{}, "u", "No runs. Filters: this caller's default user.", "There are none to list"},
+		{listRunsArgs{UserID: "u"}, "u", `No runs. Filters: userId "u".`, "leave out a filter"},
+		{listRunsArgs{Status: "FAILED", CustomerIntegrationIDs: []string{"a", "b"}}, "u", "Filters: status FAILED, 2 customerIntegrationIds, this caller's default user.", "leave out a filter"},
+	} {
+		summary, next := s.describeList(RunList{Page: 1}, filtersOf(tt.args, tt.userID))
+		if !strings.Contains(summary, tt.summary) || !strings.Contains(next, tt.next) {
+			t.Errorf("%+v: %q, %q", tt.args, summary, next)
+		}
+	}
+	many := RunList{Page: 1, PageSize: 10, Runs: make([]ListedRun, 10)}
+	many.Summary, many.NextStep = s.describeList(many, filtersOf(listRunsArgs{Status: "FAILED"}, ""))
+	many.shorten(3, 10)
+	if !strings.Contains(many.Summary, "the first 3 are shown") || !strings.HasSuffix(many.Summary, " Filters: status FAILED.") {
+		t.Errorf("shortened: %q", many.Summary)
+	}
 }

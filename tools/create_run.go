@@ -16,6 +16,9 @@ import (
 	"runs-mcp-server/internal/feed"
 )
 
+// maxRunID is how much is shown of what the API tells as a run's id, in bytes.
+const maxRunID = 64
+
 type createRunArgs struct {
 	Intent           string         `json:"intent" jsonschema:"minLength=1,maxLength=20000" jsonschema_description:"What the run shall achieve, in plain words."`
 	Context          string         `json:"context,omitempty" jsonschema:"maxLength=200000" jsonschema_description:"What the run must know beside the intent."`
@@ -105,6 +108,8 @@ func (s *set) createOrResume(ctx context.Context, c *call, args createRunArgs, p
 		return nil, err
 	}
 	run.RunID = strings.ToLower(run.RunID) // as later calls will name it
+	// A client that loses the connection may never see the answer.
+	c.progress.say(ctx, "run "+s.View.Line(run.RunID, maxRunID)+" was created")
 	if body.ApprovalStrategy != client.ApproveNothing {
 		s.Desk.KeepPlan(c.caller, run.RunID, run.Plan)
 		c.unkept = !s.Feeds.Keep(c.caller, run.RunID)
@@ -163,7 +168,7 @@ func (s *set) createBody(caller client.Caller, args createRunArgs, passThrough [
 		return body, err
 	}
 	body.ApprovalStrategy = s.strategy(args)
-	if args.OutputSchema != nil {
+	if len(args.OutputSchema) > 0 {
 		if err := checkOutputSchema(args.OutputSchema); err != nil {
 			return body, err
 		}

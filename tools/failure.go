@@ -11,7 +11,6 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
-	"runs-mcp-server/internal/view"
 )
 
 // Codes beside those of [client.Kind].
@@ -21,8 +20,11 @@ const (
 	codeInternal        = "internal"
 )
 
-// Failure is what a model is told when a call failed: one JSON text of at most
-// 512 bytes.
+// FailureMeta is where an error result's _meta holds its [Failure].
+const FailureMeta = "runs-mcp-server/error"
+
+// Failure is what a program is told of a failed call. A model reads the same as
+// one text, see [Failure.text].
 type Failure struct {
 	Code              string `json:"code"`
 	Message           string `json:"message"`
@@ -71,7 +73,7 @@ func (o Options) codes() []advice {
 		{string(client.Invalid), false, "Tell the user that the Run API answered something unexpected."},
 		{string(client.Timeout), true, "Call again in a little while."},
 		{string(client.OutcomeUnknown), false, "Do not repeat the call, for it may have taken effect: " + o.search() + "."},
-		{codeLinkUnavailable, false, "Tell the user to decide in the vendor's console."},
+		{codeLinkUnavailable, false, o.DecideElsewhereStep()},
 		{string(client.Canceled), true, "Call again if the answer is still wanted. A run that was started goes on."},
 		{codeInternal, false, "Tell the user that the server has a fault; its log says more."},
 	}
@@ -89,7 +91,7 @@ func (o Options) adviceFor(code client.Kind) advice {
 	return all[len(all)-1]
 }
 
-// maxFailure bounds a failure's whole text, in bytes.
+// maxFailure bounds the text of a failure, in bytes.
 const maxFailure = 512
 
 // why names a failure for a summary: those are our words, never the API's.
@@ -107,19 +109,45 @@ func (s *set) failure(err error) *mcp.CallToolResult { return s.failed(s.describ
 // check that against the output schema even for errors.
 func (s *set) failed(f Failure) *mcp.CallToolResult {
 	f.Message = s.View.Line(f.Message, 400)
-	return mcp.NewToolResultError(f.text())
+	f = f.bounded()
+	result := mcp.NewToolResultError(f.text())
+	result.Meta = &mcp.Meta{AdditionalFields: map[string]any{FailureMeta: f}}
+	return result
 }
 
-// text returns the failure as JSON of at most maxFailure bytes. The message
-// gives way: the other texts are our own, and short.
+// text returns the failure as a model reads it: code, what happened, whether to
+// call again, what to do next. It begins with the code and a colon, so no client
+// takes it for JSON: one that does checks it against the output schema, and the
+// model gets that error instead (Gemini CLI 0.61).
 func (f Failure) text() string {
-	text := view.JSON(f)
-	for kept := f.Message; len(text) > maxFailure && kept != ""; text = view.JSON(f) {
-		over := len(text) - maxFailure
-		kept = kept[:len(kept)-min(len(kept), 1+over/6)] // a byte is six at most, escaped
+	parts := []string{f.Code + ":", sentence(f.Message)}
+	// Else the next step says when to try again, or what must not be repeated.
+	if !f.Retryable && f.Code != string(client.OutcomeUnknown) && !strings.HasPrefix(f.NextStep, "Do not") {
+		parts = append(parts, "Repeating the call as it is will not help.")
+	}
+	return strings.Join(append(parts, f.NextStep), " ")
+}
+
+// sentence returns a text with a mark at its end.
+func sentence(text string) string {
+	if text == "" || strings.ContainsAny(text[len(text)-1:], ".!?") || strings.HasSuffix(text, "…") {
+		return text
+	}
+	return text + "."
+}
+
+// bounded returns the failure with a text of at most maxFailure bytes. The
+// message is cut: the other texts are our own, and short.
+func (f Failure) bounded() Failure {
+	for kept := f.Message; len(f.text()) > maxFailure && kept != ""; {
+		over := len(f.text()) - maxFailure
+		kept = kept[:len(kept)-min(len(kept), over)]
 		f.Message = strings.ToValidUTF8(kept, "") + "…"
 	}
-	return string(text)
+	if over := len(f.text()) - maxFailure; over > 0 { // a long hint of the operator's
+		f.NextStep = strings.ToValidUTF8(f.NextStep[:len(f.NextStep)-over-len("…")], "") + "…"
+	}
+	return f
 }
 
 // describe puts an error into words that are fit to show.

@@ -49,9 +49,9 @@ func TestCodesAreDocumented(t *testing.T) {
 	}
 }
 
-// TestFailuresAreBounded: whatever the API or an argument said, a failure is
-// whole JSON of at most 512 bytes with the code and the advice complete, and
-// without a secret.
+// TestFailuresAreBounded: whatever the API or an argument said, a failure is a
+// text of at most 512 bytes that is no JSON, with the code and the advice complete,
+// and without a secret; a program gets the same in _meta.
 func TestFailuresAreBounded(t *testing.T) {
 	const key = "key-of-a-caller-9f8e7d6c"
 	s := &set{Options: Options{View: view.New()}}
@@ -70,21 +70,31 @@ func TestFailuresAreBounded(t *testing.T) {
 			} {
 				result := s.failure(err)
 				text := textOf(t, result.Content[0])
-				var f Failure
-				if err := json.Unmarshal([]byte(text), &f); err != nil || len(text) > maxFailure {
-					t.Errorf("%s, %s: %d bytes, %v: %s", a.code, name, len(text), err, text)
+				f, ok := result.Meta.AdditionalFields[FailureMeta].(Failure)
+				if !ok || json.Valid([]byte(text)) || !strings.HasPrefix(text, f.Code+": ") || !strings.Contains(text, f.Message) || len(text) > maxFailure {
+					t.Errorf("%s, %s: %d bytes: %s; %+v", a.code, name, len(text), text, f)
 				}
-				if name == "own" && (f.Code != a.code || f.Retryable != a.retryable || f.NextStep != a.nextStep) || f.NextStep == "" {
+				if name == "own" && (f.Code != a.code || f.Retryable != a.retryable || f.NextStep != a.nextStep) || f.NextStep == "" || !strings.HasSuffix(text, f.NextStep) {
 					t.Errorf("%s, %s: got %+v", a.code, name, f)
 				}
 				if !result.IsError || result.StructuredContent != nil || strings.Contains(text, "9f8e7d6c") || strings.Contains(text, "abcdefghijkl") {
 					t.Errorf("%s, %s: %+v", a.code, name, result)
 				}
-				if cut := len(text) > maxFailure-10; name == "own" && strings.HasPrefix(message, f.Message) == cut && strings.ContainsAny(message, "wä<") {
+				// Only a message that has no room is cut.
+				if cut := strings.Contains(f.Message, "…"); cut && len(text) < maxFailure-150 {
 					t.Errorf("%s: %.50q became %q in %d bytes", a.code, message, f.Message, len(text))
 				}
 			}
 		}
+	}
+}
+
+// TestLongHint: whatever hint an operator sets, a failure keeps its bound.
+func TestLongHint(t *testing.T) {
+	s := &set{Options: Options{View: view.New(), DecideHint: strings.Repeat("in the portal ", 100)}}
+	text := textOf(t, s.failure(&problem{code: codeLinkUnavailable, message: "m", nextStep: s.DecideElsewhereStep()}).Content[0])
+	if len(text) > maxFailure || !strings.HasPrefix(text, "approval_link_unavailable: ") {
+		t.Errorf("%d bytes: %s", len(text), text)
 	}
 }
 

@@ -14,6 +14,8 @@ type getRunArgs struct {
 	IncludeEvents    *bool    `json:"includeEvents,omitempty" jsonschema_description:"Show events; default true."`
 	IncludeToolCalls bool     `json:"includeToolCalls,omitempty" jsonschema_description:"Show the tool calls of steps; default false."`
 	IncludeContext   bool     `json:"includeContext,omitempty" jsonschema_description:"Show the context the run was given; default false."`
+	Part             string   `json:"part,omitempty" jsonschema:"enum=result,enum=plan" jsonschema_description:"Read this in pieces instead: the whole result, or the plan."`
+	Offset           int      `json:"offset,omitempty" jsonschema:"minimum=0" jsonschema_description:"Where the piece begins: the nextOffset you got."`
 	WaitSeconds      int      `json:"waitSeconds,omitempty" jsonschema:"minimum=0,maximum=45" jsonschema_description:"Wait this long for the run to end or to need a person; default 0."`
 }
 
@@ -34,8 +36,11 @@ func (s *set) getRun(ctx context.Context, c *call, args getRunArgs) (RunResult, 
 	if page.limit == 0 {
 		page.limit, page.bytes = defaultEvents, defaultEventBytes
 	}
-	page.hidden = args.IncludeEvents != nil && !*args.IncludeEvents
-	w := &waiter{set: s, call: c, runID: args.RunID, page: page, history: args.AfterEventID == nil, withContext: args.IncludeContext}
+	page.hidden = args.IncludeEvents != nil && !*args.IncludeEvents || args.Part != ""
+	w := &waiter{
+		set: s, call: c, runID: args.RunID, page: page, history: args.AfterEventID == nil,
+		withContext: args.IncludeContext, part: args.Part, offset: args.Offset,
+	}
 	if args.AfterEventID != nil {
 		w.after = *args.AfterEventID
 	}

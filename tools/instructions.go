@@ -26,7 +26,7 @@ func Instructions(o Options) string {
 func pausedStep(o Options) string {
 	switch {
 	case !o.Offers("approve"):
-		return "the user decides in the vendor's console."
+		return "the user decides " + o.decideHint() + "."
 	case o.Approvals == ApprovalsAgent:
 		return "judge what would happen and call approve."
 	default:

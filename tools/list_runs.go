@@ -3,6 +3,8 @@ package tools
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/mark3labs/mcp-go/server"
 
@@ -82,19 +84,55 @@ func (s *set) listRuns(ctx context.Context, c *call, args listRunsArgs) (RunList
 		out.Total = &page.Total
 		out.More = out.Page*out.PageSize < page.Total
 	}
-	out.Summary, out.NextStep = s.listWords(out)
+	out.Summary, out.NextStep = s.describeList(out, filtersOf(args, userID))
 	return out, nil
 }
 
-// listWords says what a list holds, and what to do with it.
-func (s *set) listWords(l RunList) (summary, nextStep string) {
+// filters are what a list was narrowed by: the arguments of the call, and the
+// user that the operator or the caller's own request set.
+type filters struct {
+	given       []string // by the call: names and values
+	defaultUser bool
+}
+
+func filtersOf(args listRunsArgs, userID string) filters {
+	f := filters{defaultUser: userID != "" && args.UserID == ""}
+	if args.Status != "" {
+		f.given = append(f.given, "status "+args.Status)
+	}
+	if args.UserID != "" {
+		f.given = append(f.given, "userId "+view.Quote(shortName(args.UserID)))
+	}
+	if n := len(args.CustomerIntegrationIDs); n > 0 {
+		f.given = append(f.given, fmt.Sprintf("%d customerIntegrationIds", n))
+	}
+	return f
+}
+
+// String names the filters, "none" where there are none.
+func (f filters) String() string {
+	all := f.given
+	if f.defaultUser {
+		all = append(slices.Clone(all), "this caller's default user")
+	}
+	if len(all) == 0 {
+		return "none"
+	}
+	return strings.Join(all, ", ")
+}
+
+// describeList says what a list holds, and what to do with it.
+func (s *set) describeList(l RunList, f filters) (summary, nextStep string) {
+	filtered := " Filters: " + f.String() + "."
 	switch {
 	case len(l.Runs) == 0 && l.Page > 1:
-		return fmt.Sprintf("No runs on page %d.", l.Page), "Call list_runs with a lower page."
+		return fmt.Sprintf("No runs on page %d.", l.Page) + filtered, "Call list_runs with a lower page."
+	case len(l.Runs) == 0 && len(f.given) > 0:
+		return "No runs." + filtered, "No run matches: leave out a filter, or tell the user."
 	case len(l.Runs) == 0:
-		return "No runs.", "There are none that match: leave a filter out, or tell the user."
+		return "No runs." + filtered, "There are none to list: tell the user."
 	}
-	summary = fmt.Sprintf("%d run%s on page %d.", len(l.Runs), plural(len(l.Runs)), l.Page)
+	summary = fmt.Sprintf("%d run%s on page %d.", len(l.Runs), plural(len(l.Runs)), l.Page) + filtered
 	nextStep = "For more of one, " + s.look("{runId}", "its runId") + "."
 	if l.More {
 		nextStep += fmt.Sprintf(" There may be more: the same arguments, but page %d.", l.Page+1)

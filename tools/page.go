@@ -9,8 +9,8 @@ import (
 )
 
 // DefaultMaxResultBytes is how large a result may be where the operator does
-// not say: a model has room for several, and clients cut or warn above it.
-const DefaultMaxResultBytes = 20_000
+// not say: below the 12,000 bytes at which Codex cuts for models it does not know.
+const DefaultMaxResultBytes = 10_000
 
 // MinMaxResultBytes is the least that the operator may set.
 const MinMaxResultBytes = 8_000

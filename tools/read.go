@@ -23,6 +23,8 @@ type reading struct {
 	feed.Reading
 	decided bool // a decision on what waited was sent
 	linked  bool // the person was sent to the link to authorise
+	// piecemeal says that a piece is shown in the place of the run's result.
+	piecemeal bool
 }
 
 // waits reports whether the run waits for a person.

@@ -50,7 +50,7 @@ func answered(t *testing.T, s *sdk.ClientSession, tool string, args map[string]a
 // refused fails the test unless a round was refused with a code.
 func refused(t *testing.T, what string, result *sdk.CallToolResult, code string) {
 	t.Helper()
-	if text := result.Content[0].(*sdk.TextContent).Text; !result.IsError || !strings.Contains(text, `"code":"`+code+`"`) || !strings.Contains(text, "create nothing") {
+	if text := result.Content[0].(*sdk.TextContent).Text; !result.IsError || !strings.HasPrefix(text, code+": ") || !strings.Contains(text, "create nothing") {
 		t.Errorf("%s: got %s", what, text)
 	}
 }

@@ -48,7 +48,8 @@ type Options struct {
 	PassThrough map[string]client.PassThrough
 
 	Approvals           Approvals
-	DecideElsewhere     string   // where a person decides whom the client cannot ask; RUN_ID stands for the run
+	DecideHint          string   // where else a person decides; "": in the vendor's console
+	DecideCommand       string   // the terminal command that asks them, with RUN_ID for the run; "" where callers have none
 	AskApprovals        bool     // a waiting call asks the person to decide, where the client can ask
 	AskAuthorization    bool     // and to authorise
 	AuthLinks           bool     // a result may hold the link to authorise
@@ -123,7 +124,7 @@ func tool[A, R any](s *set, d definition, do func(context.Context, *call, A) (R,
 	if d.meta != nil {
 		t.Meta = &mcp.Meta{AdditionalFields: d.meta}
 	}
-	arguments := newArguments[A](input)
+	arguments := newArguments[A](input, d.hints.readOnly)
 	return server.ServerTool{Tool: t, Handler: func(ctx context.Context, req mcp.CallToolRequest) (out *mcp.CallToolResult, err error) {
 		defer func() {
 			if r := recover(); r != nil {
@@ -135,7 +136,7 @@ func tool[A, R any](s *set, d definition, do func(context.Context, *call, A) (R,
 		if err != nil {
 			return s.failure(err), nil
 		}
-		args, err := arguments.read(req)
+		args, ignored, err := arguments.read(req)
 		if made := d.makesRun && c.round.RunID != ""; err != nil && !made { // then they are not looked at
 			return s.failure(err), nil
 		}
@@ -151,8 +152,9 @@ func tool[A, R any](s *set, d definition, do func(context.Context, *call, A) (R,
 			}
 			return s.failed(f), nil
 		}
-		if f, ok := any(&result).(fitting); ok {
-			f.fit(s.MaxResultBytes)
+		if r, ok := any(&result).(toolResult); ok {
+			r.addIgnored(ignored)
+			r.fit(s.Options)
 		}
 		return success(result), nil
 	}}

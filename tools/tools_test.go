@@ -55,6 +55,9 @@ func TestWholeJob(t *testing.T) {
 		if again.Context != "" {
 			t.Error("the context is shown without being asked for")
 		}
+		if message := <-seen; message != "run "+got.RunID+" was created" {
+			t.Errorf("progress first said %q", message)
+		}
 		for i, want := range []string{"QUEUED", "started", "step: Look up", "step: Search", "step: Find", "ended: SUCCESS"} {
 			if message := <-seen; !strings.HasPrefix(message, fmt.Sprintf("%d: %s", i+1, want)) {
 				t.Errorf("progress said %q, want %d: %s", message, i+1, want)
@@ -398,10 +401,9 @@ func TestWrongArguments(t *testing.T) {
 		{"create_run", map[string]any{"intent": "x", "outputSchema": map[string]any{"type": "object", "properties": map[string]any{"a": map[string]any{"anyOf": []any{}}}}}, "outputSchema.properties.a must not use anyOf"},
 		{"create_run", map[string]any{"intent": "x", "outputSchema": map[string]any{"type": "object", "$ref": "http://x"}}, "may only refer into #/definitions/"},
 		{"create_run", map[string]any{"intent": "x", "outputSchema": deep}, "deeper than 10 levels"},
-		{"create_run", map[string]any{"intent": "x", "selectedCustomerIntegrationIds": []string{}}, "selectedCustomerIntegrationIds must have at least 1 items"},
 		{"get_run", map[string]any{}, "runId is required"},
 		{"get_run", map[string]any{"runId": "17"}, "runId must be a UUID such as"},
-		{"get_run", map[string]any{"runId": unknownRun, "limit": 0}, "limit must be at least 1"},
+		{"get_run", map[string]any{"runId": unknownRun, "limit": -1}, "limit must be at least 1"},
 		{"get_run", map[string]any{"runId": unknownRun, "afterEventId": 1.5}, "afterEventId must be of type integer"},
 		{"get_run", map[string]any{"runId": unknownRun, "wait": 5}, "did you mean waitSeconds?"},
 		{"list_runs", map[string]any{"status": "DONE"}, "status must be one of QUEUED, RUNNING"},

@@ -32,8 +32,11 @@ const (
 	endTimeUp      = "time_up"
 )
 
-// errDue ends a look at the run when something else is to be done.
-var errDue = errors.New("the next look is due")
+// The causes for which a look at the run ends without news.
+var (
+	errDue      = errors.New("the next look is due")
+	errDraining = errors.New("the server or the client is leaving")
+)
 
 // waiter looks at one run for one call, and waits for it where it is asked to.
 type waiter struct {
@@ -44,6 +47,8 @@ type waiter struct {
 	history     bool       // what happened before the call is no progress: it named no event to go on from
 	page        *eventPage // collects the events after the cursor
 	withContext bool       // the result shows what the run was given
+	part        string     // of the run that the result shows a piece of, "" for none
+	offset      int        // where that piece begins
 
 	watch     *feed.Watch
 	deadline  time.Time
@@ -106,6 +111,7 @@ func (w *waiter) tell(ctx context.Context, got reading, settled bool, end string
 	if beyond {
 		w.page.last = 0 // ids may have begun anew: from there on nothing is passed over
 	}
+	got.piecemeal = w.part != ""
 	got.linked = w.sentTo > 0 && w.sentTo >= w.state.Since
 	r := w.result(w.call, got, w.page)
 	if w.unheard() {
@@ -129,11 +135,15 @@ func (w *waiter) tell(ctx context.Context, got reading, settled bool, end string
 		plan, _ := w.Desk.Plan(ctx, w.caller, got.Run) // left out where nobody tells it
 		r.Plan = w.showPlan(w.runID, plan, min(judgedPlanBytes, w.MaxResultBytes/3))
 	}
-	if w.after > 0 { // whoever goes on from an event was told the rest before
+	if w.after > 0 || w.offset > 0 { // whoever goes on was told the rest before
 		r.Intent, r.CreatedAt, r.RepeatRunID = "", "", ""
 	}
 	if w.withContext {
 		r.Context = w.View.Text(got.Run.Context, w.MaxResultBytes/2)
+		r.Intent = w.View.Text(got.Run.Intent, w.MaxResultBytes/4)
+	}
+	if w.part != "" {
+		w.showPiece(ctx, w.call, &r, got.Run, w.part, w.offset)
 	}
 	return r
 }
@@ -158,9 +168,14 @@ func (w *waiter) wait(ctx context.Context) (end string, err error) {
 		w.beatAt = time.Now().Add(heartbeat)
 	}
 	w.beatAt = time.Now().Add(heartbeat)
+	waiting, stop := w.whileServed(ctx)
+	defer stop()
 	for {
-		news, err := w.next(ctx)
+		news, err := w.next(waiting)
 		switch {
+		case errors.Is(err, errDraining):
+			w.note = strings.TrimSpace(w.note + " The wait was cut short: this server is stopping. The run goes on; follow it on a new connection.")
+			return endTimeUp, nil
 		case errors.Is(err, errDue):
 			if end := w.due(time.Now()); end != "" {
 				return end, nil
@@ -184,6 +199,22 @@ func (w *waiter) wait(ctx context.Context) (end string, err error) {
 			}
 		}
 	}
+}
+
+// whileServed returns a context that also ends, by errDraining, when the
+// call must stop waiting.
+func (w *waiter) whileServed(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if w.draining != nil {
+		go func() {
+			select {
+			case <-w.draining:
+				cancel(errDraining)
+			case <-ctx.Done():
+			}
+		}()
+	}
+	return ctx, func() { cancel(nil) }
 }
 
 // next waits for news, or errDue when something else is to be done.

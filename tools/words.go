@@ -82,9 +82,9 @@ func (s *set) nextStep(r RunResult, st standing, more bool) string {
 	case st.waiting > 0:
 		return s.approvalStep(st.asks, r.RunID) + " When they have, " + follow + "."
 	case st.sent:
-		return "Do not decide again. To follow the run, " + follow + "; if it stays PAUSED, tell the user to look in the vendor's console."
+		return "Do not decide again. To follow the run, " + follow + "; if it stays PAUSED, tell the user to look " + s.decideHint() + "."
 	case st.status == client.Paused:
-		return "Tell the user to decide in the vendor's console: the API does not tell the approval's link. When they have, " + follow + "."
+		return "Tell the user to decide " + s.decideHint() + ": the API does not tell the approval's link. When they have, " + follow + "."
 	case st.status == client.AuthRequired && st.linked:
 		return "The user was sent to the link; the run goes on by itself. To follow it, " + follow + "; without afterEventId, the user is sent there again."
 	case st.status == client.AuthRequired && st.links && s.Offers("get_run"):
@@ -145,22 +145,26 @@ func authorizationStep(a *Authorization) string {
 	}
 }
 
-// decideElsewhere is where a person decides whom the client cannot ask, unless
-// the options say otherwise.
-const decideElsewhere = "in the vendor's console, or in a terminal that has TR_API_KEY set: `runs-mcp-server approve RUN_ID`"
+// decideHint returns where a person decides whom this server cannot ask.
+func (o Options) decideHint() string { return cmp.Or(o.DecideHint, "in the vendor's console") }
+
+// DecideElsewhereStep says that a person must decide without this server.
+func (o Options) DecideElsewhereStep() string {
+	return "Tell the user to decide " + o.decideHint() + "."
+}
 
 // approvalStep says who can decide, as the operator set it and the client can.
 func (s *set) approvalStep(asks bool, runID string) string {
 	switch {
 	case !s.Offers("approve"):
-		return "Tell the user to decide in the vendor's console."
+		return s.DecideElsewhereStep()
 	case s.Approvals == ApprovalsAgent:
 		return "Judge what would happen and call approve with runId, approvalId and decision."
 	case asks:
 		return "Call approve with runId: the user is asked to decide."
-	case client.IsRunID(runID): // nothing else belongs in a command that somebody types
-		return "Tell the user to decide " + strings.ReplaceAll(cmp.Or(s.DecideElsewhere, decideElsewhere), "RUN_ID", runID) + "."
+	case s.DecideCommand != "" && client.IsRunID(runID): // nothing else belongs in a command that somebody types
+		return "Tell the user to decide in a terminal: `" + strings.ReplaceAll(s.DecideCommand, "RUN_ID", runID) + "`, or " + s.decideHint() + "."
 	default:
-		return "Tell the user to decide in the vendor's console."
+		return s.DecideElsewhereStep()
 	}
 }

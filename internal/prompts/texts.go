@@ -113,7 +113,7 @@ func (s *set) diagnoseRun() prompt {
 func (s *set) approvals() string {
 	switch {
 	case !s.Offers("approve"):
-		return "Nobody can decide here: tell the user to decide in the vendor's console."
+		return "Nobody can decide here. " + s.DecideElsewhereStep()
 	case s.Approvals == tools.ApprovalsAgent:
 		return "Judge by what would happen, then call approve with runId, approvalId and decision; where in doubt ask the user first."
 	default:

@@ -151,30 +151,36 @@ func Call[R any](t testing.TB, session *sdk.ClientSession, tool string, args map
 	return decode[R](t, text)
 }
 
-// Fail calls a tool that must answer an error result, and returns it.
+// Fail calls a tool that must answer an error result, and returns what that
+// tells a program. A model must read the same in its text, and no client may
+// take that for JSON.
 func Fail(t testing.TB, session *sdk.ClientSession, tool string, args map[string]any) tools.Failure {
 	t.Helper()
-	text, failed := Raw(t, session, tool, args)
-	if !failed {
+	result := call(t, session, tool, args)
+	text := textOf(t, tool, result)
+	if !result.IsError {
 		t.Fatalf("%s succeeded: %s", tool, text)
 	}
-	return decode[tools.Failure](t, text)
+	meta, err := json.Marshal(result.Meta[tools.FailureMeta])
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := decode[tools.Failure](t, string(meta))
+	if !strings.HasPrefix(text, f.Code+": "+f.Message) || !strings.HasSuffix(text, f.NextStep) || f.Code == "" || f.NextStep == "" || len(text) > 512 {
+		t.Fatalf("%s failed with the text %q and with %+v for programs", tool, text, f)
+	}
+	if json.Valid([]byte(text)) {
+		t.Fatalf("%s failed with JSON: %s", tool, text)
+	}
+	return f
 }
 
 // Raw calls a tool and returns its one text; on success that is the structured
 // content to the byte.
 func Raw(t testing.TB, session *sdk.ClientSession, tool string, args map[string]any) (text string, failed bool) {
 	t.Helper()
-	params := &sdk.CallToolParams{Name: tool, Arguments: args}
-	params.SetProgressToken(tool)
-	result, err := session.CallTool(t.Context(), params)
-	if err != nil {
-		t.Fatalf("%s: %v", tool, err)
-	}
-	if len(result.Content) != 1 {
-		t.Fatalf("%s answered %d content blocks, want 1", tool, len(result.Content))
-	}
-	text = result.Content[0].(*sdk.TextContent).Text
+	result := call(t, session, tool, args)
+	text = textOf(t, tool, result)
 	switch {
 	case result.IsError && result.StructuredContent != nil:
 		t.Fatalf("%s: an error result has structured content", tool)
@@ -185,6 +191,26 @@ func Raw(t testing.TB, session *sdk.ClientSession, tool string, args map[string]
 		}
 	}
 	return text, result.IsError
+}
+
+func call(t testing.TB, session *sdk.ClientSession, tool string, args map[string]any) *sdk.CallToolResult {
+	t.Helper()
+	params := &sdk.CallToolParams{Name: tool, Arguments: args}
+	params.SetProgressToken(tool)
+	result, err := session.CallTool(t.Context(), params)
+	if err != nil {
+		t.Fatalf("%s: %v", tool, err)
+	}
+	return result
+}
+
+// textOf returns the one text of a result.
+func textOf(t testing.TB, tool string, result *sdk.CallToolResult) string {
+	t.Helper()
+	if len(result.Content) != 1 {
+		t.Fatalf("%s answered %d content blocks, want 1", tool, len(result.Content))
+	}
+	return result.Content[0].(*sdk.TextContent).Text
 }
 
 func sameJSON(t testing.TB, a, b string) bool {

@@ -10,30 +10,54 @@ import (
 	validator "github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// forgive turns arguments that can mean one thing only into that: a run's URI
+// coerce turns arguments that can mean one thing only into that: a run's URI
 // or upper-case id where its id is asked for, an enum in another case, a number or
-// boolean as a string, one string where an array is asked for, JSON as text,
-// null for what is left out. What it cannot read it leaves for the schema to
-// refuse.
-func forgive(schema *validator.Schema, fields map[string]any) {
+// boolean as a string, one string where an array is asked for, JSON as text. What
+// it cannot read it leaves for the schema to refuse. An optional argument that
+// is not set is left out, see [unset].
+func coerce(schema *validator.Schema, fields map[string]any) {
 	for name, value := range fields {
 		property := schema.Properties[name]
-		switch {
-		case property == nil:
-		case value == nil && !slices.Contains(schema.Required, name):
+		if property == nil {
+			continue
+		}
+		if name == "runId" {
+			value = coerceRunID(value)
+		} else {
+			value = coerceValue(property, value)
+		}
+		fields[name] = value
+		if !slices.Contains(schema.Required, name) && unset(property, value) {
 			delete(fields, name)
-		case name == "runId":
-			fields[name] = forgiveRunID(value)
-		default:
-			fields[name] = forgiveValue(property, value)
 		}
 	}
 }
 
-// forgiveRunID takes the id out of a run's address and writes it in lower case,
+// unset reports whether the value of an optional argument stands for "not set":
+// null and blank text always; 0 and what is empty where the schema refuses it.
+// Many models fill in every argument there is.
+func unset(schema *validator.Schema, value any) bool {
+	switch v := value.(type) {
+	case nil:
+		return true
+	case string:
+		return strings.TrimSpace(v) == ""
+	case json.Number:
+		n, ok := new(big.Rat).SetString(v.String())
+		return ok && n.Sign() == 0 && schema.Validate(value) != nil
+	case []any:
+		blank := !slices.ContainsFunc(v, func(item any) bool { return !unset(itemsOf(schema), item) })
+		return blank && (len(v) > 0 || schema.Validate(value) != nil)
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
+
+// coerceRunID takes the id out of a run's address and writes it in lower case,
 // so that one run has one feed and one set of approval ids. That of its
 // result or plan stays, to be refused: what was asked for is another thing.
-func forgiveRunID(value any) any {
+func coerceRunID(value any) any {
 	text, ok := value.(string)
 	if !ok {
 		return value
@@ -45,7 +69,7 @@ func forgiveRunID(value any) any {
 	return text
 }
 
-func forgiveValue(schema *validator.Schema, value any) any {
+func coerceValue(schema *validator.Schema, value any) any {
 	switch value := value.(type) {
 	case json.Number:
 		// Whole numbers in digits alone, for 5.0 and 1e1 are integers too.
@@ -55,16 +79,16 @@ func forgiveValue(schema *validator.Schema, value any) any {
 	case []any:
 		if items := itemsOf(schema); items != nil {
 			for i := range value {
-				value[i] = forgiveValue(items, value[i])
+				value[i] = coerceValue(items, value[i])
 			}
 		}
 	case string:
-		return forgiveText(schema, value)
+		return coerceText(schema, value)
 	}
 	return value
 }
 
-func forgiveText(schema *validator.Schema, text string) any {
+func coerceText(schema *validator.Schema, text string) any {
 	trimmed := strings.TrimSpace(text)
 	switch {
 	case schema.Enum != nil:
@@ -83,10 +107,10 @@ func forgiveText(schema *validator.Schema, text string) any {
 		}
 	case asks(schema, "object"), asks(schema, "array") && strings.HasPrefix(trimmed, "["):
 		if parsed, err := validator.UnmarshalJSON(strings.NewReader(trimmed)); err == nil {
-			return forgiveValue(schema, parsed)
+			return coerceValue(schema, parsed)
 		}
 	case asks(schema, "array"):
-		return []any{forgiveText(itemsOf(schema), text)}
+		return []any{coerceText(itemsOf(schema), text)}
 	}
 	return text
 }
