@@ -84,6 +84,9 @@ func TestGoldenResults(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := []byte(result.Content[0].(*sdk.TextContent).Text)
+		if result.IsError {
+			text = compact(t, map[string]any{"text": string(text), "_meta": result.Meta})
+		}
 		var run struct{ RunID string }
 		if err := json.Unmarshal(text, &run); err != nil {
 			t.Fatal(err)
