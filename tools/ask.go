@@ -16,7 +16,7 @@ import (
 const maxQuestions = 8
 
 // errEnough ends the asking in a call.
-var errEnough = &problem{code: string(client.Conflict), message: "the user was asked often enough in one call; nothing was sent", nextStep: askLater(decideLater)}
+var errEnough = &problem{code: string(client.Conflict), message: "the user was asked often enough in one call; nothing was sent", nextStep: undecidedStep + "."}
 
 // question is one thing that a person is asked in the middle of a call.
 type question struct {

@@ -165,7 +165,7 @@ func TestTimeStandsStillForWhoDoesNotDecide(t *testing.T) {
 			who := &slowPerson{takes: takes}
 			s, c := bubble(t, box, who)
 			got, err := s.createRun(t.Context(), c, createRunArgs{Intent: "x", ApprovalStrategy: "ON_START", WaitSeconds: 45}, nil)
-			if err != nil || got.Status != "PAUSED" || got.WaitEnded != endNeedsPerson || got.NextStep != askLater(decideLater) || !strings.HasPrefix(got.Summary, "The user was asked and did not decide") {
+			if err != nil || got.Status != "PAUSED" || got.WaitEnded != endNeedsPerson || got.NextStep != s.askLater(got.RunID) || !strings.HasPrefix(got.Summary, "The user was asked and did not decide") {
 				t.Errorf("after %v: %+v, %v", takes, got, err)
 			}
 		})

@@ -194,7 +194,7 @@ func (s *set) afterDecision(ctx context.Context, c *call, runID string, d decisi
 	result := s.result(c, got, notShown(got.Run.Events, d.eventID))
 	result.Summary = d.summary(d.over(got)) + " " + result.Summary
 	if d.undecided != "" && got.waits() {
-		result.NextStep = askLater(decideLater)
+		result.NextStep = s.askLater(runID)
 	}
 	return result, nil
 }

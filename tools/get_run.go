@@ -32,6 +32,9 @@ func (s *set) getRunTool() server.ServerTool {
 }
 
 func (s *set) getRun(ctx context.Context, c *call, args getRunArgs) (RunResult, error) {
+	if args.Offset > 0 && args.Part == "" {
+		return RunResult{}, invalid("offset", "goes with part: say part result or part plan")
+	}
 	page := &eventPage{limit: args.Limit, newest: args.AfterEventID == nil, types: args.EventTypes, toolCalls: args.IncludeToolCalls}
 	if page.limit == 0 {
 		page.limit, page.bytes = defaultEvents, defaultEventBytes

@@ -37,6 +37,7 @@ var mistakes = []struct{ tool, args, message, next string }{
 	{"get_run", `{"runId":"123e4567-e89b-12d3-a456-426614174000"}`, "Run not found", "list_runs shows the runs there are"},
 	{"get_run", `{"runId":"ID","waitSeconds":60}`, "waitSeconds must be at most 45", "Correct the arguments"},
 	{"get_run", `{"runId":"ID","waitSeconds":-1}`, "waitSeconds must be at least 0", "Correct the arguments"},
+	{"get_run", `{"runId":"ID","offset":1000}`, "offset goes with part: say part result or part plan", "Correct the arguments"},
 	{"get_run", `{"runId":"ID","limit":1000}`, "limit must be at most 200", "Correct the arguments"},
 	{"get_run", `{"runId":"ID","after":3}`, "did you mean afterEventId?", "Correct the arguments"},
 	{"get_run", `{"runId":"ID","afterEventId":"last"}`, "afterEventId must be of type integer", "Correct the arguments"},

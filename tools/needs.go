@@ -72,7 +72,7 @@ func (w *waiter) meet(ctx context.Context) (met bool, err error) {
 		}
 		w.note, w.later = d.summary(false), ""
 		if d.undecided != "" {
-			w.later = askLater(decideLater)
+			w.later = w.askLater(w.runID)
 		}
 		notTaken := w.notTaken(d)
 		if notTaken != nil {
@@ -152,10 +152,7 @@ func (w *waiter) askAuthorization(ctx context.Context) (went bool, err error) {
 		w.sentTo = w.state.Since
 		return true, nil
 	case mcp.ElicitationResponseActionDecline:
-		w.note, w.later = "The user declined to authorise the integration.", undecidedStep+"."
-		if w.Offers("get_run") {
-			w.later = askLater(authorizeLater)
-		}
+		w.note, w.later = "The user declined to authorise the integration.", w.authorizeLater()
 	default:
 		w.linkUnseen = true
 	}

@@ -20,18 +20,21 @@ type standing struct {
 	linked  bool // and this call did
 }
 
-// askLater is what to do when a person was asked and did not answer as it takes;
-// call is what asks them again.
-func askLater(call string) string {
-	return undecidedStep + "; when they want to, call " + call + "."
+// askLater is what to do when a person was asked to decide and did not: the
+// client may have shown it to nobody, so it names the other ways.
+func (s *set) askLater(runID string) string {
+	return undecidedStep + "; when they want to, call approve with runId. They can also decide " + s.elsewhere(runID) + "."
+}
+
+// authorizeLater is the same of an authorisation.
+func (s *set) authorizeLater() string {
+	if !s.Offers("get_run") {
+		return undecidedStep + "."
+	}
+	return undecidedStep + "; when they want to, call get_run with runId and waitSeconds 45, without afterEventId."
 }
 
 const undecidedStep = "Do not ask again by yourself. Tell the user that the run waits for them"
-
-const (
-	decideLater    = "approve with runId"
-	authorizeLater = "get_run with runId and waitSeconds 45, without afterEventId"
-)
 
 // summary says in our own words how a run stands.
 func (s *set) summary(st standing) string {
@@ -153,6 +156,15 @@ func (o Options) DecideElsewhereStep() string {
 	return "Tell the user to decide " + o.decideHint() + "."
 }
 
+// elsewhere returns where a person can decide what waits in a run without this
+// client. Nothing but a run's id belongs in a command that somebody types.
+func (o Options) elsewhere(runID string) string {
+	if o.DecideCommand == "" || !client.IsRunID(runID) {
+		return o.decideHint()
+	}
+	return "in a terminal: `" + strings.ReplaceAll(o.DecideCommand, "RUN_ID", runID) + "`, or " + o.decideHint()
+}
+
 // approvalStep says who can decide, as the operator set it and the client can.
 func (s *set) approvalStep(asks bool, runID string) string {
 	switch {
@@ -162,9 +174,7 @@ func (s *set) approvalStep(asks bool, runID string) string {
 		return "Judge what would happen and call approve with runId, approvalId and decision."
 	case asks:
 		return "Call approve with runId: the user is asked to decide."
-	case s.DecideCommand != "" && client.IsRunID(runID): // nothing else belongs in a command that somebody types
-		return "Tell the user to decide in a terminal: `" + strings.ReplaceAll(s.DecideCommand, "RUN_ID", runID) + "`, or " + s.decideHint() + "."
 	default:
-		return s.DecideElsewhereStep()
+		return "Tell the user to decide " + s.elsewhere(runID) + "."
 	}
 }
