@@ -44,10 +44,10 @@ func unset(schema *validator.Schema, value any) bool {
 		return strings.TrimSpace(v) == ""
 	case json.Number:
 		n, ok := new(big.Rat).SetString(v.String())
-		return ok && n.Sign() == 0 && schema.Validate(value) != nil
+		return ok && n.Sign() == 0 && schema != nil && schema.Validate(value) != nil
 	case []any:
 		blank := !slices.ContainsFunc(v, func(item any) bool { return !unset(itemsOf(schema), item) })
-		return blank && (len(v) > 0 || schema.Validate(value) != nil)
+		return blank && (len(v) > 0 || schema != nil && schema.Validate(value) != nil)
 	case map[string]any:
 		return len(v) == 0
 	}
@@ -75,6 +75,12 @@ func coerceValue(schema *validator.Schema, value any) any {
 		// Whole numbers in digits alone, for 5.0 and 1e1 are integers too.
 		if n, ok := new(big.Rat).SetString(value.String()); ok && n.IsInt() && n.Num().IsInt64() && asks(schema, "integer") {
 			return json.Number(n.Num().String())
+		}
+	case map[string]any:
+		for name, inner := range value {
+			if property := schema.Properties[name]; property != nil {
+				value[name] = coerceValue(property, inner)
+			}
 		}
 	case []any:
 		if items := itemsOf(schema); items != nil {

@@ -4,12 +4,39 @@ import (
 	"encoding/json"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/invopop/jsonschema"
 )
 
-// inputSchema returns the JSON schema of a tool's arguments, as compact JSON.
+// inputSchema returns the JSON schema that a tool's arguments are checked
+// against, as compact JSON.
 func inputSchema[T any]() json.RawMessage { return written(schemaOf[T]()) }
+
+// publishedSchema returns the schema that tools/list shows for the same
+// arguments. Some clients hand it to a model API that takes only a subset of JSON
+// Schema: see TestModelAPIs.
+func publishedSchema[T any]() json.RawMessage {
+	schema := schemaOf[T]()
+	publish(schema)
+	return written(schema)
+}
+
+// publish makes a schema one that every model API takes: without formats, and
+// with text that holds JSON for an object of any content. What is checked takes
+// such text for the object, and the object itself.
+func publish(s *jsonschema.Schema) {
+	s.Format = ""
+	if s.Type == "object" && s.Properties.Len() == 0 {
+		*s = jsonschema.Schema{Type: "string", Description: strings.TrimSuffix(s.Description, ".") + ", as JSON text."}
+	}
+	if s.Items != nil {
+		publish(s.Items)
+	}
+	for p := s.Properties.Oldest(); p != nil; p = p.Next() {
+		publish(p.Value)
+	}
+}
 
 // outputSchema returns the JSON schema of a tool's result, at a seventh of the
 // size of the whole: the fields that are always there, and the objects and

@@ -113,8 +113,7 @@ type definition struct {
 // tool makes an MCP tool of a function: its schemas come from the types of
 // arguments and result, and whatever it returns or throws becomes one result.
 func tool[A, R any](s *set, d definition, do func(context.Context, *call, A) (R, error)) server.ServerTool {
-	input := inputSchema[A]()
-	t := mcp.NewToolWithRawSchema(d.name, d.description, input)
+	t := mcp.NewToolWithRawSchema(d.name, d.description, publishedSchema[A]())
 	t.RawOutputSchema = outputSchema[R]()
 	t.Title = d.title
 	t.Annotations = mcp.ToolAnnotation{
@@ -124,7 +123,7 @@ func tool[A, R any](s *set, d definition, do func(context.Context, *call, A) (R,
 	if d.meta != nil {
 		t.Meta = &mcp.Meta{AdditionalFields: d.meta}
 	}
-	arguments := newArguments[A](input, d.hints.readOnly)
+	arguments := newArguments[A](inputSchema[A](), d.hints.readOnly)
 	return server.ServerTool{Tool: t, Handler: func(ctx context.Context, req mcp.CallToolRequest) (out *mcp.CallToolResult, err error) {
 		defer func() {
 			if r := recover(); r != nil {
