@@ -16,7 +16,7 @@ type abortRunArgs struct {
 func (s *set) abortRunTool() server.ServerTool {
 	return tool(s, definition{
 		name: "abort_run", title: "Abort run",
-		description: "Stop a run for good; what it did so far stays done. Only when the user wants the run stopped: a run goes on by itself when nobody waits for it.",
+		description: "Stop, cancel or kill a running automation, workflow, job or task for good; its effects stay. Cancel only when the user wants it: a run goes on by itself when nobody watches it.",
 		hints:       hints{destructive: true, idempotent: true, openWorld: true},
 	}, s.abortRun)
 }

@@ -17,7 +17,7 @@ import (
 type approveArgs struct {
 	RunID      string `json:"runId" jsonschema:"format=uuid" jsonschema_description:"The run that waits."`
 	Decision   string `json:"decision" jsonschema:"enum=approve,enum=deny"`
-	ApprovalID string `json:"approvalId,omitempty" jsonschema:"maxLength=64" jsonschema_description:"Which pending approval; may be left out when one is pending."`
+	ApprovalID string `json:"approvalId,omitempty" jsonschema:"maxLength=64" jsonschema_description:"Which pending approval; default: the only one."`
 	Token      string `json:"token,omitempty" jsonschema:"maxLength=4096" jsonschema_description:"One-time token of a link that came another way."`
 }
 
@@ -33,12 +33,12 @@ func (s *set) approveTool() server.ServerTool {
 		hints: hints{destructive: true, openWorld: true},
 	}
 	if s.Approvals == ApprovalsAgent {
-		d.description = "Decide what a PAUSED run waits for: approve lets it go on, deny stops it. The operator lets the model decide: judge what would happen first. A decision cannot be taken back."
+		d.description = "Approve or deny what a PAUSED run waits for, its plan or a pending step: approve lets it go on, deny stops it. The operator lets the model decide: judge what would happen first. A decision is final."
 		return tool(s, d, s.approve)
 	}
 	// Claude Code then has a person confirm each call, whatever is allowed.
 	d.meta = map[string]any{"anthropic/requiresUserInteraction": true}
-	d.description = "Ask the user to approve or deny what a PAUSED run waits for. The user decides, never the model; without an answer nothing is decided and the run waits on."
+	d.description = "Ask the user to approve or deny what a PAUSED run waits for, its plan or a pending step. The user decides, never the model; without an answer nothing is decided and the run stays PAUSED."
 	return tool(s, d, s.askApproval)
 }
 

@@ -27,7 +27,7 @@ type createRunArgs struct {
 	ApprovalStrategy string         `json:"approvalStrategy,omitempty" jsonschema:"enum=NONE,enum=ON_START,enum=ON_TOOL_CALL" jsonschema_description:"What a person must approve: nothing, the plan, or every tool call."`
 	RepeatKey        string         `json:"repeatKey,omitempty" jsonschema:"maxLength=256" jsonschema_description:"Use the tools of this earlier run of the same intent again."`
 	OutputSchema     map[string]any `json:"outputSchema,omitempty" jsonschema_description:"JSON Schema (draft 7, root object) of the result."`
-	WaitSeconds      int            `json:"waitSeconds,omitempty" jsonschema:"minimum=0,maximum=45" jsonschema_description:"Wait this long for the run to end or to need a person; default 0."`
+	WaitSeconds      int            `json:"waitSeconds,omitempty" jsonschema:"minimum=0,maximum=45" jsonschema_description:"Wait until it ends or needs a person; default 0."`
 }
 
 type createRunWithPassThroughArgs struct {
@@ -38,14 +38,14 @@ type createRunWithPassThroughArgs struct {
 func (s *set) createRunTool() server.ServerTool {
 	d := definition{
 		name: "create_run", title: "Create run",
-		description: "Start a run: a long, multi-step execution of an intent across the company's integrations. It acts for real and cannot be undone: " +
-			"create it once, when the user wants the work done" + s.ifOffered("list_runs", "; not to look at earlier runs (list_runs)") + ". It returns at once" +
-			s.ifOffered("get_run", "; next, follow it with get_run") + ". With waitSeconds it waits first",
+		description: "Start a run: a long automation, workflow, job or task that executes an intent in many steps across the company's apps and integrations, " +
+			"such as CRM, tickets, chat, e-mail and invoices. It acts for real and cannot be undone: create it once, when the user wants the work done, never again when the outcome is unknown" +
+			s.ifOffered("list_runs", "; not to look at earlier runs (list_runs)") + ". It returns at once" + s.ifOffered("get_run", "; next, follow it with get_run"),
 		hints:    hints{destructive: true, openWorld: true},
 		makesRun: true,
 	}
 	if s.AskAuthorization || s.AskApprovals && s.Offers("approve") {
-		d.description += ", and asks the user what must be asked"
+		d.description += ". With waitSeconds it asks the user what must be asked"
 	}
 	d.description += "."
 	if s.AllowPassThrough {

@@ -16,7 +16,7 @@ type getRunArgs struct {
 	IncludeContext   bool     `json:"includeContext,omitempty" jsonschema_description:"Show the context the run was given; default false."`
 	Part             string   `json:"part,omitempty" jsonschema:"enum=result,enum=plan" jsonschema_description:"Read this in pieces instead: the whole result, or the plan."`
 	Offset           int      `json:"offset,omitempty" jsonschema:"minimum=0" jsonschema_description:"Where the piece begins: the nextOffset you got."`
-	WaitSeconds      int      `json:"waitSeconds,omitempty" jsonschema:"minimum=0,maximum=45" jsonschema_description:"Wait this long for the run to end or to need a person; default 0."`
+	WaitSeconds      int      `json:"waitSeconds,omitempty" jsonschema:"minimum=0,maximum=45" jsonschema_description:"Wait until it ends or needs a person; default 0."`
 }
 
 const defaultEvents = 20
@@ -24,9 +24,8 @@ const defaultEvents = 20
 func (s *set) getRunTool() server.ServerTool {
 	return tool(s, definition{
 		name: "get_run", title: "Get run",
-		description: "State of a run, its result, and what happened since afterEventId. To follow a run, pass the lastEventId you got and waitSeconds 45: " +
-			"it returns as soon as the run has ended or needs a person, and again and again until finished is true. Do not poll without waitSeconds. " +
-			"20 events take about 5 KB; includeEvents false shows none.",
+		description: "Show the status, progress, result and events of a run (automation, workflow, job, task): whether it has finished, which steps it has done so far, why it failed. " +
+			"To follow the run, pass the lastEventId you got and waitSeconds 45: it waits until the run has ended or needs a person; call again until finished is true. Do not poll without waitSeconds.",
 		hints: hints{readOnly: true, idempotent: true, openWorld: true},
 	}, s.getRun)
 }

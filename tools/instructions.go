@@ -11,7 +11,9 @@ func Instructions(o Options) string {
 			b.WriteString(text)
 		}
 	}
-	say(true, "Runs are long, multi-step executions of an intent across the company's integrations. They act for real.\n")
+	// Some clients show this line alone, and find the tools by its words.
+	say(true, "Runs are long automations (workflows, jobs, tasks) that execute an intent in many steps across the company's apps and integrations: "+
+		"CRM, tickets, chat, e-mail, invoices. They act for real.\n")
 	say(o.Offers("create_run"), "Start one with create_run, once: never repeat a create_run whose outcome is unknown.\n")
 	say(o.Offers("list_runs"), "Find runs with list_runs, also after an unclear outcome.\n")
 	say(o.Offers("get_run"), "Follow a run with get_run: pass the lastEventId you got as afterEventId, and waitSeconds up to 45. "+

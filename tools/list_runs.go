@@ -52,8 +52,8 @@ const listedEvents = 3
 func (s *set) listRunsTool() server.ServerTool {
 	d := definition{
 		name: "list_runs", title: "List runs",
-		description: "Runs, newest first, by status, person or integration: to find a run whose runId is not known" + s.ifOffered("get_run", ", not to follow one (get_run)") +
-			". 10 runs take about 3 KB." + s.ifOffered("create_run", " After an unclear create_run it tells whether the run exists."),
+		description: "Show the runs (automations, workflows, jobs, tasks) that were started, newest first: all, or those paused or failed, of a person, with an integration. " +
+			"To find a run whose id is not known" + s.ifOffered("create_run", ", as after an unclear create_run") + ".",
 		hints: hints{readOnly: true, idempotent: true, openWorld: true},
 	}
 	return tool(s, d, s.listRuns)

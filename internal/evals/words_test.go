@@ -1,0 +1,110 @@
+package main
+
+import (
+	_ "embed"
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What people ask for, and the tools of other servers: their names and the
+// beginnings of their descriptions, as published at their sources.
+var (
+	//go:embed testdata/requests.json
+	requestsFile []byte
+	//go:embed testdata/others.json
+	othersFile []byte
+)
+
+// described is a tool as word searches see it.
+type described struct{ Name, Description string }
+
+// request is what somebody asks for, and which of our tools is for that.
+type request struct{ Request, Tool string }
+
+// requests are those of the file. The texts of our tools were written with Ours
+// and Others in sight, and without Unseen.
+type requests struct {
+	Ours, Unseen []request
+	Others       []string
+}
+
+// shownHits is how many tools Codex shows its model of one search.
+const shownHits = 8
+
+// ownTools are what the built server lists.
+func ownTools(t *testing.T, flag string) []described {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), server, "tools", "--sandbox", flag).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list struct{ Tools []described }
+	if err := json.Unmarshal(out, &list); err != nil || len(list.Tools) != 5 {
+		t.Fatalf("%d tools, %v", len(list.Tools), err)
+	}
+	return list.Tools
+}
+
+// toolIndex is a word search over our tools and those of ten other servers,
+// whose names have the server's before them.
+func toolIndex(t *testing.T, own []described) *index {
+	t.Helper()
+	var others []struct {
+		Server, Source string
+		Tools          []described
+	}
+	if err := json.Unmarshal(othersFile, &others); err != nil || len(others) != 10 {
+		t.Fatalf("%d servers, %v", len(others), err)
+	}
+	x := newIndex()
+	for _, tool := range own {
+		x.add(tool.Name, tool.Name+" "+tool.Description)
+	}
+	for _, s := range others {
+		if !strings.HasPrefix(s.Source, "https://github.com/") || len(s.Tools) < 5 {
+			t.Errorf("%s: %d tools from %q", s.Server, len(s.Tools), s.Source)
+		}
+		for _, tool := range s.Tools {
+			x.add(s.Server+"/"+tool.Name, tool.Name+" "+tool.Description)
+		}
+	}
+	return x
+}
+
+// TestFoundByWords: a word search over names and descriptions ranks the tool
+// that is meant first, ours or another's, and shows ours for nearly all that was
+// not in sight when its text was written.
+func TestFoundByWords(t *testing.T) {
+	var asked requests
+	if err := json.Unmarshal(requestsFile, &asked); err != nil || len(asked.Ours) < 30 || len(asked.Unseen) < 20 || len(asked.Others) < 30 {
+		t.Fatalf("%+v, %v", asked, err)
+	}
+	for _, flag := range []string{"--approvals=human", "--approvals=agent"} {
+		own := ownTools(t, flag)
+		x := toolIndex(t, own)
+		for _, r := range asked.Ours {
+			if hits := x.search(r.Request); hits[0].name != r.Tool || hits[1].score == hits[0].score {
+				t.Errorf("%s: %q: want %s first, got %v", flag, r.Request, r.Tool, hits[:4])
+			}
+		}
+		for _, r := range asked.Others {
+			hits := x.search(r)
+			if slices.ContainsFunc(own, func(tool described) bool { return tool.Name == hits[0].name }) || hits[0].score == 0 {
+				t.Errorf("%s: %q: got %v", flag, r, hits[:3])
+			}
+		}
+		var missed []string
+		for _, r := range asked.Unseen {
+			if !slices.ContainsFunc(x.search(r.Request)[:shownHits], func(h hit) bool { return h.name == r.Tool }) {
+				missed = append(missed, r.Request)
+			}
+		}
+		t.Logf("%s: %d of %d unseen requests show the right tool; not: %q", flag, len(asked.Unseen)-len(missed), len(asked.Unseen), missed)
+		if 10*len(missed) > len(asked.Unseen) {
+			t.Errorf("%s: missed %q", flag, missed)
+		}
+	}
+}
