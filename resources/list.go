@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -13,8 +15,14 @@ import (
 	"runs-mcp-server/client"
 )
 
-// listPage is how many runs one page of resources/list holds.
-const listPage = 50
+// One page of resources/list stays under 4 KB, for some clients put all of it
+// before the model: so many runs, and so many bytes of JSON for the name and for
+// the description of each.
+const (
+	listPage       = 14
+	maxName        = 80
+	maxDescription = 64
+)
 
 // AddHooks makes resources/list tell the caller's newest runs too: mcp-go's own
 // list is the same for everybody.
@@ -47,10 +55,9 @@ func (s *set) list(ctx context.Context, cursor mcp.Cursor) ([]mcp.Resource, mcp.
 	out := make([]mcp.Resource, 0, len(runs.Runs))
 	for i := range runs.Runs {
 		run := s.View.Run(&runs.Runs[i])
-		intent := cmp.Or(s.View.Line(runs.Runs[i].Intent, 80), run.RunID)
-		out = append(out, mcp.NewResource("run://"+run.RunID, intent,
-			mcp.WithResourceTitle(run.Status+": "+intent),
-			mcp.WithResourceDescription("Run, created "+run.CreatedAt+"; its events are at run://"+run.RunID+"/events."),
+		name := cmp.Or(cut(s.View.Line(runs.Runs[i].Intent, maxName), maxName), run.RunID)
+		out = append(out, mcp.NewResource("run://"+run.RunID, name,
+			mcp.WithResourceDescription(cut(run.Status+", created "+run.CreatedAt, maxDescription)),
 			mcp.WithMIMEType("application/json")))
 	}
 	more := len(out) == listPage
@@ -61,6 +68,20 @@ func (s *set) list(ctx context.Context, cursor mcp.Cursor) ([]mcp.Resource, mcp.
 		return out, ""
 	}
 	return out, cursorOf(page + 1)
+}
+
+// cut shortens a text to so many bytes of JSON, in which one character may take
+// six.
+func cut(text string, most int) string {
+	size := func(s string) int { data, _ := json.Marshal(s); return len(data) } // a string always marshals
+	if size(text) <= most {
+		return text
+	}
+	for text != "" && size(text+"…") > most {
+		_, last := utf8.DecodeLastRuneInString(text)
+		text = text[:len(text)-last]
+	}
+	return text + "…"
 }
 
 // cursorOf makes a cursor: mcp-go refuses those that are no base64.
