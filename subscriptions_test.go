@@ -136,7 +136,7 @@ func TestSubscribersHearOfTheirOwnRuns(t *testing.T) {
 			own, foreign := waitingRun(t, api, ownKey), waitingRun(t, api, otherKey)
 			mine := "run://" + own + "/events"
 			next := tt.subscribe(t, box.URL(), []string{mine, "run://" + foreign, "run://" + foreign + "/events",
-				"run://123e4567-e89b-12d3-a456-426614174000", "run://%zz", "file:///etc/passwd"})
+				"run://123e4567-e89b-12d3-a456-426614174000", "%zz://run", "file:///etc/passwd"})
 			if tt.tag != 0 {
 				first := next()
 				honoured := first.Params.Notifications.ResourceSubscriptions

@@ -1,9 +1,12 @@
 package resources
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/url"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,6 +15,8 @@ import (
 
 	"runs-mcp-server/client"
 )
+
+const scheme = "run://"
 
 // part is what of a run an address names.
 type part string
@@ -53,7 +58,7 @@ type address struct {
 
 // String returns the URI.
 func (a address) String() string {
-	uri := "run://" + a.runID
+	uri := scheme + a.runID
 	if a.part != ofRun {
 		uri += "/" + string(a.part)
 	}
@@ -63,26 +68,61 @@ func (a address) String() string {
 	return uri
 }
 
+// Parts of a URI template that clients leave in an address: names of what they
+// did not fill in, such as {runId} or {?afterEventId,limit}, and anything else in
+// braces, which is a value.
+var (
+	unfilled = regexp.MustCompile(`\{[?&]?[A-Za-z_][A-Za-z0-9_,]*\}`)
+	braced   = regexp.MustCompile(`\{([^{}]*)\}`)
+)
+
 // parseAddress reads a run:// URI. mcp-go matches templates too, but takes a
-// query in another order for an empty one. What is no address of ours is
-// [server.ErrResourceNotFound]; a wrong query says what would be right.
+// query in another order for an empty one. It takes what can mean one address
+// only: a template's parameters that nobody filled in are not given. What is no
+// address of ours is [server.ErrResourceNotFound]; what is wrong with one that is
+// says what would be right.
 func parseAddress(uri string) (address, error) {
-	notFound := fmt.Errorf("%w: addresses are run://{runId} and its events, plan and result", server.ErrResourceNotFound)
-	rest, ok := strings.CutPrefix(uri, "run://")
-	if !ok {
-		return address{}, notFound
+	text := strings.Trim(uri, " \t\r\n\"'`<>")
+	if plain, err := url.PathUnescape(text); err == nil {
+		text = plain
 	}
-	rest, query, hasQuery := strings.Cut(rest, "?")
-	runID, name, hasPart := strings.Cut(rest, "/")
-	a := address{runID: strings.ToLower(runID), part: part(name)} // one run, one feed
+	rest, ok := cutScheme(text)
+	if !ok && !client.IsRunID(text) {
+		return address{}, server.ErrResourceNotFound
+	}
+	rest, query, hasQuery := strings.Cut(expand(rest), "?")
+	runID, name, _ := strings.Cut(strings.TrimRight(rest, "/"), "/")
+	a := address{runID: strings.ToLower(strings.Trim(runID, " <>")), part: part(strings.ToLower(name))} // one run, one feed
 	switch {
-	case !client.IsRunID(runID), hasPart && a.part != ofEvents && a.part != ofPlan && a.part != ofResult:
-		return address{}, notFound
-	case hasQuery && a.part.paging() == paging{}:
+	case !client.IsRunID(a.runID):
+		return address{}, invalid("after run:// comes a run's id, a UUID such as 123e4567-e89b-12d3-a456-426614174000; resources/list has the newest runs")
+	case a.part != ofRun && a.part != ofEvents && a.part != ofPlan && a.part != ofResult:
+		return address{}, invalid("a run has events, plan and result: run://{runId}/events and so on")
+	case hasQuery && strings.Trim(query, "&") != "" && a.part.paging() == paging{}:
 		return address{}, invalid("%s takes no query", a)
 	}
 	a.limit = a.part.paging().defaultLimit
 	return a, a.parseQuery(query)
+}
+
+// cutScheme takes the scheme off an address, however often it is there.
+func cutScheme(text string) (rest string, ok bool) {
+	for len(text) >= len(scheme) && strings.EqualFold(text[:len(scheme)], scheme) {
+		text, ok = text[len(scheme):], true
+	}
+	return text, ok
+}
+
+// expand finishes a template that a client filled in by half: what is not
+// filled in goes, {?afterEventId=3,limit=5} is the query that was meant.
+func expand(text string) string {
+	return braced.ReplaceAllStringFunc(unfilled.ReplaceAllString(text, ""), func(value string) string {
+		value = strings.Trim(value, "{}")
+		if strings.HasPrefix(value, "?") {
+			value = strings.ReplaceAll(value, ",", "&")
+		}
+		return value
+	})
 }
 
 // invalid is an error in an address, which becomes the protocol's "invalid params".
@@ -97,7 +137,11 @@ func (a *address) parseQuery(query string) error {
 	}
 	pages := a.part.paging()
 	for name, given := range values {
-		n, err := strconv.ParseInt(given[0], 10, 64)
+		text := strings.TrimSpace(given[0])
+		if text == "" || strings.HasPrefix(text, "<") && strings.HasSuffix(text, ">") {
+			continue // not filled in
+		}
+		n, err := strconv.ParseInt(text, 10, 64)
 		switch {
 		case name != pages.from && name != "limit":
 			return invalid("the query takes %s and limit alone", pages.from)
@@ -114,4 +158,23 @@ func (a *address) parseQuery(query string) error {
 		}
 	}
 	return nil
+}
+
+// routed returns an address that mcp-go finds the handler of: the same where it
+// can, what it means otherwise. What is wrong with one that means nothing is the
+// handler's to say; it gets all of it in the place of a run's id.
+func routed(known []mcp.ResourceTemplate, uri string) string {
+	if strings.EqualFold(strings.TrimRight(strings.TrimSpace(uri), "/"), activeIntegrations) {
+		return activeIntegrations
+	}
+	if slices.ContainsFunc(known, func(t mcp.ResourceTemplate) bool { return t.URITemplate.Regexp().MatchString(uri) }) {
+		return uri
+	}
+	switch a, err := parseAddress(uri); {
+	case err == nil:
+		return a.String()
+	case errors.Is(err, mcp.ErrInvalidParams):
+		return scheme + strings.ReplaceAll(url.QueryEscape(uri), "+", "%20")
+	}
+	return uri
 }

@@ -24,10 +24,15 @@ const (
 	maxDescription = 64
 )
 
-// AddHooks makes resources/list tell the caller's newest runs too: mcp-go's own
-// list is the same for everybody.
+// AddHooks makes resources/list tell the caller's newest runs too, for mcp-go's
+// own list is the same for everybody, and resources/read understand addresses
+// that match no template to the letter.
 func AddHooks(h *server.Hooks, o Options) {
 	s := &set{o}
+	known := templates()
+	h.AddBeforeReadResource(func(_ context.Context, _ any, req *mcp.ReadResourceRequest) {
+		req.Params.URI = routed(known, req.Params.URI)
+	})
 	h.AddAfterListResources(func(ctx context.Context, _ any, req *mcp.ListResourcesRequest, result *mcp.ListResourcesResult) {
 		shared := []mcp.Resource{} // an empty page is no null
 		if req.Params.Cursor == "" {

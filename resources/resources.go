@@ -47,17 +47,25 @@ type set struct{ Options }
 func Register(srv *server.MCPServer, o Options) {
 	s := &set{o}
 	srv.AddResource(integrationsResource(), s.handler(s.activeIntegrations))
-	add := func(uri, name, title, description string) {
-		srv.AddResourceTemplate(mcp.NewResourceTemplate(uri, name, mcp.WithTemplateTitle(title),
-			mcp.WithTemplateDescription(description), mcp.WithTemplateMIMEType("application/json")), s.handler(s.read))
+	for _, template := range templates() {
+		srv.AddResourceTemplate(template, s.handler(s.read))
 	}
-	add("run://{runId}", "run", "Run", "A run: its status, intent, times and result, which is cut where it is long.")
-	add("run://{runId}/events{?afterEventId,limit}", "run_events", "Events of a run",
-		"What happened in a run, in order: up to limit events (default 50, at most 500) after afterEventId (default 0).")
-	add("run://{runId}/plan{?offset,limit}", "run_plan", "Plan of a run",
-		"What a run intends to do, as soon as the API tells it: up to limit steps (default 50, at most 500) from offset (default 0).")
-	add("run://{runId}/result{?offset,limit}", "run_result", "Result of a run",
-		"A run's whole result as one JSON text, in parts: limit characters (default 16384, at most 65536) from offset (default 0).")
+}
+
+// templates are the addresses of a run and its parts.
+func templates() []mcp.ResourceTemplate {
+	template := func(uri, name, title, description string) mcp.ResourceTemplate {
+		return mcp.NewResourceTemplate(uri, name, mcp.WithTemplateTitle(title), mcp.WithTemplateDescription(description), mcp.WithTemplateMIMEType("application/json"))
+	}
+	return []mcp.ResourceTemplate{
+		template("run://{runId}", "run", "Run", "A run: its status, intent, times and result, which is cut where it is long."),
+		template("run://{runId}/events{?afterEventId,limit}", "run_events", "Events of a run",
+			"What happened in a run, in order: up to limit events (default 50, at most 500) after afterEventId (default 0)."),
+		template("run://{runId}/plan{?offset,limit}", "run_plan", "Plan of a run",
+			"What a run intends to do, as soon as the API tells it: up to limit steps (default 50, at most 500) from offset (default 0)."),
+		template("run://{runId}/result{?offset,limit}", "run_result", "Result of a run",
+			"A run's whole result as one JSON text, in parts: limit characters (default 16384, at most 65536) from offset (default 0)."),
+	}
 }
 
 // handler makes an MCP handler of a function from an address to a value. A

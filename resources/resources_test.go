@@ -78,7 +78,7 @@ func TestNotFound(t *testing.T) {
 		const foreign = "run://123e4567-e89b-12d3-a456-426614174000"
 		for _, uri := range []string{
 			foreign, foreign + "/events", foreign + "/plan", foreign + "/result", foreign + "/result?offset=1&limit=1",
-			"run://17", "run://17/plan", foreign + "/secrets", foreign + "/result/", "integrations://", "integrations://all", "integrations://active?x=1", "file:///etc/passwd",
+			"runs://17", "integrations://", "integrations://all", "integrations://active?x=1", "file:///etc/passwd",
 		} {
 			_, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: uri})
 			var wire *jsonrpc.Error
@@ -89,6 +89,67 @@ func TestNotFound(t *testing.T) {
 			var data struct{ URI string }
 			if json.Unmarshal(wire.Data, &data) != nil || data.URI != uri {
 				t.Errorf("%s: data %s", uri, wire.Data)
+			}
+		}
+	}
+}
+
+// TestHalfExpanded: an address whose template a client filled in by half is
+// what its sender meant.
+func TestHalfExpanded(t *testing.T) {
+	for _, version := range []string{testbed.Oldest, testbed.Newest} {
+		s := testbed.New(t, nil, nil).Connect(version, nil)
+		run := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: steps=3 step_ms=0", "waitSeconds": 30})
+		upper := strings.ToUpper(run.RunID)
+		for uri, want := range map[string]string{
+			" run://" + run.RunID + "/ ":                                        `"status":"SUCCESS"`,
+			"run://" + upper:                                                    `"status":"SUCCESS"`,
+			"RUN://<" + run.RunID + ">":                                         `"status":"SUCCESS"`,
+			run.RunID:                                                           `"status":"SUCCESS"`,
+			"run://" + run.RunID + "/events?":                                   `"lastEventId":6`,
+			"run://" + upper + "/events{?afterEventId,limit}":                   `"lastEventId":6`,
+			"run://" + run.RunID + "/events%7B?afterEventId,limit%7D":           `"lastEventId":6`,
+			"run://" + run.RunID + "/events?afterEventId={afterEventId}&limit=": `"lastEventId":6`,
+			"run://" + run.RunID + "/events?limit=2{&afterEventId}":             `"lastEventId":2`,
+			"run://" + run.RunID + "/events{?afterEventId=1,limit=2}":           `"lastEventId":3`,
+			"run://" + run.RunID + "/plan/{?offset,limit}":                      `"summary":"The whole plan: 3 steps."`,
+			"run://%7B" + run.RunID + "%7D/result%7B%3Foffset%2Climit%7D":       `"offset":0`,
+			"Integrations://active/":                                            `"integrations":[`,
+		} {
+			got, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: uri})
+			if err != nil || len(got.Contents) != 1 || !strings.Contains(got.Contents[0].Text, want) {
+				t.Errorf("%s %q: got %+v, %v", version, uri, got, err)
+				continue
+			}
+			// What is answered has an address that means the same.
+			again, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: got.Contents[0].URI})
+			if err != nil || again.Contents[0].Text != got.Contents[0].Text {
+				t.Errorf("%s %q: %q reads as %+v, %v", version, uri, got.Contents[0].URI, again, err)
+			}
+		}
+	}
+}
+
+// TestWrongAddress says what is wrong with an address of a run that names none.
+func TestWrongAddress(t *testing.T) {
+	bed := testbed.New(t, nil, nil)
+	for _, version := range []string{testbed.Oldest, testbed.Newest} {
+		s := bed.Connect(version, nil)
+		for uri, want := range map[string]string{
+			"run://{runId}":                          "after run:// comes a run's id, a UUID",
+			"run://%7BrunId%7D":                      "after run:// comes a run's id, a UUID",
+			"run://<id>/events{?afterEventId,limit}": "after run:// comes a run's id, a UUID",
+			"run://":                                 "after run:// comes a run's id, a UUID",
+			"run://17/plan":                          "after run:// comes a run's id, a UUID",
+			"run://123e4567-e89b-12d3-a456-426614174000/secrets":      "a run has events, plan and result",
+			"run://123e4567-e89b-12d3-a456-426614174000?limit=5":      "takes no query",
+			"run://123e4567-e89b-12d3-a456-426614174000/events?x=1":   "the query takes afterEventId and limit alone",
+			"run://123e4567-e89b-12d3-a456-426614174000/events?a=%zz": "the query is malformed",
+		} {
+			_, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: uri})
+			var wire *jsonrpc.Error
+			if !errors.As(err, &wire) || wire.Code != -32602 || !strings.Contains(wire.Message, want) || len(wire.Data) > 0 {
+				t.Errorf("%s %q: got %v, want %q", version, uri, err, want)
 			}
 		}
 	}
