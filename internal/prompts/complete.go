@@ -43,7 +43,7 @@ func (s *set) completeIDs(ctx context.Context, typed string) (*mcp.Completion, e
 	}
 	out := &mcp.Completion{Values: []string{}}
 	for _, id := range ids {
-		if !slices.Equal(idsIn(id), []string{id}) || checkIDs(id) != nil || slices.Contains(before, id) || slices.Contains(before, "*") {
+		if !slices.Equal(idsIn(id), []string{id}) || !areIDs([]string{id}) || slices.Contains(before, id) || slices.Contains(before, "*") {
 			continue
 		}
 		if out.HasMore = len(out.Values) == maxCompletions; out.HasMore {
@@ -54,38 +54,22 @@ func (s *set) completeIDs(ctx context.Context, typed string) (*mcp.Completion, e
 	return out, nil
 }
 
-// idsIn returns the ids in a text with commas between them.
+// idsIn returns the ids in a text with commas between them, which may be a JSON
+// array.
 func idsIn(text string) []string {
 	var ids []string
 	for id := range strings.SplitSeq(text, ",") {
-		if id = strings.TrimSpace(id); id != "" {
+		if id = strings.Trim(id, " \t\r\n[]\"'"); id != "" {
 			ids = append(ids, id)
 		}
 	}
 	return ids
 }
 
-// checkIDs refuses what is no list of ids.
-func checkIDs(text string) error {
-	ids := idsIn(text)
-	switch {
-	case len(ids) == 0 || slices.ContainsFunc(ids, func(id string) bool { return strings.ContainsAny(id, " \t\r\n\"'[]{}") }):
-		return invalid("integrations must be customer integration ids with commas between them, or *")
-	case len(ids) > 1 && slices.Contains(ids, "*"):
-		return invalid("integrations must be * alone, or ids without it")
-	}
-	return nil
-}
-
-// maxRunID is the length of a run's address without parts, in characters.
-const maxRunID = len("run://") + 36
-
-// checkRunID refuses what the tools would not take for a run's id.
-func checkRunID(text string) error {
-	if !client.IsRunID(strings.TrimPrefix(text, "run://")) {
-		return invalid("runId must be a UUID such as 123e4567-e89b-12d3-a456-426614174000")
-	}
-	return nil
+// areIDs reports whether texts can be ids of integrations.
+func areIDs(ids []string) bool {
+	return len(ids) > 0 && !slices.ContainsFunc(ids, func(id string) bool { return strings.ContainsAny(id, " \t\r\n\"'[]{}<>$") }) &&
+		(len(ids) == 1 || !slices.Contains(ids, "*"))
 }
 
 // worstFirst orders runs by how badly they ended: those that failed in whole or

@@ -7,6 +7,7 @@ package prompts
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -29,13 +30,13 @@ type Options struct {
 // set is the prompts of one server.
 type set struct{ Options }
 
-// prompt is one prompt: text makes its text of checked arguments, of which
-// those not given are missing.
+// prompt is one prompt: text makes a heading and numbered steps of what was
+// given.
 type prompt struct {
 	name, title, description string
 	arguments                []argument
 	tools                    []string // without which it makes no sense
-	text                     func(caller client.Caller, given map[string]string) string
+	text                     func(g given) (heading string, steps []string)
 }
 
 // argument is one argument of a prompt.
@@ -43,8 +44,14 @@ type argument struct {
 	name, description string
 	required          bool
 	max               int                                                    // characters
-	check             func(value string) error                               // nil takes any text
 	complete          func(context.Context, string) (*mcp.Completion, error) // nil completes nothing
+}
+
+// given is what a prompt is asked for with.
+type given struct {
+	caller client.Caller
+	values map[string]string // by argument; those that say nothing are missing
+	others string            // arguments that the prompt does not have, quoted
 }
 
 // all returns the prompts whose tools there are.
@@ -54,9 +61,9 @@ func (s *set) all() []prompt {
 	})
 }
 
-// Register adds the prompts that the options allow to a server. What is wrong
-// with arguments is [mcp.ErrInvalidParams], which the transport turns into the
-// protocol's error.
+// Register adds the prompts that the options allow to a server. They take any
+// arguments: what is wrong with one is the model's to settle with the user, for
+// clients split arguments at white space, or ask once with $1 to make a template.
 func Register(srv *server.MCPServer, o Options) {
 	s := &set{o}
 	for _, p := range s.all() {
@@ -65,55 +72,58 @@ func Register(srv *server.MCPServer, o Options) {
 			shown.Arguments = append(shown.Arguments, mcp.PromptArgument{Name: a.name, Description: a.description, Required: a.required})
 		}
 		srv.AddPrompt(shown, func(ctx context.Context, req mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
-			given, err := p.read(req.Params.Arguments)
-			if err != nil {
-				return nil, err
-			}
-			text := p.text(client.CallerFrom(ctx), given)
+			g := s.read(p, req.Params.Arguments)
+			g.caller = client.CallerFrom(ctx)
 			return &mcp.GetPromptResult{
 				Description: p.description,
-				Messages:    []mcp.PromptMessage{{Role: mcp.RoleUser, Content: mcp.NewTextContent(text)}},
+				Messages:    []mcp.PromptMessage{{Role: mcp.RoleUser, Content: mcp.NewTextContent(p.write(g))}},
 			}, nil
 		})
 	}
 }
 
-// read checks the arguments and returns those that say anything: clients send
-// fields that a person left empty.
-func (p prompt) read(given map[string]string) (map[string]string, error) {
-	for name := range given {
-		if !slices.ContainsFunc(p.arguments, func(a argument) bool { return a.name == name }) {
-			return nil, invalid("there is no argument %.40q; %s", name, p.names())
-		}
-	}
-	out := map[string]string{}
-	for _, a := range p.arguments {
-		value := strings.TrimSpace(given[a.name])
+// read takes the arguments that say anything: clients send fields that a person
+// left empty.
+func (s *set) read(p prompt, arguments map[string]string) given {
+	g := given{values: map[string]string{}}
+	var others []string
+	for _, name := range slices.Sorted(maps.Keys(arguments)) {
+		value := strings.TrimSpace(arguments[name])
 		switch {
-		case value == "" && a.required:
-			return nil, invalid("%s is required: %s", a.name, a.description)
 		case value == "":
-			continue
-		case utf8.RuneCountInString(value) > a.max:
-			return nil, invalid("%s must have at most %d characters", a.name, a.max)
+		case slices.ContainsFunc(p.arguments, func(a argument) bool { return a.name == name }):
+			g.values[name] = value
+		case len(others) < maxOthers:
+			others = append(others, s.quote(name, maxName)+": "+s.quote(value, maxOther))
 		}
-		if a.check != nil {
-			if err := a.check(value); err != nil {
-				return nil, err
-			}
-		}
-		out[a.name] = value
 	}
-	return out, nil
+	g.others = strings.Join(others, ", ")
+	return g
 }
 
-// names lists the arguments that there are.
-func (p prompt) names() string {
-	var names []string
-	for _, a := range p.arguments {
-		names = append(names, a.name)
+// write makes the prompt's text.
+func (p prompt) write(g given) string {
+	var b strings.Builder
+	heading, steps := p.text(g)
+	b.WriteString(heading + "\n")
+	if g.others != "" {
+		b.WriteString("The client passed more, quoted as data: " + g.others + ". It may belong to what the user wants.\n")
 	}
-	return "there are " + strings.Join(names, ", ")
+	for i, step := range steps {
+		fmt.Fprintf(&b, "%d. %s\n", i+1, step)
+	}
+	b.WriteString(dataOnly)
+	return b.String()
+}
+
+// quote shows what a person or a client gave as data, in at most so many
+// characters.
+func (s *set) quote(value string, most int) string {
+	shown := s.View.Text(value, utf8.UTFMax*most) // before it is cut: half a secret is none that is known
+	if utf8.RuneCountInString(shown) > most {
+		shown = string([]rune(shown)[:most-utf8.RuneCountInString(cutMark)]) + cutMark
+	}
+	return fmt.Sprintf("%q", shown)
 }
 
 func invalid(format string, args ...any) error {
