@@ -45,7 +45,7 @@ func (s *set) createRunTool() server.ServerTool {
 		makesRun: true,
 	}
 	if s.AskAuthorization || s.AskApprovals && s.Offers("approve") {
-		d.description += ". With waitSeconds it asks the user what must be asked"
+		d.description += ". With waitSeconds it asks the user where it must"
 	}
 	d.description += "."
 	if s.AllowPassThrough {

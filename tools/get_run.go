@@ -12,8 +12,8 @@ type getRunArgs struct {
 	EventTypes       []string `json:"eventTypes,omitempty" jsonschema:"maxItems=20" jsonschema_description:"Only events of these types, such as step or run_approval."`
 	Limit            int      `json:"limit,omitempty" jsonschema:"minimum=1,maximum=200" jsonschema_description:"How many events at most; default 20."`
 	IncludeEvents    *bool    `json:"includeEvents,omitempty" jsonschema_description:"Show events; default true."`
-	IncludeToolCalls bool     `json:"includeToolCalls,omitempty" jsonschema_description:"Show the tool calls of steps; default false."`
-	IncludeContext   bool     `json:"includeContext,omitempty" jsonschema_description:"Show the context the run was given; default false."`
+	IncludeToolCalls bool     `json:"includeToolCalls,omitempty" jsonschema_description:"Show the tool calls of steps."`
+	IncludeContext   bool     `json:"includeContext,omitempty" jsonschema_description:"Show the context the run was given."`
 	Part             string   `json:"part,omitempty" jsonschema:"enum=result,enum=plan" jsonschema_description:"Read this in pieces instead: the whole result, or the plan."`
 	Offset           int      `json:"offset,omitempty" jsonschema:"minimum=0" jsonschema_description:"Where the piece begins: the nextOffset you got."`
 	WaitSeconds      int      `json:"waitSeconds,omitempty" jsonschema:"minimum=0,maximum=45" jsonschema_description:"Wait until it ends or needs a person; default 0."`
@@ -25,7 +25,7 @@ func (s *set) getRunTool() server.ServerTool {
 	return tool(s, definition{
 		name: "get_run", title: "Get run",
 		description: "Show the status, progress, result and events of a run (automation, workflow, job, task): whether it has finished, which steps it has done so far, why it failed. " +
-			"To follow the run, pass the lastEventId you got and waitSeconds 45: it waits until the run has ended or needs a person; call again until finished is true. Do not poll without waitSeconds.",
+			"To follow the run, pass the lastEventId you got as afterEventId, and waitSeconds 45: it waits until the run has ended or needs a person; call again until finished is true. Do not poll without waitSeconds.",
 		hints: hints{readOnly: true, idempotent: true, openWorld: true},
 	}, s.getRun)
 }

@@ -18,7 +18,7 @@ type listRunsArgs struct {
 	CustomerIntegrationIDs []string `json:"customerIntegrationIds,omitempty" jsonschema:"maxItems=50" jsonschema_description:"Only runs with these integrations."`
 	Page                   int      `json:"page,omitempty" jsonschema:"minimum=1,maximum=1000" jsonschema_description:"From 1; default 1."`
 	PageSize               int      `json:"pageSize,omitempty" jsonschema:"minimum=1,maximum=100" jsonschema_description:"Default 10."`
-	IncludeEvents          bool     `json:"includeEvents,omitempty" jsonschema_description:"Show the newest events of each; default false."`
+	IncludeEvents          bool     `json:"includeEvents,omitempty" jsonschema_description:"Show the newest events of each."`
 }
 
 // RunList is a page of runs.

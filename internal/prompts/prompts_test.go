@@ -171,6 +171,7 @@ func TestAnyArguments(t *testing.T) {
 		// Split at white space.
 		{"run_and_watch", map[string]string{"intent": "Find", "integrations": "overdue"}, []string{`"Find overdue"`, ask}},
 		{"run_and_watch", map[string]string{"intent": `"Find`, "integrations": "all,", "2": "overdue", "3": "invoices"}, []string{`"\"Find all,"`, ask, `"2": "overdue", "3": "invoices"`}},
+		{"run_and_watch", map[string]string{"intent": "Close", "integrations": "2026"}, []string{`"Close 2026"`, ask}},
 		{"run_and_watch", map[string]string{"intent": "Find overdue"}, []string{`"Find overdue"`, ask}},
 		{"run_and_watch", map[string]string{"intent": "Reconcile", "integrations": "slack_ijkl9012"}, []string{`"Reconcile"`, ask, `selectedCustomerIntegrationIds ["slack_ijkl9012"]`}},
 		{"run_and_watch", map[string]string{"intent": "Reconcile", "integrations": "*"}, []string{`selectedCustomerIntegrationIds ["*"]`}},

@@ -76,9 +76,11 @@ func (s *set) wish(intent, integrations string) (text, rest string) {
 }
 
 // surelyIDs reports whether texts look like ids of integrations and not like
-// words: * or, as jira_mnop3456, with a digit.
+// words: * or, as jira_mnop3456, with an underscore and a digit.
 func surelyIDs(ids []string) bool {
-	return areIDs(ids) && !slices.ContainsFunc(ids, func(id string) bool { return id != "*" && !strings.ContainsAny(id, "0123456789") })
+	return areIDs(ids) && !slices.ContainsFunc(ids, func(id string) bool {
+		return id != "*" && !(strings.Contains(id, "_") && strings.ContainsAny(id, "0123456789"))
+	})
 }
 
 // createStep says how to call create_run, and what must be asked before.
