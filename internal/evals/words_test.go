@@ -3,10 +3,12 @@ package main
 import (
 	_ "embed"
 	"encoding/json"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+
+	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/tools"
 )
 
 // What people ask for, and the tools of other servers: their names and the
@@ -34,18 +36,20 @@ type requests struct {
 // shownHits is how many tools Codex shows its model of one search.
 const shownHits = 8
 
-// ownTools are what the built server lists.
-func ownTools(t *testing.T, flag string) []described {
+// ownTools are what our server lists.
+func ownTools(t *testing.T, approvals tools.Approvals) (own []described) {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), server, "tools", "--sandbox", flag).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list struct{ Tools []described }
-	if err := json.Unmarshal(out, &list); err != nil || len(list.Tools) != 5 {
+	s := testbed.New(t, func(o *tools.Options) {
+		o.Approvals, o.AskApprovals, o.AskAuthorization = approvals, true, true
+	}, nil).Connect(testbed.Newest, nil)
+	list, err := s.ListTools(t.Context(), nil)
+	if err != nil || len(list.Tools) != 5 {
 		t.Fatalf("%d tools, %v", len(list.Tools), err)
 	}
-	return list.Tools
+	for _, tool := range list.Tools {
+		own = append(own, described{tool.Name, tool.Description})
+	}
+	return own
 }
 
 // toolIndex is a word search over our tools and those of ten other servers,
@@ -82,18 +86,18 @@ func TestFoundByWords(t *testing.T) {
 	if err := json.Unmarshal(requestsFile, &asked); err != nil || len(asked.Ours) < 30 || len(asked.Unseen) < 20 || len(asked.Others) < 30 {
 		t.Fatalf("%+v, %v", asked, err)
 	}
-	for _, flag := range []string{"--approvals=human", "--approvals=agent"} {
-		own := ownTools(t, flag)
+	for _, approvals := range []tools.Approvals{tools.ApprovalsHuman, tools.ApprovalsAgent} {
+		own := ownTools(t, approvals)
 		x := toolIndex(t, own)
 		for _, r := range asked.Ours {
 			if hits := x.search(r.Request); hits[0].name != r.Tool || hits[1].score == hits[0].score {
-				t.Errorf("%s: %q: want %s first, got %v", flag, r.Request, r.Tool, hits[:4])
+				t.Errorf("%s: %q: want %s first, got %v", approvals, r.Request, r.Tool, hits[:4])
 			}
 		}
 		for _, r := range asked.Others {
 			hits := x.search(r)
 			if slices.ContainsFunc(own, func(tool described) bool { return tool.Name == hits[0].name }) || hits[0].score == 0 {
-				t.Errorf("%s: %q: got %v", flag, r, hits[:3])
+				t.Errorf("%s: %q: got %v", approvals, r, hits[:3])
 			}
 		}
 		var missed []string
@@ -102,9 +106,9 @@ func TestFoundByWords(t *testing.T) {
 				missed = append(missed, r.Request)
 			}
 		}
-		t.Logf("%s: %d of %d unseen requests show the right tool; not: %q", flag, len(asked.Unseen)-len(missed), len(asked.Unseen), missed)
+		t.Logf("%s: %d of %d unseen requests show the right tool; not: %q", approvals, len(asked.Unseen)-len(missed), len(asked.Unseen), missed)
 		if 10*len(missed) > len(asked.Unseen) {
-			t.Errorf("%s: missed %q", flag, missed)
+			t.Errorf("%s: missed %q", approvals, missed)
 		}
 	}
 }
