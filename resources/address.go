@@ -43,7 +43,7 @@ func (p part) paging() paging {
 	case ofPlan:
 		return paging{"offset", 50, 500} // steps
 	case ofResult:
-		return paging{"offset", 16 << 10, 64 << 10} // characters
+		return paging{"offset", 8 << 10, 64 << 10} // characters
 	}
 	return paging{}
 }

@@ -38,7 +38,7 @@ func (s *set) activeIntegrations(ctx context.Context, caller client.Caller, _ st
 	if err != nil && !client.Lacking(err) {
 		return nil, err
 	}
-	shown := withinPage(usable[:min(len(usable), maxIntegrations)])
+	shown := withinList(usable[:min(len(usable), maxIntegrations)])
 	out := IntegrationList{Integrations: shown, LeftOut: len(usable) - len(shown)}
 	switch {
 	case err != nil && len(shown) > 0:
@@ -112,9 +112,9 @@ func (s *set) usable(ctx context.Context, caller client.Caller) (usable []view.I
 	return usable, barred, err
 }
 
-// withinPage returns the first items, as many as take [maxPage] bytes of JSON.
-func withinPage[T any](items []T) []T {
-	left := maxPage
+// withinList returns the first items, as many as take [maxList] bytes of JSON.
+func withinList[T any](items []T) []T {
+	left := maxList
 	for i := range items {
 		if left -= len(view.JSON(items[i])); left < 0 {
 			return items[:i]

@@ -19,13 +19,17 @@ import (
 	"runs-mcp-server/internal/view"
 )
 
-// maxPage bounds what one read shows of events, steps or integrations, in
-// bytes of JSON: little more than a tool's answer, whose 20,000 go out twice.
-const maxPage = 48 << 10
-
-// maxResult bounds the result that is read with its run, in bytes; all of it is
-// at its own address.
-const maxResult = 16 << 10
+const (
+	// maxPage bounds what one read shows of events or steps, in bytes of JSON:
+	// below the 12,000 at which Codex cuts.
+	maxPage = 10_000
+	// maxIntent and maxResult bound what is read of a run's intent and result with
+	// the run, in bytes. All of the result is at its own address.
+	maxIntent = 6_000
+	maxResult = 3_000
+	// maxList bounds the list of integrations, which has no pages, in bytes of JSON.
+	maxList = 48 << 10
+)
 
 // Options are what the resources work with, and the operator's limits.
 type Options struct {
@@ -64,7 +68,7 @@ func templates() []mcp.ResourceTemplate {
 		template("run://{runId}/plan{?offset,limit}", "run_plan", "Plan of a run",
 			"What a run intends to do, as soon as the API tells it: up to limit steps (default 50, at most 500) from offset (default 0)."),
 		template("run://{runId}/result{?offset,limit}", "run_result", "Result of a run",
-			"A run's whole result as one JSON text, in parts: limit characters (default 16384, at most 65536) from offset (default 0)."),
+			"A run's whole result as one JSON text, in parts: limit characters (default 8192, at most 65536) from offset (default 0)."),
 	}
 }
 
@@ -122,7 +126,7 @@ func (s *set) read(ctx context.Context, caller client.Caller, uri string) (any, 
 		return s.result(run, a), nil
 	}
 	shown := s.View.Run(run)
-	shown.Intent = s.View.Text(run.Intent, maxPage)
+	shown.Intent = s.View.Text(run.Intent, maxIntent)
 	shown.Result = s.View.Value(run.Result, maxResult)
 	return shown, nil
 }

@@ -65,7 +65,7 @@ func TestResult(t *testing.T) {
 				uri = part.Next
 			}
 			limit := max(utf8.RuneCountInString(first.Text), 1)
-			if want := map[string]int{"": 16384, "?limit=7777": 7777, "?limit=65536": 65536}[query]; limit != want || parts != (first.Total+limit-1)/limit {
+			if want := map[string]int{"": 8192, "?limit=7777": 7777, "?limit=65536": 65536}[query]; limit != want || parts != (first.Total+limit-1)/limit {
 				t.Errorf("%s: %d parts of %d characters make %d", query, parts, limit, first.Total)
 			}
 			if !sameJSON(joined, string(stored.Result)) {

@@ -24,9 +24,11 @@ func publishedSchema[T any]() json.RawMessage {
 
 // publish makes a schema one that every model API takes: without formats, and
 // with text that holds JSON for an object of any content. What is checked takes
-// such text for the object, and the object itself.
+// such text for the object, and the object itself. It also takes out what a client
+// would refuse for us, in words of its own (Gemini CLI 0.61 checks arguments):
+// unknown names and values that stand for "not set".
 func publish(s *jsonschema.Schema) {
-	s.Format = ""
+	s.Format, s.AdditionalProperties, s.MinItems, s.MinLength, s.Minimum = "", nil, nil, nil, ""
 	if s.Type == "object" && s.Properties.Len() == 0 {
 		*s = jsonschema.Schema{Type: "string", Description: strings.TrimSuffix(s.Description, ".") + ", as JSON text."}
 	}

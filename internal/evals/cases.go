@@ -39,7 +39,7 @@ type turn struct {
 	Behaviour string         `json:"behaviour"` // what is asked of the sandbox; the model does not see it
 	// Failure is the call's answer, for what no sandbox does; the call is not
 	// made then.
-	Failure json.RawMessage `json:"failure"`
+	Failure string `json:"failure"`
 }
 
 // rightCall is a call that is right.

@@ -143,7 +143,7 @@ func TestRightModel(t *testing.T) {
 		}
 		var latest any
 		for _, m := range messages {
-			if m.Role == "tool" && json.Unmarshal([]byte(m.Content), &latest) != nil {
+			if m.Role == "tool" && !strings.HasPrefix(m.Content, "outcome_unknown: ") && json.Unmarshal([]byte(m.Content), &latest) != nil {
 				t.Errorf("a result is no JSON: %s", m.Content)
 			}
 		}

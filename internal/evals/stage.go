@@ -99,14 +99,14 @@ func (s *situation) play(ctx context.Context, session *sdk.ClientSession, t turn
 	if err != nil {
 		return nil, err
 	}
-	answer := string(t.Failure)
-	if t.Failure == nil {
+	answer := t.Failure
+	if answer == "" {
 		if answer, err = perform(ctx, session, t, arguments); err != nil {
 			return nil, err
 		}
-	}
-	if err := json.Unmarshal([]byte(answer), &latest); err != nil {
-		return nil, fmt.Errorf("%s answered what is no JSON: %w", t.Call, err)
+		if err := json.Unmarshal([]byte(answer), &latest); err != nil {
+			return nil, fmt.Errorf("%s answered what is no JSON: %w", t.Call, err)
+		}
 	}
 	id := fmt.Sprintf("call_%d", len(s.messages))
 	s.messages = append(s.messages,
@@ -142,16 +142,25 @@ func (s *situation) check(name string, arguments map[string]any) error {
 		if t.Function.Name != name {
 			continue
 		}
+		// The schema shows what there is and refuses nothing else; tools with
+		// effects do.
+		schema, _ := t.Function.Parameters.(map[string]any)
+		properties, _ := schema["properties"].(map[string]any)
+		for argument := range arguments {
+			if properties[argument] == nil {
+				return fmt.Errorf("%s has no argument %s", name, argument)
+			}
+		}
 		c := jsonschema.NewCompiler()
 		c.AssertFormat()
 		if err := c.AddResource("arguments", t.Function.Parameters); err != nil {
 			return err
 		}
-		schema, err := c.Compile("arguments")
+		compiled, err := c.Compile("arguments")
 		if err != nil {
 			return err
 		}
-		return schema.Validate(map[string]any(arguments))
+		return compiled.Validate(map[string]any(arguments))
 	}
 	return fmt.Errorf("there is no tool %s", name)
 }
