@@ -95,7 +95,7 @@ func (s *set) createOrResume(ctx context.Context, c *call, args createRunArgs, p
 		_, err := s.resume(c, c.round.RunID)
 		return &client.Run{RunID: c.round.RunID}, err
 	}
-	body, err := s.createBody(c.caller, args, passThrough)
+	body, err := s.createBody(ctx, c.caller, args, passThrough)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func (s *set) afterCreate(ctx context.Context, c *call, run *client.Run, waitSec
 }
 
 // createBody builds the request within the operator's limits.
-func (s *set) createBody(caller client.Caller, args createRunArgs, passThrough []client.PassThrough) (client.CreateRunRequest, error) {
+func (s *set) createBody(ctx context.Context, caller client.Caller, args createRunArgs, passThrough []client.PassThrough) (client.CreateRunRequest, error) {
 	body := client.CreateRunRequest{Intent: args.Intent, Context: args.Context, RepeatKey: args.RepeatKey}
 	if strings.TrimSpace(args.Intent) == "" {
 		return body, invalid("intent", "must say what the run shall achieve")
@@ -164,7 +164,7 @@ func (s *set) createBody(caller client.Caller, args createRunArgs, passThrough [
 	if body.Integrations, err = s.integrations(args.Integrations); err != nil {
 		return body, err
 	}
-	if err := missing(body); err != nil {
+	if err := s.missing(ctx, caller, body); err != nil {
 		return body, err
 	}
 	body.ApprovalStrategy = s.strategy(args)
@@ -182,7 +182,7 @@ func (s *set) createBody(caller client.Caller, args createRunArgs, passThrough [
 
 // missing says at once what neither the call nor the operator gave, and who
 // knows it: a model would guess one after the other.
-func missing(body client.CreateRunRequest) error {
+func (s *set) missing(ctx context.Context, caller client.Caller, body client.CreateRunRequest) error {
 	var lacks []string
 	if body.UserID == "" {
 		lacks = append(lacks, "userId is required: the operator set no default user (--user-id)")
@@ -195,8 +195,44 @@ func missing(body client.CreateRunRequest) error {
 	}
 	return &problem{
 		code: codeInvalidArgument, message: strings.Join(lacks, "; "),
-		nextStep: "Ask the user for it, do not guess; integrations://active lists the integrations. Then call again.",
+		nextStep: "Ask the user for it, do not guess" + s.activeIntegrations(ctx, caller, body) + ". Then call again.",
 	}
+}
+
+// integrationsTime bounds the look for the integrations that a call could name.
+const integrationsTime = 3 * time.Second
+
+// maxActive is what the integrations take that a failure names, in bytes.
+const maxActive = 180
+
+// activeIntegrations names the integrations that a create could have named, for a
+// client that reads no resources; "" where it named some, or the API tells none.
+func (s *set) activeIntegrations(ctx context.Context, caller client.Caller, body client.CreateRunRequest) string {
+	if len(body.Integrations) > 0 {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, integrationsTime)
+	defer cancel()
+	list, err := s.API.ListIntegrations(ctx, caller)
+	if err != nil || len(list) == 0 {
+		return ""
+	}
+	said, left := "", len(list)
+	for _, i := range list {
+		one := s.View.Line(i.CustomerIntegrationID, 64)
+		if name := s.View.Line(i.Name, 32); name != "" {
+			one += " (" + name + ")"
+		}
+		if len(said)+len(one) > maxActive {
+			break
+		}
+		said, left = said+", "+one, left-1
+	}
+	said = strings.TrimPrefix(said, ", ")
+	if left > 0 {
+		said += fmt.Sprintf(" and %d more in integrations://active", left)
+	}
+	return "; active are " + said
 }
 
 // user returns who a call acts for: the operator's user unless another may be named.

@@ -166,3 +166,13 @@ func TestEveryDefaultAnswerIsSmall(t *testing.T) {
 		}
 	}
 }
+
+// TestIntegrationsByTool: a create that lacks integrations names those there are,
+// for clients that read no resources.
+func TestIntegrationsByTool(t *testing.T) {
+	s := testbed.New(t, func(o *tools.Options) { o.Integrations = nil }, nil).Connect(testbed.Newest, nil)
+	f := testbed.Fail(t, s, "create_run", map[string]any{"intent": "x"})
+	if !strings.Contains(f.Message, "selectedCustomerIntegrationIds is required") || !strings.Contains(f.NextStep, "active are salesforce") {
+		t.Errorf("got %+v", f)
+	}
+}
