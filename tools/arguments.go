@@ -16,6 +16,11 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
+// schemaURL names an arguments schema to its compiler. It is absolute: a
+// relative name would be resolved against the working directory, which may have
+// been removed.
+const schemaURL = "urn:arguments"
+
 // arguments checks and reads the arguments of one tool.
 type arguments[A any] struct {
 	schema *validator.Schema
@@ -31,10 +36,10 @@ func newArguments[A any](schema json.RawMessage, lenient bool) arguments[A] {
 	}
 	c := validator.NewCompiler()
 	c.AssertFormat()
-	if err := c.AddResource("arguments", doc); err != nil {
+	if err := c.AddResource(schemaURL, doc); err != nil {
 		panic(err)
 	}
-	return arguments[A]{c.MustCompile("arguments"), lenient}
+	return arguments[A]{c.MustCompile(schemaURL), lenient}
 }
 
 // read returns the call's arguments and the names of those that were ignored, or

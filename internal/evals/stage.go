@@ -153,10 +153,10 @@ func (s *situation) check(name string, arguments map[string]any) error {
 		}
 		c := jsonschema.NewCompiler()
 		c.AssertFormat()
-		if err := c.AddResource("arguments", t.Function.Parameters); err != nil {
+		if err := c.AddResource("urn:arguments", t.Function.Parameters); err != nil {
 			return err
 		}
-		compiled, err := c.Compile("arguments")
+		compiled, err := c.Compile("urn:arguments")
 		if err != nil {
 			return err
 		}
