@@ -28,6 +28,7 @@ var edges = map[string]struct {
 	"internal/feed":                 {[]string{"client", "internal/approval"}, "it shares events and shows nothing itself"},
 	"internal/sandbox":              {nil, "a stand-in that shares the client's types would share its mistakes"},
 	"internal/inmem":                {nil, "a carrier for tests"},
+	"internal/logqueue":             {nil, "bytes to a writer, whatever they mean"},
 	"internal/cli":                  {[]string{"client", "internal/approval", "internal/feed", "internal/sandbox", "internal/view"}, "what a person types; it serves nobody else"},
 	"tools":                         {[]string{"client", "internal/approval", "internal/feed", "internal/view"}, "tools know nothing of how peers reach them"},
 	"resources":                     {[]string{"client", "internal/approval", "internal/feed", "internal/view"}, "resources know nothing of HTTP"},
@@ -38,7 +39,7 @@ var edges = map[string]struct {
 	"internal/soak":                 {[]string{"client", "internal/bridge", "internal/feed", "internal/sandbox", "internal/view", "tools", "transport"}, "the whole server under a long load; never in the product"},
 	"internal/evals":                {nil, "it asks a model about the server from outside, as a client does"},
 	"internal/diagnostic":           {[]string{"transport"}, "the fixtures of the conformance suite; never in the product"},
-	"":                              {[]string{"client", "internal/approval", "internal/bridge", "internal/cli", "internal/feed", "internal/sandbox", "internal/view", "tools", "transport"}, "main reads what the operator set"},
+	"":                              {[]string{"client", "internal/approval", "internal/bridge", "internal/cli", "internal/feed", "internal/logqueue", "internal/sandbox", "internal/view", "tools", "transport"}, "main reads what the operator set"},
 	"internal/sandbox/contracttest": {[]string{"internal/sandbox"}, "tests alone"},
 }
 

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
@@ -22,6 +23,7 @@ import (
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/cli"
 	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/logqueue"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/view"
 	"runs-mcp-server/tools"
@@ -72,8 +74,12 @@ type process struct {
 	env    func(string) string
 	stdin  io.Reader
 	stdout io.Writer
-	stderr io.Writer
+	stderr io.Writer // never blocks
 }
+
+// flushTimeout is how long the end of the program waits for standard error to
+// take the last lines.
+const flushTimeout = time.Second
 
 // run is the whole program: it returns the exit code, 0 for success, 1 for a
 // failure, 2 for wrong usage.
@@ -87,25 +93,27 @@ func run(ctx context.Context, args []string, env func(string) string, stdin io.R
 			code = int(exit)
 		}
 	}()
-	p := &process{ctx: ctx, env: env, stdin: stdin, stdout: stdout, stderr: stderr}
+	logs := logqueue.New(stderr)
+	defer logs.Close(flushTimeout)
+	p := &process{ctx: ctx, env: env, stdin: stdin, stdout: stdout, stderr: logs}
 	parser, err := kong.New(&commands{},
 		kong.Name(name), kong.Description("Lets an AI agent start, watch, steer and stop runs of the toolregistry.ai Run API.\n\nThe flags of the server stand in: "+name+" stdio --help"),
 		kong.Vars{
 			"version": version, "api_url": client.DefaultURL,
 			"tools":            strings.Join(tools.Names(), ","),
 			"max_result_bytes": strconv.Itoa(tools.DefaultMaxResultBytes), "min_result_bytes": strconv.Itoa(tools.MinMaxResultBytes),
-		}, kong.Writers(stdout, stderr),
+		}, kong.Writers(stdout, logs),
 		kong.Exit(func(code int) { panic(exitCode(code)) }), kong.Bind(p), kong.Resolvers(environment(env)))
 	if err != nil {
 		panic(err) // the command line's definition is ours
 	}
 	command, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(stderr, "%s: %v\nTry %s --help.\n", name, err, name)
+		fmt.Fprintf(logs, "%s: %v\nTry %s --help.\n", name, err, name)
 		return 2
 	}
 	if err := command.Run(); err != nil {
-		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		fmt.Fprintf(logs, "%s: %v\n", name, err)
 		return 1
 	}
 	return 0

@@ -124,12 +124,16 @@ func unreadable(flag string, err error) error {
 	return fmt.Errorf("%s: the file it names cannot be read: %s. The flag takes the name of a file, not what belongs in it", flag, why)
 }
 
+// logger returns the log of the process, without the secrets that v knows. It is
+// the default one too, for net/http and mcp-go log there by themselves.
 func (f *apiFlags) logger(v *view.View, stderr io.Writer) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
 		panic(err) // kong checked it
 	}
-	return slog.New(v.LogHandler(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
+	log := slog.New(v.LogHandler(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
+	slog.SetDefault(log)
+	return log
 }
 
 func (f *apiFlags) client(v *view.View) (*client.Client, error) {

@@ -1,0 +1,173 @@
+// Package logqueue keeps a log from blocking its program.
+//
+// A [Writer] queues what it is given, and a goroutine of its own writes it on.
+// It guarantees:
+//
+//   - Write never waits for the destination and never fails.
+//   - What one Write gets is passed on by one Write, whole or not at all, in
+//     order, and ends with a newline. A pipe takes up to 4,096 bytes at once, so
+//     such a line is never torn even if the process ends.
+//   - At most Limit bytes are held, the line being written included. What does
+//     not fit is dropped and counted. Where lines are missing, a line says how
+//     many, as soon as the destination takes lines again.
+//   - Close waits for the destination no longer than it is told.
+package logqueue
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Limit is how many bytes a Writer holds: a few thousand lines.
+const Limit = 256 << 10
+
+// Writer is a queue in front of a destination. It is safe for concurrent use.
+type Writer struct {
+	out  io.Writer
+	wake chan struct{} // holds a value when run has something to look at
+	done chan struct{} // closed when run has returned
+
+	mu      sync.Mutex // guards all below
+	queue   []record
+	held    int // bytes of queue and of the record being written
+	dropped int // lines dropped since the last note
+	failed  bool
+	torn    bool // the last write broke off inside a line
+	closed  bool
+}
+
+// record is what one Write got, or a note.
+type record struct {
+	data  []byte
+	lines int // lines lost if it is not written: its own, or those a note counts
+}
+
+// New returns a Writer in front of out. The caller closes it.
+func New(out io.Writer) *Writer {
+	w := &Writer{out: out, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	go w.run()
+	return w
+}
+
+// Write queues a copy of p, or drops it. It returns len(p) and no error.
+func (w *Writer) Write(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	data := append(make([]byte, 0, len(p)+1), p...)
+	if data[len(data)-1] != '\n' {
+		data = append(data, '\n')
+	}
+	r := record{data, bytes.Count(data, []byte("\n"))}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	// After a loss the queue first drains to its half. Otherwise every second
+	// line to a slow destination would be a note.
+	room := Limit
+	if w.dropped > 0 {
+		room = Limit / 2
+	}
+	if w.closed || w.held+len(data) > room {
+		w.dropped += r.lines
+		return len(p), nil
+	}
+	if w.dropped > 0 {
+		w.push(w.note())
+	}
+	w.push(r)
+	return len(p), nil
+}
+
+// push queues a record.
+func (w *Writer) push(r record) {
+	w.queue = append(w.queue, r)
+	w.held += len(r.data)
+	w.signal()
+}
+
+// signal wakes run.
+func (w *Writer) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// note returns the line that tells of dropped lines, and takes them as told.
+func (w *Writer) note() record {
+	var line bytes.Buffer
+	slog.New(slog.NewTextHandler(&line, nil)).Warn("log lines were dropped: standard error did not take them in time", "lines", w.dropped)
+	r := record{line.Bytes(), w.dropped}
+	w.dropped = 0
+	return r
+}
+
+// run writes records until the Writer is closed and nothing is left.
+func (w *Writer) run() {
+	defer close(w.done)
+	for {
+		r, closed := w.next()
+		switch {
+		case r.data != nil:
+			n, err := w.out.Write(r.data)
+			w.wrote(r, n, err)
+		case closed:
+			return
+		default:
+			<-w.wake
+		}
+	}
+}
+
+// next returns the record to write, none when there is nothing to write now.
+func (w *Writer) next() (r record, closed bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case len(w.queue) > 0:
+		r, w.queue[0] = w.queue[0], record{}
+		w.queue = w.queue[1:]
+	case w.dropped > 0 && !w.failed: // a destination that fails is tried again with the next line
+		r = w.note()
+		w.held += len(r.data)
+	}
+	if w.torn && r.data != nil {
+		r.data = append([]byte("\n"), r.data...)
+		w.held++
+	}
+	return r, w.closed
+}
+
+// wrote accounts for a record that was written, or was not.
+func (w *Writer) wrote(r record, n int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.held -= len(r.data)
+	w.failed, w.torn = err != nil, err != nil && (n > 0 || w.torn)
+	if err != nil {
+		w.dropped += r.lines
+	}
+}
+
+// Close ends the Writer once what is queued has been written, or after the
+// timeout. It reports whether all was written by then. If not, the goroutine
+// stays in the destination's Write until that returns. Later lines are dropped.
+func (w *Writer) Close(timeout time.Duration) bool {
+	w.mu.Lock()
+	w.closed = true
+	w.signal()
+	w.mu.Unlock()
+	limit := time.NewTimer(timeout)
+	defer limit.Stop()
+	select {
+	case <-w.done:
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.dropped == 0
+	case <-limit.C:
+		return false
+	}
+}
