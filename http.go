@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mark3labs/mcp-go/server"
 
@@ -22,9 +24,10 @@ import (
 // httpCommand serves many callers, each with a key of its own.
 type httpCommand struct {
 	serverFlags
-	Listen         string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on (default ${default})."`
-	AllowedHosts   []string `placeholder:"HOST" help:"Host headers to accept beside loopback: a name, or name:port."`
-	AllowedOrigins []string `placeholder:"ORIGIN" help:"Web origins to accept beside loopback, such as https://app.example.com."`
+	Listen         string        `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on (default ${default})."`
+	AllowedHosts   []string      `placeholder:"HOST" help:"Host headers to accept beside loopback: a name, or name:port."`
+	Drain          time.Duration `default:"5s" placeholder:"DURATION" help:"After SIGTERM, how long to take requests on while /readyz says that the server ends (default ${default})."`
+	AllowedOrigins []string      `placeholder:"ORIGIN" help:"Web origins to accept beside loopback, such as https://app.example.com."`
 }
 
 // Run serves MCP over streamable HTTP until the process is told to stop.
@@ -54,13 +57,48 @@ func (c *httpCommand) Run(p *process) error {
 	if c.Sandbox {
 		fmt.Fprintf(p.stderr, "Callers of the sandbox send the header x-api-key: %s\n", sandbox.DefaultKey)
 	}
-	return transport.ServeHTTP(p.ctx, l, transport.HTTPOptions{
+	return p.served(transport.ServeHTTP(p.ctx, endedByInterrupt(p.ctx, l), transport.HTTPOptions{
 		Options:        transport.Options{Logger: log, Watch: b.Watch()},
 		Identify:       c.identify(),
 		Server:         pick(b.MCP(name, version), b.ReadOnly().MCP(name, version)),
 		AllowedHosts:   c.AllowedHosts,
 		AllowedOrigins: c.AllowedOrigins,
+		Drain:          c.Drain,
+	}), log)
+}
+
+// interruptible is a listener that an interrupt closes. What closes it is no
+// failure.
+type interruptible struct {
+	net.Listener
+	ctx context.Context
+}
+
+// endedByInterrupt returns l as one that an interrupt closes: the server drains
+// while its listener is open, and who types Ctrl-C has no proxy to wait for.
+func endedByInterrupt(ctx context.Context, l net.Listener) net.Listener {
+	context.AfterFunc(ctx, func() {
+		if !drains(ctx) {
+			_ = l.Close() // the server closes it too
+		}
 	})
+	return interruptible{l, ctx}
+}
+
+// drains reports whether the end that ctx tells of lets requests come in for a
+// while: a signal other than an interrupt does.
+func drains(ctx context.Context) bool {
+	s := endSignal(ctx)
+	return s != nil && s != os.Interrupt
+}
+
+// Accept returns the next connection.
+func (l interruptible) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil && l.ctx.Err() != nil {
+		err = http.ErrServerClosed
+	}
+	return conn, err
 }
 
 // identify knows a caller by its API key. Nothing else of a request, and

@@ -36,7 +36,7 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal()
 	signal.Ignore(syscall.SIGPIPE) // a client that went away is an error of a write, not our death
 	code := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr)
 	stop()
@@ -75,6 +75,16 @@ type process struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer // never blocks
+}
+
+// served returns the error with which a server ended. One that was told to end
+// has done so, whatever it left behind: that is for the log.
+func (p *process) served(err error, log *slog.Logger) error {
+	if err != nil && p.ctx.Err() != nil {
+		log.Warn("ended with something left behind", "error", err)
+		return nil
+	}
+	return err
 }
 
 // flushTimeout is how long the end of the program waits for standard error to
@@ -156,7 +166,7 @@ func (c *stdioCommand) Run(p *process) error {
 	if isTerminal(p.stdin) {
 		fmt.Fprintf(p.stderr, "%s speaks MCP on standard input: an MCP client starts it. To see it work, try: %s demo\n", name, name)
 	}
-	return transport.ServeStdio(client.WithCaller(p.ctx, caller), b.MCP(name, version), p.stdin, p.stdout, transport.Options{Logger: log, Watch: b.Watch()})
+	return p.served(transport.ServeStdio(client.WithCaller(p.ctx, caller), b.MCP(name, version), p.stdin, p.stdout, transport.Options{Logger: log, Watch: b.Watch()}), log)
 }
 
 // isTerminal reports whether a stream is a terminal, at which somebody may sit.

@@ -283,14 +283,9 @@ func TestSIGTERM(t *testing.T) {
 	if err := command.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	exited := make(chan error, 1)
-	go func() { exited <- command.Wait() }()
-	select {
-	case <-exited:
-	case <-time.After(5 * time.Second):
-		command.Process.Kill()
-		t.Errorf("still there after 5 s; log: %s", log.String())
-		<-exited
+	started := time.Now()
+	if code := waitEnd(t, command); code != 0 || time.Since(started) > 5*time.Second {
+		t.Errorf("exit code %d after %s; log: %s", code, time.Since(started), log.String())
 	}
 	in.Close()
 }

@@ -3,12 +3,15 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"runs-mcp-server/internal/sandbox"
 )
 
 // endTimeout is how long a process may take to end in a test before that
@@ -81,5 +84,89 @@ func TestNobodyReadsTheLog(t *testing.T) {
 	command.Process.Signal(syscall.SIGTERM)
 	if code := waitEnd(t, command); code != 0 {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// startHTTP starts the program's http command and returns it with its URL. An
+// ignored signal, if any, is ignored when the program starts.
+func startHTTP(t *testing.T, ignored string, args ...string) (*exec.Cmd, string) {
+	t.Helper()
+	command := exec.Command("sh", append([]string{"-c", `if [ -n "$0" ]; then trap "" "$0"; fi; exec "$@"`, ignored, binary(t), "http", "--listen=127.0.0.1:0"}, args...)...)
+	log, err := command.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(log)
+	for lines.Scan() {
+		if _, url, ok := strings.Cut(lines.Text(), "msg=serving url="); ok {
+			go io.Copy(io.Discard, log)
+			return command, url
+		}
+	}
+	t.Fatalf("it does not serve: exit code %d", waitEnd(t, command))
+	return nil, ""
+}
+
+// TestEndedBySignal: a server that is told to end exits 0, whichever signal
+// tells it. Who types Ctrl-C does not wait for a proxy.
+func TestEndedBySignal(t *testing.T) {
+	for _, tt := range []struct {
+		signal syscall.Signal
+		drain  string
+	}{{syscall.SIGTERM, "0s"}, {syscall.SIGHUP, "0s"}, {syscall.SIGINT, "10m"}} {
+		t.Run(tt.signal.String(), func(t *testing.T) {
+			t.Parallel()
+			command, url := startHTTP(t, "", "--sandbox", "--drain="+tt.drain)
+			newTenant(t, url, sandbox.DefaultKey)
+			command.Process.Signal(tt.signal)
+			if code := waitEnd(t, command); code != 0 {
+				t.Errorf("http: exit code %d", code)
+			}
+			for _, args := range [][]string{{"--sandbox"}, {"sandbox", "--listen=127.0.0.1:0"}} {
+				command = exec.Command(binary(t), args...)
+				in, err := command.StdinPipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				out, err := command.StdoutPipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := command.Start(); err != nil {
+					t.Fatal(err)
+				}
+				fmt.Fprintln(in, hello)
+				if _, err := out.Read(make([]byte, 1)); err != nil { // it serves
+					t.Fatal(err)
+				}
+				command.Process.Signal(tt.signal)
+				if code := waitEnd(t, command); code != 0 {
+					t.Errorf("%s: exit code %d", args, code)
+				}
+				in.Close()
+			}
+		})
+	}
+}
+
+// TestIgnoredSignals: what was ignored when the program started, as SIGHUP
+// under nohup, does not end it.
+func TestIgnoredSignals(t *testing.T) {
+	for _, ignored := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		t.Run(ignored.String(), func(t *testing.T) {
+			t.Parallel()
+			command, url := startHTTP(t, map[syscall.Signal]string{syscall.SIGHUP: "HUP", syscall.SIGINT: "INT"}[ignored], "--sandbox", "--drain=0s")
+			for range 10 {
+				command.Process.Signal(ignored)
+				newTenant(t, url, sandbox.DefaultKey)
+			}
+			command.Process.Signal(syscall.SIGTERM)
+			if code := waitEnd(t, command); code != 0 {
+				t.Errorf("exit code %d", code)
+			}
+		})
 	}
 }

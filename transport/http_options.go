@@ -61,6 +61,12 @@ type HTTPOptions struct {
 	// a call in flight a session ends. Default 30 min.
 	SessionIdle time.Duration
 
+	// Drain is how long requests are still accepted after ctx is done.
+	Drain time.Duration
+
+	// PathPrefix stands before all paths, such as "/runs".
+	PathPrefix string
+
 	// Connections is how many connections may be open; beyond, the one ends
 	// that has been idle for longest. An idle one takes 20 KiB. Default 8,192: one
 	// for each stream and each call.
