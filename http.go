@@ -2,20 +2,19 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/mark3labs/mcp-go/server"
 
-	"runs-mcp-server/client"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/view"
 	"runs-mcp-server/transport"
@@ -25,6 +24,7 @@ import (
 type httpCommand struct {
 	serverFlags
 	Listen         string        `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on (default ${default})."`
+	PathPrefix     string        `placeholder:"PATH" help:"Path before all others, such as /runs, for a proxy that does not take it away."`
 	AllowedHosts   []string      `placeholder:"HOST" help:"Host headers to accept beside loopback: a name, or name:port."`
 	Drain          time.Duration `default:"5s" placeholder:"DURATION" help:"After SIGTERM, how long to take requests on while /readyz says that the server ends (default ${default})."`
 	AllowedOrigins []string      `placeholder:"ORIGIN" help:"Web origins to accept beside loopback, such as https://app.example.com."`
@@ -36,6 +36,13 @@ func (c *httpCommand) Run(p *process) error {
 	log := c.logger(v, p.stderr)
 	if c.APIKeyFile != "" {
 		return errors.New("--api-key-file is for stdio: over HTTP each caller sends a key of its own in x-api-key")
+	}
+	prefix, err := pathPrefix(c.PathPrefix)
+	if err != nil {
+		return err
+	}
+	if c.DecideHint == "" {
+		c.DecideHint = c.hostedHint()
 	}
 	if c.Sandbox {
 		box, err := c.startSandbox(p, log)
@@ -53,7 +60,10 @@ func (c *httpCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	log.Info("serving", "url", "http://"+l.Addr().String()+"/mcp")
+	if !isLoopback(l.Addr()) && len(c.AllowedHosts) == 0 {
+		log.Warn("only requests to a loopback host are answered: name the hosts that clients use with --allowed-hosts")
+	}
+	log.Info("serving", "url", localURL(l.Addr(), prefix))
 	if c.Sandbox {
 		fmt.Fprintf(p.stderr, "Callers of the sandbox send the header x-api-key: %s\n", sandbox.DefaultKey)
 	}
@@ -64,7 +74,44 @@ func (c *httpCommand) Run(p *process) error {
 		AllowedHosts:   c.AllowedHosts,
 		AllowedOrigins: c.AllowedOrigins,
 		Drain:          c.Drain,
+		PathPrefix:     prefix,
 	}), log)
+}
+
+// hostedHint says where the person of a caller over HTTP decides: they have
+// neither the operator's key nor a terminal on this machine.
+func (f *serverFlags) hostedHint() string {
+	if f.Sandbox {
+		return "with an MCP client that can ask them: the sandbox has no console"
+	}
+	return "in the vendor's console"
+}
+
+// pathPrefix returns a prefix with one slash before it and none behind it.
+func pathPrefix(flag string) (string, error) {
+	prefix := strings.TrimRight("/"+strings.TrimLeft(flag, "/"), "/")
+	if prefix != "" && (!prefixForm.MatchString(prefix) || path.Clean(prefix) != prefix) {
+		return "", fmt.Errorf("--path-prefix is a path such as /runs, of letters, digits, and . _ ~ - between slashes, not %q", flag)
+	}
+	return prefix, nil
+}
+
+// prefixForm is what proxies and clients write in one way only.
+var prefixForm = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)*$`)
+
+// localURL returns where a client on this machine reaches the server.
+func localURL(addr net.Addr, prefix string) string {
+	host := addr.String()
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		host = net.JoinHostPort("localhost", strconv.Itoa(tcp.Port))
+	}
+	return "http://" + host + prefix + "/mcp"
+}
+
+// isLoopback reports whether an address is reached from this machine alone.
+func isLoopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
 }
 
 // interruptible is a listener that an interrupt closes. What closes it is no
@@ -99,32 +146,6 @@ func (l interruptible) Accept() (net.Conn, error) {
 		err = http.ErrServerClosed
 	}
 	return conn, err
-}
-
-// identify knows a caller by its API key. Nothing else of a request, and
-// nothing of the environment, can stand in for it.
-func (f *serverFlags) identify() func(*http.Request) (string, context.Context, error) {
-	return func(r *http.Request) (string, context.Context, error) {
-		keys, users := r.Header.Values("x-api-key"), r.Header.Values("x-user-id")
-		if len(keys) != 1 || strings.TrimSpace(keys[0]) == "" {
-			if f.Sandbox {
-				return "", nil, errors.New("send the sandbox's API key in one x-api-key header: " + sandbox.DefaultKey)
-			}
-			return "", nil, errors.New("send your toolregistry.ai API key in one x-api-key header")
-		}
-		caller := client.Caller{Key: client.Key(strings.TrimSpace(keys[0])), UserID: f.UserID}
-		if len(users) > 1 {
-			return "", nil, fmt.Errorf("%w: send at most one x-user-id header", transport.ErrForbidden)
-		}
-		if len(users) == 1 && users[0] != "" {
-			if f.UserID != "" && users[0] != f.UserID && !f.AllowAnyUser {
-				return "", nil, fmt.Errorf("%w: x-user-id may not name another user than the operator's; leave it out", transport.ErrForbidden)
-			}
-			caller.UserID = users[0]
-		}
-		id := sha256.Sum256([]byte(caller.Key))
-		return hex.EncodeToString(id[:]), client.WithCaller(context.Background(), caller), nil
-	}
 }
 
 // pick chooses the server of a request: X-MCP-Readonly can narrow what the

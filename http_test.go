@@ -306,33 +306,49 @@ func TestCallersBringTheirKey(t *testing.T) {
 	}
 	defer box.Close()
 	url := listening(t, map[string]string{"TR_API_KEY": sandbox.DefaultKey}, "--api-url", box.URL(), "--user-id", "operators-user", "--integrations", "*")
-	for name, headers := range map[string][][2]string{
-		"no key":       {},
-		"an empty key": {{"x-api-key", ""}},
-		"two keys":     {{"x-api-key", "a"}, {"x-api-key", "b"}},
-		"another user": {{"x-api-key", sandbox.DefaultKey}, {"x-user-id", "somebody"}},
-		"two users":    {{"x-api-key", sandbox.DefaultKey}, {"x-user-id", "a"}, {"x-user-id", "b"}},
+	for _, tt := range []struct {
+		name    string
+		headers [][2]string
+		status  int
+		says    string
+	}{
+		{"no key", nil, 401, "in the header x-api-key, or as Authorization: Bearer KEY"},
+		{"an empty key", [][2]string{{"x-api-key", ""}}, 401, "in the header x-api-key"},
+		{"two keys", [][2]string{{"x-api-key", "a"}, {"x-api-key", "b"}}, 401, "one x-api-key header"},
+		{"a bearer of nothing", [][2]string{{"Authorization", "Bearer "}}, 401, "Authorization must be Bearer KEY"},
+		{"a scheme alone", [][2]string{{"Authorization", "Bearer"}}, 401, "Authorization must be Bearer KEY"},
+		{"a key without a scheme", [][2]string{{"Authorization", sandbox.DefaultKey}}, 401, "Authorization must be Bearer KEY"},
+		{"another scheme", [][2]string{{"Authorization", "Basic " + sandbox.DefaultKey}}, 401, "send the key in x-api-key"},
+		{"another scheme beside a key", [][2]string{{"Authorization", "Basic eDp5"}, {"x-api-key", sandbox.DefaultKey}}, 401, "Authorization must be Bearer KEY"},
+		{"two bearers", [][2]string{{"Authorization", "Bearer a"}, {"Authorization", "Bearer a"}}, 401, "one Authorization header"},
+		{"keys that differ", [][2]string{{"Authorization", "Bearer a"}, {"x-api-key", "b"}}, 401, "x-api-key and Authorization hold different"},
+		{"another user", [][2]string{{"x-api-key", sandbox.DefaultKey}, {"x-user-id", "somebody"}}, 403, "x-user-id may not name"}, // another key would not help
+		{"two users", [][2]string{{"x-api-key", sandbox.DefaultKey}, {"x-user-id", "a"}, {"x-user-id", "b"}}, 403, "one x-user-id header"},
+		{"a bearer", [][2]string{{"Authorization", "Bearer " + sandbox.DefaultKey}}, 200, `"result"`},
+		{"a bearer in other letters", [][2]string{{"Authorization", "bEARER  " + sandbox.DefaultKey}}, 200, `"result"`},
+		{"the same key twice", [][2]string{{"Authorization", "Bearer " + sandbox.DefaultKey}, {"x-api-key", sandbox.DefaultKey}}, 200, `"result"`},
+		{"a bearer beside an empty key", [][2]string{{"Authorization", "Bearer " + sandbox.DefaultKey}, {"x-api-key", ""}}, 200, `"result"`},
 	} {
 		req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(hello))
 		if err != nil {
 			t.Fatal(err)
 		}
 		req.Header.Set("Content-Type", "application/json")
-		for _, h := range headers {
+		req.Header.Set("Accept", "application/json, text/event-stream")
+		for _, h := range tt.headers {
 			req.Header.Add(h[0], h[1])
 		}
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
-		io.Copy(io.Discard, resp.Body)
+		body, _ := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		want := http.StatusUnauthorized
-		if strings.Contains(name, "user") { // another key would not help
-			want = http.StatusForbidden
+		if resp.StatusCode != tt.status || !strings.Contains(string(body), tt.says) {
+			t.Errorf("%s: status %d, %s", tt.name, resp.StatusCode, body)
 		}
-		if resp.StatusCode != want {
-			t.Errorf("%s: status %d", name, resp.StatusCode)
+		if resp.Header.Get("WWW-Authenticate") != "" { // it would start OAuth discovery
+			t.Errorf("%s: WWW-Authenticate is set", tt.name)
 		}
 	}
 	if n := box.Sandbox().Stats().Requests; n != 0 {

@@ -43,6 +43,7 @@ type serverFlags struct {
 	AllowAnyIntegrate bool     `name:"allow-any-integration" help:"Let calls name other integrations than --integrations."`
 
 	Approvals       string   `enum:"human,agent,off" default:"human" help:"Who decides what waits for approval: ${enum}."`
+	DecideHint      string   `placeholder:"TEXT" help:"Where a person decides whom the client cannot ask, in the words of 'Tell the user to decide TEXT'; RUN_ID stands for the run."`
 	AskWhileWaiting *bool    `negatable:"" help:"Let waiting calls ask the person at the client to decide and to authorise (default: to decide under --approvals=human, to authorise always)."`
 	AuthLinks       string   `enum:"on,off" default:"on" help:"Whether a result may hold the link with which a person authorises an integration: ${enum}."`
 	ReadOnly        bool     `help:"Offer no create_run, abort_run and approve."`
@@ -72,8 +73,13 @@ func (f *serverFlags) startSandbox(p *process, log *slog.Logger) (io.Closer, err
 	return box, nil
 }
 
-// decideCommand returns the command that asks a person in a terminal to decide.
+// decideCommand returns the command that asks a person in a terminal to decide,
+// "" where the operator says otherwise where they decide: over HTTP always, for
+// callers have no terminal with this program.
 func (f *serverFlags) decideCommand() string {
+	if f.DecideHint != "" {
+		return ""
+	}
 	command := name + " approve"
 	if f.APIURL != "" {
 		command += " --api-url " + f.APIURL
@@ -156,7 +162,7 @@ func (f *serverFlags) newBridge(v *view.View, log *slog.Logger) (*bridge.Bridge,
 	o := tools.Options{
 		API: api, View: v, Log: log,
 		Integrations: f.Integrations, LeastApproval: client.ApprovalStrategy(f.ApprovalStrategy), PassThrough: passThrough,
-		Approvals: tools.Approvals(f.Approvals), DecideCommand: f.decideCommand(), AskApprovals: f.asks(f.Approvals == "human"), AskAuthorization: f.asks(true),
+		Approvals: tools.Approvals(f.Approvals), DecideHint: f.DecideHint, DecideCommand: f.decideCommand(), AskApprovals: f.asks(f.Approvals == "human"), AskAuthorization: f.asks(true),
 		AuthLinks: f.AuthLinks == "on", MaxResultBytes: f.MaxResultBytes,
 		ReadOnly: f.ReadOnly, Tools: f.Tools, ExcludeTools: f.ExcludeTools, AllowPassThrough: f.AllowPassThrough,
 		AllowAnyUser: f.AllowAnyUser, AllowAnyIntegration: f.AllowAnyIntegrate,
