@@ -27,6 +27,9 @@ func (f *serverFlags) identify() func(*http.Request) (string, context.Context, e
 		case key == "":
 			return "", nil, errors.New("send your toolregistry.ai API key in the header x-api-key, or as Authorization: Bearer KEY")
 		}
+		if fault := keyFault(key); fault != "" {
+			return "", nil, errors.New("the API key in the header x-api-key or Authorization " + fault)
+		}
 		caller := client.Caller{Key: client.Key(key), UserID: f.UserID}
 		users := r.Header.Values("x-user-id")
 		if len(users) > 1 {

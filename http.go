@@ -1,9 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -22,27 +23,29 @@ import (
 
 // httpCommand serves many callers, each with a key of its own.
 type httpCommand struct {
+	Listen         string        `default:"127.0.0.1:8080" group:"HTTP" placeholder:"HOST:PORT" help:"Address to listen on (default ${default})"`
+	PathPrefix     string        `group:"HTTP" placeholder:"PATH" help:"Path before all others, such as /runs"`
+	AllowedHosts   []string      `group:"HTTP" placeholder:"HOST" help:"Hosts to answer to beside loopback, ports or not"`
+	AllowedOrigins []string      `group:"HTTP" placeholder:"URL" help:"Web origins to answer to beside loopback"`
+	Drain          time.Duration `default:"5s" group:"HTTP" placeholder:"DURATION" help:"How long to serve on after SIGTERM (default ${default})"`
 	serverFlags
-	Listen         string        `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on (default ${default})."`
-	PathPrefix     string        `placeholder:"PATH" help:"Path before all others, such as /runs, for a proxy that does not take it away."`
-	AllowedHosts   []string      `placeholder:"HOST" help:"Host headers to accept beside loopback: a name, or name:port."`
-	Drain          time.Duration `default:"5s" placeholder:"DURATION" help:"After SIGTERM, how long to take requests on while /readyz says that the server ends (default ${default})."`
-	AllowedOrigins []string      `placeholder:"ORIGIN" help:"Web origins to accept beside loopback, such as https://app.example.com."`
 }
 
 // Run serves MCP over streamable HTTP until the process is told to stop.
 func (c *httpCommand) Run(p *process) error {
 	v := view.New()
 	log := c.logger(v, p.stderr)
-	if c.APIKeyFile != "" {
-		return errors.New("--api-key-file is for stdio: over HTTP each caller sends a key of its own in x-api-key")
-	}
-	prefix, err := pathPrefix(c.PathPrefix)
+	return p.served(c.serve(p, v, log), log)
+}
+
+func (c *httpCommand) serve(p *process, v *view.View, log *slog.Logger) error {
+	prefix, err := c.check()
 	if err != nil {
 		return err
 	}
-	if c.DecideHint == "" {
-		c.DecideHint = c.hostedHint()
+	o, err := c.options(v)
+	if err != nil {
+		return err
 	}
 	if c.Sandbox {
 		box, err := c.startSandbox(p, log)
@@ -51,14 +54,14 @@ func (c *httpCommand) Run(p *process) error {
 		}
 		defer box.Close()
 	}
-	b, err := c.newBridge(v, log)
+	b, err := c.newBridge(o, v, log)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
 	l, err := (&net.ListenConfig{}).Listen(p.ctx, "tcp", c.Listen)
 	if err != nil {
-		return err
+		return listenError(err)
 	}
 	if !isLoopback(l.Addr()) && len(c.AllowedHosts) == 0 {
 		log.Warn("only requests to a loopback host are answered: name the hosts that clients use with --allowed-hosts")
@@ -67,7 +70,7 @@ func (c *httpCommand) Run(p *process) error {
 	if c.Sandbox {
 		fmt.Fprintf(p.stderr, "Callers of the sandbox send the header x-api-key: %s\n", sandbox.DefaultKey)
 	}
-	return p.served(transport.ServeHTTP(p.ctx, endedByInterrupt(p.ctx, l), transport.HTTPOptions{
+	return transport.ServeHTTP(p.ctx, endedByInterrupt(p.ctx, l), transport.HTTPOptions{
 		Options:        transport.Options{Logger: log, Watch: b.Watch()},
 		Identify:       c.identify(),
 		Server:         pick(b.MCP(name, version), b.ReadOnly().MCP(name, version)),
@@ -75,7 +78,26 @@ func (c *httpCommand) Run(p *process) error {
 		AllowedOrigins: c.AllowedOrigins,
 		Drain:          c.Drain,
 		PathPrefix:     prefix,
-	}), log)
+	})
+}
+
+// check checks the flags of HTTP, sets the hint for callers where the operator
+// set none, and returns the path prefix.
+func (c *httpCommand) check() (prefix string, err error) {
+	c.AllowedHosts, c.AllowedOrigins = dropEmpty(c.AllowedHosts), dropEmpty(c.AllowedOrigins)
+	if c.APIKeyFile != "" {
+		return "", misuse("--api-key-file is for stdio: over HTTP each caller sends a key of its own in x-api-key")
+	}
+	if c.Drain < 0 {
+		return "", misuse("--drain is a time such as 5s or 0s, not a negative one")
+	}
+	if c.DecideHint == "" {
+		c.DecideHint = c.hostedHint()
+	}
+	if err := cmp.Or(checkHosts(c.AllowedHosts), checkOrigins(c.AllowedOrigins)); err != nil {
+		return "", err
+	}
+	return pathPrefix(c.PathPrefix)
 }
 
 // hostedHint says where the person of a caller over HTTP decides: they have
@@ -91,7 +113,7 @@ func (f *serverFlags) hostedHint() string {
 func pathPrefix(flag string) (string, error) {
 	prefix := strings.TrimRight("/"+strings.TrimLeft(flag, "/"), "/")
 	if prefix != "" && (!prefixForm.MatchString(prefix) || path.Clean(prefix) != prefix) {
-		return "", fmt.Errorf("--path-prefix is a path such as /runs, of letters, digits, and . _ ~ - between slashes, not %q", flag)
+		return "", misuse("--path-prefix is a path such as /runs, of letters, digits, and . _ ~ - between slashes, not %q", flag)
 	}
 	return prefix, nil
 }

@@ -10,9 +10,6 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/bridge"
@@ -24,51 +21,88 @@ import (
 
 // apiFlags say which API to speak to, and with which key.
 type apiFlags struct {
-	APIURL     string `name:"api-url" from:"TR_API_URL" placeholder:"URL" help:"Address of the Run API [$TR_API_URL] (default ${api_url})."`
-	APIKeyFile string `name:"api-key-file" placeholder:"FILE" help:"File with the API key, instead of $TR_API_KEY."`
-	LogLevel   string `enum:"debug,info,warn,error" default:"info" help:"Least level of log lines on standard error: ${enum}."`
+	APIURL     string `name:"api-url" from:"TR_API_URL" group:"API" placeholder:"URL" help:"Address of the Run API [$TR_API_URL]"`
+	APIKeyFile string `name:"api-key-file" group:"API" placeholder:"FILE" help:"File with the API key, instead of $TR_API_KEY"`
+	LogLevel   string `enum:"debug,info,warn,error" default:"info" group:"API" placeholder:"LEVEL" help:"Least level of the log: debug, info, warn or error"`
 }
 
 // serverFlags fix what the server may do. No call, header or session can widen it.
 type serverFlags struct {
 	apiFlags
-	Sandbox bool `help:"Work on an embedded sandbox instead of the real API; needs no key."`
+	Sandbox bool `group:"API" help:"Work on an embedded sandbox instead; needs no key"`
 
-	UserID            string   `name:"user-id" from:"TR_USER_ID" placeholder:"ID" help:"The person that runs act for [$TR_USER_ID]."`
-	Integrations      []string `placeholder:"ID" help:"Integrations that runs use, by customer integration id, or * for all active ones."`
-	ApprovalStrategy  string   `enum:"NONE,ON_START,ON_TOOL_CALL" default:"NONE" help:"What a person must approve in every run, at least: ${enum}."`
-	PassThrough       string   `placeholder:"FILE" help:"JSON file of secret pass-through data by integration id; must not be readable by others."`
-	AllowPassThrough  bool     `help:"Let create_run take passThrough."`
-	AllowAnyUser      bool     `help:"Let calls name another user than --user-id."`
-	AllowAnyIntegrate bool     `name:"allow-any-integration" help:"Let calls name other integrations than --integrations."`
+	UserID            string   `name:"user-id" from:"TR_USER_ID" group:"Runs" placeholder:"ID" help:"The person that runs act for [$TR_USER_ID]"`
+	Integrations      []string `group:"Runs" placeholder:"ID" help:"Integrations that runs use; * is all active ones"`
+	ApprovalStrategy  string   `enum:"NONE,ON_START,ON_TOOL_CALL" default:"NONE" group:"Runs" placeholder:"WHAT" help:"Least approvals: NONE, ON_START or ON_TOOL_CALL"`
+	PassThrough       string   `group:"Runs" placeholder:"FILE" help:"JSON of secret pass-through data, mode 600"`
+	AllowPassThrough  bool     `group:"Runs" help:"Let create_run take pass-through data"`
+	AllowAnyUser      bool     `group:"Runs" help:"Let calls name other ones"`
+	AllowAnyIntegrate bool     `name:"allow-any-integration" group:"Runs" help:"Let calls name other ones"`
 
-	Approvals       string   `enum:"human,agent,off" default:"human" help:"Who decides what waits for approval: ${enum}."`
-	DecideHint      string   `placeholder:"TEXT" help:"Where a person decides whom the client cannot ask, in the words of 'Tell the user to decide TEXT'; RUN_ID stands for the run."`
-	AskWhileWaiting *bool    `negatable:"" help:"Let waiting calls ask the person at the client to decide and to authorise (default: to decide under --approvals=human, to authorise always)."`
-	AuthLinks       string   `enum:"on,off" default:"on" help:"Whether a result may hold the link with which a person authorises an integration: ${enum}."`
-	ReadOnly        bool     `help:"Offer no create_run, abort_run and approve."`
-	Tools           []string `enum:"${tools}" placeholder:"NAME" help:"Offer these tools alone: ${enum}."`
-	ExcludeTools    []string `enum:"${tools}" placeholder:"NAME" help:"Offer all but these."`
-	MaxResultBytes  int      `default:"${max_result_bytes}" placeholder:"BYTES" help:"How large a result of a tool may be, at least ${min_result_bytes} (default ${max_result_bytes})."`
+	Approvals       string `enum:"human,agent,off" default:"human" group:"People" placeholder:"WHO" help:"Who decides: human (the default), agent or off"`
+	AskWhileWaiting *bool  `negatable:"" group:"People" help:"Let waiting calls ask the person at the client"`
+	DecideHint      string `group:"People" placeholder:"TEXT" help:"Where to decide if the client cannot ask"`
+	AuthLinks       string `enum:"on,off" default:"on" group:"People" placeholder:"on|off" help:"Show links to authorise an integration, or not"`
+
+	ReadOnly       bool     `group:"Tools" help:"Offer no create_run, abort_run and approve"`
+	Tools          []string `enum:"${tools}" group:"Tools" placeholder:"NAME" help:"Offer these, or all but these"`
+	ExcludeTools   []string `enum:"${tools}" group:"Tools" placeholder:"NAME" help:"Offer these, or all but these"`
+	MaxResultBytes int      `default:"${max_result_bytes}" group:"Tools" placeholder:"BYTES" help:"Largest result, ${min_result_bytes} at least (default ${default})"`
 }
 
-// startSandbox starts the embedded sandbox and points the server at it, with
-// defaults that make an intent alone enough. The caller closes it.
-func (f *serverFlags) startSandbox(p *process, log *slog.Logger) (io.Closer, error) {
-	if f.APIURL != "" || f.APIKeyFile != "" {
-		return nil, errors.New("--sandbox works on no other API: leave out --api-url (TR_API_URL) and --api-key-file")
+// options checks the flags and returns what they allow, without the API.
+func (f *serverFlags) options(v *view.View) (tools.Options, error) {
+	if f.Sandbox {
+		if err := f.sandboxDefaults(); err != nil {
+			return tools.Options{}, err
+		}
 	}
-	box, err := sandbox.Listen(p.ctx, "127.0.0.1:0", sandbox.Options{})
+	f.Integrations = dropEmpty(f.Integrations)
+	if f.MaxResultBytes < tools.MinMaxResultBytes {
+		return tools.Options{}, misuse("--max-result-bytes must be at least %d", tools.MinMaxResultBytes)
+	}
+	if err := cmp.Or(checkURL(f.APIURL), checkIntegrations(f.Integrations), checkHint(f.DecideHint)); err != nil {
+		return tools.Options{}, err
+	}
+	passThrough, err := f.readPassThrough(v)
 	if err != nil {
-		return nil, err
+		return tools.Options{}, usageError{err}
 	}
-	f.APIURL = box.URL()
+	o := tools.Options{
+		View: v, Integrations: f.Integrations, LeastApproval: client.ApprovalStrategy(f.ApprovalStrategy), PassThrough: passThrough,
+		Approvals: tools.Approvals(f.Approvals), AskApprovals: f.asks(f.Approvals == "human"), AskAuthorization: f.asks(true),
+		AuthLinks: f.AuthLinks == "on", MaxResultBytes: f.MaxResultBytes,
+		ReadOnly: f.ReadOnly, Tools: f.Tools, ExcludeTools: f.ExcludeTools, AllowPassThrough: f.AllowPassThrough,
+		AllowAnyUser: f.AllowAnyUser, AllowAnyIntegration: f.AllowAnyIntegrate,
+	}
+	if !slices.ContainsFunc(tools.Names(), o.Offers) {
+		return o, misuse("--tools, --exclude-tools, --approvals and --read-only leave no tool")
+	}
+	return o, nil
+}
+
+// sandboxDefaults makes an intent alone enough on the sandbox.
+func (f *serverFlags) sandboxDefaults() error {
+	if f.APIURL != "" || f.APIKeyFile != "" {
+		return misuse("--sandbox works on no other API: leave out --api-url (TR_API_URL) and --api-key-file")
+	}
 	if f.UserID == "" {
 		f.UserID, f.AllowAnyUser = "sandbox-user", true
 	}
 	if len(f.Integrations) == 0 {
 		f.Integrations = []string{"*"}
 	}
+	return nil
+}
+
+// startSandbox starts the embedded sandbox and points the server at it. The
+// caller closes it.
+func (f *serverFlags) startSandbox(p *process, log *slog.Logger) (io.Closer, error) {
+	box, err := sandbox.Listen(p.ctx, "127.0.0.1:0", sandbox.Options{})
+	if err != nil {
+		return nil, err
+	}
+	f.APIURL = box.URL()
 	log.Info("working on the embedded sandbox: nothing real happens")
 	return box, nil
 }
@@ -92,24 +126,22 @@ func (f *serverFlags) decideCommand() string {
 
 // key returns the operator's API key.
 func (c *apiFlags) key(p *process, log *slog.Logger) (client.Key, error) {
-	key := p.env("TR_API_KEY")
+	key, from := p.env("TR_API_KEY"), "TR_API_KEY"
 	if c.APIKeyFile != "" {
 		data, err := os.ReadFile(c.APIKeyFile)
 		if err != nil {
-			return "", unreadable("--api-key-file", err)
+			return "", usageError{unreadable("--api-key-file", err)}
 		}
 		if readableByOthers(c.APIKeyFile) {
 			log.Warn("the API key file is readable by others", "file", c.APIKeyFile)
 		}
-		key = string(data)
+		key, from = string(data), "--api-key-file"
 	}
-	if key = strings.TrimSpace(key); key == "" {
-		return "", errors.New("there is no API key: set TR_API_KEY (or --api-key-file), or try it without an account: --sandbox")
+	if key = trimKey(key); key == "" {
+		return "", misuse("there is no API key: set TR_API_KEY (or --api-key-file), or try it without an account: --sandbox")
 	}
-	// No header can carry such a key; found out at the first call, it would
-	// look like a fault of the network.
-	if strings.ContainsFunc(key, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsGraphic(r) || r == utf8.RuneError }) {
-		return "", errors.New("the API key holds whitespace or characters that are not printable: give the key alone, in one line of plain text")
+	if fault := keyFault(key); fault != "" {
+		return "", misuse("%s: the API key %s", from, fault)
 	}
 	return client.Key(key), nil
 }
@@ -142,34 +174,26 @@ func (f *apiFlags) logger(v *view.View, stderr io.Writer) *slog.Logger {
 	return log
 }
 
+// client returns a client of the API that the flags name.
 func (f *apiFlags) client(v *view.View) (*client.Client, error) {
-	return client.New(client.Options{URL: cmp.Or(f.APIURL, client.DefaultURL), UserAgent: name + "/" + version, Learner: v})
+	if err := checkURL(f.APIURL); err != nil {
+		return nil, err
+	}
+	api, err := client.New(client.Options{URL: cmp.Or(f.APIURL, client.DefaultURL), UserAgent: name + "/" + version, Learner: v})
+	if err != nil {
+		return nil, misuse("--api-url (TR_API_URL): %w", err)
+	}
+	return api, nil
 }
 
-// newBridge wires the server as the operator's flags say.
-func (f *serverFlags) newBridge(v *view.View, log *slog.Logger) (*bridge.Bridge, error) {
-	if f.MaxResultBytes < tools.MinMaxResultBytes {
-		return nil, fmt.Errorf("--max-result-bytes must be at least %d", tools.MinMaxResultBytes)
-	}
+// newBridge wires the server to the API as the flags say; o is what [options]
+// returned.
+func (f *serverFlags) newBridge(o tools.Options, v *view.View, log *slog.Logger) (*bridge.Bridge, error) {
 	api, err := f.client(v)
 	if err != nil {
 		return nil, err
 	}
-	passThrough, err := f.readPassThrough(v)
-	if err != nil {
-		return nil, err
-	}
-	o := tools.Options{
-		API: api, View: v, Log: log,
-		Integrations: f.Integrations, LeastApproval: client.ApprovalStrategy(f.ApprovalStrategy), PassThrough: passThrough,
-		Approvals: tools.Approvals(f.Approvals), DecideHint: f.DecideHint, DecideCommand: f.decideCommand(), AskApprovals: f.asks(f.Approvals == "human"), AskAuthorization: f.asks(true),
-		AuthLinks: f.AuthLinks == "on", MaxResultBytes: f.MaxResultBytes,
-		ReadOnly: f.ReadOnly, Tools: f.Tools, ExcludeTools: f.ExcludeTools, AllowPassThrough: f.AllowPassThrough,
-		AllowAnyUser: f.AllowAnyUser, AllowAnyIntegration: f.AllowAnyIntegrate,
-	}
-	if !slices.ContainsFunc(tools.Names(), o.Offers) {
-		return nil, errors.New("--tools, --exclude-tools, --approvals and --read-only leave no tool")
-	}
+	o.API, o.Log, o.DecideHint, o.DecideCommand = api, log, f.DecideHint, f.decideCommand()
 	return bridge.New(o, feed.Options{}), nil
 }
 

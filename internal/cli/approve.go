@@ -140,8 +140,11 @@ func next(ctx context.Context, lines <-chan string) (string, error) {
 		}
 	case <-ctx.Done():
 	}
-	return "", errors.New("interrupted; nothing was sent, the run waits on")
+	return "", errInterrupted
 }
+
+// errInterrupted is the error of who ends the command before they decided.
+var errInterrupted = errors.New("interrupted; nothing was sent, the run waits on")
 
 // typed returns the decision that a line is, "" for none.
 func typed(line string) approval.Decision {
@@ -184,6 +187,9 @@ func (a Approval) settled(ctx context.Context) string {
 
 // plain is an error as a person may read it.
 func (a Approval) plain(err error) error {
+	if client.KindOf(err) == client.Canceled {
+		return errInterrupted
+	}
 	if e, ok := errors.AsType[*client.Error](err); ok {
 		return errors.New(a.View.Line(e.Message, 300))
 	}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+const (
+	helpColumn = 29 // where the help of a flag begins
+	helpWidth  = 80
+	helpLines  = 24 // a screen
+)
+
+// printHelp prints the help of the program or of a command. It fits a screen:
+// groups of flags for which there is no room are named alone.
+func printHelp(_ kong.HelpOptions, ctx *kong.Context) error {
+	node := ctx.Selected()
+	if node == nil {
+		_, err := io.WriteString(ctx.Stdout, programHelp(ctx.Model.Node))
+		return err
+	}
+	head := []string{"Usage: " + name + " " + usageOf(node), node.Help, ""}
+	for _, p := range node.Positional {
+		head = append(head, helpLine(p.Summary(), p.Help))
+	}
+	groups := flagGroups(node)
+	lines := len(head)
+	for _, g := range groups {
+		lines += 1 + len(g.lines)
+	}
+	for i, g := range groups {
+		if i > 0 && lines > helpLines {
+			head = append(head, namedFlags(groups[i:])...)
+			break
+		}
+		head = append(append(head, g.title+":"), g.lines...)
+	}
+	_, err := io.WriteString(ctx.Stdout, strings.Join(head, "\n")+"\n")
+	return err
+}
+
+// programHelp is the help of the program: its commands.
+func programHelp(app *kong.Node) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Usage: %s [command] [flags]\n\n", name)
+	fmt.Fprintln(&b, "Lets an AI agent start, watch, steer and stop runs of the toolregistry.ai Run\nAPI.\n\nCommands:")
+	for _, c := range app.Children {
+		fmt.Fprintf(&b, "  %-8s %s\n", c.Name, c.Help)
+	}
+	fmt.Fprintf(&b, "\nTo see it work, without an account: %s demo\nThe flags of the server:            %s stdio --help\n", name, name)
+	return b.String()
+}
+
+// usageOf is a command with its arguments.
+func usageOf(node *kong.Node) string {
+	usage := node.Name
+	for _, p := range node.Positional {
+		usage += " " + p.Summary()
+	}
+	if len(flagGroups(node)) > 0 {
+		usage += " [flags]"
+	}
+	return usage
+}
+
+// flagGroup is the flags of a group and their lines of help.
+type flagGroup struct {
+	title string
+	names []string
+	lines []string
+}
+
+// flagGroups returns a command's flags by their group tag, in order. Flags of
+// the same help share a line.
+func flagGroups(node *kong.Node) []flagGroup {
+	var groups []flagGroup
+	left, help := "", ""
+	for _, f := range node.Flags {
+		if f.Hidden {
+			continue
+		}
+		title := "Flags"
+		if f.Group != nil {
+			title = f.Group.Title
+		}
+		if len(groups) == 0 || groups[len(groups)-1].title != title {
+			groups = append(groups, flagGroup{title: title})
+			help = ""
+		}
+		g := &groups[len(groups)-1]
+		g.names = append(g.names, "--"+f.Name)
+		if f.Help == help {
+			left += ", " + flagUsage(f)
+			g.lines = g.lines[:len(g.lines)-1]
+		} else {
+			left, help = flagUsage(f), f.Help
+		}
+		g.lines = append(g.lines, helpLine(left, help))
+	}
+	return groups
+}
+
+// flagUsage is a flag and its value, as one types it.
+func flagUsage(f *kong.Flag) string {
+	switch {
+	case f.Tag.Negatable != "":
+		return "--[no-]" + f.Name
+	case f.IsBool():
+		return "--" + f.Name
+	case f.IsSlice():
+		return "--" + f.Name + " " + f.PlaceHolder + ",..."
+	default:
+		return "--" + f.Name + " " + f.PlaceHolder
+	}
+}
+
+// helpLine sets two columns.
+func helpLine(left, help string) string {
+	return strings.TrimRight(fmt.Sprintf("  %-*s  %s", helpColumn-4, left, help), " ")
+}
+
+// namedFlags names the flags of groups and where their help stands.
+func namedFlags(groups []flagGroup) []string {
+	lines := []string{"Flags of the server, explained by " + name + " stdio --help:"}
+	line := " "
+	for _, g := range groups {
+		for _, flag := range g.names {
+			if len(line)+1+len(flag) > helpWidth {
+				lines, line = append(lines, line), " "
+			}
+			line += " " + flag
+		}
+	}
+	return append(lines, line)
+}
