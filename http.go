@@ -47,6 +47,11 @@ func (c *httpCommand) serve(p *process, v *view.View, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	l, err := (&net.ListenConfig{}).Listen(p.ctx, "tcp", c.Listen)
+	if err != nil {
+		return listenError(err)
+	}
+	defer l.Close() // again, where it was served
 	if c.Sandbox {
 		box, err := c.startSandbox(p, log)
 		if err != nil {
@@ -59,10 +64,6 @@ func (c *httpCommand) serve(p *process, v *view.View, log *slog.Logger) error {
 		return err
 	}
 	defer b.Close()
-	l, err := (&net.ListenConfig{}).Listen(p.ctx, "tcp", c.Listen)
-	if err != nil {
-		return listenError(err)
-	}
 	if !isLoopback(l.Addr()) && len(c.AllowedHosts) == 0 {
 		log.Warn("only requests to a loopback host are answered: name the hosts that clients use with --allowed-hosts")
 	}
