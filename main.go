@@ -81,6 +81,9 @@ func (o output) Write(p []byte) (int, error) {
 // writeError is a failed write to standard output.
 type writeError struct{ error }
 
+// Unwrap returns what the operating system says.
+func (e writeError) Unwrap() error { return e.error }
+
 // usageError says what is wrong with the command line or the environment.
 type usageError struct{ error }
 
