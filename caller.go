@@ -59,7 +59,7 @@ func requestKey(h http.Header) (string, error) {
 		return own, err
 	}
 	scheme, bearer, _ := strings.Cut(authorization, " ")
-	bearer = strings.TrimSpace(bearer)
+	bearer = trimKey(bearer)
 	switch {
 	case !strings.EqualFold(scheme, "Bearer") || bearer == "":
 		return "", errors.New("the header Authorization must be Bearer KEY, with your API key; or send the key in x-api-key and no Authorization")
@@ -76,7 +76,7 @@ func oneHeader(h http.Header, name string) (string, error) {
 	case 0:
 		return "", nil
 	case 1:
-		return strings.TrimSpace(values[0]), nil
+		return trimKey(values[0]), nil
 	}
 	return "", errors.New("send one " + name + " header, not several")
 }

@@ -68,24 +68,31 @@ func TestCallersLearnNothingOfTheOperator(t *testing.T) {
 			seen := &testbed.Buffer{}
 			me := newTenant(t, url, sandbox.DefaultKey)
 			say := func(message string, headers map[string]string) {
-				_, body, _ := me.send(t, me.session, message, headers)
+				session := me.session
+				if message == hello { // it would end the session
+					session = ""
+				}
+				_, body, _ := me.send(t, session, message, headers)
 				seen.Write([]byte(body + "\n"))
 			}
 			answer, runID := undecided(t, me)
 			seen.Write([]byte(answer))
-			anyCalls := func() {
-				for _, tool := range []string{"get_run", "abort_run", "approve", "list_runs"} {
-					say(call(tool, map[string]any{"runId": runID}), nil)
-					say(call(tool, map[string]any{"runId": "123e4567-e89b-12d3-a456-426614174000"}), nil)
-					say(call(tool, map[string]any{"no": "such"}), map[string]string{"x-api-key": "another-key-0123"})
-				}
-				say(call("create_run", map[string]any{"intent": "x", "userId": "u"}), nil)
-				for _, uri := range []string{"run://" + runID, "run://" + runID + "/events", "run://x/plan", "integrations://active"} {
-					say(`{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"`+uri+`"}}`, nil)
-				}
-				say(`{"jsonrpc":"2.0","id":1,"method":"resources/list"}`, nil)
+			for _, tool := range []string{"get_run", "abort_run", "approve", "list_runs"} {
+				say(call(tool, map[string]any{"runId": runID}), nil)
+				say(call(tool, map[string]any{"runId": "123e4567-e89b-12d3-a456-426614174000"}), nil)
+				say(call(tool, map[string]any{"no": "such"}), nil)
 			}
-			anyCalls()
+			stranger := newTenant(t, url, "another-key-0123")
+			_, refused, _ := stranger.send(t, stranger.session, call("list_runs", nil), nil)
+			if !strings.Contains(refused, "unauthorized") {
+				t.Error(refused)
+			}
+			seen.Write([]byte(refused))
+			say(call("create_run", map[string]any{"intent": "x", "userId": "u"}), nil)
+			for _, uri := range []string{"run://" + runID, "run://" + runID + "/events", "run://x/plan", "integrations://active"} {
+				say(`{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"`+uri+`"}}`, nil)
+			}
+			say(`{"jsonrpc":"2.0","id":1,"method":"resources/list"}`, nil)
 			say(hello, nil)
 			say(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, nil)
 			for _, prompt := range []string{"review_approvals", "diagnose_run", "run_and_watch"} {
@@ -98,7 +105,10 @@ func TestCallersLearnNothingOfTheOperator(t *testing.T) {
 			}
 			if upstream == "an API" { // and then it is down
 				box.Close()
-				anyCalls()
+				say(call("get_run", map[string]any{"runId": runID}), nil)
+				say(call("list_runs", nil), nil)
+				say(call("create_run", map[string]any{"intent": "x", "userId": "u"}), nil)
+				say(`{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"integrations://active"}}`, nil)
 			}
 			for _, secret := range []string{strings.TrimPrefix(box.URL(), "http://"), "127.0.0.1", "localhost", "TR_API", "terminal", "approve --", "--api", "operators-key"} {
 				if i := strings.Index(seen.String(), secret); i >= 0 {

@@ -322,6 +322,8 @@ func TestCallersBringTheirKey(t *testing.T) {
 		{"another scheme beside a key", [][2]string{{"Authorization", "Basic eDp5"}, {"x-api-key", sandbox.DefaultKey}}, 401, "Authorization must be Bearer KEY"},
 		{"two bearers", [][2]string{{"Authorization", "Bearer a"}, {"Authorization", "Bearer a"}}, 401, "one Authorization header"},
 		{"keys that differ", [][2]string{{"Authorization", "Bearer a"}, {"x-api-key", "b"}}, 401, "x-api-key and Authorization hold different"},
+		{"a placeholder", [][2]string{{"x-api-key", "your-key"}}, 401, "x-api-key or Authorization is a placeholder"},
+		{"a variable", [][2]string{{"Authorization", "Bearer ${TR_API_KEY}"}}, 401, "is the name of a variable"},
 		{"another user", [][2]string{{"x-api-key", sandbox.DefaultKey}, {"x-user-id", "somebody"}}, 403, "x-user-id may not name"}, // another key would not help
 		{"two users", [][2]string{{"x-api-key", sandbox.DefaultKey}, {"x-user-id", "a"}, {"x-user-id", "b"}}, 403, "one x-user-id header"},
 		{"a bearer", [][2]string{{"Authorization", "Bearer " + sandbox.DefaultKey}}, 200, `"result"`},
