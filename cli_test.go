@@ -24,14 +24,19 @@ func TestHelp(t *testing.T) {
 		"approve": "<run-id> --api-url --api-key-file --log-level",
 		"demo":    "", "sandbox": "--listen", "help": "", "version": "",
 	}
-	program := start(t, nil, nil, "--help")
+	said := func(args ...string) started {
+		var out, errs bytes.Buffer
+		code := run(t.Context(), args, func(string) string { return "" }, strings.NewReader(""), &out, &errs)
+		return started{code, out.String(), errs.String()}
+	}
+	program := said("--help")
 	for command, names := range flags {
 		ways := [][]string{{command, "--help"}, {command, "-h"}, {"help", command}}
 		if command == "" {
 			ways = [][]string{{"--help"}, {"-h"}, {"help"}}
 		}
 		for _, args := range ways {
-			got := start(t, nil, nil, args...)
+			got := said(args...)
 			lines := strings.Split(strings.TrimSuffix(got.out, "\n"), "\n")
 			if got.code != 0 || got.errors != "" || len(lines) > 24 || len(lines) < 3 {
 				t.Errorf("%q: exit code %d, %d lines: %s", args, got.code, len(lines), got.errors)

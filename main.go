@@ -119,7 +119,7 @@ func (p *process) exitCode(err error) int {
 // served returns the error with which a server ended. One that was told to end
 // has done so, whatever it left behind: that is for the log.
 func (p *process) served(err error, log *slog.Logger) error {
-	if err != nil && endSignal(p.ctx) != nil {
+	if err != nil && p.ctx.Err() != nil {
 		log.Warn("ended with something left behind", "error", err)
 		return nil
 	}
