@@ -229,7 +229,6 @@ func TestThousandWaitingCalls(t *testing.T) {
 				for i := range calls {
 					send(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"get_run","arguments":{"runId":%q,"afterEventId":0,"waitSeconds":45},"_meta":{"progressToken":%d}}}`, i, m.Result.StructuredContent.RunID, i)
 				}
-				in.Close()
 			}()
 		case m.Method == "notifications/progress":
 			token := m.Params.ProgressToken
@@ -254,6 +253,9 @@ func TestThousandWaitingCalls(t *testing.T) {
 	}
 	if answered != calls || slices.Min(told) != events {
 		t.Errorf("%d answers, at least %d events each; %v", answered, slices.Min(told), out.Err())
+	}
+	in.Close() // it would end the waits
+	for out.Scan() {
 	}
 	if code := <-ended; code != 0 {
 		t.Errorf("exit code %d", code)
