@@ -61,6 +61,8 @@ func requestKey(h http.Header) (string, error) {
 	scheme, bearer, _ := strings.Cut(authorization, " ")
 	bearer = trimKey(bearer)
 	switch {
+	case !strings.EqualFold(scheme, "Bearer") && own != "":
+		return own, nil // for a proxy before this server
 	case !strings.EqualFold(scheme, "Bearer") || bearer == "":
 		return "", errors.New("the header Authorization must be Bearer KEY, with your API key; or send the key in x-api-key and no Authorization")
 	case own != "" && own != bearer:

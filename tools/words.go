@@ -159,10 +159,14 @@ func (o Options) DecideElsewhereStep() string {
 // elsewhere returns where a person can decide what waits in a run without this
 // client. Nothing but a run's id belongs in a command that somebody types.
 func (o Options) elsewhere(runID string) string {
-	if o.DecideCommand == "" || !client.IsRunID(runID) {
+	if !client.IsRunID(runID) {
 		return o.decideHint()
 	}
-	return "in a terminal: `" + strings.ReplaceAll(o.DecideCommand, "RUN_ID", runID) + "`, or " + o.decideHint()
+	where := o.decideHint()
+	if o.DecideCommand != "" {
+		where = "in a terminal: `" + o.DecideCommand + "`, or " + where
+	}
+	return strings.ReplaceAll(where, "RUN_ID", runID)
 }
 
 // approvalStep says who can decide, as the operator set it and the client can.
