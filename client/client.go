@@ -100,6 +100,7 @@ type Client struct {
 	policy    policy
 	standings *standings
 	learner   Learner
+	served    atomic.Bool // the API itself has answered, if only with an error
 }
 
 // New returns a Client, or an error that says what is wrong with the address.
@@ -200,10 +201,17 @@ func (c *Client) try(ctx context.Context, hc *http.Client, caller Caller, call r
 		return bodyError(call, resp.StatusCode, fmt.Sprintf("the answer of the Run API is larger than %d MiB", maxBody>>20), nil)
 	}
 	if err := decode(body); err != nil {
+		if looksLikePage(body) && !call.effect() && !c.served.Load() {
+			return foreignError(call, resp.StatusCode, false)
+		}
 		return bodyError(call, resp.StatusCode, "the answer of the Run API is not what its contract says", err)
 	}
+	c.served.Store(true)
 	return nil
 }
+
+// looksLikePage reports whether a body is a web page.
+func looksLikePage(body []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) }
 
 // send sends the request once and returns the answer when its status is 2xx.
 // The caller closes its body.
@@ -239,6 +247,12 @@ func (c *Client) send(ctx context.Context, hc *http.Client, caller Caller, call 
 	var body []byte
 	if resp.StatusCode >= 200 { // below, it is a connection that speaks another protocol, and never ends
 		body, _ = io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	}
+	if isForeign(call, resp.StatusCode, body) {
+		return nil, foreignError(call, resp.StatusCode, c.served.Load())
+	}
+	if saysError(body) {
+		c.served.Store(true)
 	}
 	message := ""
 	if !call.mute {

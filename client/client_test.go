@@ -123,7 +123,7 @@ func TestAnswers(t *testing.T) {
 		{"no status", `{"runId":"123e4567-e89b-12d3-a456-426614174000"}`, func(r *client.Run) bool { return r.Status == "" && !r.Status.Terminal() }},
 		{"plan of steps", `{` + head + `"QUEUED","plan":{"planType":"json","plan":{"title":"t","steps":[{"id":"1","description":"d"}]}}}`, func(r *client.Run) bool { return r.Plan.Title == "t" && r.Plan.Steps[0].Description == "d" }},
 		{"no runId", `{"status":"RUNNING"}`, nil},
-		{"not JSON", `<html>`, nil},
+		{"not JSON", `html`, nil},
 		{"cut off", `{` + head, nil},
 		{"null", `null`, nil},
 	}
@@ -147,7 +147,7 @@ func TestRequests(t *testing.T) {
 		http.Redirect(w, r, "http://127.0.0.1:1/stolen", http.StatusTemporaryRedirect)
 	})
 	err := c.Approve(t.Context(), caller, "a token&with=signs")
-	if client.KindOf(err) != client.Invalid || strings.Contains(err.Error(), "stolen") || strings.Contains(err.Error(), "token&") {
+	if client.KindOf(err) != client.Misconfigured || strings.Contains(err.Error(), "stolen") || strings.Contains(err.Error(), "token&") {
 		t.Errorf("a redirect: %v", err)
 	}
 	if got.URL.Query().Get("token") != "a token&with=signs" || got.Header.Get("x-api-key") != string(caller.Key) || !got.Close {

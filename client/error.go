@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,11 +33,14 @@ const (
 	// whether it took effect. It must not be sent again.
 	OutcomeUnknown Kind = "outcome_unknown"
 	Canceled       Kind = "canceled"
+	// Misconfigured means that the configured address serves no Run API, or
+	// cannot be trusted: whoever set it must act.
+	Misconfigured Kind = "misconfigured"
 )
 
 // Kinds returns all kinds of failure.
 func Kinds() []Kind {
-	return []Kind{InvalidArgument, Unauthorized, NotFound, Conflict, RateLimited, Unavailable, Invalid, Timeout, OutcomeUnknown, Canceled}
+	return []Kind{InvalidArgument, Unauthorized, NotFound, Conflict, RateLimited, Unavailable, Invalid, Timeout, OutcomeUnknown, Canceled, Misconfigured}
 }
 
 // Error is a failed operation. Its text holds neither the key, the token that
@@ -139,6 +143,10 @@ func doubtful(status int) bool {
 // any of it may have left this machine.
 func sendError(ctx context.Context, call request, left bool, err error) *Error {
 	e := &Error{Kind: Unavailable, Op: call.op, Message: "the Run API could not be reached", cause: err, fault: true}
+	why, final := reason(err)
+	if why != "" {
+		e.Message += ": " + why
+	}
 	late := errors.Is(context.Cause(ctx), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
 	if ctx.Err() != nil && !late {
 		e.fault = false // the caller went away
@@ -153,8 +161,58 @@ func sendError(ctx context.Context, call request, left bool, err error) *Error {
 	case ctx.Err() != nil:
 		e.Kind = Canceled
 		e.Message = "the caller went away"
+	case final:
+		e.Kind, e.fault = Misconfigured, false
 	}
 	return e
+}
+
+// foreignError is the error of an answer that something else gave in the API's
+// place: a web server at a wrong address, a proxy, a firewall. served says that
+// the API itself has answered before, so that it may pass.
+func foreignError(call request, status int, served bool) *Error {
+	e := &Error{Kind: Misconfigured, Op: call.op, Status: status}
+	switch {
+	case served:
+		e.Kind = Unavailable
+		e.Message = fmt.Sprintf("something answered %d in the place of the Run API", status)
+	case status >= 300 && status < 400:
+		e.Message = fmt.Sprintf("the address of the Run API redirects elsewhere (%d); that is not followed", status)
+	default:
+		e.Message = fmt.Sprintf("the address answered %d and not as the Run API does: it serves none", status)
+	}
+	return e
+}
+
+// isForeign reports whether the status and body of an answer show that the API
+// did not give it. A 401 stands for itself, and so do the statuses of trouble.
+func isForeign(call request, status int, body []byte) bool {
+	switch {
+	case status == 302 || status == 303:
+		return !call.effect() // else it may mean "done, look there"
+	case status >= 300 && status < 400:
+		return true
+	case status == 403, status == 404, status == 405, status == 410:
+		return !saysError(body)
+	case status == 400: // a TLS server that is spoken to without TLS
+		return !saysError(body) && bytes.Contains(body, []byte("HTTPS"))
+	}
+	return false
+}
+
+// saysError reports whether a body is an error of an API: a JSON object with a
+// message, a status or an error.
+func saysError(body []byte) bool {
+	var own map[string]json.RawMessage
+	if json.Unmarshal(body, &own) != nil {
+		return false
+	}
+	for _, name := range []string{"message", "statusCode", "error", "errors"} {
+		if _, ok := own[name]; ok {
+			return true
+		}
+	}
+	return false
 }
 
 // bodyError is the error of an answer whose body does not hold what it should.

@@ -116,7 +116,7 @@ func (r *reader) gaveUp(err error) bool {
 		return false
 	case e.Kind == InvalidArgument && e.Status == 0, e.Kind == Unauthorized && !r.known:
 		return true // we refuse it ourselves, or the key is wrong from the start
-	case e.Kind != NotFound && e.Kind != Unauthorized:
+	case e.Kind != NotFound && e.Kind != Unauthorized && e.Kind != Misconfigured:
 		r.refusals = 0
 		return false
 	}

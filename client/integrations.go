@@ -66,5 +66,9 @@ func Lacking(err error) bool {
 	if !errors.As(err, &e) {
 		return false
 	}
-	return e.Kind == NotFound || e.Kind == Invalid || e.Status == http.StatusForbidden || e.Status == http.StatusNotImplemented
+	switch e.Status {
+	case http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusNotImplemented:
+		return true
+	}
+	return e.Kind == Invalid || e.Kind == Misconfigured && e.Status != 0
 }

@@ -167,8 +167,8 @@ func TestRepeats(t *testing.T) {
 		{"refused for long", "get", 0, late, 1, RateLimited},
 		{"hung up", "get", 0, then(hangUp, 200), 2, ""},
 		{"answer cut off", "get", 0, cutOff, 2, ""},
-		{"404", "get", 0, statuses(404, 200), 1, NotFound},
-		{"302", "get", 0, statuses(302, 200), 1, Invalid},
+		{"404 of no API", "get", 0, statuses(404, 200), 1, Misconfigured},
+		{"302", "get", 0, statuses(302, 200), 1, Misconfigured},
 	}
 	for _, tt := range tests {
 		t.Run(tt.op+" "+tt.name, func(t *testing.T) {

@@ -38,7 +38,7 @@ func meanings() []meaning {
 		clash               = client.Conflict
 		slower              = client.RateLimited
 		away                = client.Unavailable
-		odd                 = client.Invalid
+		wrong               = client.Misconfigured
 		unknown             = client.OutcomeUnknown
 		never               = client.Timeout
 	)
@@ -47,11 +47,11 @@ func meanings() []meaning {
 		{201, byBody, byBody, byBody, fine, fine, byBody, "any 2xx is a yes"},
 		{202, byBody, byBody, byBody, fine, fine, byBody, "any 2xx is a yes"},
 		{204, byBody, byBody, byBody, fine, fine, byBody, "a yes that cannot hold what was asked for"},
-		{301, odd, odd, odd, odd, odd, never, "the contract knows no redirects; followed, one would carry the key elsewhere"},
-		{302, odd, odd, unknown, unknown, unknown, never, "the same; to many a server it means done, look there"},
-		{303, odd, odd, unknown, unknown, unknown, never, "the same"},
-		{307, odd, odd, odd, odd, odd, never, "the same"},
-		{308, odd, odd, odd, odd, odd, never, "the same"},
+		{301, wrong, wrong, wrong, wrong, wrong, wrong, "the contract knows no redirects; followed, one would carry the key elsewhere"},
+		{302, wrong, wrong, unknown, unknown, unknown, wrong, "the same; to many a server it means done, look there"},
+		{303, wrong, wrong, unknown, unknown, unknown, wrong, "the same"},
+		{307, wrong, wrong, wrong, wrong, wrong, wrong, "the same"},
+		{308, wrong, wrong, wrong, wrong, wrong, wrong, "the same"},
 		{400, bad, bad, bad, bad, bad, never, "refused before it had an effect; a stream is tried again, for its request is right"},
 		{401, key, key, key, key, key, key, "the key is wrong; trying on would not change it"},
 		{403, key, none, key, none, key, none, "on a run it reads as not found, so that nobody learns which ids exist"},
@@ -81,6 +81,8 @@ func wantOfBody(op, body string, status int, ok bool) client.Kind {
 		return ""
 	case cut && (op == "get" || op == "list"):
 		return client.Unavailable // a whole answer may come yet
+	case body == "html" && hasBody && op != "create":
+		return client.Misconfigured // a web page: the address serves no API
 	case op == "create":
 		return client.OutcomeUnknown
 	case op == "event":
@@ -88,6 +90,17 @@ func wantOfBody(op, body string, status int, ok bool) client.Kind {
 	default:
 		return client.Invalid
 	}
+}
+
+// foreign reports whether an answer shows that the API did not give it: then the
+// address may serve none, for the API has never answered.
+func foreign(status int, op, body string) bool {
+	switch status {
+	case 403, 404, 410:
+		says := body == "wrong types" || body == "right" && strings.Contains(rightBody(op, status), `"message"`)
+		return !says
+	}
+	return false
 }
 
 // sixOperations are the operations, each by its column, with what it asks for. Events
@@ -150,8 +163,11 @@ func TestStatuses(t *testing.T) {
 					continue // two are enough of what each connection inflates anew
 				}
 				want := want
-				if want == byBody {
+				switch {
+				case want == byBody:
 					want = wantOfBody(op.name, b.name, s.status, b.ok)
+				case foreign(s.status, op.name, b.name):
+					want = client.Misconfigured
 				}
 				bubble(t, fmt.Sprintf("%s %d %s", op.name, s.status, b.name), func(t *testing.T) {
 					w := &wire{answer: func(r *http.Request) string { return answerOf(op.name, s.status, b.raw, r) }}

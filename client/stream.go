@@ -62,6 +62,7 @@ func (c *Client) openStream(ctx context.Context, caller Caller, runID, lastEvent
 		shut()
 		return nil, bodyError(call, resp.StatusCode, "the Run API answered no event stream", nil)
 	}
+	c.served.Store(true)
 	watched := &watchdog{r: resp.Body, timer: time.AfterFunc(silence, func() { cancel(errSilent) })}
 	watched.timer.Stop()
 	late := time.AfterFunc(maxRecordTime, shut)

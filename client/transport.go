@@ -28,6 +28,7 @@ func newTransport(once bool) *http.Transport {
 	t.ResponseHeaderTimeout = headerTimeout
 	t.MaxIdleConnsPerHost = 64
 	t.MaxResponseHeaderBytes = 64 << 10
+	t.OnProxyConnectResponse = checkProxy
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
 	if once {
 		t.DisableKeepAlives = true

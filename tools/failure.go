@@ -2,10 +2,12 @@ package tools
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"strings"
+	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
@@ -75,8 +77,33 @@ func (o Options) codes() []advice {
 		{string(client.OutcomeUnknown), false, "Do not repeat the call, for it may have taken effect: " + o.search() + "."},
 		{codeLinkUnavailable, false, o.DecideElsewhereStep()},
 		{string(client.Canceled), true, "Call again if the answer is still wanted. A run that was started goes on."},
+		{string(client.Misconfigured), false, o.checkAddress()},
 		{codeInternal, false, "Tell the user that the server has a fault; its log says more."},
 	}
+}
+
+// checkAddress says who can correct the address of the Run API.
+func (o Options) checkAddress() string {
+	if o.Local {
+		return "Do not call again. Tell the user to check --api-url (TR_API_URL) of this server, and the network it is on."
+	}
+	return "Do not call again. Tell the user that the operator must check this server's address of the Run API."
+}
+
+// logFailure logs a failed call, with what the network said of it.
+func (s *set) logFailure(c *call, req mcp.CallToolRequest, err error) {
+	attrs := []any{"tool", c.tool, "ms", time.Since(c.at).Milliseconds(), "error", err}
+	if identified, ok := c.session.(interface{ RequestID() string }); ok {
+		attrs = append(attrs, "request", identified.RequestID())
+	}
+	var named struct{ RunID string }
+	if json.Unmarshal(req.Params.RawArguments, &named) == nil && client.IsRunID(named.RunID) {
+		attrs = append(attrs, "run", named.RunID)
+	}
+	if e, ok := errors.AsType[*client.Error](err); ok && e.Detail() != "" {
+		attrs = append(attrs, "cause", e.Detail())
+	}
+	s.Log.Warn("a tool call failed", attrs...)
 }
 
 // adviceFor returns the advice of a code, that of an internal failure where

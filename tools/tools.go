@@ -47,6 +47,10 @@ type Options struct {
 	// PassThrough is the operator's secret data by integration id.
 	PassThrough map[string]client.PassThrough
 
+	// Local says that the person at the client runs this server: they may be told
+	// its flags. Over HTTP an operator does.
+	Local bool
+
 	Approvals           Approvals
 	DecideHint          string   // where else a person decides; "": in the vendor's console
 	DecideCommand       string   // the terminal command that asks them, with RUN_ID for the run; "" where callers have none
@@ -133,10 +137,12 @@ func tool[A, R any](s *set, d definition, do func(context.Context, *call, A) (R,
 		}()
 		c, err := s.arrive(ctx, d.name, req)
 		if err != nil {
+			s.logFailure(c, req, err)
 			return s.failure(err), nil
 		}
 		args, ignored, err := arguments.read(req)
 		if made := d.makesRun && c.round.RunID != ""; err != nil && !made { // then they are not looked at
+			s.logFailure(c, req, err)
 			return s.failure(err), nil
 		}
 		result, err := do(ctx, c, args)
@@ -144,7 +150,7 @@ func tool[A, R any](s *set, d definition, do func(context.Context, *call, A) (R,
 			return needed.result(), nil
 		}
 		if err != nil {
-			s.Log.Info("a tool call failed", "tool", d.name, "error", err)
+			s.logFailure(c, req, err)
 			f := s.describe(err)
 			if c.unheard() {
 				f.Message = "the user's decision was not sent: " + f.Message

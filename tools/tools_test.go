@@ -611,7 +611,7 @@ func TestUpstreamFailures(t *testing.T) {
 		retryable bool
 	}{
 		{401, "get_run", "unauthorized", false}, {403, "get_run", "not_found", false}, {404, "get_run", "not_found", false},
-		{429, "get_run", "rate_limited", true}, {500, "get_run", "upstream_unavailable", true}, {302, "get_run", "upstream_invalid", false},
+		{429, "get_run", "rate_limited", true}, {500, "get_run", "upstream_unavailable", true}, {302, "get_run", "misconfigured", false},
 		{200, "get_run", "upstream_invalid", false}, {400, "list_runs", "invalid_argument", false}, {403, "list_runs", "unauthorized", false},
 		{500, "create_run", "outcome_unknown", false}, {200, "create_run", "outcome_unknown", false}, {429, "create_run", "rate_limited", true},
 		{422, "create_run", "invalid_argument", false}, {503, "abort_run", "outcome_unknown", false},
