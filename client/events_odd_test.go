@@ -32,7 +32,7 @@ func (o *odd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if status := 0; len(body) == 3 {
 			fmt.Sscan(body, &status)
 			w.WriteHeader(status)
-			io.WriteString(w, "<html>")
+			io.WriteString(w, `{"message":"refused"}`)
 			return
 		}
 		fmt.Fprintf(w, `{"runId":%q,"status":"RUNNING","events":[%s]}`, testRun, body)
@@ -286,7 +286,7 @@ func TestSpoiltReads(t *testing.T) {
 		w.Write(answer[:len(answer)/2])
 		panic(http.ErrAbortHandler)
 	}
-	page := func(w http.ResponseWriter, _ []byte) { io.WriteString(w, "<html>") }
+	page := func(w http.ResponseWriter, _ []byte) { io.WriteString(w, `{"message":"refused"}`) }
 	for name, u := range map[string]*upstream{
 		"cut, one in two":                 {whole: 2, spoilt: cut},
 		"cut, longer than a connection":   {whole: 5, spoilt: cut},

@@ -81,8 +81,8 @@ func wantOfBody(op, body string, status int, ok bool) client.Kind {
 		return ""
 	case cut && (op == "get" || op == "list"):
 		return client.Unavailable // a whole answer may come yet
-	case body == "html" && hasBody && op != "create":
-		return client.Misconfigured // a web page: the address serves no API
+	case body == "html" && hasBody && op != "create" && (op != "event" || status != 200):
+		return client.Misconfigured // a web page and no stream: the address serves no API
 	case op == "create":
 		return client.OutcomeUnknown
 	case op == "event":

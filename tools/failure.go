@@ -148,8 +148,8 @@ func (s *set) failed(f Failure) *mcp.CallToolResult {
 // model gets that error instead (Gemini CLI 0.61).
 func (f Failure) text() string {
 	parts := []string{f.Code + ":", sentence(f.Message)}
-	// Else the next step says when to try again, or what must not be repeated.
-	if !f.Retryable && f.Code != string(client.OutcomeUnknown) && !strings.HasPrefix(f.NextStep, "Do not") {
+	// Else the next step says when to call again, or what must not be repeated.
+	if !f.Retryable && f.Code != string(client.OutcomeUnknown) && !strings.Contains(f.NextStep, "again") && !strings.HasPrefix(f.NextStep, "Do not") {
 		parts = append(parts, "Repeating the call as it is will not help.")
 	}
 	return strings.Join(append(parts, f.NextStep), " ")
