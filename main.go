@@ -207,5 +207,9 @@ func (demoCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	return cli.Demo(p.ctx, self, p.out, isTerminal(p.stdout) && p.env("NO_COLOR") == "")
+	o := cli.DemoOptions{Self: self, Out: p.out, Colors: isTerminal(p.stdout) && p.env("NO_COLOR") == ""}
+	if isTerminal(p.stdin) && isTerminal(p.stdout) {
+		o.In = p.stdin
+	}
+	return cli.Demo(p.ctx, o)
 }

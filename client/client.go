@@ -100,7 +100,7 @@ type Client struct {
 	policy    policy
 	standings *standings
 	learner   Learner
-	served    atomic.Bool // the API itself has answered, if only with an error
+	served    *atomic.Bool // the API itself has answered, if only with an error
 }
 
 // New returns a Client, or an error that says what is wrong with the address.
@@ -119,7 +119,7 @@ func New(o Options) (*Client, error) {
 	p := standardPolicy()
 	return &Client{
 		base: base, userAgent: o.UserAgent, calls: newHTTPClient(calls), once: newHTTPClient(once),
-		policy: p, standings: newStandings(p.newStanding), learner: o.Learner,
+		policy: p, standings: newStandings(p.newStanding), learner: o.Learner, served: new(atomic.Bool),
 	}, nil
 }
 

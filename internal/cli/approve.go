@@ -49,7 +49,7 @@ func Approve(ctx context.Context, a Approval) error {
 	}
 	ctx, leave := context.WithCancel(ctx)
 	defer leave()
-	lines := a.lines(ctx)
+	lines := lines(ctx, a.In)
 	for i, p := range waiting {
 		if len(waiting) > 1 {
 			fmt.Fprintf(a.Out, "Approval %d of %d\n", i+1, len(waiting))
@@ -115,11 +115,11 @@ func (a Approval) nothing(status client.Status) string {
 // lines reads what the person types, until ctx is done. Nothing wakes a Read of
 // a terminal, so the goroutine may stay to the next line, or to the end of the
 // process.
-func (a Approval) lines(ctx context.Context) <-chan string {
+func lines(ctx context.Context, in io.Reader) <-chan string {
 	lines := make(chan string)
 	go func() {
 		defer close(lines)
-		for in := bufio.NewScanner(a.In); in.Scan(); {
+		for in := bufio.NewScanner(in); in.Scan(); {
 			select {
 			case lines <- in.Text():
 			case <-ctx.Done():

@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/mark3labs/mcp-go/client"
+	"github.com/mark3labs/mcp-go/client/transport"
 	"github.com/mark3labs/mcp-go/mcp"
 
+	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/sandbox"
 )
 
@@ -30,66 +32,102 @@ const (
 
 // set returns text in a style, or as it is where there are no colors.
 func (d *demo) set(s style, text string) string {
-	if !d.colors {
+	if !d.Colors {
 		return text
 	}
 	return "\x1b[" + string(s) + "m" + text + "\x1b[0m"
 }
 
-// Demo shows the whole job: the binary at self, as an MCP client would start
-// it, on a sandbox of its own. It writes to out what an agent would do and see,
-// in colors if out shows them.
-func Demo(ctx context.Context, self string, out io.Writer, colors bool) error {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+// DemoOptions say how the demo is performed.
+type DemoOptions struct {
+	Self   string    // the program, which serves as a subprocess
+	In     io.Reader // a terminal whose person decides; nil: the demo plays the person
+	Out    io.Writer
+	Colors bool
+}
+
+const (
+	// demoTime bounds a demo that nobody takes part in.
+	demoTime = 20 * time.Second
+	// personTime bounds one that waits for a person to decide.
+	personTime = 5 * time.Minute
+)
+
+// Demo shows the whole job: the program, as an MCP client would start it, on a
+// sandbox of its own. It writes what an agent would do and see, and asks the person
+// at the terminal, through the client, to decide what the run waits for.
+func Demo(ctx context.Context, o DemoOptions) error {
+	limit := demoTime
+	if o.In != nil {
+		limit = personTime
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	box, err := sandbox.Listen(ctx, "127.0.0.1:0", sandbox.Options{Step: 600 * time.Millisecond})
 	if err != nil {
 		return err
 	}
 	defer box.Close()
-	d := &demo{out: out, colors: colors, start: time.Now()}
-	d.title("runs-mcp-server demo: an agent starts a run, watches it, approves, gets the result")
+	d := &demo{DemoOptions: o, start: time.Now()}
+	if o.In != nil {
+		d.lines = lines(ctx, o.In)
+	}
+	d.title("runs-mcp-server demo: an agent starts a run, watches it, a person approves, the agent gets the result")
 	d.note("The real server runs as a subprocess over stdio; the Run API is the embedded sandbox: nothing real happens.")
-	c, err := client.NewStdioMCPClientWithOptions(self, []string{"TR_API_KEY=" + sandbox.DefaultKey},
-		[]string{"stdio", "--api-url", box.URL(), "--user-id", "demo-user", "--integrations", "*", "--approvals", "agent", "--log-level", "error"})
-	if err != nil {
+	d.client = client.NewClient(transport.NewStdio(o.Self, []string{"TR_API_KEY=" + sandbox.DefaultKey},
+		"stdio", "--api-url", box.URL(), "--user-id", "demo-user", "--integrations", "*", "--log-level", "error"), client.WithElicitationHandler(d))
+	if err := d.client.Start(ctx); err != nil {
 		return err
 	}
-	defer c.Close()
-	if err := c.Start(ctx); err != nil { // only now does it take notifications
-		return err
-	}
-	d.client = c
+	defer d.client.Close()
 	return d.play(ctx)
 }
 
 // demo is one performance.
 type demo struct {
+	DemoOptions
 	client *client.Client
-	out    io.Writer
-	colors bool
+	lines  <-chan string // what the person types; nil: the demo plays them
 	start  time.Time
 	calls  int
 }
 
+// Elicit asks the person, as an MCP client does whom the server asks to. It
+// implements [client.ElicitationHandler].
+func (d *demo) Elicit(ctx context.Context, ask mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
+	for line := range strings.Lines(ask.Params.Message) {
+		d.line(gold, "asked", strings.TrimSpace(line))
+	}
+	decision := approval.Approve
+	if d.lines == nil {
+		d.line(gold, "person", "approve (the demo plays the person; at a terminal it asks you)")
+	} else {
+		fmt.Fprintf(d.Out, "\n  %s ", d.set(bold, "Do you approve? y or n:"))
+		line, err := next(ctx, d.lines)
+		if err != nil {
+			return nil, err
+		}
+		decision = typed(line)
+	}
+	result := &mcp.ElicitationResult{}
+	result.Action = mcp.ElicitationResponseActionCancel
+	if decision != "" {
+		result.Action, result.Content = mcp.ElicitationResponseActionAccept, map[string]any{"decision": string(decision)}
+	}
+	return result, nil
+}
+
 // state is what the demo reads of a result.
 type state struct {
-	Summary          string          `json:"summary"`
-	NextStep         string          `json:"nextStep"`
-	RunID            string          `json:"runId"`
-	Status           string          `json:"status"`
-	Finished         bool            `json:"finished"`
-	LastEventID      int64           `json:"lastEventId"`
-	Result           json.RawMessage `json:"result"`
-	PendingApprovals []struct {
-		ApprovalID string `json:"approvalId"`
-		Summary    string `json:"summary"`
-		ToolCalls  []struct {
-			ToolName       string          `json:"toolName"`
-			ToolParameters json.RawMessage `json:"toolParameters"`
-		} `json:"toolCalls"`
-	} `json:"pendingApprovals"`
-	Plan struct {
+	Summary     string          `json:"summary"`
+	NextStep    string          `json:"nextStep"`
+	RunID       string          `json:"runId"`
+	Status      string          `json:"status"`
+	Finished    bool            `json:"finished"`
+	LastEventID int64           `json:"lastEventId"`
+	WaitEnded   string          `json:"waitEnded"`
+	Result      json.RawMessage `json:"result"`
+	Plan        struct {
 		Steps []struct {
 			Description string `json:"description"`
 		} `json:"steps"`
@@ -115,44 +153,27 @@ func (d *demo) play(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.line(plain, "server", st.Summary)
+	d.line(plain, "server", "run "+st.RunID+". "+st.Summary)
 	for i, step := range st.Plan.Steps {
 		d.line(dim, "plan", fmt.Sprintf("%d. %s", i+1, step.Description))
 	}
 	for !st.Finished {
-		if st, err = d.follow(ctx, st); err != nil {
+		d.line(bold, "agent", fmt.Sprintf("get_run afterEventId %d, waitSeconds 45", st.LastEventID))
+		if st, err = d.call(ctx, "get_run", map[string]any{"runId": st.RunID, "afterEventId": st.LastEventID, "waitSeconds": 45}); err != nil {
 			return err
+		}
+		if st.WaitEnded == "needs_person" {
+			d.line(plain, "server", st.Summary)
+			d.note("Nobody decided, so the run waits on and the demo ends here. Nothing was sent.")
+			return nil
 		}
 	}
 	d.line(green, "server", st.Summary)
-	result, _ := json.MarshalIndent(st.Result, "  ", "  ")
-	fmt.Fprintf(d.out, "\n  %s %s\n\n", d.set(bold, "result"), result)
-	d.note(fmt.Sprintf("Done in %.1f s and %d tool calls. The run waited for approval; the links never left the server.", time.Since(d.start).Seconds(), d.calls))
+	if result, err := json.MarshalIndent(st.Result, "  ", "  "); err == nil && st.Result != nil {
+		fmt.Fprintf(d.Out, "\n  %s %s\n\n", d.set(bold, "result"), result)
+	}
+	d.note(fmt.Sprintf("Done in %.1f s and %d tool calls. A person decided; the approval links never left the server.", time.Since(d.start).Seconds(), d.calls))
 	return nil
-}
-
-// follow does what an agent does next: decide if something waits, else watch.
-func (d *demo) follow(ctx context.Context, st state) (state, error) {
-	if len(st.PendingApprovals) == 0 {
-		d.line(bold, "agent", fmt.Sprintf("get_run afterEventId %d, waitSeconds 10", st.LastEventID))
-		next, err := d.call(ctx, "get_run", map[string]any{"runId": st.RunID, "afterEventId": st.LastEventID, "waitSeconds": 10})
-		if err == nil && !next.Finished {
-			d.line(plain, "server", next.Summary)
-		}
-		return next, err
-	}
-	for _, p := range st.PendingApprovals {
-		d.line(gold, "asked", p.Summary)
-		for _, c := range p.ToolCalls {
-			d.line(gold, "", fmt.Sprintf("%s %s", c.ToolName, c.ToolParameters))
-		}
-	}
-	d.line(bold, "agent", "approve "+st.PendingApprovals[0].ApprovalID+" (the operator allowed it: --approvals=agent)")
-	next, err := d.call(ctx, "approve", map[string]any{"runId": st.RunID, "approvalId": st.PendingApprovals[0].ApprovalID, "decision": "approve"})
-	if err == nil {
-		next.LastEventID = st.LastEventID // watch what happened since we last looked
-	}
-	return next, err
 }
 
 func (d *demo) call(ctx context.Context, tool string, args map[string]any) (state, error) {
@@ -173,13 +194,13 @@ func (d *demo) call(ctx context.Context, tool string, args map[string]any) (stat
 	return st, json.Unmarshal([]byte(text.Text), &st)
 }
 
-func (d *demo) title(text string) { fmt.Fprintf(d.out, "\n%s\n", d.set(bold, text)) }
+func (d *demo) title(text string) { fmt.Fprintf(d.Out, "\n%s\n", d.set(bold, text)) }
 
-func (d *demo) note(text string) { fmt.Fprintf(d.out, "%s\n\n", d.set(dim, text)) }
+func (d *demo) note(text string) { fmt.Fprintf(d.Out, "%s\n\n", d.set(dim, text)) }
 
 // line prints one thing that was said, with the time since the start.
 func (d *demo) line(s style, who, text string) {
 	at := fmt.Sprintf("%5.1fs", time.Since(d.start).Seconds())
 	text = fmt.Sprintf("%-6s %s", who, strings.ReplaceAll(text, "\n", " "))
-	fmt.Fprintf(d.out, "%s  %s\n", d.set(dim, at), d.set(s, text))
+	fmt.Fprintf(d.Out, "%s  %s\n", d.set(dim, at), d.set(s, text))
 }
