@@ -89,9 +89,9 @@ func (p *process) parse(args []string) (command *kong.Context, err error) {
 		args = slices.Insert(slices.Clone(args), 0, "stdio")
 	}
 	if command, err = parser.Parse(args); err != nil {
-		try := name + " --help"
+		try := program() + " --help"
 		if slices.ContainsFunc(parser.Model.Children, func(c *kong.Node) bool { return c.Name == args[0] }) {
-			try = name + " " + args[0] + " --help"
+			try = program() + " " + args[0] + " --help"
 		}
 		return nil, misuse("%s\nTry %s.", plainUsage(err), try)
 	}

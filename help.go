@@ -50,7 +50,7 @@ func programHelp(app *kong.Node) string {
 	for _, c := range app.Children {
 		fmt.Fprintf(&b, "  %-8s %s\n", c.Name, c.Help)
 	}
-	fmt.Fprintf(&b, "\nTo see it work, without an account: %s demo\nThe flags of the server:            %s stdio --help\n", name, name)
+	fmt.Fprintf(&b, "\nTo see it work, without an account: %[1]s demo\nThe flags of the server:            %[1]s stdio --help\n", program())
 	return b.String()
 }
 
@@ -124,7 +124,7 @@ func helpLine(left, help string) string {
 
 // namedFlags names the flags of groups and where their help stands.
 func namedFlags(groups []flagGroup) []string {
-	lines := []string{"Flags of the server, explained by " + name + " stdio --help:"}
+	lines := []string{"Flags of the server, explained by " + program() + " stdio --help:"}
 	line := " "
 	for _, g := range groups {
 		for _, flag := range g.names {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -35,6 +36,31 @@ func main() {
 	code := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
+}
+
+// program returns this program as a person can type it: its name where that finds
+// it, else its path, in quotes where a shell would split it.
+func program() string {
+	self, err := os.Executable()
+	if err != nil {
+		return name
+	}
+	if found, err := exec.LookPath(name); err == nil && sameFile(found, self) {
+		return name
+	}
+	if strings.ContainsAny(self, " \t'&;()$`") {
+		return `"` + self + `"`
+	}
+	return self
+}
+
+func sameFile(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
 }
 
 // process is what a command works with besides its flags.
@@ -149,13 +175,14 @@ func (c *stdioCommand) serve(p *process, v *view.View, log *slog.Logger) error {
 		return err
 	}
 	v.Hide(string(caller.Key))
+	o.Local = true
 	b, err := c.newBridge(o, v, log)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
 	if isTerminal(p.stdin) {
-		fmt.Fprintf(p.stderr, "%s speaks MCP on standard input: an MCP client starts it. To see it work, try: %s demo\n", name, name)
+		fmt.Fprintf(p.stderr, "%s speaks MCP on standard input: an MCP client starts it. To see it work, try: %s demo\n", name, program())
 	}
 	return transport.ServeStdio(client.WithCaller(p.ctx, caller), b.MCP(name, version), p.stdin, p.stdout, transport.Options{Logger: log, Watch: b.Watch()})
 }

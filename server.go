@@ -114,7 +114,7 @@ func (f *serverFlags) decideCommand() string {
 	if f.DecideHint != "" {
 		return ""
 	}
-	command := name + " approve"
+	command := program() + " approve"
 	if f.APIURL != "" {
 		command += " --api-url " + f.APIURL
 	}

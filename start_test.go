@@ -37,7 +37,9 @@ func start(t *testing.T, files map[string]string, env []string, args ...string) 
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return started{waitEnd(t, command), out.String(), errs.String()}
+	code := waitEnd(t, command)
+	// The program names itself by its path, for it is not on the PATH here.
+	return started{code, out.String(), strings.ReplaceAll(errs.String(), "Try "+command.Path, "Try "+name)}
 }
 
 // utf16File is a text as Windows PowerShell writes it.

@@ -67,7 +67,7 @@ func (o Options) codes() []advice {
 	conflict := "To see the state of the run, " + o.look("{runId}", "runId") + "."
 	return []advice{
 		{string(client.InvalidArgument), false, correctArguments},
-		{string(client.Unauthorized), false, "Tell the user that the operator must check the API key. Do not call again."},
+		{string(client.Unauthorized), false, o.checkKey()},
 		{string(client.NotFound), false, notFound + "."},
 		{string(client.Conflict), false, conflict},
 		{string(client.RateLimited), true, "Wait a little, then call again."},
@@ -80,6 +80,14 @@ func (o Options) codes() []advice {
 		{string(client.Misconfigured), false, o.checkAddress()},
 		{codeInternal, false, "Tell the user that the server has a fault; its log says more."},
 	}
+}
+
+// checkKey says who can correct the API key.
+func (o Options) checkKey() string {
+	if o.Local {
+		return "Do not call again. Tell the user to check the API key that this server is started with (TR_API_KEY or --api-key-file)."
+	}
+	return "Do not call again. Tell the user to check the API key that their client sends in x-api-key or Authorization."
 }
 
 // checkAddress says who can correct the address of the Run API.
