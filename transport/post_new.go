@@ -45,7 +45,8 @@ func (h *endpoint) postNew(w http.ResponseWriter, r *http.Request, from caller, 
 	client := newPeer(h.optionsOf(from.id), nil)
 	h.track(client)
 	defer h.untrack(client)
-	me, have := st.attach(0)
+	me, have := st.attach(0, nil)
+	defer st.detach(me)
 	d := h.dispatcher(srv, client, from.id)
 	d.message(from.ctx, m, st)
 	if err := p.run(r.Context(), me, have); err != nil {

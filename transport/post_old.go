@@ -23,14 +23,15 @@ func (h *endpoint) postOld(w http.ResponseWriter, r *http.Request, from caller, 
 	if !wants.events {
 		st.asks = s.get
 	}
-	me, have := st.attach(0)
+	p := h.reply(w, st, wants)
+	me, have := st.attach(0, p.hurry)
+	defer st.detach(me)
 	d := h.dispatcher(h.Server(r), s.peer, from.id)
 	if m == nil {
 		d.data(from.ctx, body, st)
 	} else {
 		d.message(from.ctx, m, st)
 	}
-	p := h.reply(w, st, wants)
 	if h.primes(s) {
 		p.prime, p.first = true, min(p.first, streamAfter)
 	}
@@ -60,7 +61,8 @@ func (h *endpoint) initialize(w http.ResponseWriter, r *http.Request, from calle
 	}
 	s := newSession(from.id, h.optionsOf(from.id), release)
 	st := s.newStream()
-	me, have := st.attach(0)
+	me, have := st.attach(0, nil)
+	defer st.detach(me)
 	d := h.dispatcher(h.Server(r), s.peer, from.id)
 	d.message(from.ctx, m, st) // one of those answered at once
 	if st.after(have).end.code != 0 {
@@ -99,7 +101,8 @@ func (h *endpoint) session(w http.ResponseWriter, r *http.Request, from caller) 
 }
 
 // get serves the stream of what belongs to no call, or the rest of a stream
-// that a client has the last event of.
+// that a client has the last event of. It takes over from an older response,
+// whose connection may be dead without anybody here having noticed.
 func (h *endpoint) get(w http.ResponseWriter, r *http.Request, from caller) {
 	if h.onlyPost(w, r) {
 		return
@@ -125,23 +128,18 @@ func (h *endpoint) get(w http.ResponseWriter, r *http.Request, from caller) {
 			return
 		}
 	}
+	p := h.reply(w, st, wants)
+	me, have := st.attach(event, p.hurry)
+	defer st.detach(me)
 	give, full := h.limits.take(from.id, streamsHeld)
 	if full != "" {
 		h.tooMany(w, "too many open streams: "+full)
 		return
 	}
-	defer give()
-	me, have := st.attach(event)
-	if me == nil {
-		h.refuse(w, http.StatusConflict, "this session has a stream open already. Close that one, or resume it with Last-Event-ID.")
-		return
-	}
-	p := h.reply(w, st, wants)
+	defer give() // before it detaches: who takes over needs the place
 	p.prime = event == anew && h.primes(s)
 	if p.open(have) == nil {
 		_ = p.run(r.Context(), me, have)
-	} else {
-		st.detach(me)
 	}
 }
 

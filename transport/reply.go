@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -11,6 +12,10 @@ import (
 
 // pieceSize is how much is written before the deadline is renewed.
 const pieceSize = 64 << 10
+
+// takeoverTimeout is how long a client may leave unread what is being written to
+// it when a newer response takes over: its connection may be dead.
+const takeoverTimeout = time.Second
 
 // reply is an HTTP response that carries a stream: as one JSON text if nothing
 // comes before the answer, else as an event stream.
@@ -26,13 +31,15 @@ type reply struct {
 
 	prime bool // an event stream begins with an id, for a client to resume with that has seen no event
 	begun bool // the event stream
+
+	mu      sync.Mutex // guards hurried
+	hurried bool       // the deadline of the write under way is the last one
 }
 
 // run writes until the stream has ended or another reader took over (nil), the
 // client went away (the cause of ctx), or does not read (an error). me and have
 // are those of stream.attach.
-func (p *reply) run(ctx context.Context, me chan struct{}, have int) error {
-	defer p.stream.detach(me)
+func (p *reply) run(ctx context.Context, me *reader, have int) error {
 	quiet := time.NewTimer(p.first)
 	defer quiet.Stop()
 	for {
@@ -45,7 +52,7 @@ func (p *reply) run(ctx context.Context, me chan struct{}, have int) error {
 				return err
 			}
 			have = g.events[len(g.events)-1].number
-			p.stream.wrote(me, have)
+			p.stream.wrote(have)
 			quiet.Reset(p.keepAlive)
 		}
 		if g.ended {
@@ -58,7 +65,7 @@ func (p *reply) run(ctx context.Context, me chan struct{}, have int) error {
 				return err
 			}
 			quiet.Reset(p.keepAlive)
-		case <-me:
+		case <-me.taken:
 			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -186,7 +193,23 @@ func (p *reply) flush() error {
 // renew sets the deadline for what is written next, net/http's own end of the
 // response included.
 func (p *reply) renew() {
-	_ = http.NewResponseController(p.w).SetWriteDeadline(time.Now().Add(p.timeout))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.hurried {
+		p.deadline(p.timeout)
+	}
+}
+
+// hurry leaves little time for what is being written: another reader waits for it.
+func (p *reply) hurry() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hurried = true
+	p.deadline(min(p.timeout, takeoverTimeout))
+}
+
+func (p *reply) deadline(d time.Duration) {
+	_ = http.NewResponseController(p.w).SetWriteDeadline(time.Now().Add(d))
 }
 
 // oldStatus is the status of an answer in the old era: errors of calls are 200.

@@ -20,7 +20,7 @@ type session struct {
 	id     string // the client's secret: in no log
 	caller string
 	peer   *peer
-	get    *stream // what the one GET carries
+	get    *stream // what GET carries
 
 	mu       sync.Mutex      // guards all below
 	streams  map[int]*stream // of POSTs, by number: those that can be resumed
@@ -42,7 +42,6 @@ func newSession(caller string, opts Options, release func()) *session {
 		release: release,
 	}
 	s.get.resumable, s.get.waits = true, true
-	s.get.reader = nil
 	// One at a time: what changes meanwhile is told once.
 	s.get.window = 1
 	s.peer = newPeer(opts, s.get.put)

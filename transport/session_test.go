@@ -158,32 +158,6 @@ func TestDeleteEndsWhatTheSessionHas(t *testing.T) {
 	call.end()
 }
 
-func TestOneGETPerSession(t *testing.T) {
-	s := serveHTTP(t, newFixture(), HTTPOptions{KeepAlive: time.Millisecond})
-	h := s.session("2025-11-25", `{}`)
-	first := s.stream(s.do("GET", "/mcp", h, ""))
-	first.frame()
-	if resp, body := s.ask("GET", "/mcp", h, ""); resp.StatusCode != 409 {
-		t.Fatalf("%s %s", resp.Status, body)
-	}
-	other := s.session("2025-11-25", `{}`)
-	s.stream(s.do("GET", "/mcp", other, ""))
-	// One that knows an event of the stream takes over: its connection broke and
-	// nobody here noticed.
-	second := s.stream(s.do("GET", "/mcp", append(slices.Clone(h), "Last-Event-ID", "0-0"), ""))
-	first.end()
-	second.frame()
-	second.resp.Body.Close()
-	for { // closed, another may come
-		resp := s.do("GET", "/mcp", h, "")
-		if resp.StatusCode == 200 {
-			s.stream(resp)
-			return
-		}
-		resp.Body.Close()
-	}
-}
-
 func TestIdleSessionsEnd(t *testing.T) {
 	f := newFixture()
 	s := serveHTTP(t, f, HTTPOptions{SessionIdle: time.Second, KeepAlive: time.Hour})

@@ -45,21 +45,28 @@ type stream struct {
 	filed   bool // with the session's answered streams; guarded by session.mu
 	serving bool // the response to the POST is not over; guarded by session.mu
 
-	mu      sync.Mutex    // guards all below
-	events  []event       // those kept, oldest first
-	bytes   int           // of their lines
-	last    int           // the number of the newest
-	written int           // up to where the reader has written
-	reader  chan struct{} // the current reader's; closed when another takes over; nil: nobody reads
-	begun   bool          // the client knows ids of this stream
+	mu      sync.Mutex // guards all below
+	events  []event    // those kept, oldest first
+	bytes   int        // of their lines
+	last    int        // the number of the newest
+	written int        // up to where the reader has written
+	reader  *reader    // nil: nobody reads
+	begun   bool       // the client knows ids of this stream
 	ended   bool
 	end     answer        // what it ended with; its line is the last event
 	changed chan struct{} // closed and replaced at every change
 }
 
-// newStream is a stream whose reader is about to come.
+// reader is a response that takes the messages of a stream.
+type reader struct {
+	taken chan struct{} // closed when another takes over
+	gone  chan struct{} // closed when it writes no more
+	hurry func()        // has it finish what it is writing, soon; may be nil
+}
+
+// newStream is a stream that nobody reads yet.
 func newStream(number int) *stream {
-	return &stream{number: number, window: streamWindow, reader: make(chan struct{}), changed: make(chan struct{})}
+	return &stream{number: number, window: streamWindow, changed: make(chan struct{})}
 }
 
 // tell wakes whoever waits for a change; mu is held.
@@ -163,31 +170,36 @@ func (s *stream) answer(a answer) error {
 // anew is the place of a reader that has no event of the stream.
 const anew = -1
 
-// attach makes the caller the reader, from the event on that it has. One that
-// has an event takes over from whoever reads; one that begins anew goes on after
-// what was written, and does not get in (nil) while another reads. The channel
-// is closed when another takes over.
-func (s *stream) attach(from int) (me chan struct{}, have int) {
+// attach makes a reader, from the event on that it has; one that begins anew goes
+// on after what was written. It takes over from the one there is, and waits until
+// that writes no more: what is between the two goes to one of them.
+func (s *stream) attach(from int, hurry func()) (me *reader, have int) {
+	me = &reader{taken: make(chan struct{}), gone: make(chan struct{}), hurry: hurry}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.reader != nil {
-		if from == anew {
-			return nil, 0
+	before := s.reader
+	s.reader = me
+	if before != nil {
+		close(before.taken)
+		if before.hurry != nil {
+			before.hurry()
 		}
-		close(s.reader)
+		s.mu.Unlock()
+		<-before.gone
+		s.mu.Lock()
 	}
-	s.reader = make(chan struct{})
 	if from != anew {
 		s.written = from
 	}
 	s.tell()
-	return s.reader, s.written
+	return me, s.written
 }
 
 // detach ends a reader.
-func (s *stream) detach(me chan struct{}) {
+func (s *stream) detach(me *reader) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	close(me.gone)
 	if s.reader == me {
 		s.reader = nil
 		s.tell()
@@ -216,15 +228,13 @@ func (s *stream) after(have int) glance {
 	return g
 }
 
-// wrote notes up to where a reader has written.
-func (s *stream) wrote(me chan struct{}, number int) {
+// wrote notes up to where the reader that is not gone has written.
+func (s *stream) wrote(number int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.reader == me {
-		s.written = number
-		s.trim()
-		s.tell()
-	}
+	s.written = number
+	s.trim()
+	s.tell()
 }
 
 // begin notes that the client gets to know ids of this stream.

@@ -22,11 +22,11 @@ func puts(s *stream, atMost int) int {
 func TestStreamOfAPost(t *testing.T) {
 	s := newStream(1)
 	s.resumable = true
-	me, have := s.attach(0)
+	me, have := s.attach(0, nil)
 	if n := puts(s, 1000); n != streamWindow || have != 0 {
 		t.Fatalf("a reader that does not read got %d", n)
 	}
-	s.wrote(me, 10)
+	s.wrote(10)
 	if n := puts(s, 1000); n != 10 {
 		t.Fatalf("a reader that read 10 got %d more", n)
 	}
@@ -54,34 +54,58 @@ func TestStreamOfGET(t *testing.T) {
 	if n := puts(s, 9); n != 0 {
 		t.Fatalf("nobody got %d", n)
 	}
-	me, have := s.attach(anew)
-	if other, _ := s.attach(anew); other != nil {
-		t.Fatal("two readers")
-	}
+	me, have := s.attach(anew, nil)
 	if n := puts(s, 9); n != 1 {
 		t.Fatalf("a reader that does not read got %d", n)
 	}
-	s.wrote(me, have+1)
+	s.wrote(have + 1)
 	if n := puts(s, 9); n != 1 {
 		t.Fatalf("a reader that has read got %d", n)
 	}
 	s.detach(me)
-	if _, have = s.attach(anew); have != 1 || len(s.after(have).events) != 1 {
+	if me, have = s.attach(anew, nil); have != 1 || len(s.after(have).events) != 1 {
 		t.Fatalf("the next reader begins after %d", have)
 	}
-	s.wrote(me, 2) // of the reader before
-	again, have := s.attach(0)
-	if again == nil || have != 0 || len(s.after(have).events) != 2 {
+	s.detach(me)
+	if _, have = s.attach(0, nil); have != 0 || len(s.after(have).events) != 2 {
 		t.Fatalf("one that has seen nothing begins after %d", have)
+	}
+}
+
+// TestTakeover: a newer reader waits for what the older is writing, and goes on
+// after that.
+func TestTakeover(t *testing.T) {
+	s := newSession("", Options{}, func() {}).get
+	hurried := false
+	older, have := s.attach(anew, func() { hurried = true })
+	puts(s, 1)
+	begins := make(chan int)
+	go func() {
+		_, have := s.attach(anew, nil)
+		begins <- have
+	}()
+	receive(t, older.taken)
+	select {
+	case have := <-begins:
+		t.Fatalf("it begins after %d while the older writes", have)
+	default:
+	}
+	s.wrote(have + 1)
+	s.detach(older)
+	if have := receive(t, begins); have != 1 || !hurried {
+		t.Fatalf("it begins after %d, hurried %t", have, hurried)
+	}
+	if n := puts(s, 9); n != 1 {
+		t.Fatalf("the newer gets %d", n)
 	}
 }
 
 // TestStreamOfTheNewEra keeps nothing that was written.
 func TestStreamOfTheNewEra(t *testing.T) {
 	s := newStream(0)
-	me, _ := s.attach(0)
+	me, _ := s.attach(0, nil)
 	puts(s, 5)
-	s.wrote(me, 3)
+	s.wrote(3)
 	if g := s.after(0); len(g.events) != 2 {
 		t.Fatalf("%d kept", len(g.events))
 	}
