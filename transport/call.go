@@ -41,7 +41,8 @@ type answer struct {
 // the session mcp-go and the handlers see.
 //
 // Handlers send on NotificationChannel, selecting on their context too: it is
-// done when they have returned, and from then on nobody receives.
+// done when they have returned, and from then on nobody receives. Handlers that
+// wait select on Draining as well.
 type call struct {
 	*clientState // the peer's in the old era, its own in the new
 
@@ -95,6 +96,12 @@ func (c *call) SessionID() string { return c.session }
 
 // NotificationChannel implements server.ClientSession.
 func (c *call) NotificationChannel() chan<- mcp.JSONRPCNotification { return c.notes }
+
+// Draining is closed when the call is to stop waiting and to answer now, because
+// the client has ended its input or the server is about to stop. The context
+// stays alive for that, and for what must not be cut off: Options.Grace at most.
+// Handlers find this method on the session in their context.
+func (c *call) Draining() <-chan struct{} { return c.peer.draining.Done() }
 
 var (
 	_ server.SessionWithClientInfo               = (*call)(nil)

@@ -90,6 +90,31 @@ func TestElicitationAfterTheHandlerReturned(t *testing.T) {
 	}
 }
 
+// TestElicitationThatOutlivesItsHandler ends with the call, whatever its context.
+func TestElicitationThatOutlivesItsHandler(t *testing.T) {
+	f := newFixture()
+	f.srv.AddTool(mcp.NewTool("stray"), func(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		go func() {
+			_, err := f.ask(context.WithoutCancel(ctx), r)
+			f.late <- err
+		}()
+		<-f.release
+		return mcp.NewToolResultText(""), nil
+	})
+	w := serve(t, f.srv, Options{})
+	w.hello("2025-06-18", `{"elicitation":{}}`)
+	w.send(toolCall("1", "stray", ""))
+	w.next() // the question
+	close(f.release)
+	w.expect(textAnswer("1", ""))
+	if got := receive(t, f.asked); got != "cancel" {
+		t.Fatal(got)
+	}
+	if err := receive(t, f.late); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestBatchAnswersTogether(t *testing.T) {
 	f := newFixture()
 	w := serve(t, f.srv, Options{})
@@ -168,7 +193,7 @@ func (h *hasty) ask([]byte) error {
 // TestAnswerBeforeLeaving counts, however the client left.
 func TestAnswerBeforeLeaving(t *testing.T) {
 	for name, leave := range map[string]func(*peer){
-		"end of input": (*peer).leave,
+		"end of input": func(p *peer) { p.drain(ErrClientGone) },
 		"session over": func(p *peer) { p.end(ErrClientGone) },
 		"cancelled":    func(p *peer) { p.cancel(&message{params: []byte(`{"requestId":1}`)}) },
 	} {

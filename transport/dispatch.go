@@ -20,6 +20,7 @@ type dispatcher struct {
 	peer  *peer
 	enter entrance        // one place per call in a goroutine, until its answer is written
 	calls *sync.WaitGroup // those goroutines
+	shut  bool            // new calls are refused, for the server is about to stop
 }
 
 // entrance gives a call its place: leave gives it back. If there is none, full
@@ -81,6 +82,8 @@ func (d *dispatcher) message(ctx context.Context, m *message, out sink) {
 	case m.kind == notification && m.method == string(mcp.MethodNotificationCancelled):
 		d.peer.cancel(m)
 		d.answer(out, answer{})
+	case m.kind == request && d.shut && m.method != string(mcp.MethodPing):
+		d.refuse(&refusal{id: m.id, code: overloaded, text: ErrShutdown.Error() + ": start it again, then send this again"}, out)
 	default:
 		d.call(ctx, m, out)
 	}

@@ -15,6 +15,9 @@
 //   - Both eras of MCP share one way: a call of 2026-07-28 brings the client's
 //     identity along, a call of an older revision borrows its peer's.
 //   - A cancelled call gets no answer; a panic's value reaches no client.
+//   - Where a client leaves or the server stops, every call gets an answer: calls
+//     are told to stop waiting (call.Draining), listens end, and what creates or
+//     decides something has Options.Grace before it is cancelled.
 //
 // A transport supplies lines or bodies, a [sink] per message, and a peer per
 // connected client. ServeStdio is the one over a pair of pipes, ServeHTTP the
@@ -26,7 +29,10 @@
 //     post_old.go and session.go the older revisions;
 //   - every response, of both eras, is a stream (stream.go: what a call says)
 //     that a reply writes (reply.go: JSON or server-sent events). In the old era
-//     the stream outlives a broken connection, for a client that comes back.
+//     the stream outlives a broken connection, for a client that comes back; a
+//     newer response takes it over from an older one;
+//   - http_shutdown.go ends it all. For HTTPOptions.Drain before that, requests are
+//     served and /readyz says that others are to take them.
 //
 // Watched resources (subscriptions.go) are the same over both.
 package transport

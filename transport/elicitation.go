@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 )
@@ -11,7 +12,7 @@ import (
 // RequestElicitation implements server.SessionWithElicitation: it asks the
 // person at the client and waits. Whatever keeps an answer from coming (a
 // client that never said it can ask, an error, an answer that is none, the time
-// a person may take, the end of the call) is the action cancel and no error:
+// a person may take, the end of the call, a drain) is the action cancel and no error:
 // nobody decided. mcp-go would hand the error to the model as a failed call.
 //
 // In the new era servers send no requests; mcp-go turns input rounds into
@@ -27,10 +28,15 @@ func (c *call) RequestElicitation(ctx context.Context, ask mcp.ElicitationReques
 }
 
 // request sends a request of ours to the client and returns its response, nil
-// where none came: the client is gone, the call has ended, or it took too long.
+// where none came: the call is to stop waiting or has ended, or it took too long.
 func (c *call) request(ctx context.Context, method mcp.MCPMethod, params any) *message {
+	if c.peer.draining.Err() != nil {
+		return nil // the client would be asked, and told at once to forget it
+	}
 	ctx, stop := context.WithTimeout(ctx, c.peer.askTime)
 	defer stop()
+	defer context.AfterFunc(c.ctx, stop)()
+	defer context.AfterFunc(c.peer.draining, stop)()
 	id, reply := c.peer.ask()
 	defer c.peer.forget(id)
 	line, err := outgoing(id, string(method), params)
@@ -42,8 +48,6 @@ func (c *call) request(ctx context.Context, method mcp.MCPMethod, params any) *m
 		case m := <-reply:
 			return m
 		case <-ctx.Done():
-		case <-c.peer.gone:
-		case <-c.over:
 		}
 	}
 	// A response that came is heard, even if the client left right after it: a
@@ -73,8 +77,6 @@ func (c *call) put(ctx context.Context, line []byte) bool {
 	case c.asks <- a:
 	case <-ctx.Done():
 		return false
-	case <-c.peer.gone:
-		return false
 	case <-c.over:
 		return false
 	}
@@ -86,6 +88,10 @@ func (c *call) put(ctx context.Context, line []byte) bool {
 	return false
 }
 
+// withdrawTimeout is how long a client that does not read may hold up a call
+// that takes its question back.
+const withdrawTimeout = time.Second
+
 // withdraw tells the client that an answer is no longer waited for, so that it
 // can take its dialog away.
 func (c *call) withdraw(ctx context.Context, id string) {
@@ -94,9 +100,12 @@ func (c *call) withdraw(ctx context.Context, id string) {
 		reason = "no answer in time"
 	}
 	line, err := outgoing(nil, string(mcp.MethodNotificationCancelled), map[string]any{"requestId": id, "reason": reason})
-	if err == nil {
-		c.put(context.WithoutCancel(ctx), line)
+	if err != nil {
+		return
 	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), withdrawTimeout)
+	defer stop()
+	c.put(ctx, line)
 }
 
 // canElicit reports whether a client can ask in a mode. An empty capability

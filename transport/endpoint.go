@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/mark3labs/mcp-go/mcp"
 )
@@ -18,9 +19,10 @@ type endpoint struct {
 	limits   *limits
 	sessions sessions
 	calls    sync.WaitGroup // goroutines of calls
+	leaving  atomic.Bool    // the server is about to stop: clients are to go elsewhere
 
 	mu      sync.Mutex         // guards all below
-	closing bool               // the shutdown has begun
+	closing bool               // no more requests are taken
 	peers   map[*peer]struct{} // of new-era requests being served
 	serving int                // requests to /mcp being served
 	served  chan struct{}      // closed when closing, and none is
@@ -50,6 +52,9 @@ func newEndpoint(o HTTPOptions) (*endpoint, error) {
 func (h *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if h.leaving.Load() {
+		w.Header().Set("Connection", "close")
+	}
 	if text := h.door.refuses(r); text != "" {
 		h.refuse(w, http.StatusForbidden, text)
 		return
@@ -211,12 +216,9 @@ func (h *endpoint) health(w http.ResponseWriter, r *http.Request, check func() e
 	_, _ = io.WriteString(w, text)
 }
 
-// ready asks the owner, until the shutdown begins.
+// ready asks the owner, until the server is about to stop.
 func (h *endpoint) ready() error {
-	h.mu.Lock()
-	closing := h.closing
-	h.mu.Unlock()
-	if closing {
+	if h.leaving.Load() {
 		return ErrShutdown
 	}
 	return h.Ready()

@@ -136,6 +136,7 @@ func TestElicitationEnds(t *testing.T) {
 	t.Run("end of input", func(t *testing.T) {
 		_, w := start(t, Options{})
 		w.in.Close()
+		w.expect(strings.Replace(withdrawn, "no answer in time", "the call that asked has ended", 1))
 		w.expect(textAnswer("1", "cancel"))
 	})
 	t.Run("call cancelled", func(t *testing.T) {

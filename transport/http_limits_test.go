@@ -263,7 +263,7 @@ func TestManyInitializes(t *testing.T) {
 	if made != 256 || refused != tries-made {
 		t.Fatalf("%d made, %d refused", made, refused)
 	}
-	h.sessions.close(ErrShutdown)
+	h.sessions.end(ErrShutdown)
 	if len(h.limits.callers) != 0 || h.limits.all != [holdings]int{} {
 		t.Fatalf("left: %v", h.limits.all)
 	}

@@ -29,7 +29,7 @@ type HTTPOptions struct {
 	// wraps [ErrForbidden]. Default: all are the same caller.
 	Identify func(*http.Request) (callerID string, ctx context.Context, err error)
 	// Ready is asked by /readyz; the text of an error is its answer. Default:
-	// ready until the shutdown begins.
+	// ready until ctx is done.
 	Ready func() error
 
 	// AllowedHosts are the Host headers accepted beside loopback names and
@@ -61,11 +61,10 @@ type HTTPOptions struct {
 	// a call in flight a session ends. Default 30 min.
 	SessionIdle time.Duration
 
-	// Drain is how long requests are still accepted after ctx is done.
+	// Drain is how long requests are still accepted after ctx is done, while
+	// /readyz says that the server is not ready: the time that a proxy needs to
+	// notice. Default none.
 	Drain time.Duration
-
-	// PathPrefix stands before all paths, such as "/runs".
-	PathPrefix string
 
 	// Connections is how many connections may be open; beyond, the one ends
 	// that has been idle for longest. An idle one takes 20 KiB. Default 8,192: one
@@ -103,7 +102,7 @@ func (o HTTPOptions) checked() (HTTPOptions, error) {
 		return o, errors.New("transport: HTTPOptions.Server is not set")
 	}
 	numbers := min(o.CallsPerCaller, o.StreamsPerCaller, o.Streams, o.SessionsPerCaller, o.Sessions, o.WatchesPerCaller, o.Watches, o.Connections)
-	times := min(o.SessionIdle, o.HeaderTimeout, o.BodyTimeout, o.WriteTimeout, o.KeepAlive)
+	times := min(o.Drain, o.SessionIdle, o.HeaderTimeout, o.BodyTimeout, o.WriteTimeout, o.KeepAlive)
 	if numbers < 0 || times < 0 || o.BodyLimit < 0 {
 		return o, errors.New("transport: a limit or time in the options is negative. Leave it 0 for its default")
 	}

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // errTooLong is a line above the limit.
@@ -70,7 +72,9 @@ type lineWriter struct {
 	once sync.Once
 	err  error         // why; set before dead is closed
 	done chan struct{} // closed when the goroutine has ended
-	busy atomic.Bool   // a Write is under way
+
+	busy   atomic.Bool   // a Write is under way
+	writes atomic.Uint64 // Writes that are begun
 }
 
 // newLineWriter makes a writer whose run must be started.
@@ -92,6 +96,7 @@ func (w *lineWriter) run() {
 			if !more {
 				return
 			}
+			w.writes.Add(1)
 			w.busy.Store(true)
 			_, err := w.out.Write(append(line, '\n'))
 			w.busy.Store(false)
@@ -111,6 +116,24 @@ func (w *lineWriter) fail(err error) {
 		w.err = err
 		close(w.dead)
 	})
+}
+
+// failUnread fails the writer when the client leaves a line unread for long. It
+// returns when the writer has ended.
+func (w *lineWriter) failUnread(long time.Duration) {
+	for {
+		before := w.writes.Load()
+		select {
+		case <-time.After(long):
+		case <-w.done:
+			return
+		case <-w.dead:
+			return
+		}
+		if w.busy.Load() && w.writes.Load() == before {
+			w.fail(fmt.Errorf("the client did not read for %s", long))
+		}
+	}
 }
 
 // send implements sink: it returns when the line is next to be written.

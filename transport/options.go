@@ -17,9 +17,10 @@ type Options struct {
 	LineLimit int
 	// MaxCalls is how many calls may be in flight. Default 4,096.
 	MaxCalls int
-	// Grace is how long a shutdown waits for calls to end and for the client
-	// to read their answers. Default 3 s, below the 5 s after which clients
-	// use force.
+	// Grace is how long calls may go on after they were told to stop waiting
+	// (Draining), at the end of the input and at a shutdown; then they are
+	// cancelled. Default 10 s: what creates or decides something gets its
+	// answer from the API.
 	Grace time.Duration
 	// ElicitationTimeout is how long a person may take to answer. Default
 	// 5 min.
@@ -29,6 +30,15 @@ type Options struct {
 	// the server needs server.WithResourceCapabilities(true, …).
 	Watch Watch
 }
+
+const (
+	// lastMoment is how long calls that were cancelled may take to end, and
+	// their answers to be read. After that they are left behind.
+	lastMoment = time.Second
+	// unreadTimeout is how long the client of a pipe may leave a line unread
+	// once it is to be the last: below the 4 s after which clients use force.
+	unreadTimeout = 3 * time.Second
+)
 
 // Watch begins to watch a resource for one subscriber. An error refuses the
 // subscription; one that wraps server.ErrResourceNotFound says that there is
@@ -52,7 +62,7 @@ func (o Options) checked() (Options, error) {
 	}
 	o.LineLimit = orDefault(o.LineLimit, 4<<20)
 	o.MaxCalls = orDefault(o.MaxCalls, 4096)
-	o.Grace = orDefault(o.Grace, 3*time.Second)
+	o.Grace = orDefault(o.Grace, 10*time.Second)
 	o.ElicitationTimeout = orDefault(o.ElicitationTimeout, 5*time.Minute)
 	return o, nil
 }

@@ -20,7 +20,7 @@ var (
 	// or closed the response of an HTTP request of the new era.
 	ErrCancelled = errors.New("cancelled by the client")
 	// ErrClientGone is the cause when the client can no longer be written to,
-	// or has ended its input and would never end the call itself.
+	// or has ended its input, and the call did not end by itself.
 	ErrClientGone = errors.New("the client is gone")
 )
 
@@ -35,10 +35,10 @@ type peer struct {
 	watch Watch          // nil: nothing can be watched
 	subs  *subscriptions // of the old era; nil without watch
 
-	gone chan struct{} // closed when no message will come from it any more
+	draining context.Context         // done when calls are to stop waiting, also those to come
+	drained  context.CancelCauseFunc // of draining
 
 	mu       sync.Mutex // guards all below
-	left     bool       // gone is closed
 	ended    error      // why every call is cancelled, also those to come; nil: they are not
 	calls    map[string]*call
 	serial   uint64                   // of the last call, for its id inside
@@ -51,14 +51,14 @@ type peer struct {
 // its subscriptions in the old era; it blocks until the client has room.
 func newPeer(opts Options, update func(ctx context.Context, line []byte) error) *peer {
 	p := &peer{
-		session: uuid.NewString(),
-		askTime: opts.ElicitationTimeout,
-		watch:   opts.Watch,
-		gone:    make(chan struct{}),
-		calls:   make(map[string]*call),
-		asked:   make(map[string]chan *message),
+		session:  uuid.NewString(),
+		askTime:  opts.ElicitationTimeout,
+		watch:    opts.Watch,
+		calls:    make(map[string]*call),
+		asked:    make(map[string]chan *message),
+		lastTurn: make(chan struct{}),
 	}
-	p.lastTurn = make(chan struct{})
+	p.draining, p.drained = context.WithCancelCause(context.Background())
 	close(p.lastTurn)
 	if opts.Watch != nil {
 		p.subs = newSubscriptions(opts.Watch, func(ctx context.Context, uri string, meta map[string]any) error {
@@ -90,8 +90,8 @@ func (p *peer) begin(ctx context.Context, m *message) (*call, *refusal) {
 	switch {
 	case p.ended != nil:
 		c.cancel(p.ended)
-	case p.left && m.listens():
-		c.cancel(ErrClientGone)
+	case p.draining.Err() != nil && m.listens():
+		c.cancel(context.Cause(p.draining))
 	}
 	return c, nil
 }
@@ -143,13 +143,18 @@ func (p *peer) cancel(m *message) {
 	c.cancel(ErrCancelled)
 }
 
-// leave notes that nothing more will come from the client: what waits for its
-// answer stops waiting, and listens, which only the client would end, end.
-// Other calls go on.
-func (p *peer) leave() {
+// drain tells all calls to stop waiting (call.Draining), those to come too. What
+// waits for the client's answer ends, and so do listens, which only the client
+// would end. Other calls go on, with their contexts. The first cause stays.
+func (p *peer) drain(cause error) {
+	p.drained(cause)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.leaveLocked()
+	for _, c := range p.calls {
+		if c.msg.listens() {
+			c.cancel(context.Cause(p.draining))
+		}
+	}
 }
 
 // end cancels all calls, those to come too. The first cause stays.
@@ -162,20 +167,6 @@ func (p *peer) end(cause error) {
 	p.ended = cause
 	for _, c := range p.calls {
 		c.cancel(cause)
-	}
-	p.leaveLocked()
-}
-
-func (p *peer) leaveLocked() {
-	if p.left {
-		return
-	}
-	p.left = true
-	close(p.gone)
-	for _, c := range p.calls {
-		if c.msg.listens() {
-			c.cancel(ErrClientGone)
-		}
 	}
 }
 

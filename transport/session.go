@@ -2,6 +2,7 @@ package transport
 
 import (
 	"crypto/rand"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -151,20 +152,30 @@ func (s *session) stream(eventID string) (*stream, int) {
 	return st, event
 }
 
-// end ends the session, once: its calls, its streams, its subscriptions. It
-// waits for the latter only.
+// drain tells the calls of the session to stop waiting, and ends what belongs to
+// no call: the stream of GET and the subscriptions. It waits for the latter only.
+func (s *session) drain(cause error) {
+	s.peer.drain(cause)
+	s.fallSilent()
+}
+
+// fallSilent ends the stream of GET and the subscriptions.
+func (s *session) fallSilent() {
+	_ = s.get.answer(answer{})
+	s.peer.subs.close()
+}
+
+// end cancels the calls of the session, ends all else and gives back its place.
 func (s *session) end(cause error) {
+	s.peer.end(cause)
+	s.fallSilent()
 	s.mu.Lock()
 	release := s.release
 	s.release = nil
 	s.mu.Unlock()
-	if release == nil {
-		return
+	if release != nil {
+		release()
 	}
-	s.peer.end(cause)
-	_ = s.get.answer(answer{})
-	s.peer.subs.close()
-	release()
 }
 
 // sessions are all sessions.
@@ -223,16 +234,27 @@ func (t *sessions) sweep(long time.Duration) {
 	}
 }
 
-// close ends all sessions and takes no more.
-func (t *sessions) close(cause error) {
+// drain drains all sessions and takes no more. They stay known, for requests that
+// came in just before.
+func (t *sessions) drain(cause error) {
 	t.mu.Lock()
 	t.closed = true
+	all := slices.Collect(maps.Values(t.byID))
+	t.mu.Unlock()
+	var draining sync.WaitGroup
+	for _, s := range all {
+		draining.Go(func() { s.drain(cause) })
+	}
+	draining.Wait()
+}
+
+// end ends all sessions.
+func (t *sessions) end(cause error) {
+	t.mu.Lock()
 	all := t.byID
 	t.byID = make(map[string]*session)
 	t.mu.Unlock()
-	var ending sync.WaitGroup
 	for _, s := range all {
-		ending.Go(func() { s.end(cause) })
+		s.end(cause)
 	}
-	ending.Wait()
 }

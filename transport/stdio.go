@@ -16,11 +16,16 @@ import (
 // ServeStdio serves one client over a pair of pipes: messages are lines, and
 // out gets nothing but whole messages, one line and one Write each.
 //
-// It returns nil after the end of the input, when the calls in flight have
-// ended and their answers are written, and nil after ctx is done, when their
-// contexts were cancelled (ErrShutdown) and that is achieved within
-// Options.Grace; else an error says what was left behind. Errors of in and out
-// are returned, the latter after all calls were cancelled (ErrClientGone).
+// It ends in two phases after the end of the input, after an error of in or out,
+// and after ctx is done. First all calls are told to stop waiting (Draining);
+// listens end. After ctx is done, new calls are refused with an error from then
+// on, while cancellations and pings still count. Calls that are not over within
+// Options.Grace are cancelled (ErrShutdown after ctx, else ErrClientGone) and
+// have a second to end.
+//
+// It returns nil when all calls have ended and their answers are written, else
+// an error of in or out, or one that says what was left behind. A client that
+// does not read its answers meanwhile is waited for no longer than 3 s.
 //
 // A Read that blocks is woken if in has SetReadDeadline that works on it (a pipe
 // does, a terminal may not), else its goroutine ends with the next line.
@@ -42,6 +47,7 @@ func ServeStdio(ctx context.Context, srv *server.MCPServer, in io.Reader, out io
 		limit:  opts.LineLimit,
 		out:    lines,
 		lines:  make(chan inputLine),
+		last:   make(chan struct{}),
 		read:   make(chan struct{}),
 		served: make(chan error, 1),
 	}
@@ -54,20 +60,16 @@ func ServeStdio(ctx context.Context, srv *server.MCPServer, in io.Reader, out io
 	go l.reading(wanted, newLineReader(in, opts.LineLimit))
 	go l.serve(ctx, calls, stop)
 
+	cause := ErrClientGone
 	select {
-	case err := <-l.served:
-		return err
+	case <-l.last: // dispatch drains, after the lines before
 	case <-l.out.dead:
-		cancel(ErrClientGone)
+		l.peer.drain(cause)
 	case <-ctx.Done():
-		cancel(ErrShutdown)
+		cause = ErrShutdown
+		l.peer.drain(cause)
 	}
-	select {
-	case err := <-l.served:
-		return err
-	case <-time.After(opts.Grace):
-		return l.abandon(opts.Grace)
-	}
+	return l.finish(cause, cancel, opts.Grace)
 }
 
 // stdio is one run of ServeStdio.
@@ -77,6 +79,7 @@ type stdio struct {
 	out   *lineWriter
 
 	lines  chan inputLine
+	last   chan struct{} // closed when the input has ended, maybe before all its lines are dispatched
 	read   chan struct{} // closed when the reader has ended
 	served chan error    // what serve returns, once
 }
@@ -92,18 +95,22 @@ func (l *stdio) reading(wanted context.Context, in *lineReader) {
 	defer close(l.read)
 	for {
 		data, err := in.next()
+		last := err != nil && !errors.Is(err, errTooLong)
+		if last {
+			close(l.last)
+		}
 		select {
 		case l.lines <- inputLine{data, err}:
-			if err != nil && !errors.Is(err, errTooLong) {
-				return
-			}
 		case <-wanted.Done():
+			return
+		}
+		if last {
 			return
 		}
 	}
 }
 
-// serve dispatches lines until there are no more or ctx is done, waits for the
+// serve dispatches lines as long as there is something to do, waits for the
 // calls, and ends the writer.
 func (l *stdio) serve(ctx, calls context.Context, stop func()) {
 	err := l.dispatch(ctx, calls)
@@ -123,31 +130,57 @@ func (l *stdio) serve(ctx, calls context.Context, stop func()) {
 	l.served <- err
 }
 
-// dispatch is the loop over the lines.
+// dispatch is the loop over the lines. After ctx is done it goes on until the
+// calls have ended, but begins no new ones.
 func (l *stdio) dispatch(ctx, calls context.Context) error {
+	done := ctx.Done()
+	var ended chan struct{} // after done: closed when the calls have ended
 	for {
 		select {
 		case line := <-l.lines:
+			l.shut = ctx.Err() != nil
 			switch {
-			case ctx.Err() != nil:
-				return nil
 			case errors.Is(line.err, errTooLong):
 				l.refuse(&refusal{code: mcp.INVALID_REQUEST, text: "invalid request: a line is longer than " +
 					strconv.Itoa(l.limit) + " bytes, the limit for one message"}, l.out)
 			case errors.Is(line.err, io.EOF):
-				l.peer.leave()
+				l.peer.drain(ErrClientGone)
 				return nil
 			case line.err != nil:
-				l.peer.leave()
+				l.peer.drain(ErrClientGone)
 				return fmt.Errorf("transport: read from the client: %w", line.err)
 			default:
 				l.data(calls, line.data, l.out)
 			}
 		case <-l.out.dead:
 			return nil
-		case <-ctx.Done():
+		case <-done:
+			done, l.shut = nil, true
+			ended = make(chan struct{})
+			go func() {
+				l.calls.Wait() // nobody adds to them any more
+				close(ended)
+			}()
+		case <-ended:
 			return nil
 		}
+	}
+}
+
+// finish lets the calls end, and cancels those that go on.
+func (l *stdio) finish(cause error, cancel context.CancelCauseFunc, grace time.Duration) error {
+	go l.out.failUnread(unreadTimeout)
+	select {
+	case err := <-l.served:
+		return err
+	case <-time.After(grace):
+		cancel(cause)
+	}
+	select {
+	case err := <-l.served:
+		return err
+	case <-time.After(lastMoment):
+		return l.abandon(grace)
 	}
 }
 

@@ -109,7 +109,7 @@ func TestCancel(t *testing.T) {
 
 func TestIDOfACallInFlight(t *testing.T) {
 	f := newFixture()
-	w := serve(t, f.srv, Options{})
+	w := serve(t, f.srv, Options{Grace: time.Millisecond})
 	w.send(toolCall("1", "wait", ""))
 	receive(t, f.waiting)
 	w.send(`{"jsonrpc":"2.0","id":1,"method":"ping"}`)
@@ -143,7 +143,7 @@ func TestMaxCalls(t *testing.T) {
 
 func TestSlotsComeBack(t *testing.T) {
 	f := newFixture()
-	w := serve(t, f.srv, Options{MaxCalls: 50})
+	w := serve(t, f.srv, Options{MaxCalls: 50, Grace: time.Millisecond})
 	w.send(toolCall("0", "wait", ""))
 	receive(t, f.waiting)
 	for i := range 100 {
@@ -276,7 +276,7 @@ func TestShutdownWithAClientThatDoesNotRead(t *testing.T) {
 		if took := time.Since(start); took != 3*time.Second {
 			t.Errorf("returned after %s, want the grace of 3 s", took)
 		}
-		if err == nil || !strings.Contains(err.Error(), "a write the client does not read") {
+		if err == nil || !strings.Contains(err.Error(), "the client did not read for 3s") {
 			t.Errorf("error %v", err)
 		}
 		if out.writes.Load() != 1 {
@@ -310,7 +310,7 @@ func TestClientGone(t *testing.T) {
 	defer client.Close()
 	outR, out := io.Pipe()
 	ended := make(chan error, 1)
-	go func() { ended <- ServeStdio(t.Context(), f.srv, in, out, Options{}) }()
+	go func() { ended <- ServeStdio(t.Context(), f.srv, in, out, Options{Grace: time.Millisecond}) }()
 	io.WriteString(client, toolCall("1", "wait", "")+"\n")
 	receive(t, f.waiting)
 	outR.CloseWithError(os.ErrClosed)
