@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -38,16 +39,28 @@ func newDoor(hosts, origins []string) (*door, error) {
 
 func quoted(s string) string { return `"` + s + `"` }
 
+// named is a header of the client as it may be told and logged: quoted, short,
+// and of ASCII alone.
+func named(header string) string {
+	const most = 64
+	if len(header) > most {
+		return strconv.QuoteToASCII(header[:most]) + "..."
+	}
+	return strconv.QuoteToASCII(header)
+}
+
 // refuses is why a request may not come in, or "".
 func (d *door) refuses(r *http.Request) string {
 	if !d.knowsHost(r.Host) {
-		return "this server does not answer to that Host. The operator can allow it."
+		return "this server does not answer to the Host " + named(r.Host) + ": the operator can allow it with --allowed-hosts"
 	}
 	switch origins := r.Header.Values("Origin"); {
 	case len(origins) == 0:
 		return ""
-	case len(origins) > 1 || !d.knowsOrigin(origins[0]):
-		return "requests from that Origin are not allowed. The operator can allow it."
+	case len(origins) > 1:
+		return "the header Origin is sent more than once"
+	case !d.knowsOrigin(origins[0]):
+		return "requests of the Origin " + named(origins[0]) + " are not allowed: the operator can allow it with --allowed-origins"
 	}
 	return ""
 }

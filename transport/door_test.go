@@ -170,3 +170,32 @@ func TestCORS(t *testing.T) {
 		t.Errorf("without an Origin: %v", resp.Header)
 	}
 }
+
+// TestRefusedCallers learn which header or flag is meant, and are not sent to
+// look for an authorization server.
+func TestRefusedCallers(t *testing.T) {
+	s := serveHTTP(t, newFixture(), HTTPOptions{})
+	for _, c := range []struct {
+		name   string
+		h      header
+		status int
+		want   string
+	}{
+		{"key", header{"X-Key", "bad"}, 401, `"this key is not known: send yours in X-Key"`},
+		{"host", header{"Host", "mcp.example.com:8080"}, 403, `"this server does not answer to the Host \"mcp.example.com:8080\": the operator can allow it with --allowed-hosts"`},
+		{"long host", header{"Host", strings.Repeat("a", 1000)}, 403, `Host \"` + strings.Repeat("a", 64) + `\"...: the`},
+		{"origin", header{"Origin", "https://evil.example"}, 403, `"requests of the Origin \"https://evil.example\" are not allowed: the operator can allow it with --allowed-origins"`},
+		{"origin that looks like ours", header{"Origin", "http://lоcalhost"}, 403, `\"http://l\\u043ecalhost\"`},
+		{"origin that breaks out", header{"Origin", `x" <script>`}, 403, `\"x\\\" <script>\"`},
+	} {
+		for _, method := range []string{"POST", "GET", "DELETE"} {
+			resp, body := s.ask(method, "/mcp", c.h, "")
+			if resp.StatusCode != c.status || !strings.Contains(body, c.want) {
+				t.Errorf("%s: %s is %s %s", c.name, method, resp.Status, body)
+			}
+			if resp.Header.Values("WWW-Authenticate") != nil {
+				t.Errorf("%s: WWW-Authenticate %q", c.name, resp.Header.Values("WWW-Authenticate"))
+			}
+		}
+	}
+}
