@@ -64,19 +64,19 @@ func (h *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch r.URL.Path {
-	case "/mcp":
+	case h.PathPrefix + "/mcp":
 		if !h.enter() {
 			h.stopping(w)
 			return
 		}
 		defer h.leave()
 		h.mcp(w, r)
-	case "/healthz":
+	case "/healthz", h.PathPrefix + "/healthz":
 		h.health(w, r, func() error { return nil })
-	case "/readyz":
+	case "/readyz", h.PathPrefix + "/readyz":
 		h.health(w, r, h.ready)
 	default:
-		h.refuse(w, http.StatusNotFound, "there is nothing here. MCP is at /mcp.")
+		h.refuse(w, http.StatusNotFound, "there is nothing at this path. MCP is at "+h.PathPrefix+"/mcp.")
 	}
 }
 

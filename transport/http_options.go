@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"path"
+	"regexp"
 	"time"
 
 	"github.com/mark3labs/mcp-go/server"
@@ -31,6 +33,10 @@ type HTTPOptions struct {
 	// Ready is asked by /readyz; the text of an error is its answer. Default:
 	// ready until ctx is done.
 	Ready func() error
+	// PathPrefix stands before all paths, for proxies that do not take theirs
+	// away: "/runs" serves /runs/mcp, /runs/healthz and /runs/readyz. The
+	// latter two stay at /healthz and /readyz as well. Default none.
+	PathPrefix string
 
 	// AllowedHosts are the Host headers accepted beside loopback names and
 	// addresses: "name" with any port, or "name:port".
@@ -87,6 +93,10 @@ type HTTPOptions struct {
 	KeepAlive time.Duration
 }
 
+// prefixes are the values that PathPrefix may have: segments of letters that no
+// proxy or client writes in another way.
+var prefixes = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)*$`)
+
 // streamAfter is after what time a request of a revision with resumable
 // answers (2025-11-25) gets an event stream if it isn't answered: from then on
 // the answer survives the connection.
@@ -105,6 +115,10 @@ func (o HTTPOptions) checked() (HTTPOptions, error) {
 	times := min(o.Drain, o.SessionIdle, o.HeaderTimeout, o.BodyTimeout, o.WriteTimeout, o.KeepAlive)
 	if numbers < 0 || times < 0 || o.BodyLimit < 0 {
 		return o, errors.New("transport: a limit or time in the options is negative. Leave it 0 for its default")
+	}
+	if !prefixes.MatchString(o.PathPrefix) || o.PathPrefix != "" && path.Clean(o.PathPrefix) != o.PathPrefix {
+		return o, errors.New("transport: a path prefix is like /runs: it begins with a slash, ends without one, and has no " +
+			"other characters than letters, digits, and . _ ~ -, not " + quoted(o.PathPrefix))
 	}
 	if o.Identify == nil {
 		o.Identify = func(r *http.Request) (string, context.Context, error) { return "", r.Context(), nil }

@@ -241,3 +241,32 @@ func TestWrongHTTPOptions(t *testing.T) {
 		}
 	}
 }
+
+// TestPathPrefix stands before all paths, and health stays at the root too.
+func TestPathPrefix(t *testing.T) {
+	s := serveHTTP(t, newFixture(), HTTPOptions{PathPrefix: "/tools/runs.v1"})
+	for path, want := range map[string]struct {
+		status int
+		body   string
+	}{
+		"/tools/runs.v1/mcp":      {200, `"protocolVersion"`},
+		"/tools/runs.v1/healthz":  {405, ``},
+		"/tools/runs.v1/readyz":   {405, ``},
+		"/healthz":                {405, ``},
+		"/readyz":                 {405, ``},
+		"/mcp":                    {404, `MCP is at /tools/runs.v1/mcp.`},
+		"/tools/runs.v1":          {404, `MCP is at /tools/runs.v1/mcp.`},
+		"/tools/runs.v1x/mcp":     {404, `MCP is at /tools/runs.v1/mcp.`},
+		"/tools/mcp":              {404, `MCP is at /tools/runs.v1/mcp.`},
+		"/tools/runs.v1/mcp/more": {404, `MCP is at /tools/runs.v1/mcp.`},
+	} {
+		if resp, body := s.ask("POST", path, nil, initBody("2025-11-25", `{}`)); resp.StatusCode != want.status || !strings.Contains(body, want.body) {
+			t.Errorf("%s: %s %s", path, resp.Status, body)
+		}
+	}
+	for _, prefix := range []string{"/", "runs", "/runs/", "//runs", "/a//b", "/a/../b", "/a/.", "/..", "/a b", "/a?b", "/a#b", "/a%20b", "/ä", "/a\n", "/{id}"} {
+		if _, err := newEndpoint(HTTPOptions{Server: func(*http.Request) *server.MCPServer { return nil }, PathPrefix: prefix}); err == nil {
+			t.Errorf("accepted %q", prefix)
+		}
+	}
+}
