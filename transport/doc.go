@@ -14,7 +14,9 @@
 //   - Ids and progress tokens come back byte for byte as the client sent them.
 //   - Both eras of MCP share one way: a call of 2026-07-28 brings the client's
 //     identity along, a call of an older revision borrows its peer's.
-//   - A cancelled call gets no answer; a panic's value reaches no client.
+//   - A cancelled call gets no answer; a panic's value reaches no client. A
+//     message that is refused before it can be read is answered all the same,
+//     with its id if that can be found (findid.go).
 //   - Where a client leaves or the server stops, every call gets an answer: calls
 //     are told to stop waiting (call.Draining), listens end, and what creates or
 //     decides something has Options.Grace before it is cancelled.

@@ -26,8 +26,9 @@ func newLineReader(in io.Reader, limit int) *lineReader {
 }
 
 // next is the next line that isn't blank, without its end; the caller keeps it.
-// A line above the limit is read to its end, holding no more than the limit, and
-// reported as errTooLong; the next call goes on after it. A last line needs no line end.
+// A line above the limit is read to its end, holding little more than the limit,
+// and reported as errTooLong, with the id of its message instead of it, if there
+// is one; the next call goes on after it. A last line needs no line end.
 func (r *lineReader) next() ([]byte, error) {
 	for {
 		line, err := r.line()
@@ -39,12 +40,15 @@ func (r *lineReader) next() ([]byte, error) {
 
 // line is the next line, blank or not.
 func (r *lineReader) line() ([]byte, error) {
-	var line []byte
+	var line, tail []byte
 	long := false
 	for {
 		part, err := r.in.ReadSlice('\n')
-		if !long {
+		if long {
+			tail = lastBytes(append(tail, lastBytes(part, tailSize)...), tailSize)
+		} else {
 			line = append(line, part...)
+			tail = lastBytes(line, tailSize)
 			// A line that fits may still be followed by "\r\n".
 			long = len(line) > r.limit+2
 		}
@@ -56,7 +60,7 @@ func (r *lineReader) line() ([]byte, error) {
 		}
 		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
 		if long || len(line) > r.limit {
-			return nil, errTooLong
+			return findID(line, tail), errTooLong
 		}
 		return line, nil
 	}

@@ -61,11 +61,11 @@ func invalid(id json.RawMessage, text string) *refusal {
 // it must read the same one.
 func parse(data []byte) (*message, *refusal) {
 	if !utf8.Valid(data) {
-		return nil, &refusal{code: mcp.PARSE_ERROR, text: "parse error: the message is not valid UTF-8"}
+		return nil, &refusal{id: findID(data, data), code: mcp.PARSE_ERROR, text: "parse error: the message is not valid UTF-8"}
 	}
 	s := scanner{data: data}
 	if !s.document() {
-		return nil, &refusal{code: mcp.PARSE_ERROR, text: "parse error: the message is not valid JSON"}
+		return nil, &refusal{id: findID(data, data), code: mcp.PARSE_ERROR, text: "parse error: the message is not valid JSON"}
 	}
 	id := s.msg.id
 	if !isID(id) || s.manyIDs {

@@ -35,7 +35,7 @@ func TestOtherPlacesAreNotTheMessage(t *testing.T) {
 
 func TestInvalidUTF8(t *testing.T) {
 	_, refused := parse([]byte("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\"}"))
-	if refused == nil || refused.code != mcp.PARSE_ERROR || refused.id != nil {
+	if refused == nil || refused.code != mcp.PARSE_ERROR || string(refused.id) != "1" {
 		t.Fatalf("got %+v", refused)
 	}
 }
@@ -170,4 +170,38 @@ func BenchmarkParse(b *testing.B) {
 			}
 		})
 	}
+}
+
+// TestRefusedLinesAreAnswered: a client need not wait for the answer to a message
+// that was refused before it could be read.
+func TestRefusedLinesAreAnswered(t *testing.T) {
+	const limit = 1 << 10
+	long := `"params":{"name":"echo","arguments":{"text":"` + strings.Repeat("x", 200<<10) + `"}}`
+	w := serve(t, newFixture().srv, Options{LineLimit: limit})
+	for _, c := range []struct{ name, line, id string }{
+		{"too long, the id first", `{"jsonrpc":"2.0","id":7,"method":"tools/call",` + long + `}`, `7`},
+		{"too long, the id last", `{"method":"tools/call",` + long + `,"jsonrpc":"2.0","id":"a\"b"}`, `"a\"b"`},
+		{"too long, the id last, with blanks", `{"method":"tools/call",` + long + ` , "jsonrpc" : "2.0" , "id" : -1.5e3 } `, `-1.5e3`},
+		{"too long by little", `{"method":"tools/call","params":{"x":"` + strings.Repeat("x", limit) + `"},"id":9}`, `9`},
+		{"too long, no id", `{"method":"notifications/x",` + long + `}`, `null`},
+		{"too long, the id of something else last", `{"method":"notifications/x","a":"` + strings.Repeat("x", limit) + `","params":{"a":1,"id":7}}`, `null`},
+		{"too long, ids that differ", `{"id":1,"method":"tools/call",` + long + `,"id":2}`, `null`},
+		{"too long, the id is cut off", `{"method":"x","id":"` + strings.Repeat("7", 200<<10) + `"}`, `null`},
+		{"too long, the number is cut off", `{"method":"x","id":` + strings.Repeat("7", 200<<10) + `}`, `null`},
+		{"a brace is missing", `{"jsonrpc":"2.0","method":"x","params":{"id":7}`, `null`},
+		{"too long a response", `{"jsonrpc":"2.0","id":"server-1","result":{"a":"` + strings.Repeat("x", limit) + `"}}`, `null`},
+		{"NaN, the id first", `{"jsonrpc":"2.0","id":8,"method":"tools/call","params":{"x":NaN}}`, `8`},
+		{"NaN, the id last", `{"method":"tools/call","params":{"x":NaN},"jsonrpc":"2.0","id":8}`, `8`},
+		{"a broken response", `{"jsonrpc":"2.0","id":"server-1","result":{"x":NaN}}`, `null`},
+		{"bytes that are no UTF-8", "{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"\xff\"}", `8`},
+		{"an id that is no UTF-8", "{\"jsonrpc\":\"2.0\",\"id\":\"\xff\",\"method\":\"x\"}", `null`},
+		{"no JSON at all", `Content-Length: 40`, `null`},
+	} {
+		w.send(c.line)
+		if got := w.next(); !strings.HasPrefix(got, `{"jsonrpc":"2.0","id":`+c.id+`,"error":{"code":-32`) {
+			t.Errorf("%s: got %s", c.name, got)
+		}
+	}
+	w.send(ping)
+	w.expect(`{"jsonrpc":"2.0","id":"p","result":{}}`)
 }

@@ -88,12 +88,15 @@ func (s *scanner) members(depth int, at place) bool {
 		if !s.value(depth+1, inside(at, name)) {
 			return false
 		}
-		s.keep(at, name, s.data[start:s.pos])
-		if s.space(); s.take('}') {
-			return true
-		}
-		if !s.take(',') {
+		raw := s.data[start:s.pos]
+		s.space()
+		last := s.take('}')
+		if !last && !s.take(',') {
 			return false
+		}
+		s.keep(at, name, raw) // it is whole, whatever follows
+		if last {
+			return true
 		}
 		s.space()
 	}

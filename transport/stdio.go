@@ -84,7 +84,7 @@ type stdio struct {
 	served chan error    // what serve returns, once
 }
 
-// inputLine is a line, or what came instead.
+// inputLine is what lineReader.next returned.
 type inputLine struct {
 	data []byte
 	err  error
@@ -141,7 +141,7 @@ func (l *stdio) dispatch(ctx, calls context.Context) error {
 			l.shut = ctx.Err() != nil
 			switch {
 			case errors.Is(line.err, errTooLong):
-				l.refuse(&refusal{code: mcp.INVALID_REQUEST, text: "invalid request: a line is longer than " +
+				l.refuse(&refusal{id: line.data, code: mcp.INVALID_REQUEST, text: "invalid request: a line is longer than " +
 					strconv.Itoa(l.limit) + " bytes, the limit for one message"}, l.out)
 			case errors.Is(line.err, io.EOF):
 				l.peer.drain(ErrClientGone)
