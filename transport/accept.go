@@ -10,14 +10,15 @@ import (
 // accepted is what kinds of response a client reads.
 type accepted struct{ json, events bool }
 
-// accepts reads the Accept headers (RFC 9110 section 12.5.1). Without one
-// everything is accepted. The weights only matter where they are 0.
+// accepts reads the Accept headers (RFC 9110 section 12.5.1). Without one, or
+// with an empty one, everything is accepted. The weights only matter where they
+// are 0.
 func accepts(h http.Header) accepted {
-	values := h.Values("Accept")
-	if len(values) == 0 {
+	all := strings.Join(h.Values("Accept"), ",")
+	if strings.Trim(all, " \t,") == "" {
 		return accepted{json: true, events: true}
 	}
-	list := strings.Split(strings.Join(values, ","), ",")
+	list := strings.Split(all, ",")
 	return accepted{json: accepts1(list, "application/json"), events: accepts1(list, "text/event-stream")}
 }
 
@@ -34,7 +35,7 @@ func accepts1(list []string, want string) bool {
 			how = 3
 		case group + "/*":
 			how = 2
-		case "*/*":
+		case "*/*", "*": // the latter from old Java libraries
 			how = 1
 		}
 		if how > closest {
@@ -46,10 +47,18 @@ func accepts1(list []string, want string) bool {
 	return yes
 }
 
-// isJSON reports whether a request says that its body is JSON.
-func isJSON(h http.Header) bool {
+// notJSON is why the body of a request is not taken for JSON, or "".
+func notJSON(h http.Header) string {
+	if coding := h.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return "the body must not be compressed: send it without Content-Encoding"
+	}
 	kind, params, err := mime.ParseMediaType(h.Get("Content-Type"))
-	charset := strings.ToLower(params["charset"])
-	return err == nil && kind == "application/json" && (charset == "" || charset == "utf-8") &&
-		len(h.Values("Content-Type")) == 1 && h.Get("Content-Encoding") == ""
+	if err != nil || kind != "application/json" || len(h.Values("Content-Type")) > 1 {
+		return "the body must be JSON: send one header Content-Type: application/json"
+	}
+	switch strings.ToLower(params["charset"]) {
+	case "", "utf-8", "utf8":
+		return ""
+	}
+	return "the body must be UTF-8: send Content-Type: application/json"
 }

@@ -84,6 +84,8 @@ func (d *dispatcher) message(ctx context.Context, m *message, out sink) {
 		d.answer(out, answer{})
 	case m.kind == request && d.shut && m.method != string(mcp.MethodPing):
 		d.refuse(&refusal{id: m.id, code: overloaded, text: ErrShutdown.Error() + ": start it again, then send this again"}, out)
+	case m.kind == request && unknownVersion(m.version):
+		d.refuse(unsupported(m.id, m.version), out)
 	default:
 		d.call(ctx, m, out)
 	}

@@ -28,13 +28,19 @@
 //   - door.go lets a request in by Host and Origin, endpoint.go knows its caller
 //     and its body, limits.go what the caller holds;
 //   - post_new.go serves the new era, where a request stands for itself;
-//     post_old.go and session.go the older revisions;
+//     post_old.go and session.go the older revisions: initialize always makes a
+//     session, in place of the one that it names if that is the caller's;
 //   - every response, of both eras, is a stream (stream.go: what a call says)
 //     that a reply writes (reply.go: JSON or server-sent events). In the old era
 //     the stream outlives a broken connection, for a client that comes back; a
 //     newer response takes it over from an older one;
 //   - http_shutdown.go ends it all. For HTTPOptions.Drain before that, requests are
 //     served and /readyz says that others are to take them.
+//
+// What clients send that is not quite what the specification says is taken for
+// what it plainly means: a byte order mark before the first message, a slash after
+// the path, white space around a header. An unknown revision is answered with
+// those there are.
 //
 // Watched resources (subscriptions.go) are the same over both.
 package transport

@@ -1,11 +1,13 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -63,7 +65,7 @@ func (h *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	switch r.URL.Path {
+	switch path := strings.TrimSuffix(r.URL.Path, "/"); path {
 	case h.PathPrefix + "/mcp":
 		if !h.enter() {
 			h.stopping(w)
@@ -103,10 +105,8 @@ func (h *endpoint) mcp(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
 	case http.MethodPost:
 		h.post(w, r, from)
-	case http.MethodGet:
-		h.get(w, r, from)
-	case http.MethodDelete:
-		h.delete(w, r, from)
+	case http.MethodGet, http.MethodDelete:
+		h.ofSession(w, r, from)
 	case http.MethodOptions:
 		w.Header().Set("Allow", "GET, POST, DELETE, OPTIONS")
 		w.WriteHeader(http.StatusNoContent)
@@ -119,11 +119,11 @@ func (h *endpoint) mcp(w http.ResponseWriter, r *http.Request) {
 // post serves one message or, in 2025-03-26, an array of them.
 func (h *endpoint) post(w http.ResponseWriter, r *http.Request, from caller) {
 	wants := accepts(r.Header)
-	switch {
-	case !isJSON(r.Header):
-		h.refuse(w, http.StatusUnsupportedMediaType, "the body must be JSON: send Content-Type: application/json")
+	if text := notJSON(r.Header); text != "" {
+		h.refuse(w, http.StatusUnsupportedMediaType, text)
 		return
-	case !wants.json && !wants.events:
+	}
+	if !wants.json && !wants.events {
 		h.refuse(w, http.StatusNotAcceptable, "send Accept: application/json, text/event-stream")
 		return
 	}
@@ -139,6 +139,10 @@ func (h *endpoint) post(w http.ResponseWriter, r *http.Request, from caller) {
 	}
 	version := r.Header.Get(mcp.HeaderProtocolVersion)
 	if isBatch(body) {
+		if unknownVersion(version) {
+			h.answer(w, unsupported(nil, version))
+			return
+		}
 		if mcp.IsModernProtocol(version) {
 			h.refuse(w, http.StatusBadRequest, "an array of messages is accepted in protocol version 2025-03-26 only. Send one message at a time.")
 			return
@@ -149,9 +153,12 @@ func (h *endpoint) post(w http.ResponseWriter, r *http.Request, from caller) {
 	m, refused := parse(body)
 	switch {
 	case refused != nil:
-		h.Logger.Info("message refused", "id", short(refused.id), "code", refused.code, "reason", refused.text)
-		h.write(w, http.StatusBadRequest, refused.answer().line)
-	case mcp.IsModernProtocol(version), m.modern(), m.version != "" && !mcp.IsValidProtocolVersion(m.version):
+		h.answer(w, refused)
+	case m.initializes(): // it settles the revision, whatever the header says
+		h.initialize(w, r, from, wants, m)
+	case m.version == "" && unknownVersion(version):
+		h.answer(w, unsupported(m.requestID(), version))
+	case mcp.IsModernProtocol(version), m.modern(), unknownVersion(m.version):
 		h.postNew(w, r, from, wants, m)
 	default:
 		h.postOld(w, r, from, wants, m, nil)
@@ -177,7 +184,7 @@ func (h *endpoint) body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 		h.refuse(w, http.StatusRequestTimeout, "the body did not come to its end in time")
 		return nil, false
 	}
-	return body, true
+	return bytes.TrimPrefix(body, byteOrderMark), true
 }
 
 // readAll reads to the end. It takes memory as bytes come, for a length that is
@@ -222,6 +229,12 @@ func (h *endpoint) ready() error {
 		return ErrShutdown
 	}
 	return h.Ready()
+}
+
+// answer answers a message that was refused.
+func (h *endpoint) answer(w http.ResponseWriter, r *refusal) {
+	h.Logger.Info("message refused", "id", short(r.id), "code", r.code, "reason", r.text)
+	h.write(w, newStatus(r.answer()), r.answer().line)
 }
 
 // refuse answers a request that was not taken, as a JSON-RPC error of no

@@ -50,7 +50,7 @@ func TestNewEraStatuses(t *testing.T) {
 		{"argument missing in the header", param, newEra("tools/call", "param"), 400, `-32020`},
 		{"other argument in the header", param, with(newEra("tools/call", "param"), "Mcp-Param-Text", "b"), 400, `-32020`},
 		{"unknown version", unknown, with(call, "MCP-Protocol-Version", "1999-01-01"), 400,
-			`{"code":-32022,"message":"unsupported protocol version","data":{"supported":["2026-07-28","2025-11-25","2025-06-18","2025-03-26","2024-11-05"],"requested":"1999-01-01"}}`},
+			`{"code":-32022,"message":"unsupported protocol version: this server speaks 2026-07-28, 2025-11-25, 2025-06-18, 2025-03-26, 2024-11-05","data":{"supported":["2026-07-28","2025-11-25","2025-06-18","2025-03-26","2024-11-05"],"requested":"1999-01-01"}}`},
 		{"later version", strings.ReplaceAll(echo, "2026-07-28", "2099-01-01"), with(call, "MCP-Protocol-Version", "2099-01-01"), 400, `-32022`},
 		{"no _meta", toolCall("1", "echo", ""), call, 400, `-32602`},
 		{"no capabilities", strings.Replace(echo, `"io.modelcontextprotocol/clientCapabilities":{},`, "", 1), call, 400, `-32602`},
@@ -212,7 +212,8 @@ func TestHealth(t *testing.T) {
 		{"GET", "/readyz", nil, 200, "ok\n"},
 		{"GET", "/readyz", errors.New("the upstream is away"), 503, "the upstream is away\n"},
 		{"GET", "/", nil, 404, ""},
-		{"POST", "/mcp/", nil, 404, ""},
+		{"GET", "/readyz/", nil, 200, "ok\n"},
+		{"POST", "/mcp/sse", nil, 404, ""},
 	} {
 		ready = c.ready
 		if resp, body := s.ask(c.method, c.path, nil, ""); resp.StatusCode != c.status || c.body != "" && body != c.body {
@@ -250,6 +251,7 @@ func TestPathPrefix(t *testing.T) {
 		body   string
 	}{
 		"/tools/runs.v1/mcp":      {200, `"protocolVersion"`},
+		"/tools/runs.v1/mcp/":     {200, `"protocolVersion"`},
 		"/tools/runs.v1/healthz":  {405, ``},
 		"/tools/runs.v1/readyz":   {405, ``},
 		"/healthz":                {405, ``},

@@ -14,10 +14,14 @@ import (
 // errTooLong is a line above the limit.
 var errTooLong = errors.New("line too long")
 
+// byteOrderMark is what some programs begin UTF-8 text with. It means nothing.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
 // lineReader cuts input into lines of at most limit bytes.
 type lineReader struct {
 	in    *bufio.Reader
 	limit int
+	begun bool // a line was read, so no byte order mark can follow
 }
 
 // newLineReader reads lines from in.
@@ -49,14 +53,18 @@ func (r *lineReader) line() ([]byte, error) {
 		} else {
 			line = append(line, part...)
 			tail = lastBytes(line, tailSize)
-			// A line that fits may still be followed by "\r\n".
-			long = len(line) > r.limit+2
+			// A line that fits may still have a mark before it, and "\r\n" after it.
+			long = len(line) > len(byteOrderMark)+r.limit+2
 		}
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
 			continue
 		case err != nil && (len(line) == 0 && !long || !errors.Is(err, io.EOF)):
 			return nil, err
+		}
+		if !r.begun {
+			line = bytes.TrimPrefix(line, byteOrderMark)
+			r.begun = true
 		}
 		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
 		if long || len(line) > r.limit {

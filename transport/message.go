@@ -2,6 +2,7 @@ package transport
 
 import (
 	"encoding/json"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -52,6 +53,18 @@ func (r *refusal) answer() answer {
 // invalid makes the refusal of a message that is JSON but breaks a rule.
 func invalid(id json.RawMessage, text string) *refusal {
 	return &refusal{id: id, code: mcp.INVALID_REQUEST, text: "invalid request: " + text}
+}
+
+// unknownVersion reports whether a client names a revision that this server does
+// not speak; "" is none.
+func unknownVersion(version string) bool {
+	return version != "" && !mcp.IsValidProtocolVersion(version)
+}
+
+// unsupported is the refusal of a revision that this server does not speak.
+func unsupported(id json.RawMessage, version string) *refusal {
+	e := mcp.UnsupportedProtocolVersionError{Version: short(version), Supported: mcp.ValidProtocolVersions}.JSONRPCError().Error
+	return &refusal{id: id, code: e.Code, text: "unsupported protocol version: this server speaks " + strings.Join(mcp.ValidProtocolVersions, ", "), data: e.Data}
 }
 
 // parse reads one message, in one pass over data and in time linear in it.
@@ -126,6 +139,19 @@ func (s *scanner) check() string {
 
 // modern reports whether the message is of the era without a handshake.
 func (m *message) modern() bool { return mcp.IsModernProtocol(m.version) }
+
+// initializes reports whether the message is the handshake of the old era.
+func (m *message) initializes() bool {
+	return m.kind == request && m.method == string(mcp.MethodInitialize) && !m.modern() && !unknownVersion(m.version)
+}
+
+// requestID is the id that an error is answered with: nil, unless it is a request.
+func (m *message) requestID() json.RawMessage {
+	if m.kind == request {
+		return m.id
+	}
+	return nil
+}
 
 // listens reports whether the message opens a stream of notifications.
 func (m *message) listens() bool { return m.method == string(mcp.MethodSubscriptionsListen) }

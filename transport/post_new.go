@@ -23,8 +23,7 @@ func (h *endpoint) postNew(w http.ResponseWriter, r *http.Request, from caller, 
 	}
 	srv := h.Server(r)
 	if refused := mismatch(r.Header, m, srv); refused != nil {
-		h.Logger.Info("message refused", "id", short(refused.id), "code", refused.code, "reason", refused.text)
-		h.write(w, newStatus(refused.answer()), refused.answer().line)
+		h.answer(w, refused)
 		return
 	}
 	st := newStream(0)
@@ -94,9 +93,8 @@ func mismatch(h http.Header, m *message, srv *server.MCPServer) *refusal {
 		return refuse(mcp.INVALID_PARAMS, errors.New("missing or invalid _meta field "+mcp.MetaKeyProtocolVersion))
 	case version != m.version:
 		return refuse(mcp.HEADER_MISMATCH, mcp.HeaderMismatchError{Header: mcp.HeaderProtocolVersion, Reason: "does not match the _meta field " + mcp.MetaKeyProtocolVersion})
-	case !mcp.IsValidProtocolVersion(version):
-		unknown := mcp.UnsupportedProtocolVersionError{Version: version, Supported: mcp.ValidProtocolVersions}.JSONRPCError().Error
-		return &refusal{id: m.id, code: unknown.Code, text: "unsupported protocol version", data: unknown.Data}
+	case unknownVersion(version):
+		return unsupported(m.id, version)
 	}
 	if err := mcp.ValidateStandardHeaders(h.Get, version, mcp.MCPMethod(m.method), m.params); err != nil {
 		return refuse(mcp.HEADER_MISMATCH, err)

@@ -10,10 +10,6 @@ import (
 // before 2026-07-28. Its calls go on when the connection breaks: what they say
 // waits in the session for a GET with Last-Event-ID.
 func (h *endpoint) postOld(w http.ResponseWriter, r *http.Request, from caller, wants accepted, m *message, body []byte) {
-	if m != nil && m.kind == request && m.method == string(mcp.MethodInitialize) {
-		h.initialize(w, r, from, wants, m)
-		return
-	}
 	s := h.session(w, r, from)
 	if s == nil {
 		return
@@ -45,14 +41,12 @@ func (h *endpoint) primes(s *session) bool {
 	return s.peer.client.ProtocolVersion() >= mcp.ProtocolVersion20251125
 }
 
-// initialize makes a session.
+// initialize makes a session, whatever Mcp-Session-Id says. A client that still
+// names one of the caller's sessions begins anew: that one ends as by DELETE.
 func (h *endpoint) initialize(w http.ResponseWriter, r *http.Request, from caller, wants accepted, m *message) {
-	if len(r.Header.Values(mcp.HeaderSessionID)) > 0 {
-		if s := h.session(w, r, from); s != nil {
-			s.unhold()
-			h.refuse(w, http.StatusBadRequest, "this session is initialized. For a new one, send initialize without Mcp-Session-Id.")
-		}
-		return
+	if before := h.sessions.hold(r.Header.Get(mcp.HeaderSessionID), from.id); before != nil {
+		h.endSession(before)
+		before.unhold()
 	}
 	release, full := h.limits.take(from.id, sessionsHeld)
 	if full != "" {
@@ -80,17 +74,22 @@ func (h *endpoint) initialize(w http.ResponseWriter, r *http.Request, from calle
 	s.served(st)
 }
 
+// endSession ends a session that its client needs no more.
+func (h *endpoint) endSession(s *session) {
+	h.sessions.remove(s)
+	s.end(ErrClientGone)
+}
+
 // session is the session a request belongs to, held until let; nil: the
 // request is answered. To a caller, another's session is an unknown one.
 func (h *endpoint) session(w http.ResponseWriter, r *http.Request, from caller) *session {
 	ids := r.Header.Values(mcp.HeaderSessionID)
-	version := r.Header.Get(mcp.HeaderProtocolVersion)
 	switch {
-	case len(ids) != 1 || ids[0] == "":
-		h.refuse(w, http.StatusBadRequest, "the header Mcp-Session-Id is missing: send the one that initialize was answered with, or initialize")
+	case len(ids) > 1:
+		h.refuse(w, http.StatusBadRequest, "the header Mcp-Session-Id is sent more than once: send the one that initialize was answered with")
 		return nil
-	case version != "" && !mcp.IsValidProtocolVersion(version):
-		h.refuse(w, http.StatusBadRequest, "this MCP-Protocol-Version is not supported: send the one that initialize was answered with")
+	case len(ids) == 0 || ids[0] == "":
+		h.refuse(w, http.StatusBadRequest, "the header Mcp-Session-Id is missing: send the one that initialize was answered with, or initialize")
 		return nil
 	}
 	s := h.sessions.hold(ids[0], from.id)
@@ -100,13 +99,30 @@ func (h *endpoint) session(w http.ResponseWriter, r *http.Request, from caller) 
 	return s
 }
 
+// ofSession serves GET and DELETE, which only sessions have.
+func (h *endpoint) ofSession(w http.ResponseWriter, r *http.Request, from caller) {
+	version := r.Header.Get(mcp.HeaderProtocolVersion)
+	if unknownVersion(version) {
+		h.answer(w, unsupported(nil, version))
+		return
+	}
+	// A client that names an older revision and no session has forgotten the session.
+	if mcp.IsModernProtocol(version) || version == "" && r.Header.Get(mcp.HeaderSessionID) == "" {
+		w.Header().Set("Allow", "POST, OPTIONS")
+		h.refuse(w, http.StatusMethodNotAllowed, r.Method+" is for sessions of revisions before "+mcp.ProtocolVersion20260728+" only: send their Mcp-Session-Id. Else use POST.")
+		return
+	}
+	if r.Method == http.MethodGet {
+		h.get(w, r, from)
+	} else {
+		h.delete(w, r, from)
+	}
+}
+
 // get serves the stream of what belongs to no call, or the rest of a stream
 // that a client has the last event of. It takes over from an older response,
 // whose connection may be dead without anybody here having noticed.
 func (h *endpoint) get(w http.ResponseWriter, r *http.Request, from caller) {
-	if h.onlyPost(w, r) {
-		return
-	}
 	wants := accepts(r.Header)
 	if !wants.events {
 		h.refuse(w, http.StatusNotAcceptable, "GET answers with an event stream: send Accept: text/event-stream")
@@ -145,27 +161,11 @@ func (h *endpoint) get(w http.ResponseWriter, r *http.Request, from caller) {
 
 // delete ends a session.
 func (h *endpoint) delete(w http.ResponseWriter, r *http.Request, from caller) {
-	if h.onlyPost(w, r) {
-		return
-	}
 	s := h.session(w, r, from)
 	if s == nil {
 		return
 	}
 	defer s.unhold()
-	h.sessions.remove(s)
-	s.end(ErrClientGone)
+	h.endSession(s)
 	w.WriteHeader(http.StatusNoContent)
-}
-
-// onlyPost answers GET and DELETE of the new era, which has neither. A client
-// that names an older revision and no session has forgotten the session.
-func (h *endpoint) onlyPost(w http.ResponseWriter, r *http.Request) bool {
-	version := r.Header.Get(mcp.HeaderProtocolVersion)
-	if !mcp.IsModernProtocol(version) && (version != "" || r.Header.Get(mcp.HeaderSessionID) != "") {
-		return false
-	}
-	w.Header().Set("Allow", "POST, OPTIONS")
-	h.refuse(w, http.StatusMethodNotAllowed, r.Method+" is for sessions of revisions before "+mcp.ProtocolVersion20260728+" only: send their Mcp-Session-Id. Else use POST.")
-	return true
 }

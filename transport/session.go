@@ -15,8 +15,8 @@ const (
 	maxFinishedBytes = 1 << 20
 )
 
-// session is a client of the old era: what initialize made and DELETE, idleness
-// or the shutdown end.
+// session is a client of the old era: what initialize made and DELETE, another
+// initialize, idleness or the shutdown end.
 type session struct {
 	id     string // the client's secret: in no log
 	caller string

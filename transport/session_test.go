@@ -38,17 +38,19 @@ func TestOldEraStatuses(t *testing.T) {
 			{"call", "POST", toolCall("9007199254740993", "echo", ""), h, 200, textAnswer("9007199254740993", "")},
 			{"no version header", "POST", ping, header{"Mcp-Session-Id", h[1]}, 200, `"result"`},
 			{"other old version", "POST", ping, with("MCP-Protocol-Version", "2025-06-18"), 200, `"result"`},
-			{"unsupported version", "POST", ping, with("MCP-Protocol-Version", "1999-01-01"), 400, `MCP-Protocol-Version`},
+			{"unsupported version", "POST", ping, with("MCP-Protocol-Version", "1999-01-01"), 400, `"id":"p","error":{"code":-32022`},
+			{"unsupported later version", "POST", ping, with("MCP-Protocol-Version", "2099-01-01"), 400, revisions("2099-01-01")},
+			{"unsupported version of a notification", "POST", `{"jsonrpc":"2.0","method":"notifications/initialized"}`, with("MCP-Protocol-Version", "draft"), 400, `"id":null,"error":{"code":-32022`},
+			{"unsupported version of a response", "POST", `{"jsonrpc":"2.0","id":"server-1","result":{}}`, with("MCP-Protocol-Version", "draft"), 400, `"id":null,"error":{"code":-32022`},
+			{"unsupported version of an array", "POST", "[" + ping + "]", with("MCP-Protocol-Version", "draft"), 400, revisions("draft")},
 			{"new version", "POST", ping, with("MCP-Protocol-Version", "2026-07-28"), 400, `-32602`},
-			{"unsupported version", "GET", "", with("MCP-Protocol-Version", "1999-01-01"), 400, `MCP-Protocol-Version`},
-			{"unsupported version", "DELETE", "", with("MCP-Protocol-Version", "1999-01-01"), 400, `MCP-Protocol-Version`},
+			{"unsupported version", "GET", "", with("MCP-Protocol-Version", "1999-01-01"), 400, revisions("1999-01-01")},
+			{"unsupported version", "DELETE", "", with("MCP-Protocol-Version", "2099-01-01"), 400, revisions("2099-01-01")},
 			{"unknown method", "POST", `{"jsonrpc":"2.0","id":1,"method":"no/such"}`, h, 200, `-32601`},
 			{"failed call", "POST", toolCall("1", "panic", ""), h, 200, `-32603`},
 			{"unknown resource", "POST", `{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"run://gone"}}`, h, 200, `-32002`},
 			{"notification", "POST", `{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}`, h, 202, ""},
 			{"response", "POST", `{"jsonrpc":"2.0","id":"server-1","result":{}}`, h, 202, ""},
-			{"initialize again", "POST", initBody(version, `{}`), h, 400, `this session is initialized`},
-			{"initialize in an unknown session", "POST", initBody(version, `{}`), unknown, 404, ``},
 			{"no JSON", "POST", `{`, h, 400, `-32700`},
 			{"duplicate key", "POST", `{"jsonrpc":"2.0","id":1,"method":"ping","method":"ping"}`, h, 400, `-32600`},
 			{"array", "POST", "[" + ping + "," + toolCall("2", "echo", "") + "]", h, batch, `{`},
@@ -60,6 +62,7 @@ func TestOldEraStatuses(t *testing.T) {
 			{"no session", "GET", "", noSession, 400, `Mcp-Session-Id is missing`},
 			{"no session", "DELETE", "", noSession, 400, `Mcp-Session-Id is missing`},
 			{"nothing said", "POST", ping, header{}, 400, `Mcp-Session-Id is missing`},
+			{"session of nothing", "POST", ping, with("Mcp-Session-Id", ""), 400, `Mcp-Session-Id is missing`},
 			{"unknown session", "POST", ping, unknown, 404, `initialize a new one`},
 			{"unknown session", "GET", "", unknown, 404, `initialize a new one`},
 			{"unknown session", "DELETE", "", unknown, 404, `initialize a new one`},
@@ -92,6 +95,12 @@ func TestOldEraStatuses(t *testing.T) {
 	if resp, body := s.ask("POST", "/mcp", other, ping); resp.StatusCode != 200 {
 		t.Fatalf("the other caller's session: %s %s", resp.Status, body)
 	}
+}
+
+// revisions is the error that says which revisions there are.
+func revisions(requested string) string {
+	return `{"code":-32022,"message":"unsupported protocol version: this server speaks 2026-07-28, 2025-11-25, 2025-06-18, 2025-03-26, 2024-11-05",` +
+		`"data":{"supported":["2026-07-28","2025-11-25","2025-06-18","2025-03-26","2024-11-05"],"requested":"` + requested + `"}}`
 }
 
 // TestForeignSessionReadsLikeAnUnknownOne compares whole responses.

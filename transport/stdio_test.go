@@ -382,6 +382,8 @@ func TestLineLimit(t *testing.T) {
 		ping + " \n":                     long,
 		ping + "  \n":                    long,
 		ping + "   ":                     long,
+		"\ufeff" + ping + "\r\n":         `{"jsonrpc":"2.0","id":1,"result":{}}`,
+		"\ufeff" + ping + " \n":          long,
 		strings.Repeat(" ", 1000) + "\n": strings.Replace(long, `"id":1`, `"id":null`, 1),
 	} {
 		var out bytes.Buffer
