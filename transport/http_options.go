@@ -28,7 +28,8 @@ type HTTPOptions struct {
 	// Identify knows the caller of a request: an id of any form, which keeps
 	// callers apart and is neither logged nor sent, and the context whose
 	// values its calls get. An error is the text of a 401, or of a 403 if it
-	// wraps [ErrForbidden]. Default: all are the same caller.
+	// wraps [ErrForbidden]. A 401 has no WWW-Authenticate: that would send clients
+	// to look for an authorization server. Default: all are the same caller.
 	Identify func(*http.Request) (callerID string, ctx context.Context, err error)
 	// Ready is asked by /readyz; the text of an error is its answer. Default:
 	// ready until ctx is done.
