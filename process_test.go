@@ -152,6 +152,43 @@ func TestEndedBySignal(t *testing.T) {
 	}
 }
 
+// TestDrain: after SIGTERM the server is not ready at once, serves on for the
+// time that --drain says, and ends a waiting call as if its time were up.
+func TestDrain(t *testing.T) {
+	command, url := startHTTP(t, "", "--sandbox", "--path-prefix=/runs", "--drain=2s")
+	me := newTenant(t, url, sandbox.DefaultKey)
+	me.create(t, "queue_ms=60000")
+	run := me.runs[len(me.runs)-1]
+	ready := func() int {
+		resp, err := http.Get(strings.Replace(url, "/mcp", "/readyz", 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	if code := ready(); code != http.StatusOK {
+		t.Fatalf("/runs/readyz answered %d", code)
+	}
+	waiter, waited := newTenant(t, url, sandbox.DefaultKey), make(chan string, 1)
+	go func() {
+		_, answer, _ := waiter.send(t, waiter.session, call("get_run", map[string]any{"runId": run, "waitSeconds": 40}), nil)
+		waited <- answer
+	}()
+	command.Process.Signal(syscall.SIGTERM)
+	for ready() != http.StatusServiceUnavailable { // the signal is on its way
+	}
+	if status, answer, _ := me.send(t, me.session, call("list_runs", nil), nil); status != http.StatusOK || !strings.Contains(answer, run) {
+		t.Errorf("a request in the drain: %d, %s", status, answer)
+	}
+	if answer := <-waited; !strings.Contains(answer, "time_up") || !strings.Contains(answer, "this server is stopping") {
+		t.Errorf("the waiting call was answered %s", answer)
+	}
+	if code := waitEnd(t, command); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 // TestIgnoredSignals: what was ignored when the program started, as SIGHUP
 // under nohup, does not end it.
 func TestIgnoredSignals(t *testing.T) {
