@@ -50,7 +50,8 @@ async function job(client, callTool) {
   assert.equal(JSON.parse(events.contents[0].text).events.length, 2);
   await assert.rejects(client.readResource({ uri: 'run://123e4567-e89b-12d3-a456-426614174000' }), /not found/i);
   const refused = await callTool(client, { name: 'get_run', arguments: { runId: 'x' } });
-  assert.equal(JSON.parse(refused.content[0].text).code, 'invalid_argument');
+  assert.equal(refused._meta['runs-mcp-server/error'].code, 'invalid_argument');
+  assert.match(refused.content[0].text, /^invalid_argument: /);
 }
 
 let failed = 0;
