@@ -144,6 +144,9 @@ func doubtful(status int) bool {
 func sendError(ctx context.Context, call request, left bool, err error) *Error {
 	e := &Error{Kind: Unavailable, Op: call.op, Message: "the Run API could not be reached", cause: err, fault: true}
 	why, final := reason(err)
+	if why == "" && left { // net/http has several errors of its own for that
+		why = "the connection broke"
+	}
 	if why != "" {
 		e.Message += ": " + why
 	}
