@@ -129,7 +129,7 @@ func TestWrongServers(t *testing.T) {
 			if !strings.HasPrefix(text, tt.text) || !strings.Contains(text, tt.next) || len(text) > 512 || json.Valid([]byte(text)) {
 				t.Errorf("got %q, want %q and %q; log\n%s", text, tt.text, tt.next, logged)
 			}
-			if !strings.Contains(logged, "level=WARN") || !strings.Contains(logged, tt.log) || strings.Contains(logged, "k-0123456789") {
+			if !strings.Contains(logged, "level=WARN") || !strings.Contains(logged, "request=1") || !strings.Contains(logged, tt.log) || strings.Contains(logged, "k-0123456789") {
 				t.Errorf("the log says\n%s, want %q", logged, tt.log)
 			}
 		})

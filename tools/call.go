@@ -41,6 +41,9 @@ type call struct {
 // may still be finished.
 type drainer interface{ Draining() <-chan struct{} }
 
+// identified is a session whose transport knows the id of the call's request.
+type identified interface{ RequestID() string }
+
 // arrive returns the call that a request makes. One that brings an answer
 // without the state it was asked in, or with a bad one, is refused: it would
 // begin anew, and create a second run.

@@ -101,8 +101,8 @@ func (o Options) checkAddress() string {
 // logFailure logs a failed call, with what the network said of it.
 func (s *set) logFailure(c *call, req mcp.CallToolRequest, err error) {
 	attrs := []any{"tool", c.tool, "ms", time.Since(c.at).Milliseconds(), "error", err}
-	if identified, ok := c.session.(interface{ RequestID() string }); ok {
-		attrs = append(attrs, "request", identified.RequestID())
+	if session, ok := c.session.(identified); ok {
+		attrs = append(attrs, "request", session.RequestID())
 	}
 	var named struct{ RunID string }
 	if json.Unmarshal(req.Params.RawArguments, &named) == nil && client.IsRunID(named.RunID) {

@@ -94,6 +94,10 @@ func newCall(p *peer, m *message) *call {
 // request's in the new.
 func (c *call) SessionID() string { return c.session }
 
+// RequestID is the id of the request as the client wrote it, for logs: at most 64
+// bytes of it.
+func (c *call) RequestID() string { return short(c.msg.id) }
+
 // NotificationChannel implements server.ClientSession.
 func (c *call) NotificationChannel() chan<- mcp.JSONRPCNotification { return c.notes }
 
