@@ -266,19 +266,9 @@ func TestThousandWaitingCalls(t *testing.T) {
 // reads what it writes.
 func TestSIGTERM(t *testing.T) {
 	command := exec.Command(binary(t), "--sandbox")
-	in, err := command.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := command.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var log bytes.Buffer
 	command.Stderr = &log
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
+	in, out := piped(t, command)
 	fmt.Fprintln(in, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"raw","version":"1"}}}`)
 	if _, err := out.Read(make([]byte, 1)); err != nil { // it serves
 		t.Fatal(err)

@@ -46,23 +46,29 @@ func unreadPipe(t *testing.T) *os.File {
 	return w
 }
 
+// piped starts a command with pipes for its input and output.
+func piped(t *testing.T, command *exec.Cmd) (in io.WriteCloser, out io.ReadCloser) {
+	t.Helper()
+	in, err := command.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err = command.StdoutPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return in, out
+}
+
 // TestNobodyReadsTheLog: with standard error a pipe that is full, every call is
 // answered, and the process ends when it is told to.
 func TestNobodyReadsTheLog(t *testing.T) {
 	const calls = 2_000
 	command := exec.Command(binary(t), "--sandbox")
 	command.Stderr = unreadPipe(t)
-	in, err := command.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := command.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
+	in, out := piped(t, command)
 	hung := time.AfterFunc(endTimeout, func() { command.Process.Kill() })
 	defer hung.Stop()
 	go func() {
@@ -128,17 +134,7 @@ func TestEndedBySignal(t *testing.T) {
 			}
 			for _, args := range [][]string{{"--sandbox"}, {"sandbox", "--listen=127.0.0.1:0"}} {
 				command = exec.Command(binary(t), args...)
-				in, err := command.StdinPipe()
-				if err != nil {
-					t.Fatal(err)
-				}
-				out, err := command.StdoutPipe()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := command.Start(); err != nil {
-					t.Fatal(err)
-				}
+				in, out := piped(t, command)
 				fmt.Fprintln(in, hello)
 				if _, err := out.Read(make([]byte, 1)); err != nil { // it serves
 					t.Fatal(err)

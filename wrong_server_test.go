@@ -32,17 +32,7 @@ func ask(t *testing.T, url, tool string, args map[string]any, env ...string) (te
 	command.Env = append([]string{"TR_API_KEY=k-0123456789", "TR_API_URL=" + url}, env...)
 	var errs bytes.Buffer
 	command.Stderr = &errs
-	in, err := command.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := command.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
+	in, out := piped(t, command)
 	fmt.Fprintf(in, "%s\n%s\n", hello, call(tool, args))
 	var answer struct {
 		ID     int
