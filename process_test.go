@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -120,6 +121,11 @@ func startHTTP(t *testing.T, ignored string, args ...string) (*exec.Cmd, string)
 // TestEndedBySignal: a server that is told to end exits 0, whichever signal
 // tells it. Who types Ctrl-C does not wait for a proxy.
 func TestEndedBySignal(t *testing.T) {
+	// What the tests run under may have had them ignore SIGHUP, and what is ignored
+	// is inherited; what is caught is not.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(caught) })
 	for _, tt := range []struct {
 		signal syscall.Signal
 		drain  string

@@ -31,7 +31,7 @@ func start(t *testing.T, files map[string]string, env []string, args ...string) 
 			t.Fatal(err)
 		}
 	}
-	command.Env = append([]string{"HOME=" + command.Dir}, env...)
+	command.Env = append([]string{"HOME=" + command.Dir, "GOCOVERDIR=" + command.Dir}, env...) // the latter for CI's coverage
 	var out, errs bytes.Buffer
 	command.Stdout, command.Stderr = &out, &errs
 	if err := command.Start(); err != nil {

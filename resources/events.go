@@ -8,7 +8,7 @@ import (
 )
 
 // maxCalls bounds the tool calls of one event, in bytes of JSON.
-const maxCalls = 16 << 10
+const maxCalls = 5 << 10
 
 // EventPage is what the events of a run read as.
 type EventPage struct {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -194,6 +195,7 @@ func TestDecideAgain(t *testing.T) {
 		desk := newDesk(t, func(w http.ResponseWriter, r *http.Request) {
 			sent.Add(1)
 			w.WriteHeader(status)
+			io.WriteString(w, `{"message":"as the API answers"}`)
 		})
 		p := pending(t)
 		first := desk.Decide(t.Context(), caller, p, Approve)
