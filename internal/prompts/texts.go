@@ -46,7 +46,7 @@ func (s *set) runAndWatch() prompt {
 				s.createStep(g.caller, integrations),
 				"While finished is false, call get_run with runId, afterEventId (the lastEventId you got) and waitSeconds 45.",
 				"If it is PAUSED: " + s.approvals() + " If it is AUTH_REQUIRED: show the user authorization.url if there is one; the run goes on by itself.",
-				"When it has ended, tell the user its status, its result and what was done. Only SUCCESS is a full success. A result that is cut stands whole in the resource run://{runId}/result.",
+				"When it has ended, tell the user its status, its result and what was done. Only SUCCESS is a full success. A result that is cut is read whole by get_run with part result.",
 			}
 		},
 	}
@@ -149,7 +149,7 @@ func (s *set) diagnoseRun() prompt {
 			return "Find out why a run did not succeed.", []string{
 				s.getStep(g.values["runId"], ", limit 50 and includeToolCalls true"),
 				"If it is not finished or ended with SUCCESS, tell the user that. If it waits for a person, tell them for what.",
-				"If eventsLeftOut is not 0, read the events from the start: get_run with afterEventId 0, then with the lastEventId you got, until none is left out. What was planned stands in the resource run://{runId}/plan.",
+				"If eventsLeftOut is not 0, read the events from the start: get_run with afterEventId 0, then with the lastEventId you got, until none is left out. What was planned is read by get_run with part plan.",
 				"Tell the user the status, the first event that shows what went wrong (eventId, tool, its words quoted), what was done by then, for it stays done, and the likely cause. Keep what the events say apart from what you conclude.",
 				"Say what could be tried now. Do not start or stop a run unless the user asks for it.",
 			}
