@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -95,7 +94,10 @@ func (c *httpCommand) check() (prefix string, err error) {
 	if c.DecideHint == "" {
 		c.DecideHint = c.hostedHint()
 	}
-	if err := cmp.Or(checkHosts(c.AllowedHosts), checkOrigins(c.AllowedOrigins)); err != nil {
+	if c.Listen == "" {
+		return "", misuse("--listen needs HOST:PORT, such as 127.0.0.1:8080")
+	}
+	if err := checkAllowed(c.AllowedHosts, c.AllowedOrigins); err != nil {
 		return "", err
 	}
 	return pathPrefix(c.PathPrefix)

@@ -42,8 +42,11 @@ func main() {
 // it, else its path, in quotes where a shell would split it.
 func program() string {
 	self, err := os.Executable()
-	if err != nil {
+	switch {
+	case err != nil:
 		return name
+	case strings.Contains(self, "go-build"): // it is gone when go run has ended
+		return "go run ."
 	}
 	if found, err := exec.LookPath(name); err == nil && sameFile(found, self) {
 		return name

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -128,7 +129,7 @@ func (f *serverFlags) decideCommand() string {
 func (c *apiFlags) key(p *process, log *slog.Logger) (client.Key, error) {
 	key, from := p.env("TR_API_KEY"), "TR_API_KEY"
 	if c.APIKeyFile != "" {
-		data, err := os.ReadFile(c.APIKeyFile)
+		data, err := readFile(c.APIKeyFile)
 		if err != nil {
 			return "", usageError{unreadable("--api-key-file", err)}
 		}
@@ -146,6 +147,23 @@ func (c *apiFlags) key(p *process, log *slog.Logger) (client.Key, error) {
 	return client.Key(key), nil
 }
 
+// maxFile bounds a file of secrets, in bytes.
+const maxFile = 1 << 20
+
+// readFile reads a file of secrets.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = errors.New("larger than 1 MiB")
+	}
+	return data, err
+}
+
 // unreadable says why the file that a flag names cannot be read, and not its
 // name: who mistook the flag gave it the secret itself.
 func unreadable(flag string, err error) error {
@@ -158,6 +176,8 @@ func unreadable(flag string, err error) error {
 		why = "permission denied"
 	case errors.As(err, &failed):
 		why = failed.Err.Error()
+	case err != nil:
+		why = err.Error()
 	}
 	return fmt.Errorf("%s: the file it names cannot be read: %s. The flag takes the name of a file, not what belongs in it", flag, why)
 }
@@ -194,6 +214,9 @@ func (f *serverFlags) newBridge(o tools.Options, v *view.View, log *slog.Logger)
 		return nil, err
 	}
 	o.API, o.Log, o.DecideHint, o.DecideCommand = api, log, f.DecideHint, f.decideCommand()
+	if o.DecideHint == "" && f.Sandbox {
+		o.DecideHint = f.hostedHint() // it has no console
+	}
 	return bridge.New(o, feed.Options{}), nil
 }
 
@@ -211,14 +234,14 @@ func (f *serverFlags) readPassThrough(v *view.View) (map[string]client.PassThrou
 	if f.PassThrough == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(f.PassThrough)
+	data, err := readFile(f.PassThrough)
 	if err != nil {
 		return nil, unreadable("--pass-through", err)
 	}
 	if readableByOthers(f.PassThrough) {
 		return nil, fmt.Errorf("--pass-through: %s is readable by others; run: chmod 600 %s", f.PassThrough, f.PassThrough)
 	}
-	byID, err := client.ParsePassThrough(data)
+	byID, err := client.ParsePassThrough(bytes.TrimPrefix(data, []byte("\ufeff")))
 	if err != nil {
 		return nil, fmt.Errorf("--pass-through: %w", err)
 	}

@@ -11,6 +11,8 @@ import (
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"runs-mcp-server/transport"
 )
 
 var (
@@ -36,18 +38,26 @@ func settingFault(value string) string {
 	return ""
 }
 
-// inQuotes reports whether a value has quotes around it.
+// inQuotes reports whether a value has quotes around it, or one at an end and no
+// other: an item of a list in quotes, which is cut at its commas.
 func inQuotes(value string) bool {
-	first, size := utf8.DecodeRuneInString(value)
+	isQuote := func(r rune) bool { return strings.ContainsRune("'\"`‘’“”„", r) }
+	first, _ := utf8.DecodeRuneInString(value)
 	last, _ := utf8.DecodeLastRuneInString(value)
-	return len(value) > size && (first == last && strings.ContainsRune("'\"`", first) || strings.ContainsRune("‘“„", first) && strings.ContainsRune("’”“", last))
+	count := strings.Count(strings.Map(func(r rune) rune {
+		if isQuote(r) {
+			return '\''
+		}
+		return -1
+	}, value), "'")
+	return isQuote(first) && isQuote(last) || count == 1 && (isQuote(first) || isQuote(last))
 }
 
 var (
 	// placeholderKey matches the letters and digits of a key that says what
 	// belongs in its place.
 	placeholderKey = regexp.MustCompile(`^(?:(?:insert|enter|paste|put|add|use|replace|replacewith|the)?(?:your|my)?(?:real|own|actual)?(?:tr|toolregistry|toolregistryai)?(?:api|access)?(?:key|token|secret)?(?:here)?` +
-		`|[a-z]{0,5}x{3,}|changeme|changethis|replaceme|replacethis|placeholder|example(?:key)?|todo|tbd|null|nil|none|undefined)$`)
+		`|[a-z]{0,5}x{3,}|dummy(?:key)?|changeme|changethis|replaceme|replacethis|placeholder|example(?:key)?|todo|tbd|null|nil|none|undefined)$`)
 	keyAssigned = regexp.MustCompile(`^(?i:(?:export|set|setx)\s+|\$env:)?(?:[A-Z_][A-Z0-9_]*|\w*(?i:key|token|secret))\s*=\s*[^=\s]`)
 	keyHeader   = regexp.MustCompile(`^(?i:x-api-key:|authorization:|bearer\s)`)
 )
@@ -70,9 +80,11 @@ func keyFault(key string) string {
 		return "holds the name of a header or a scheme: give the key alone"
 	case unexpandedKey.MatchString(key), strings.Contains(key, "${"):
 		return "is the name of a variable: nothing replaced it with the key"
+	case strings.Contains(key, "://"):
+		return "is the address of a secret and not the secret: nothing replaced it with the key"
 	case inQuotes(key):
 		return "is in quotes, which are no part of a key: leave them out"
-	case placeholderKey.MatchString(letters), strings.HasPrefix(key, "<") && strings.HasSuffix(key, ">"):
+	case placeholderKey.MatchString(letters), strings.HasPrefix(key, "<") && strings.HasSuffix(key, ">"), strings.HasSuffix(key, "..."), strings.HasSuffix(key, "…"):
 		return "is a placeholder: put your toolregistry.ai API key in its place"
 	case strings.ContainsFunc(key, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsGraphic(r) || r == utf8.RuneError }):
 		// No header can carry such a key; found out at the first call, it would
@@ -127,27 +139,18 @@ func checkHint(hint string) error {
 // maxHint bounds a hint, in bytes: it stands in results beside much else.
 const maxHint = 200
 
-// checkHosts returns what is wrong with --allowed-hosts.
-func checkHosts(hosts []string) error {
+// checkAllowed returns what is wrong with --allowed-hosts and --allowed-origins.
+func checkAllowed(hosts, origins []string) error {
 	for _, host := range hosts {
-		u, err := url.Parse("//" + host)
-		switch {
-		case strings.Contains(host, "://"):
+		if strings.Contains(host, "://") {
 			return misuse("--allowed-hosts takes hosts as they stand in a Host header, without a scheme: mcp.example.com or mcp.example.com:8443, not %q", host)
-		case err != nil || u.Host != host || u.Hostname() == "" || strings.Contains(host, "*"):
-			return misuse("--allowed-hosts takes names or addresses, with or without a port, such as mcp.example.com or mcp.example.com:8443, not %q", host)
 		}
 	}
-	return nil
-}
-
-// checkOrigins returns what is wrong with --allowed-origins.
-func checkOrigins(origins []string) error {
-	for _, origin := range origins {
-		u, err := url.Parse(origin)
-		if err != nil || u.Host == "" || strings.Contains(u.Host, "*") || u.Scheme+"://"+u.Host != origin {
-			return misuse("--allowed-origins takes a scheme and a host, such as https://app.example.com, not %q", origin)
-		}
+	if err := transport.CheckAllowed(hosts, nil); err != nil {
+		return misuse("--allowed-hosts takes names or addresses, with or without a port, such as mcp.example.com or mcp.example.com:8443 or [::1]: %w", err)
+	}
+	if err := transport.CheckAllowed(nil, origins); err != nil {
+		return misuse("--allowed-origins takes a scheme and a host, such as https://app.example.com: %w", err)
 	}
 	return nil
 }

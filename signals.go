@@ -17,7 +17,7 @@ func (t toldToEnd) Error() string { return t.String() }
 // untilSignal returns a context that is done when SIGINT, SIGTERM or SIGHUP
 // tells the program to end; its cause is a [toldToEnd]. A signal that was ignored
 // when the program started stays ignored: SIGHUP under nohup, SIGINT in a
-// script's background.
+// script's background. A second signal ends the program at once.
 func untilSignal() (ctx context.Context, stop func()) {
 	var signals []os.Signal
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
@@ -36,6 +36,11 @@ func untilSignal() (ctx context.Context, stop func()) {
 		case s := <-told:
 			cancel(toldToEnd{s})
 		case <-ctx.Done():
+			return
+		}
+		// Who tells twice does not want to wait: calls under way may be cut off.
+		if s, ok := (<-told).(syscall.Signal); ok {
+			os.Exit(128 + int(s))
 		}
 	}()
 	return ctx, func() {

@@ -21,6 +21,12 @@ func reason(err error) (words string, final bool) {
 	if certificate := certificateFault(err); certificate != "" {
 		return certificate, true
 	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "proxyconnect" {
+		if words, _ = reason(op.Err); words != "" {
+			return "the HTTP proxy on the way to it: " + words, false
+		}
+		return "the HTTP proxy on the way to it cannot be reached", false
+	}
 	if proxy, ok := errors.AsType[*proxyError](err); ok {
 		return proxy.Error(), proxy.status < 500
 	}

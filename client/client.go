@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"mime"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -187,6 +188,11 @@ func (c *Client) try(ctx context.Context, hc *http.Client, caller Caller, call r
 	}
 	defer resp.Body.Close()
 	if decode == nil {
+		kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+		// A one-time link may well answer a page, for people open it; an abort does not.
+		if kind == "text/html" && call.method == http.MethodDelete && !c.served.Load() {
+			return foreignError(call, resp.StatusCode, false)
+		}
 		return nil
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
@@ -256,7 +262,8 @@ func (c *Client) send(ctx context.Context, hc *http.Client, caller Caller, call 
 	}
 	message := ""
 	if !call.mute {
-		message = apiMessage(body, append(call.secrets, string(caller.Key)))
+		// A caller over HTTP may not learn where the API is.
+		message = apiMessage(body, append(call.secrets, string(caller.Key), c.base.String(), c.base.Host))
 	}
 	return nil, statusError(call, resp.StatusCode, message, retryAfter(resp.Header.Get("Retry-After"), time.Now()))
 }

@@ -112,6 +112,9 @@ func kindOfStatus(call request, status int) (Kind, string) {
 	switch {
 	case status == 401:
 		return Unauthorized, "the Run API refused the API key"
+	case status == 404 && (call.op == "list_runs" || call.op == "create_run"):
+		// Every Run API has these: what it does not know stands in the arguments.
+		return InvalidArgument, "the Run API knows nothing of what an argument names (404), or the address is that of another API"
 	case status == 403 && call.runID != "", status == 404, status == 410:
 		// 403 on a run reads as not found, so that nobody learns which ids exist.
 		return NotFound, "the Run API knows no such " + call.subject() + " under this API key"
@@ -155,6 +158,9 @@ func sendError(ctx context.Context, call request, left bool, err error) *Error {
 		e.fault = false // the caller went away
 	}
 	switch {
+	case call.effect() && left && ctx.Err() != nil && !late:
+		e.Kind = OutcomeUnknown
+		e.Message = "the call was ended before the answer came; whether it took effect is unknown"
 	case call.effect() && left:
 		e.Kind = OutcomeUnknown
 		e.Message = "the connection broke after the request was sent; whether it took effect is unknown"

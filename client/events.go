@@ -114,8 +114,8 @@ func (r *reader) gaveUp(err error) bool {
 	case r.polled, !errors.As(err, &e):
 		r.refusals = 0
 		return false
-	case e.Kind == InvalidArgument && e.Status == 0, e.Kind == Unauthorized && !r.known:
-		return true // we refuse it ourselves, or the key is wrong from the start
+	case e.Kind == InvalidArgument && e.Status == 0, !r.known && (e.Kind == Unauthorized || e.Kind == Misconfigured):
+		return true // we refuse it ourselves, or key or address are wrong from the start
 	case e.Kind != NotFound && e.Kind != Unauthorized && e.Kind != Misconfigured:
 		r.refusals = 0
 		return false

@@ -55,7 +55,7 @@ func meanings() []meaning {
 		{400, bad, bad, bad, bad, bad, never, "refused before it had an effect; a stream is tried again, for its request is right"},
 		{401, key, key, key, key, key, key, "the key is wrong; trying on would not change it"},
 		{403, key, none, key, none, key, none, "on a run it reads as not found, so that nobody learns which ids exist"},
-		{404, none, none, none, none, none, none, "there is none under this key"},
+		{404, bad, none, bad, none, none, none, "there is none under this key; a list and a create name none but in their arguments"},
 		{408, away, away, unknown, unknown, unknown, never, "a proxy gave up waiting, maybe for the API's answer"},
 		{409, clash, clash, clash, clash, clash, never, "refused in the run's state"},
 		{410, none, none, none, none, none, none, "there is none any more"},

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -51,11 +52,19 @@ func parseBase(raw string) (*url.URL, error) {
 		return nil, errors.New("the API address is not a URL like " + DefaultURL)
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return nil, errors.New("the API address must not hold a user, a query or a fragment")
+	case u.Port() != "" && !validPort(u.Port()):
+		return nil, errors.New("the API address has a port that is none")
 	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
 		return u, nil
 	default:
 		return nil, errors.New("the API address must be https (http is for loopback only), or the key would travel in the clear")
 	}
+}
+
+// validPort reports whether a port is a number from 1 to 65535.
+func validPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0
 }
 
 func isLoopback(host string) bool {

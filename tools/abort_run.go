@@ -35,13 +35,13 @@ func (s *set) abortRun(ctx context.Context, c *call, args abortRunArgs) (RunResu
 	case err == nil && (abortErr == nil || got.Run.Status.Terminal()):
 		// The summary says what is known.
 	case abortErr == nil:
-		return RunResult{}, s.unclearAbort("the run was told to stop, but its state cannot be read")
+		return RunResult{}, s.unclearAbort("the run was told to stop, but its state cannot be read", err)
 	case !doubtful:
 		return RunResult{}, abortErr
 	case err != nil:
-		return RunResult{}, s.unclearAbort("whether the run was told to stop is unknown, and its state cannot be read")
+		return RunResult{}, s.unclearAbort("whether the run was told to stop is unknown, and its state cannot be read", abortErr)
 	default:
-		return RunResult{}, s.unclearAbort("whether the run was told to stop is unknown; it has not ended yet")
+		return RunResult{}, s.unclearAbort("whether the run was told to stop is unknown; it has not ended yet", abortErr)
 	}
 	page := notShown(got.Run.Events, 0)
 	page.last = got.Last
@@ -63,9 +63,9 @@ func (s *set) abortRun(ctx context.Context, c *call, args abortRunArgs) (RunResu
 
 // unclearAbort says that nobody knows whether an abort arrived. Unlike a
 // create it can do no harm twice.
-func (s *set) unclearAbort(message string) *problem {
+func (s *set) unclearAbort(message string, cause error) *problem {
 	return &problem{
-		code: string(client.OutcomeUnknown), message: message,
+		code: string(client.OutcomeUnknown), message: message, cause: cause,
 		nextStep: "To see the state of the run, " + s.look("{runId}", "runId") + "; if it still goes on, abort_run may be called again.",
 	}
 }

@@ -61,10 +61,12 @@ func (s *set) askApproval(ctx context.Context, c *call, args askArgs) (RunResult
 		return RunResult{}, err
 	}
 	if !c.canAsk(mcp.ElicitationModeForm) {
+		next := s.approvalStep(false, args.RunID)
+		if s.Local {
+			next += " Who starts this server can let the model decide with --approvals=agent."
+		}
 		return RunResult{}, &problem{
-			code:     string(client.Conflict),
-			message:  "only a person may decide, and this client cannot ask one; nothing was sent",
-			nextStep: s.approvalStep(false, args.RunID) + " The operator can let the model decide with --approvals=agent.",
+			code: string(client.Conflict), message: "only a person may decide, and this client cannot ask one; nothing was sent", nextStep: next,
 		}
 	}
 	d, err := s.askDecision(ctx, c, args.RunID, p, approval.Round{RunID: args.RunID})
@@ -130,7 +132,7 @@ func (s *set) choose(st feed.State, runID, approvalID string) (approval.Pending,
 	case st.Status == client.Paused:
 		return approval.Pending{}, &problem{
 			code: codeLinkUnavailable, message: "the run waits for an approval, but the API no longer tells its link",
-			nextStep: s.DecideElsewhereStep(),
+			nextStep: s.DecideElsewhereStep(runID),
 		}
 	}
 	return approval.Pending{}, &problem{

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -140,6 +141,9 @@ func (a arguments[A]) complaint(v *validator.ValidationError) []string {
 			return "there is no argument " + within(shortName(name)) + a.hint(v.InstanceLocation, name)
 		})
 	case *kind.Type:
+		if len(v.InstanceLocation) > 0 && k.Got == "string" && slices.Equal(k.Want, []string{"object"}) {
+			return []string{at + " must be a JSON object, or a text that holds one; this text holds none"}
+		}
 		return []string{fmt.Sprintf("%s must be of type %s, not %s", at, strings.Join(k.Want, " or "), k.Got)}
 	case *kind.Enum:
 		return []string{fmt.Sprintf("%s must be one of %s", at, list(k.Want))}
@@ -217,24 +221,38 @@ func (a arguments[A]) names() []string {
 	return names
 }
 
-// nearest returns the argument that an unknown name may stand for: one that
-// begins or ends as it does, or is a few letters away; "" for none.
+// nearest returns the argument that an unknown name may stand for: one whose
+// words hold all of its words, or one that is a few letters away; "" for none.
 func (a arguments[A]) nearest(name string) string {
-	names := a.names()
-	stem := strings.TrimSuffix(fold(name), "s")
+	asked, names := wordsOf(shortName(name)), a.names()
 	for _, known := range names {
-		if strings.HasPrefix(fold(known), stem) || strings.HasSuffix(fold(known), stem) || len(stem) > 5 && strings.Contains(fold(known), stem) {
+		words := wordsOf(known)
+		unknown := func(word string) bool { return !slices.Contains(words, word) }
+		if len(asked) > 0 && !slices.ContainsFunc(asked, unknown) {
 			return known
 		}
 	}
 	closest := slices.MinFunc(names, func(x, y string) int {
 		return cmp.Compare(distance(name, x), distance(name, y))
 	})
-	if distance(name, closest) <= max(2, len(closest)/2) {
+	if distance(name, closest) <= len(closest)/3 {
 		return closest
 	}
 	return ""
 }
+
+// wordsOf returns the words of a name in camel or snake case, without the s of a
+// plural.
+func wordsOf(name string) []string {
+	words := nameWord.FindAllString(name, -1)
+	for i, word := range words {
+		words[i] = strings.TrimSuffix(strings.ToLower(word), "s")
+	}
+	return words
+}
+
+// nameWord is one word of a name.
+var nameWord = regexp.MustCompile(`[A-Z]?[a-z]+|[A-Z]+|[0-9]+`)
 
 // fold makes names comparable whatever their case and underscores.
 func fold(name string) string { return strings.ReplaceAll(strings.ToLower(shortName(name)), "_", "") }

@@ -82,7 +82,7 @@ func (p *person) options() *sdk.ClientOptions {
 // human lets a person decide, and none but them.
 func human(o *tools.Options) {
 	o.Approvals, o.AskApprovals, o.AskAuthorization = tools.ApprovalsHuman, true, true
-	o.DecideCommand = "runs-mcp-server approve RUN_ID"
+	o.DecideCommand, o.Local = "runs-mcp-server approve RUN_ID", true
 }
 
 // paused creates a run that waits for an approval, without asking the person.

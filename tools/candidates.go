@@ -31,18 +31,24 @@ func (s *set) unclear(ctx context.Context, caller client.Caller, body client.Cre
 	page, err := s.API.ListRuns(ctx, caller, client.ListRunsQuery{UserID: body.UserID, Page: 1, PageSize: 100})
 	if err != nil {
 		s.Log.Info("a create's outcome is unknown, and looking for its run failed", "error", cause, "lookError", err)
-		return s.notFoundYet("the create was sent, but its answer was lost, and looking for its run failed")
+		if client.KindOf(err) == client.Misconfigured {
+			return &problem{
+				code: string(client.OutcomeUnknown), message: "something that is not the Run API answered the create; whether a run was created is unknown", cause: cause,
+				nextStep: "Do not create it again. T" + s.addressOwner()[1:] + ".",
+			}
+		}
+		return s.notFoundYet("the create was sent, but its answer was lost, and looking for its run failed", cause)
 	}
 	found := candidates(page.Runs, body.Intent, began)
 	s.Log.Info("a create's outcome is unknown", "error", cause, "candidates", len(found))
 	if len(found) == 0 {
-		return s.notFoundYet("the create was sent, but its answer was lost; no run with this intent was found just now, one may still appear")
+		return s.notFoundYet("the create was sent, but its answer was lost; no run with this intent was found just now, one may still appear", cause)
 	}
-	return s.named(found)
+	return s.named(found, cause)
 }
 
 // named is the failure that names candidates.
-func (s *set) named(found []candidate) *problem {
+func (s *set) named(found []candidate, cause error) *problem {
 	var names []string
 	for _, c := range found[:min(len(found), maxCandidates)] {
 		names = append(names, c.String())
@@ -52,19 +58,19 @@ func (s *set) named(found []candidate) *problem {
 		more = fmt.Sprintf(" and %d more", n)
 	}
 	return &problem{
-		code:     string(client.OutcomeUnknown),
+		code: string(client.OutcomeUnknown), cause: cause,
 		message:  "the create's answer was lost. Runs with its intent from about then: " + strings.Join(names, ", ") + more,
 		nextStep: "Do not create it again. One of these may be it, or somebody else's: " + s.look("{runId}", "its runId") + ".",
 	}
 }
 
 // notFoundYet is the failure that names none.
-func (s *set) notFoundYet(message string) *problem {
+func (s *set) notFoundYet(message string, cause error) *problem {
 	next := "Ask the user what to do."
 	if s.Offers("list_runs") {
 		next = "In a minute look with list_runs; if there is no such run then, ask the user what to do."
 	}
-	return &problem{code: string(client.OutcomeUnknown), message: message, nextStep: "Do not create it again. " + next}
+	return &problem{code: string(client.OutcomeUnknown), message: message, nextStep: "Do not create it again. " + next, cause: cause}
 }
 
 // candidate is a run that a create may have made.

@@ -45,7 +45,7 @@ func TestCandidatesFit(t *testing.T) {
 		for range 100 {
 			found = append(found, candidate{"123e4567-e89b-12d3-a456-426614174000", status, time.Now()})
 		}
-		err := (&set{}).named(found)
+		err := (&set{}).named(found, nil)
 		text := Failure{Code: err.code, Message: err.message, NextStep: err.nextStep}.bounded().text()
 		if !strings.Contains(text, "and 97 more") || strings.Count(text, "123e4567") != 3 || len(text) > maxFailure || strings.Contains(text, "xxx") {
 			t.Errorf("%.20q: %d bytes: %s", status, len(text), text)

@@ -61,7 +61,7 @@ func TestNotCoerced(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", raw, err, want)
 		}
 	}
-	if _, err := read[createRunArgs](t, `{"intent":"x","outputSchema":"not json"}`); err == nil || !strings.Contains(err.Error(), "outputSchema must be of type object") {
+	if _, err := read[createRunArgs](t, `{"intent":"x","outputSchema":"not json"}`); err == nil || !strings.Contains(err.Error(), "outputSchema must be a JSON object, or a text that holds one") {
 		t.Errorf("got %v", err)
 	}
 }

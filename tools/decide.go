@@ -132,7 +132,7 @@ func (s *set) notTaken(d decision) error {
 	case errors.Is(d.err, approval.ErrOtherToken):
 		return invalid("token", strings.TrimPrefix(approval.ErrOtherToken.Error(), "the token ")+"; nothing was sent")
 	case errors.Is(d.err, approval.ErrNoLink):
-		return &problem{code: codeLinkUnavailable, message: "the approval offers no link to " + string(d.Decision), nextStep: s.DecideElsewhereStep()}
+		return &problem{code: codeLinkUnavailable, message: "the approval offers no link to " + string(d.Decision), nextStep: s.DecideElsewhereStep("")}
 	case errors.Is(d.err, approval.ErrAlreadySent):
 		return s.sentBefore()
 	}

@@ -38,7 +38,11 @@ type Failure struct {
 // problem is a failure that a tool itself finds.
 type problem struct {
 	code, message, nextStep string
+	cause                   error // for the log; may be nil
 }
+
+// Unwrap returns the cause.
+func (p *problem) Unwrap() error { return p.cause }
 
 func (p *problem) Error() string { return p.code + ": " + p.message }
 
@@ -71,11 +75,11 @@ func (o Options) codes() []advice {
 		{string(client.NotFound), false, notFound + "."},
 		{string(client.Conflict), false, conflict},
 		{string(client.RateLimited), true, "Wait a little, then call again."},
-		{string(client.Unavailable), true, "Call again in a little while."},
+		{string(client.Unavailable), true, "Call again in a little while; if that does not help, " + o.addressOwner() + "."},
 		{string(client.Invalid), false, "Tell the user that the Run API answered something unexpected."},
 		{string(client.Timeout), true, "Call again in a little while."},
 		{string(client.OutcomeUnknown), false, "Do not repeat the call, for it may have taken effect: " + o.search() + "."},
-		{codeLinkUnavailable, false, o.DecideElsewhereStep()},
+		{codeLinkUnavailable, false, o.DecideElsewhereStep("")},
 		{string(client.Canceled), true, "Call again if the answer is still wanted. A run that was started goes on."},
 		{string(client.Misconfigured), false, o.checkAddress()},
 		{codeInternal, false, "Tell the user that the server has a fault; its log says more."},
@@ -92,10 +96,15 @@ func (o Options) checkKey() string {
 
 // checkAddress says who can correct the address of the Run API.
 func (o Options) checkAddress() string {
+	return "Do not call again. T" + o.addressOwner()[1:] + "."
+}
+
+// addressOwner says who can check the address of the Run API.
+func (o Options) addressOwner() string {
 	if o.Local {
-		return "Do not call again. Tell the user to check --api-url (TR_API_URL) of this server, and the network it is on."
+		return "tell the user to check --api-url (TR_API_URL) of this server, and the network it is on"
 	}
-	return "Do not call again. Tell the user that the operator must check this server's address of the Run API."
+	return "tell the user that the operator must check this server's address of the Run API"
 }
 
 // logFailure logs a failed call, with what the network said of it.

@@ -115,7 +115,7 @@ func (numbered) RequestID() string { return "7" }
 // TestLongHint: whatever hint an operator sets, a failure keeps its bound.
 func TestLongHint(t *testing.T) {
 	s := &set{Options: Options{View: view.New(), DecideHint: strings.Repeat("in the portal ", 100)}}
-	text := textOf(t, s.failure(&problem{code: codeLinkUnavailable, message: "m", nextStep: s.DecideElsewhereStep()}).Content[0])
+	text := textOf(t, s.failure(&problem{code: codeLinkUnavailable, message: "m", nextStep: s.DecideElsewhereStep("")}).Content[0])
 	if len(text) > maxFailure || !strings.HasPrefix(text, "approval_link_unavailable: ") {
 		t.Errorf("%d bytes: %s", len(text), text)
 	}
@@ -149,7 +149,7 @@ func TestWaitIsTold(t *testing.T) {
 func TestAdviceNamesNoAbsentTool(t *testing.T) {
 	for _, excluded := range [][]string{{"list_runs"}, {"get_run"}, {"list_runs", "get_run"}} {
 		s := &set{Options: Options{View: view.New(), ExcludeTools: excluded}}
-		said := []string{s.named([]candidate{{}}).nextStep, s.notFoundYet("").nextStep, s.describe(approval.ErrUsed).NextStep, s.unclearAbort("").nextStep}
+		said := []string{s.named([]candidate{{}}, nil).nextStep, s.notFoundYet("", nil).nextStep, s.describe(approval.ErrUsed).NextStep, s.unclearAbort("", nil).nextStep}
 		for _, a := range s.codes() {
 			said = append(said, a.nextStep)
 		}

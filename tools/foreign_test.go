@@ -47,6 +47,11 @@ func TestUnknownArguments(t *testing.T) {
 	}{
 		{"get_run", "verbose", `Ignored: this tool has no argument "verbose".`},
 		{"list_runs", "query", `Ignored: this tool has no argument "query".`},
+		{"list_runs", "name", `Ignored: this tool has no argument "name".`},
+		{"list_runs", "", `Ignored: this tool has no argument "".`},
+		{"get_run", "text", `Ignored: this tool has no argument "text".`},
+		{"get_run", "turn_id", `Ignored: this tool has no argument "turn_id".`},
+		{"get_run", "_", `Ignored: this tool has no argument "_".`},
 		{"list_runs", strings.Repeat("long name ", 20), `Ignored: this tool has no argument "long name`},
 		{"list_runs", "order\n\u202eby", `Ignored: this tool has no argument "order\n\u202eby".`},
 	} {

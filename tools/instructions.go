@@ -28,7 +28,7 @@ func Instructions(o Options) string {
 func pausedStep(o Options) string {
 	switch {
 	case !o.Offers("approve"):
-		return "the user decides " + o.decideHint() + "."
+		return "the user decides " + o.decideHint("") + "."
 	case o.Approvals == ApprovalsAgent:
 		return "judge what would happen and call approve."
 	default:

@@ -231,7 +231,7 @@ func TestApproveByToken(t *testing.T) {
 
 // TestHumanModeRefuses names the operator's choice and sends nothing.
 func TestHumanModeRefuses(t *testing.T) {
-	bed := testbed.New(t, func(o *tools.Options) { o.Approvals = tools.ApprovalsHuman }, nil)
+	bed := testbed.New(t, func(o *tools.Options) { o.Approvals, o.Local = tools.ApprovalsHuman, true }, nil)
 	s := bed.Connect(testbed.Newest, nil)
 	got := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: step_ms=0", "approvalStrategy": "ON_START", "waitSeconds": 30})
 	f := testbed.Fail(t, s, "approve", map[string]any{"runId": got.RunID, "decision": "approve"})

@@ -59,7 +59,8 @@ func TestLostCreate(t *testing.T) {
 	}{
 		{"made", lose, 0, []string{"Runs with its intent", "(QUEUED, 20", "call get_run with its runId"}},
 		{"not made", func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(502) }, 0, []string{"no run with this intent was found just now", "may still appear", "In a minute look with list_runs"}},
-		{"nobody can look", lose, 403, []string{"looking for its run failed", "In a minute look with list_runs"}},
+		{"nobody can look", lose, 400, []string{"looking for its run failed", "In a minute look with list_runs"}},
+		{"no API", lose, 403, []string{"something that is not the Run API answered the create", "the operator must check"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

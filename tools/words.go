@@ -85,9 +85,9 @@ func (s *set) nextStep(r RunResult, st standing, more bool) string {
 	case st.waiting > 0:
 		return s.approvalStep(st.asks, r.RunID) + " When they have, " + follow + "."
 	case st.sent:
-		return "Do not decide again. To follow the run, " + follow + "; if it stays PAUSED, tell the user to look " + s.decideHint() + "."
+		return "Do not decide again. To follow the run, " + follow + "; if it stays PAUSED, tell the user to look " + s.decideHint(r.RunID) + "."
 	case st.status == client.Paused:
-		return "Tell the user to decide " + s.decideHint() + ": the API does not tell the approval's link. When they have, " + follow + "."
+		return "Tell the user to decide " + s.decideHint(r.RunID) + ": the API does not tell the approval's link. When they have, " + follow + "."
 	case st.status == client.AuthRequired && st.linked:
 		return "The user was sent to the link; the run goes on by itself. To follow it, " + follow + "; without afterEventId, the user is sent there again."
 	case st.status == client.AuthRequired && st.links && s.Offers("get_run"):
@@ -148,32 +148,35 @@ func authorizationStep(a *Authorization) string {
 	}
 }
 
-// decideHint returns where a person decides whom this server cannot ask.
-func (o Options) decideHint() string { return cmp.Or(o.DecideHint, "in the vendor's console") }
+// decideHint returns where a person decides whom this server cannot ask. Without
+// the id of the run, "" or none, the hint says where it belongs.
+func (o Options) decideHint(runID string) string {
+	if !client.IsRunID(runID) { // nothing else belongs in a command or address
+		runID = "{runId}"
+	}
+	return strings.ReplaceAll(cmp.Or(o.DecideHint, "in the vendor's console"), "RUN_ID", runID)
+}
 
 // DecideElsewhereStep says that a person must decide without this server.
-func (o Options) DecideElsewhereStep() string {
-	return "Tell the user to decide " + o.decideHint() + "."
+func (o Options) DecideElsewhereStep(runID string) string {
+	return "Tell the user to decide " + o.decideHint(runID) + "."
 }
 
 // elsewhere returns where a person can decide what waits in a run without this
-// client. Nothing but a run's id belongs in a command that somebody types.
+// client.
 func (o Options) elsewhere(runID string) string {
-	if !client.IsRunID(runID) {
-		return o.decideHint()
+	where := o.decideHint(runID)
+	if o.DecideCommand != "" && client.IsRunID(runID) {
+		where = "in a terminal: `" + strings.ReplaceAll(o.DecideCommand, "RUN_ID", runID) + "`, or " + where
 	}
-	where := o.decideHint()
-	if o.DecideCommand != "" {
-		where = "in a terminal: `" + o.DecideCommand + "`, or " + where
-	}
-	return strings.ReplaceAll(where, "RUN_ID", runID)
+	return where
 }
 
 // approvalStep says who can decide, as the operator set it and the client can.
 func (s *set) approvalStep(asks bool, runID string) string {
 	switch {
 	case !s.Offers("approve"):
-		return s.DecideElsewhereStep()
+		return s.DecideElsewhereStep(runID)
 	case s.Approvals == ApprovalsAgent:
 		return "Judge what would happen and call approve with runId, approvalId and decision."
 	case asks:

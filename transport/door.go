@@ -18,6 +18,13 @@ type door struct {
 	origins map[string]bool // in lower case
 }
 
+// CheckAllowed returns what is wrong with lists of allowed hosts and origins, as
+// [HTTPOptions] takes them; nil where nothing is.
+func CheckAllowed(hosts, origins []string) error {
+	_, err := newDoor(hosts, origins)
+	return err
+}
+
 // newDoor checks the operator's lists.
 func newDoor(hosts, origins []string) (*door, error) {
 	d := &door{hosts: make(map[string]bool), origins: make(map[string]bool)}

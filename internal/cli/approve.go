@@ -191,7 +191,11 @@ func (a Approval) plain(err error) error {
 		return errInterrupted
 	}
 	if e, ok := errors.AsType[*client.Error](err); ok {
-		return errors.New(a.View.Line(e.Message, 300))
+		text := a.View.Line(e.Message, 300)
+		if e.Kind == client.Misconfigured {
+			text += "; check --api-url (TR_API_URL)"
+		}
+		return errors.New(text)
 	}
 	return err
 }

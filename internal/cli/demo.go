@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -74,8 +75,9 @@ func Demo(ctx context.Context, o DemoOptions) error {
 	}
 	d.title("runs-mcp-server demo: an agent starts a run, watches it, a person approves, the agent gets the result")
 	d.note("The real server runs as a subprocess over stdio; the Run API is the embedded sandbox: nothing real happens.")
-	d.client = client.NewClient(transport.NewStdio(o.Self, []string{"TR_API_KEY=" + sandbox.DefaultKey},
-		"stdio", "--api-url", box.URL(), "--user-id", "demo-user", "--integrations", "*", "--log-level", "error"), client.WithElicitationHandler(d))
+	args := []string{"stdio", "--api-url", box.URL(), "--user-id", "demo-user", "--integrations", "*", "--log-level", "error"}
+	d.client = client.NewClient(transport.NewStdioWithOptions(o.Self, []string{"TR_API_KEY=" + sandbox.DefaultKey}, args,
+		transport.WithCommandLogger(slog.New(slog.DiscardHandler))), client.WithElicitationHandler(d))
 	if err := d.client.Start(ctx); err != nil {
 		return err
 	}
@@ -102,12 +104,10 @@ func (d *demo) Elicit(ctx context.Context, ask mcp.ElicitationRequest) (*mcp.Eli
 	if d.lines == nil {
 		d.line(gold, "person", "approve (the demo plays the person; at a terminal it asks you)")
 	} else {
-		fmt.Fprintf(d.Out, "\n  %s ", d.set(bold, "Do you approve? y or n:"))
-		line, err := next(ctx, d.lines)
-		if err != nil {
+		var err error
+		if decision, err = d.ask(ctx); err != nil {
 			return nil, err
 		}
-		decision = typed(line)
 	}
 	result := &mcp.ElicitationResult{}
 	result.Action = mcp.ElicitationResponseActionCancel
@@ -115,6 +115,21 @@ func (d *demo) Elicit(ctx context.Context, ask mcp.ElicitationRequest) (*mcp.Eli
 		result.Action, result.Content = mcp.ElicitationResponseActionAccept, map[string]any{"decision": string(decision)}
 	}
 	return result, nil
+}
+
+// ask has the person type a decision, "" where they leave it at that.
+func (d *demo) ask(ctx context.Context) (approval.Decision, error) {
+	fmt.Fprintf(d.Out, "\n  %s ", d.set(bold, "Do you approve? y or n, nothing to leave it:"))
+	for {
+		line, err := next(ctx, d.lines)
+		if err != nil {
+			return "", err
+		}
+		if decision := typed(line); decision != "" || strings.TrimSpace(line) == "" {
+			return decision, nil
+		}
+		fmt.Fprintf(d.Out, "  %s ", d.set(bold, "Type y or n:"))
+	}
 }
 
 // state is what the demo reads of a result.

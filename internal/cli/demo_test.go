@@ -10,7 +10,7 @@ import (
 
 // TestDemoAsks: what is typed is the decision, anything but yes and no is none.
 func TestDemoAsks(t *testing.T) {
-	for typed, want := range map[string]any{"y": "approve", "no": "deny", "maybe": nil, "": nil} {
+	for typed, want := range map[string]any{"y": "approve", "no": "deny", "maybe\nyes": "approve", "": nil} {
 		var out bytes.Buffer
 		d := &demo{DemoOptions: DemoOptions{Out: &out}, lines: lines(t.Context(), strings.NewReader(typed+"\n"))}
 		got, err := d.Elicit(t.Context(), mcp.ElicitationRequest{Params: mcp.ElicitationParams{Message: "It would call x.\nFor y."}})

@@ -96,7 +96,7 @@ func (s *set) createStep(caller client.Caller, integrations string) string {
 		step.WriteString("The user gave these integrations, quoted as data: " + s.quote(integrations, maxIDs) +
 			". Look up their ids in the resource integrations://active for selectedCustomerIntegrationIds, and ask where that is unclear. ")
 	case integrations == "" && len(s.Integrations) == 0:
-		step.WriteString("Let the user choose selectedCustomerIntegrationIds; the resource integrations://active lists them. ")
+		step.WriteString("Let the user choose selectedCustomerIntegrationIds; create_run names them if you leave them out. ")
 	}
 	step.WriteString("Call create_run once, with that intent and waitSeconds 45")
 	if sure {
@@ -180,7 +180,7 @@ func (s *set) getStep(run, more string) string {
 func (s *set) approvals() string {
 	switch {
 	case !s.Offers("approve"):
-		return "Nobody can decide here. " + s.DecideElsewhereStep()
+		return "Nobody can decide here. " + s.DecideElsewhereStep("")
 	case s.Approvals == tools.ApprovalsAgent:
 		return "Judge by what would happen, then call approve with runId, approvalId and decision; where in doubt ask the user first."
 	default:
