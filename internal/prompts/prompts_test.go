@@ -131,7 +131,7 @@ func TestRunAndWatch(t *testing.T) {
 		}
 		bed.Caller.UserID = ""
 		text = get(t, bed.Connect(version, nil), "run_and_watch", map[string]string{"intent": "x"})
-		if !strings.Contains(text, "1. Ask the user which userId the run acts for. Let the user choose selectedCustomerIntegrationIds; the resource integrations://active lists them. Call create_run") {
+		if !strings.Contains(text, "1. Ask the user which userId the run acts for. Let the user choose selectedCustomerIntegrationIds; create_run names them if you leave them out. Call create_run") {
 			t.Errorf("got %s", text)
 		}
 	}
