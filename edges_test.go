@@ -23,6 +23,7 @@ var edges = map[string]struct {
 }{
 	"client":                        {[]string{"internal/sse"}, "the client knows nothing of MCP or of who calls it"},
 	"internal/sse":                  {nil, "bytes to frames, whatever they mean"},
+	"internal/redact":               {nil, "strings without secrets, whatever they are about"},
 	"internal/view":                 {[]string{"client"}, "it renders the API's values and decides nothing"},
 	"internal/approval":             {[]string{"client", "internal/view"}, "it asks a person in words that the view made safe"},
 	"internal/feed":                 {[]string{"client", "internal/approval"}, "it shares events and shows nothing itself"},
@@ -62,7 +63,7 @@ func TestEdges(t *testing.T) {
 			if ours, isOurs := strings.CutPrefix(imported, module); isOurs && !slices.Contains(rule.may, ours) {
 				t.Errorf("%s imports %s: %s", path, ours, rule.why)
 			}
-			if strings.HasPrefix(imported, mcpgo) && slices.Contains([]string{"client", "internal/sse", "internal/view", "internal/approval", "internal/feed", "internal/sandbox"}, dir) {
+			if strings.HasPrefix(imported, mcpgo) && slices.Contains([]string{"client", "internal/sse", "internal/redact", "internal/view", "internal/approval", "internal/feed", "internal/sandbox"}, dir) {
 				t.Errorf("%s imports mcp-go: only tools, resources, prompts, transport, main and the demo speak MCP", path)
 			}
 		}

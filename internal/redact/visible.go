@@ -1,0 +1,57 @@
+package redact
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Visible removes what a reader cannot see but a model reads: control, bidi,
+// zero-width, tag and other format characters, variation selectors, fillers,
+// whatever else Unicode tells fonts to ignore, and what is no character.
+// Each invalid byte becomes U+FFFD, line and paragraph separators line breaks.
+func Visible(s string) string {
+	for i := range len(s) {
+		if c := s[i]; (c < ' ' || c > '~') && c != '\n' && c != '\t' {
+			return strings.Map(visibleRune, s)
+		}
+	}
+	return s
+}
+
+// visiblePrefix returns at most limit bytes of visible text, and the rest of s.
+func visiblePrefix(s string, limit int) (head, rest string) {
+	if len(s) <= limit {
+		if head = Visible(s); len(head) <= limit { // an invalid byte takes three
+			return head, ""
+		}
+	}
+	var out strings.Builder
+	for i, r := range s {
+		r = visibleRune(r)
+		if r < 0 {
+			continue
+		}
+		if out.Len()+utf8.RuneLen(r) > limit {
+			return out.String(), s[i:]
+		}
+		out.WriteRune(r)
+	}
+	return out.String(), ""
+}
+
+// visibleRune returns the character to show for r, -1 for none.
+func visibleRune(r rune) rune {
+	switch {
+	case r == '\n' || r == '\t' || r >= ' ' && r <= '~':
+		return r
+	case r == '\u2028' || r == '\u2029':
+		return '\n'
+	case r == '\u2800' || r == '\U00016FE4' || r == '\U0001D159': // drawn as nothing
+		return -1
+	case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Variation_Selector,
+		unicode.Other_Default_Ignorable_Code_Point, unicode.Noncharacter_Code_Point):
+		return -1
+	}
+	return r
+}
