@@ -101,6 +101,9 @@ func (s *Set) With(secrets ...string) *Set {
 	}
 	slices.Sort(all)
 	all = slices.Compact(all)
+	if len(all) == len(s.secrets) {
+		return s
+	}
 	size := 0
 	for _, secret := range all {
 		size += len(secret)
