@@ -96,6 +96,31 @@ func (e Event) Links() []ApprovalAction {
 	return e.Step.ApprovalActions
 }
 
+// ApprovalTokens returns the one-time tokens of the event's approval links, at
+// the two places where the contract has them: the event's and its step's.
+func (e Event) ApprovalTokens() []string {
+	links := e.ApprovalActions
+	if e.Step != nil {
+		links = slices.Concat(links, e.Step.ApprovalActions)
+	}
+	var tokens []string
+	for _, link := range links {
+		if token := link.Token(); token != "" {
+			tokens = append(tokens, token)
+		}
+	}
+	return tokens
+}
+
+// ApprovalTokens returns the tokens of all events that the answer held.
+func (r *Run) ApprovalTokens() []string {
+	var tokens []string
+	for _, e := range r.Events {
+		tokens = append(tokens, e.ApprovalTokens()...)
+	}
+	return tokens
+}
+
 // storedEvents reads the items of a run's events. Where they carry integer ids
 // they are put in their order, and one that has none, or another's, takes the
 // next; where none does, every item's position is its cursor.
