@@ -26,7 +26,7 @@ var edges = map[string]struct {
 	"internal/redact":               {nil, "strings without secrets, whatever they are about"},
 	"internal/view":                 {[]string{"client"}, "it renders the API's values and decides nothing"},
 	"internal/approval":             {[]string{"client", "internal/view"}, "it asks a person in words that the view made safe"},
-	"internal/feed":                 {[]string{"client", "internal/approval"}, "it shares events and shows nothing itself"},
+	"internal/feed":                 {[]string{"client", "internal/approval", "internal/redact"}, "it shares events, knows their tokens and shows nothing itself"},
 	"internal/sandbox":              {nil, "a stand-in that shares the client's types would share its mistakes"},
 	"internal/inmem":                {nil, "a carrier for tests"},
 	"internal/logqueue":             {nil, "bytes to a writer, whatever they mean"},

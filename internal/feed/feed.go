@@ -9,6 +9,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/redact"
 )
 
 // feed follows one run for all its watchers.
@@ -32,7 +33,8 @@ type feed struct {
 	behind  bool  // the log's end is history: later events follow at once
 	changed chan struct{}
 	tracker *approval.Tracker
-	state   State // without Pending
+	tokens  redact.Collector // of all events there were
+	state   State            // without Pending and Tokens
 	err     error
 }
 
@@ -62,6 +64,7 @@ func (f *feed) run() {
 func (f *feed) add(e client.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.tokens.Add(e.ApprovalTokens()...)
 	if asked, ok := f.tracker.Add(e); ok {
 		f.hub.desk.See(f.runID, asked)
 	}
@@ -98,10 +101,10 @@ func (f *feed) extend(e client.Event) {
 	}
 }
 
-// snapshot returns the state with what is pending; f.mu is held.
+// snapshot returns the state with what is pending and its tokens; f.mu is held.
 func (f *feed) snapshot() State {
 	s := f.state
-	s.Pending = f.tracker.Pending()
+	s.Pending, s.Tokens = f.tracker.Pending(), f.tokens.Secrets()
 	return s
 }
 

@@ -49,12 +49,17 @@ func newBed(t *testing.T, o feed.Options) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.hub = feed.NewHub(b.api, approval.NewDesk(b.api, view.New()), o)
+	b.hub = newHub(b.api, o)
 	t.Cleanup(func() {
 		b.hub.Close()
 		b.box.Close()
 	})
 	return b
+}
+
+// newHub returns a hub with a desk of its own.
+func newHub(api *client.Client, o feed.Options) *feed.Hub {
+	return feed.NewHub(api, approval.NewDesk(api, view.New()), o)
 }
 
 func (b *bed) create(t *testing.T, behaviour string, strategy client.ApprovalStrategy) string {
@@ -337,7 +342,7 @@ func TestLostEventsAreTold(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			hub := feed.NewHub(api, approval.NewDesk(api, view.New()), feed.Options{LogEvents: 4})
+			hub := newHub(api, feed.Options{LogEvents: 4})
 			defer hub.Close()
 			w := hub.Watch(caller, "123e4567-e89b-12d3-a456-426614174000", 0)
 			defer w.Close()
@@ -462,7 +467,7 @@ func TestIDsThatBeginAnew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		hub := feed.NewHub(api, approval.NewDesk(api, view.New()), feed.Options{})
+		hub := newHub(api, feed.Options{})
 		defer hub.Close()
 		w := hub.Watch(caller, "123e4567-e89b-12d3-a456-426614174000", 0)
 		defer w.Close()

@@ -171,6 +171,20 @@ func (h *Hub) Read(caller client.Caller, runID string, afterEventID int64) ([]cl
 	return f.after(afterEventID), f.snapshot(), true
 }
 
+// Tokens returns those of a run that is being watched (see [State]), as far as
+// they are known yet; nil where it is not.
+func (h *Hub) Tokens(caller client.Caller, runID string) []string {
+	h.mu.Lock()
+	f := h.feeds[key{caller.Key, runID}]
+	h.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.tokens.Secrets()
+}
+
 // survive, deferred, keeps a panic over one run from ending the process: it is
 // logged, and end called.
 func (h *Hub) survive(runID string, end func()) {

@@ -11,10 +11,8 @@ import (
 	"time"
 
 	"runs-mcp-server/client"
-	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/inmem"
-	"runs-mcp-server/internal/view"
 )
 
 // panics is an API client's network that panics where it is told to.
@@ -42,7 +40,7 @@ func TestPanic(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			hub := feed.NewHub(api, approval.NewDesk(api, view.New()), feed.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			hub := newHub(api, feed.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			w := hub.Watch(caller, runID, 0)
 			if _, err := w.Next(t.Context()); client.KindOf(err) != client.Invalid {
 				t.Errorf("got %v", err)

@@ -5,6 +5,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/redact"
 )
 
 // State is how a run stands.
@@ -17,6 +18,10 @@ type State struct {
 	Pending []approval.Pending
 	// Auth is the authorisation that waits for a person, nil when none does.
 	Auth *client.Auth
+	// Tokens are those of the approval links of all events there were, to be
+	// left out of whatever is shown of the run. They are as many and as large
+	// as a [redact.Collector] keeps.
+	Tokens []string
 }
 
 // NeedsPerson reports whether the run waits for a person since after the cursor.
@@ -71,12 +76,14 @@ func (h *Hub) ReadRun(ctx context.Context, caller client.Caller, runID string) (
 // StateOf returns the state that a run read with its events is in.
 func (h *Hub) StateOf(caller client.Caller, run *client.Run) State {
 	var s State
+	var tokens redact.Collector
+	tokens.Add(run.ApprovalTokens()...)
 	tracker := approval.NewTracker(caller, run.RunID)
 	for _, e := range run.Events {
 		tracker.Add(e)
 		s.follow(e)
 	}
-	s.Status, s.Ended, s.Pending = run.Status, run.Status.Terminal(), tracker.Pending()
+	s.Status, s.Ended, s.Pending, s.Tokens = run.Status, run.Status.Terminal(), tracker.Pending(), tokens.Secrets()
 	if s.Ended {
 		s.Auth = nil
 	}
