@@ -18,7 +18,6 @@ import (
 	"golang.org/x/term"
 
 	"runs-mcp-server/client"
-	"runs-mcp-server/internal/view"
 	"runs-mcp-server/tools"
 )
 
@@ -149,12 +148,11 @@ func isTerminal(stream any) bool {
 
 // Run prints the tools.
 func (c *toolsCommand) Run(p *process) error {
-	v := view.New()
-	o, err := c.options(v)
+	o, err := c.options()
 	if err != nil {
 		return err
 	}
-	b, err := c.newBridge(o, v, c.logger(v, p.stderr))
+	b, err := c.newBridge(o, c.logger(o.Secrets, p.stderr))
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/internal/sandbox"
-	"runs-mcp-server/internal/view"
+	"runs-mcp-server/tools"
 	"runs-mcp-server/transport"
 )
 
@@ -32,20 +32,19 @@ type httpCommand struct {
 
 // Run serves MCP over streamable HTTP until the process is told to stop.
 func (c *httpCommand) Run(p *process) error {
-	v := view.New()
-	log := c.logger(v, p.stderr)
-	return p.served(c.serve(p, v, log), log)
-}
-
-func (c *httpCommand) serve(p *process, v *view.View, log *slog.Logger) error {
 	prefix, err := c.check()
 	if err != nil {
 		return err
 	}
-	o, err := c.options(v)
+	o, err := c.options()
 	if err != nil {
 		return err
 	}
+	log := c.logger(o.Secrets, p.stderr)
+	return p.served(c.serve(p, o, prefix, log), log)
+}
+
+func (c *httpCommand) serve(p *process, o tools.Options, prefix string, log *slog.Logger) error {
 	l, err := (&net.ListenConfig{}).Listen(p.ctx, "tcp", c.Listen)
 	if err != nil {
 		return listenError(err)
@@ -58,7 +57,7 @@ func (c *httpCommand) serve(p *process, v *view.View, log *slog.Logger) error {
 		}
 		defer box.Close()
 	}
-	b, err := c.newBridge(o, v, log)
+	b, err := c.newBridge(o, log)
 	if err != nil {
 		return err
 	}

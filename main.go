@@ -20,8 +20,9 @@ import (
 	"runs-mcp-server/internal/cli"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/logqueue"
+	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/sandbox"
-	"runs-mcp-server/internal/view"
+	"runs-mcp-server/tools"
 	"runs-mcp-server/transport"
 )
 
@@ -157,29 +158,31 @@ func (p *process) served(err error, log *slog.Logger) error {
 
 // Run serves MCP over stdio.
 func (c *stdioCommand) Run(p *process) error {
-	v := view.New()
-	log := c.logger(v, p.stderr)
-	return p.served(c.serve(p, v, log), log)
-}
-
-func (c *stdioCommand) serve(p *process, v *view.View, log *slog.Logger) error {
-	o, err := c.options(v)
+	o, err := c.options()
 	if err != nil {
 		return err
 	}
 	caller := client.Caller{Key: sandbox.DefaultKey, UserID: c.UserID}
+	if !c.Sandbox {
+		if caller.Key, err = c.key(p); err != nil {
+			return err
+		}
+	}
+	o.Local, o.Secrets = true, o.Secrets.With(string(caller.Key))
+	log := c.logger(o.Secrets, p.stderr)
+	c.warnOfKeyFile(log)
+	return p.served(c.serve(p, o, caller, log), log)
+}
+
+func (c *stdioCommand) serve(p *process, o tools.Options, caller client.Caller, log *slog.Logger) error {
 	if c.Sandbox {
 		box, err := c.startSandbox(p, log)
 		if err != nil {
 			return err
 		}
 		defer box.Close()
-	} else if caller.Key, err = c.key(p, log); err != nil {
-		return err
 	}
-	v.Hide(string(caller.Key))
-	o.Local = true
-	b, err := c.newBridge(o, v, log)
+	b, err := c.newBridge(o, log)
 	if err != nil {
 		return err
 	}
@@ -211,23 +214,22 @@ func (c *approveCommand) Run(p *process) error {
 	if !client.IsRunID(runID) {
 		return misuse("a run's id is a UUID such as 123e4567-e89b-12d3-a456-426614174000")
 	}
-	v := view.New()
-	log := c.logger(v, p.stderr)
-	key, err := c.key(p, log)
+	key, err := c.key(p)
 	if err != nil {
 		return err
 	}
-	v.Hide(string(key))
-	api, err := c.client(v)
+	log := c.logger(redact.New(string(key)), p.stderr)
+	c.warnOfKeyFile(log)
+	api, err := c.client()
 	if err != nil {
 		return err
 	}
 	defer api.Close()
-	desk := approval.NewDesk(api, v)
+	desk := approval.NewDesk(api)
 	feeds := feed.NewHub(api, desk, feed.Options{Logger: log})
 	defer feeds.Close()
 	return cli.Approve(p.ctx, cli.Approval{
-		API: api, Feeds: feeds, Desk: desk, View: v, Caller: client.Caller{Key: key}, RunID: runID, In: p.stdin, Out: p.out,
+		API: api, Feeds: feeds, Desk: desk, Caller: client.Caller{Key: key}, RunID: runID, In: p.stdin, Out: p.out,
 	})
 }
 

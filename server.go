@@ -15,6 +15,7 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/bridge"
 	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/view"
 	"runs-mcp-server/tools"
@@ -52,7 +53,7 @@ type serverFlags struct {
 }
 
 // options checks the flags and returns what they allow, without the API.
-func (f *serverFlags) options(v *view.View) (tools.Options, error) {
+func (f *serverFlags) options() (tools.Options, error) {
 	if f.Sandbox {
 		if err := f.sandboxDefaults(); err != nil {
 			return tools.Options{}, err
@@ -65,12 +66,16 @@ func (f *serverFlags) options(v *view.View) (tools.Options, error) {
 	if err := cmp.Or(checkURL(f.APIURL), checkIntegrations(f.Integrations), checkHint(f.DecideHint)); err != nil {
 		return tools.Options{}, err
 	}
-	passThrough, err := f.readPassThrough(v)
+	passThrough, err := f.readPassThrough()
 	if err != nil {
 		return tools.Options{}, usageError{err}
 	}
+	var secrets []string
+	for _, p := range passThrough {
+		secrets = append(secrets, p.Secrets()...)
+	}
 	o := tools.Options{
-		View: v, Integrations: f.Integrations, LeastApproval: client.ApprovalStrategy(f.ApprovalStrategy), PassThrough: passThrough,
+		Secrets: redact.New(secrets...), Integrations: f.Integrations, LeastApproval: client.ApprovalStrategy(f.ApprovalStrategy), PassThrough: passThrough,
 		Approvals: tools.Approvals(f.Approvals), AskApprovals: f.asks(f.Approvals == "human"), AskAuthorization: f.asks(true),
 		AuthLinks: f.AuthLinks == "on", MaxResultBytes: f.MaxResultBytes,
 		ReadOnly: f.ReadOnly, Tools: f.Tools, ExcludeTools: f.ExcludeTools, AllowPassThrough: f.AllowPassThrough,
@@ -126,15 +131,12 @@ func (f *serverFlags) decideCommand() string {
 }
 
 // key returns the operator's API key.
-func (c *apiFlags) key(p *process, log *slog.Logger) (client.Key, error) {
+func (c *apiFlags) key(p *process) (client.Key, error) {
 	key, from := p.env("TR_API_KEY"), "TR_API_KEY"
 	if c.APIKeyFile != "" {
 		data, err := readFile(c.APIKeyFile)
 		if err != nil {
 			return "", usageError{unreadable("--api-key-file", err)}
-		}
-		if readableByOthers(c.APIKeyFile) {
-			log.Warn("the API key file is readable by others", "file", c.APIKeyFile)
 		}
 		key, from = string(data), "--api-key-file"
 	}
@@ -164,6 +166,13 @@ func readFile(path string) ([]byte, error) {
 	return data, err
 }
 
+// warnOfKeyFile warns where others can read the API key.
+func (c *apiFlags) warnOfKeyFile(log *slog.Logger) {
+	if c.APIKeyFile != "" && readableByOthers(c.APIKeyFile) {
+		log.Warn("the API key file is readable by others", "file", c.APIKeyFile)
+	}
+}
+
 // unreadable says why the file that a flag names cannot be read, and not its
 // name: who mistook the flag gave it the secret itself.
 func unreadable(flag string, err error) error {
@@ -182,24 +191,24 @@ func unreadable(flag string, err error) error {
 	return fmt.Errorf("%s: the file it names cannot be read: %s. The flag takes the name of a file, not what belongs in it", flag, why)
 }
 
-// logger returns the log of the process, without the secrets that v knows. It is
+// logger returns the log of the process, without the operator's secrets. It is
 // the default one too, for net/http and mcp-go log there by themselves.
-func (f *apiFlags) logger(v *view.View, stderr io.Writer) *slog.Logger {
+func (f *apiFlags) logger(secrets *redact.Set, stderr io.Writer) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
 		panic(err) // kong checked it
 	}
-	log := slog.New(v.LogHandler(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
+	log := slog.New(view.LogHandler(secrets, slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
 	slog.SetDefault(log)
 	return log
 }
 
 // client returns a client of the API that the flags name.
-func (f *apiFlags) client(v *view.View) (*client.Client, error) {
+func (f *apiFlags) client() (*client.Client, error) {
 	if err := checkURL(f.APIURL); err != nil {
 		return nil, err
 	}
-	api, err := client.New(client.Options{URL: cmp.Or(f.APIURL, client.DefaultURL), UserAgent: name + "/" + version, Learner: v})
+	api, err := client.New(client.Options{URL: cmp.Or(f.APIURL, client.DefaultURL), UserAgent: name + "/" + version})
 	if err != nil {
 		return nil, misuse("--api-url (TR_API_URL): %w", err)
 	}
@@ -208,8 +217,8 @@ func (f *apiFlags) client(v *view.View) (*client.Client, error) {
 
 // newBridge wires the server to the API as the flags say; o is what [options]
 // returned.
-func (f *serverFlags) newBridge(o tools.Options, v *view.View, log *slog.Logger) (*bridge.Bridge, error) {
-	api, err := f.client(v)
+func (f *serverFlags) newBridge(o tools.Options, log *slog.Logger) (*bridge.Bridge, error) {
+	api, err := f.client()
 	if err != nil {
 		return nil, err
 	}
@@ -229,8 +238,8 @@ func (f *serverFlags) asks(unsaid bool) bool {
 	return *f.AskWhileWaiting
 }
 
-// readPassThrough reads the operator's pass-through file and hides its values.
-func (f *serverFlags) readPassThrough(v *view.View) (map[string]client.PassThrough, error) {
+// readPassThrough reads the operator's pass-through file.
+func (f *serverFlags) readPassThrough() (map[string]client.PassThrough, error) {
 	if f.PassThrough == "" {
 		return nil, nil
 	}
@@ -245,11 +254,10 @@ func (f *serverFlags) readPassThrough(v *view.View) (map[string]client.PassThrou
 	if err != nil {
 		return nil, fmt.Errorf("--pass-through: %w", err)
 	}
-	for id, p := range byID {
+	for id := range byID {
 		if len(f.Integrations) > 0 && !slices.Contains(f.Integrations, id) && !slices.Contains(f.Integrations, "*") {
 			return nil, fmt.Errorf("--pass-through: %s is not among --integrations", id)
 		}
-		v.Hide(p.Secrets()...)
 	}
 	return byID, nil
 }

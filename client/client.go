@@ -87,9 +87,6 @@ type Options struct {
 	// Transport replaces the network, for tests. What it does not tell
 	// [net/http/httptrace] of a connection counts as never sent.
 	Transport http.RoundTripper
-	// Learner is told what the API tells before anybody else is: what one
-	// field or event calls secret, others may say. Default: nobody is.
-	Learner Learner
 }
 
 // Client calls the Run API. It is safe for concurrent use.
@@ -100,7 +97,6 @@ type Client struct {
 	once      *http.Client // for what must arrive at most once, see [newTransport]
 	policy    policy
 	standings *standings
-	learner   Learner
 	served    *atomic.Bool // the API itself has answered, if only with an error
 }
 
@@ -114,13 +110,10 @@ func New(o Options) (*Client, error) {
 	if o.Transport == nil {
 		calls, once = newTransport(false), newTransport(true)
 	}
-	if o.Learner == nil {
-		o.Learner = unlearned{}
-	}
 	p := standardPolicy()
 	return &Client{
 		base: base, userAgent: o.UserAgent, calls: newHTTPClient(calls), once: newHTTPClient(once),
-		policy: p, standings: newStandings(p.newStanding), learner: o.Learner, served: new(atomic.Bool),
+		policy: p, standings: newStandings(p.newStanding), served: new(atomic.Bool),
 	}, nil
 }
 
@@ -246,7 +239,6 @@ func (c *Client) send(ctx context.Context, hc *http.Client, caller Caller, call 
 	}
 	resp.Body = releasing{resp.Body, func() { giveUp(nil) }}
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
-		c.learner.LearnKey(caller.Key)
 		return resp, nil
 	}
 	defer resp.Body.Close()

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -52,6 +53,7 @@ type Error struct {
 	Status     int           // HTTP status, 0 when no answer came
 	Message    string        // the API's own words (one line, up to 64 KiB) or ours
 	RetryAfter time.Duration // how long to wait, as the API asks or the breaker; 0 when nobody says
+	quoted     bool          // Message holds the API's own words
 	fault      bool          // the API was not reached, did not answer in time or whole, or with 5xx
 	cause      error         // for errors.Is; never shown, for it may quote a URL
 }
@@ -59,6 +61,19 @@ type Error struct {
 // Error returns the operation, the kind and the safe message.
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s: %s", e.Op, e.Kind, e.Message)
+}
+
+// LogValue returns kind, operation and status, and the message where that is
+// ours: logs hold no words of the API.
+func (e *Error) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.String("kind", string(e.Kind)), slog.String("op", e.Op)}
+	if e.Status != 0 {
+		attrs = append(attrs, slog.Int("status", e.Status))
+	}
+	if !e.quoted {
+		attrs = append(attrs, slog.String("message", e.Message))
+	}
+	return slog.GroupValue(attrs...)
 }
 
 // Unwrap returns the cause, so that errors.Is finds context errors.
@@ -102,10 +117,11 @@ func KindOf(err error) Kind {
 // statusError is the error of an answer with a status other than 2xx.
 func statusError(call request, status int, message string, retryAfter time.Duration) *Error {
 	kind, own := kindOfStatus(call, status)
-	if message == "" {
+	quoted := message != ""
+	if !quoted {
 		message = own
 	}
-	return &Error{Kind: kind, Op: call.op, Status: status, Message: message, RetryAfter: retryAfter, fault: status >= 500}
+	return &Error{Kind: kind, Op: call.op, Status: status, Message: message, RetryAfter: retryAfter, quoted: quoted, fault: status >= 500}
 }
 
 func kindOfStatus(call request, status int) (Kind, string) {

@@ -18,8 +18,6 @@ type Integration struct {
 	Description           string `json:"description"`
 	Host                  string `json:"host"`
 	AuthType              string `json:"authType"`
-	// Raw is the whole object as it came.
-	Raw json.RawMessage `json:"-"`
 }
 
 // integrationFields is Integration without its methods, so that decoding it
@@ -32,7 +30,6 @@ func (i *Integration) UnmarshalJSON(data []byte) error {
 	fields := integrationFields{Active: true}
 	_ = decodeLenient(data, &fields) // an item that is no object has no id, and is passed over
 	*i = Integration(fields)
-	i.Raw = slices.Clone(data)
 	return nil
 }
 

@@ -43,7 +43,6 @@ func (c *Client) CreateRun(ctx context.Context, caller Caller, body CreateRunReq
 	if err != nil {
 		return nil, err
 	}
-	c.learner.LearnRun(&run)
 	return &run, nil
 }
 
@@ -80,7 +79,6 @@ func (c *Client) getRun(runID string, includeEvents bool, send func(request, fun
 	if err != nil {
 		return nil, err
 	}
-	c.learner.LearnRun(&run)
 	return &run, nil
 }
 
@@ -145,9 +143,6 @@ func (c *Client) ListRuns(ctx context.Context, caller Caller, q ListRunsQuery) (
 	}, page.decode)
 	if err != nil {
 		return nil, err
-	}
-	for i := range page.Runs {
-		c.learner.LearnRun(&page.Runs[i])
 	}
 	return page, nil
 }

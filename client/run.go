@@ -85,9 +85,6 @@ type Run struct {
 	// Events are the run's events in order, with their cursors; nil when the
 	// answer held none.
 	Events []Event `json:"-"`
-	// Raw is the whole object as it came, unknown fields included. It may hold
-	// approval links: nothing of it leaves but through internal/view.
-	Raw json.RawMessage `json:"-"`
 
 	positions bool // the cursors of Events are positions: the API gave no ids
 }
@@ -112,7 +109,6 @@ func (r *Run) UnmarshalJSON(data []byte) error {
 		items = fields.StepsFinished
 	}
 	r.Events, r.positions = storedEvents(items)
-	r.Raw = slices.Clone(data)
 	return nil
 }
 

@@ -33,7 +33,6 @@ type stream struct {
 	frames *sse.Decoder
 	close  func()
 	late   *time.Timer // closes it; runs while a record is waited for
-	learn  func(Event)
 }
 
 // openStream connects to a run's event stream, tool calls included. The
@@ -67,7 +66,7 @@ func (c *Client) openStream(ctx context.Context, caller Caller, runID, lastEvent
 	watched.timer.Stop()
 	late := time.AfterFunc(maxRecordTime, shut)
 	late.Stop()
-	return &stream{frames: sse.NewDecoder(watched, maxEvent), close: shut, late: late, learn: c.learner.LearnEvent}, nil
+	return &stream{frames: sse.NewDecoder(watched, maxEvent), close: shut, late: late}, nil
 }
 
 // next returns the next record that is an event; keepalives and records
@@ -87,9 +86,7 @@ func (s *stream) next() (Event, string, error) {
 		if frame.HasID {
 			id = frame.ID
 		}
-		event := decodeEvent(frame.Event, frame.Data)
-		s.learn(event)
-		return event, id, nil
+		return decodeEvent(frame.Event, frame.Data), id, nil
 	}
 }
 

@@ -35,7 +35,7 @@ func (c *Completer) RunIDs(ctx context.Context, typed string, status client.Stat
 	caller := client.CallerFrom(ctx)
 	page, err := c.API.ListRuns(ctx, caller, client.ListRunsQuery{UserID: caller.UserID, Status: status, Page: 1, PageSize: maxCompletions})
 	if err != nil {
-		return nil, c.shown(err)
+		return nil, c.shown(caller, err)
 	}
 	if order != nil {
 		slices.SortStableFunc(page.Runs, func(a, b client.Run) int { return order(a.Status, b.Status) })
@@ -55,9 +55,10 @@ func (c *Completer) RunIDs(ctx context.Context, typed string, status client.Stat
 // IntegrationIDs returns the ids of the integrations that a run may use and
 // that begin as what was typed.
 func (c *Completer) IntegrationIDs(ctx context.Context, typed string) ([]string, error) {
-	usable, _, err := c.usable(ctx, client.CallerFrom(ctx))
+	caller := client.CallerFrom(ctx)
+	usable, _, err := c.usable(ctx, caller)
 	if err != nil && !client.Lacking(err) {
-		return nil, c.shown(err)
+		return nil, c.shown(caller, err)
 	}
 	var out []string
 	for _, i := range usable {

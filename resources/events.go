@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/view"
 )
 
@@ -25,15 +26,15 @@ type EventPage struct {
 func (s *set) events(ctx context.Context, caller client.Caller, a address) (any, error) {
 	page := EventPage{RunID: a.runID, Events: []view.Event{}, LastEventID: a.from}
 	events, st, ok := s.Feeds.Read(caller, a.runID, a.from)
-	page.Status = s.View.Status(st.Status)
 	if !ok {
 		run, err := s.API.GetRun(ctx, caller, a.runID, true)
 		if err != nil {
 			return nil, err
 		}
-		page.Status, events = s.View.Status(run.Status), run.Events
-		st.Last = newestOf(events)
+		st, events = feed.State{Status: run.Status, Last: newestOf(run.Events), Tokens: run.ApprovalTokens()}, run.Events
 	}
+	v := s.viewOf(caller, a.runID, st.Tokens)
+	page.Status = v.Status(st.Status)
 	if a.from > st.Last && (ok || events != nil) {
 		// Ids may have begun anew: from the start nothing is passed over.
 		page.LastEventID, a.from, page.More = 0, 0, true
@@ -45,9 +46,9 @@ func (s *set) events(ctx context.Context, caller client.Caller, a address) (any,
 		if e.ID <= a.from {
 			continue
 		}
-		shown := s.View.Event(e)
+		shown := v.Event(e)
 		if e.Step != nil {
-			shown.ToolCalls = s.View.ToolCallsWithin(e.Step.ToolCalls, maxCalls)
+			shown.ToolCalls = v.ToolCallsWithin(e.Step.ToolCalls, maxCalls)
 		}
 		left -= len(view.JSON(shown))
 		if n := len(page.Events); n == a.limit || n > 0 && left < 0 {

@@ -51,7 +51,7 @@ func (s *set) activeIntegrations(ctx context.Context, caller client.Caller, _ st
 	if barred > 0 {
 		out.Summary += fmt.Sprintf(" %d more are active, but the operator does not allow them.", barred)
 	}
-	out.Summary += " " + s.howToChoose()
+	out.Summary += " " + s.howToChoose(s.view(caller))
 	return out, nil
 }
 
@@ -65,12 +65,12 @@ func notTold(err error) string {
 }
 
 // howToChoose says what naming integrations means, as the operator set it.
-func (s *set) howToChoose() string {
+func (s *set) howToChoose(v view.View) string {
 	switch {
 	case len(s.Integrations) == 0:
 		return `Name ids as selectedCustomerIntegrationIds, or ["*"] for all active ones.`
 	case s.AllowAnyIntegration && !slices.Contains(s.Integrations, "*"):
-		return "Without selectedCustomerIntegrationIds a run may use the operator's: " + s.View.Line(strings.Join(s.Integrations, ", "), 400) + ". Others can be named."
+		return "Without selectedCustomerIntegrationIds a run may use the operator's: " + v.Line(strings.Join(s.Integrations, ", "), 400) + ". Others can be named."
 	default:
 		return "Without selectedCustomerIntegrationIds a run may use all that the operator allows; name ids to use fewer."
 	}
@@ -93,11 +93,11 @@ func (s *set) usable(ctx context.Context, caller client.Caller) (usable []view.I
 			}
 		}
 	}
-	usable = []view.Integration{}
+	usable, v := []view.Integration{}, s.view(caller)
 	seen := map[string]bool{}
 	for _, i := range list {
 		id := i.CustomerIntegrationID
-		shown := s.View.Integration(i)
+		shown := v.Integration(i)
 		// An id that may not be shown as it is could not be used either.
 		if seen[id] || shown.CustomerIntegrationID != id {
 			continue

@@ -98,7 +98,7 @@ func TestManyIntegrations(t *testing.T) {
 		for i := range 1000 {
 			items = append(items, item(i, words), item(i, words)) // each twice
 		}
-		items = append([]string{`{"customerIntegrationId":"with\u200binvisible"}`, `{"customerIntegrationId":"Bearer abcdefghijklmnop1234"}`, "5", "null"}, items...)
+		items = append([]string{`{"customerIntegrationId":"with\u200binvisible"}`, `{"customerIntegrationId":"Cookie: sid=abcdefghijklmnop1234"}`, "5", "null"}, items...)
 		s := testbed.New(t, nil, answering(map[string]string{"/v1/integrations": "[" + strings.Join(items, ",") + "]"})).Connect(testbed.Newest, nil)
 		raw, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: "integrations://active"})
 		if err != nil {

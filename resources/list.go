@@ -57,10 +57,10 @@ func (s *set) list(ctx context.Context, cursor mcp.Cursor) ([]mcp.Resource, mcp.
 		s.Log.Warn("the runs could not be listed as resources", "error", err)
 		return []mcp.Resource{}, ""
 	}
-	out := make([]mcp.Resource, 0, len(runs.Runs))
+	out, v := make([]mcp.Resource, 0, len(runs.Runs)), s.view(caller)
 	for i := range runs.Runs {
-		run := s.View.Run(&runs.Runs[i])
-		name := cmp.Or(cut(s.View.Line(runs.Runs[i].Intent, maxName), maxName), run.RunID)
+		run := v.Run(&runs.Runs[i])
+		name := cmp.Or(cut(v.Line(runs.Runs[i].Intent, maxName), maxName), run.RunID)
 		out = append(out, mcp.NewResource("run://"+run.RunID, name,
 			mcp.WithResourceDescription(cut(run.Status+", created "+run.CreatedAt, maxDescription)),
 			mcp.WithMIMEType("application/json")))

@@ -19,12 +19,17 @@ type RunPlan struct {
 	Next            string     `json:"next,omitempty"` // where they are
 }
 
-func (s *set) plan(ctx context.Context, caller client.Caller, run *client.Run, a address) (any, error) {
+func (s *set) plan(ctx context.Context, caller client.Caller, a address) (any, error) {
+	run, err := s.API.GetRun(ctx, caller, a.runID, false)
+	if err != nil {
+		return nil, err
+	}
 	plan, err := s.Desk.Plan(ctx, caller, run)
 	if err != nil {
 		return nil, err
 	}
-	shown := s.View.Run(run)
+	v := s.viewOf(caller, a.runID, nil)
+	shown := v.Run(run)
 	out := RunPlan{RunID: shown.RunID, Status: shown.Status, ExecutionPlanID: shown.ExecutionPlanID}
 	switch {
 	case plan == nil && run.Status.Terminal():
@@ -34,10 +39,10 @@ func (s *set) plan(ctx context.Context, caller client.Caller, run *client.Run, a
 		out.Summary = "The plan is not there yet, or the Run API does not tell it: the run is " + shown.Status + ". Read this again later."
 		return out, nil
 	case len(plan.Steps) > 0:
-		s.planSteps(&out, plan, a)
+		planSteps(v, &out, plan, a)
 		return out, nil
 	}
-	out.Plan, _ = s.View.Plan(plan, 0, maxPage)
+	out.Plan, _ = v.Plan(plan, 0, maxPage)
 	out.Summary = "The plan is a text."
 	if !run.Status.Terminal() {
 		out.Summary += " Soon after a run's start that may be a placeholder: then read this again later."
@@ -47,11 +52,11 @@ func (s *set) plan(ctx context.Context, caller client.Caller, run *client.Run, a
 
 // planSteps shows the steps from an offset on, as many as the limit and
 // [maxPage] allow.
-func (s *set) planSteps(out *RunPlan, plan *client.Plan, a address) {
+func planSteps(v view.View, out *RunPlan, plan *client.Plan, a address) {
 	total, from := len(plan.Steps), int(a.from)
 	asked := *plan
 	asked.Steps = plan.Steps[:min(from+a.limit, total)]
-	out.Plan, _ = s.View.Plan(&asked, from, maxPage)
+	out.Plan, _ = v.Plan(&asked, from, maxPage)
 	end := from + len(out.Plan.Steps)
 	switch {
 	case from >= total:

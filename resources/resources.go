@@ -4,11 +4,13 @@
 package resources
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -16,6 +18,7 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/view"
 )
 
@@ -36,8 +39,9 @@ type Options struct {
 	API   *client.Client
 	Feeds *feed.Hub
 	Desk  *approval.Desk
-	View  *view.View
 	Log   *slog.Logger
+	// Secrets are the operator's: they are shown to nobody.
+	Secrets *redact.Set
 
 	// Integrations are those that runs may use; empty when the operator set none.
 	Integrations        []string
@@ -49,6 +53,7 @@ type set struct{ Options }
 
 // Register adds the resources and their templates to a server.
 func Register(srv *server.MCPServer, o Options) {
+	o.Secrets = cmp.Or(o.Secrets, redact.New())
 	s := &set{o}
 	srv.AddResource(integrationsResource(), s.handler(s.activeIntegrations))
 	for _, template := range templates() {
@@ -80,11 +85,12 @@ func (s *set) handler(read func(ctx context.Context, caller client.Caller, uri s
 	return func(ctx context.Context, req mcp.ReadResourceRequest) (contents []mcp.ResourceContents, err error) {
 		defer func() {
 			if r := recover(); r != nil {
-				s.Log.Error("a resource panicked", "panic", r, "stack", string(debug.Stack()))
+				s.Log.Error("a resource panicked", "panic", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
 				contents, err = nil, errors.New("internal: the server failed; its log says more")
 			}
 		}()
-		value, err := read(ctx, client.CallerFrom(ctx), req.Params.URI)
+		caller := client.CallerFrom(ctx)
+		value, err := read(ctx, caller, req.Params.URI)
 		switch {
 		case errors.Is(err, server.ErrResourceNotFound), errors.Is(err, mcp.ErrInvalidParams):
 			return nil, err
@@ -92,14 +98,28 @@ func (s *set) handler(read func(ctx context.Context, caller client.Caller, uri s
 			return nil, fmt.Errorf("%w: no such run", server.ErrResourceNotFound)
 		case err != nil:
 			s.Log.Info("a resource could not be read", "error", err)
-			return nil, s.shown(err)
+			return nil, s.shown(caller, err)
 		}
 		return []mcp.ResourceContents{mcp.TextResourceContents{URI: req.Params.URI, MIMEType: "application/json", Text: string(view.JSON(value))}}, nil
 	}
 }
 
+// secrets are what no caller is shown: the operator's, and their own key.
+func (s *set) secrets(caller client.Caller) *redact.Set { return s.Secrets.With(string(caller.Key)) }
+
+// view returns the view of what is read without a run's events.
+func (s *set) view(caller client.Caller) view.View { return view.New(s.secrets(caller)) }
+
+// viewOf returns the view of a run with the tokens of the events that were read,
+// and of those that somebody watches.
+func (s *set) viewOf(caller client.Caller, runID string, read []string) view.View {
+	return view.New(s.secrets(caller).With(slices.Concat(read, s.Feeds.Tokens(caller, runID))...))
+}
+
 // shown is an error with a text fit to show.
-func (s *set) shown(err error) error { return errors.New(s.View.Line(err.Error(), 400)) }
+func (s *set) shown(caller client.Caller, err error) error {
+	return errors.New(s.view(caller).Line(err.Error(), 400))
+}
 
 // read reads what a run:// address names.
 func (s *set) read(ctx context.Context, caller client.Caller, uri string) (any, error) {
@@ -110,23 +130,20 @@ func (s *set) read(ctx context.Context, caller client.Caller, uri string) (any, 
 	if a.part == ofEvents {
 		return s.events(ctx, caller, a)
 	}
-	run, err := s.API.GetRun(ctx, caller, a.runID, false)
-	if err == nil && len(run.Result) > 0 && !run.Status.Terminal() {
-		// What a run says so early may hold an approval token that still
-		// decides, and is known by its link alone, in the events.
-		run, err = s.API.GetRun(ctx, caller, a.runID, true)
+	if a.part == ofPlan {
+		return s.plan(ctx, caller, a)
 	}
+	// With its events, for what a run says may hold the tokens in them.
+	read, err := s.Feeds.ReadRun(ctx, caller, a.runID)
 	if err != nil {
 		return nil, err
 	}
-	switch a.part {
-	case ofPlan:
-		return s.plan(ctx, caller, run, a)
-	case ofResult:
-		return s.result(run, a), nil
+	run, v := read.Run, s.viewOf(caller, a.runID, read.Tokens)
+	if a.part == ofResult {
+		return result(v, run, a), nil
 	}
-	shown := s.View.Run(run)
-	shown.Intent = s.View.Text(run.Intent, maxIntent)
-	shown.Result = s.View.Value(run.Result, maxResult)
+	shown := v.Run(run)
+	shown.Intent = v.Text(run.Intent, maxIntent)
+	shown.Result = v.Value(run.Result, maxResult)
 	return shown, nil
 }

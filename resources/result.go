@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/view"
 )
 
 // ResultPart is what the result of a run reads as: a part of its JSON text.
@@ -24,10 +25,10 @@ type ResultPart struct {
 // result cuts a part out of a run's result. Nothing is kept from one part to
 // the next: each read gets and cleans the whole again, and the digest tells if
 // it is another one by then.
-func (s *set) result(run *client.Run, a address) ResultPart {
-	got := s.View.ResultRange(run, int(a.from), a.limit)
+func result(v view.View, run *client.Run, a address) ResultPart {
+	got := v.ResultRange(run, int(a.from), a.limit)
 	out := ResultPart{
-		RunID: a.runID, Status: s.View.Status(run.Status),
+		RunID: a.runID, Status: v.Status(run.Status),
 		Total: got.Total, Offset: got.Offset, Digest: got.Digest, Text: got.Text,
 	}
 	end := min(got.Offset+a.limit, got.Total)

@@ -3,11 +3,13 @@ package resources
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/view"
 )
 
 // Watch returns the function that follows what an address names, for one
@@ -34,7 +36,7 @@ func Watch(o Options) func(ctx context.Context, uri string, changed func(meta ma
 		if _, err := s.API.GetRun(ctx, caller, a.runID, false); client.KindOf(err) == client.NotFound {
 			return nil, fmt.Errorf("%w: no such run", server.ErrResourceNotFound)
 		} else if err != nil {
-			return nil, s.shown(err)
+			return nil, s.shown(caller, err)
 		}
 		ctx, stop := context.WithCancel(ctx)
 		last, told := int64(-1), client.Status("")
@@ -45,9 +47,19 @@ func Watch(o Options) func(ctx context.Context, uri string, changed func(meta ma
 			}
 			if first || a.part == ofEvents && moved || a.part == ofRun && news.Status != told {
 				last, told = max(last, 0), news.Status
-				changed(map[string]any{"lastEventId": last, "status": s.View.Status(news.Status)})
+				changed(map[string]any{"lastEventId": last, "status": s.status(caller, news)})
 			}
 		}, func() { changed(nil) })
 		return stop, nil
 	}
+}
+
+// status is a run's status as a notification tells it. A notification may come
+// for every event, so a set is made only for a status that is none of the
+// contract's.
+func (s *set) status(caller client.Caller, news feed.News) string {
+	if slices.Contains(client.Statuses(), news.Status) {
+		return string(news.Status)
+	}
+	return view.New(s.secrets(caller).With(news.Tokens...)).Status(news.Status)
 }

@@ -30,7 +30,7 @@ func (s *set) abortRun(ctx context.Context, c *call, args abortRunArgs) (RunResu
 		return RunResult{}, abortErr
 	}
 	doubtful := client.KindOf(abortErr) == client.OutcomeUnknown
-	got, err := s.readState(ctx, c.caller, args.RunID, time.Now().Add(readTimeout))
+	got, err := s.readState(ctx, c, args.RunID, time.Now().Add(readTimeout))
 	switch {
 	case err == nil && (abortErr == nil || got.Run.Status.Terminal()):
 		// The summary says what is known.

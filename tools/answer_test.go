@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/testbed"
 	"runs-mcp-server/tools"
 )
@@ -151,19 +152,20 @@ func TestCommandHoldsAnID(t *testing.T) {
 
 // TestSecretsDoNotRule: what is shown may be scrubbed; what is decided by it must not be.
 func TestSecretsDoNotRule(t *testing.T) {
-	s := testbed.New(t, func(o *tools.Options) { o.View.Hide("SUCCESS") }, nil).Connect(testbed.Newest, nil)
-	got := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: step_ms=0", "waitSeconds": 30})
-	if got.Summary != "The run ended with SUCCESS." || got.NextStep != "Report the result to the user." {
+	s := testbed.New(t, func(o *tools.Options) { o.Secrets = redact.New("PARTIAL_SUCCESS") }, nil).Connect(testbed.Newest, nil)
+	got := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: step_ms=0 outcome=PARTIAL_SUCCESS", "waitSeconds": 30})
+	if got.Status != "PARTIAL_SUCCESS" || got.Summary != "The run ended with PARTIAL_SUCCESS; that is not a full success." || !strings.HasPrefix(got.NextStep, "Tell the user how it ended") {
 		t.Errorf("got %q, %q", got.Summary, got.NextStep)
 	}
-	// A call's pass-through data may not make ordinary words disappear for all.
+	// A call's pass-through data makes nothing disappear from others: later echoes
+	// of it are shown.
 	bed := testbed.New(t, func(o *tools.Options) { o.AllowPassThrough = true }, func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, `{"message":"refused: long-enough-secret"}`, http.StatusBadRequest)
 		})
 	})
 	handle(t, bed, "create_run", `{"intent":"x","passThrough":[{"customerIntegrationId":"a","headers":{"a":"refused","b":"long-enough-secret"}}]}`)
-	if said := handle(t, bed, "list_runs", `{}`); !strings.Contains(said, "refused: [removed]") {
+	if said := handle(t, bed, "list_runs", `{}`); !strings.Contains(said, "refused: long-enough-secret") {
 		t.Errorf("got %s", said)
 	}
 }

@@ -53,6 +53,7 @@ func (s *set) askApproval(ctx context.Context, c *call, args askArgs) (RunResult
 	if err != nil {
 		return RunResult{}, err
 	}
+	c.addTokens(st.Tokens)
 	if waiting := s.unsent(st.Pending); args.ApprovalID == "" && len(waiting) > 0 {
 		args.ApprovalID = waiting[0].ID
 	}
@@ -78,14 +79,15 @@ func (s *set) askApproval(ctx context.Context, c *call, args askArgs) (RunResult
 
 // approve decides as the model says.
 func (s *set) approve(ctx context.Context, c *call, args approveArgs) (RunResult, error) {
+	c.addGiven(args.Token)
 	// A token needs the run's state too: whose it is may be known only then.
 	st, err := s.Feeds.Pending(ctx, c.caller, args.RunID)
 	if err != nil {
 		return RunResult{}, err
 	}
+	c.addTokens(st.Tokens)
 	d := decision{Decision: approval.Decision(args.Decision), known: true}
 	if args.Token != "" {
-		s.View.LearnGiven(args.Token)
 		d.eventID = st.Since
 		d.known, d.err = s.Desk.DecideByToken(ctx, c.caller, approval.ByToken{
 			RunID: args.RunID, Decision: d.Decision, Token: args.Token, LinksKnown: len(st.Pending) > 0,

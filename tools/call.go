@@ -19,6 +19,7 @@ type call struct {
 	tool     string
 	at       time.Time // of its arrival
 	progress *progress
+	secrets
 
 	session    server.ClientSession
 	draining   <-chan struct{}            // closed when waits must end, see [drainer]; nil: never
@@ -51,6 +52,7 @@ func (s *set) arrive(ctx context.Context, tool string, req mcp.CallToolRequest) 
 	session := server.ClientSessionFromContext(ctx)
 	c := &call{
 		caller: client.CallerFrom(ctx), tool: tool, at: time.Now(), progress: newProgress(session, req),
+		secrets: s.secretsOf(client.CallerFrom(ctx)),
 		session: session, modern: server.IsModernRequest(ctx), canElicit: elicitationOf(ctx, session),
 	}
 	if d, ok := session.(drainer); ok {

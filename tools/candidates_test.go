@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"runs-mcp-server/client"
-	"runs-mcp-server/internal/view"
 )
 
 // TestCandidates are the runs with the intent that were made about then.
@@ -60,7 +59,7 @@ func TestCandidatesFit(t *testing.T) {
 func TestNobodyWaits(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	s := &set{Options: Options{View: view.New(), Log: slog.New(slog.DiscardHandler)}} // without an API a look would panic
+	s := &set{Options: Options{Log: slog.New(slog.DiscardHandler)}} // without an API a look would panic
 	cause := errors.New("cause")
 	if err := s.unclear(ctx, client.Caller{}, client.CreateRunRequest{}, time.Now(), cause); err != cause {
 		t.Errorf("got %v", err)

@@ -16,8 +16,8 @@ import (
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/inmem"
+	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/sandbox"
-	"runs-mcp-server/internal/view"
 )
 
 var caller = client.Caller{Key: sandbox.DefaultKey, UserID: "u"}
@@ -30,12 +30,11 @@ func bubble(t *testing.T, upstream http.Handler, who *slowPerson) (*set, *call) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := view.New()
-	desk := approval.NewDesk(api, v)
+	desk := approval.NewDesk(api)
 	feeds := feed.NewHub(api, desk, feed.Options{})
 	t.Cleanup(feeds.Close)
 	s := &set{Options{
-		API: api, Feeds: feeds, Desk: desk, View: v, Log: slog.New(slog.DiscardHandler),
+		API: api, Feeds: feeds, Desk: desk, Secrets: redact.New(), Log: slog.New(slog.DiscardHandler),
 		Integrations: []string{"*"}, Approvals: ApprovalsHuman, AskApprovals: true,
 	}}
 	who.notes = make(chan mcp.JSONRPCNotification, 100)

@@ -59,6 +59,9 @@ func (s *set) createRunTool() server.ServerTool {
 }
 
 func (s *set) createRun(ctx context.Context, c *call, args createRunArgs, passThrough []client.PassThrough) (RunResult, error) {
+	for _, p := range passThrough {
+		c.addGiven(p.Secrets()...)
+	}
 	run, err := s.createOrResume(ctx, c, args, passThrough)
 	if err != nil {
 		return RunResult{}, err
@@ -71,7 +74,7 @@ func (s *set) createRun(ctx context.Context, c *call, args createRunArgs, passTh
 		if run.Plan == nil {
 			run.Plan, _ = s.Desk.Plan(ctx, c.caller, run) // left out where nobody tells it
 		}
-		result.Plan = s.showPlan(run.RunID, run.Plan, planBytes)
+		result.Plan = s.showPlan(c.view(), run.RunID, run.Plan, planBytes)
 	}
 	strategy := s.strategy(args)
 	if strategy != client.ApproveNothing {
@@ -95,7 +98,7 @@ func (s *set) createOrResume(ctx context.Context, c *call, args createRunArgs, p
 		_, err := s.resume(c, c.round.RunID)
 		return &client.Run{RunID: c.round.RunID}, err
 	}
-	body, err := s.createBody(ctx, c.caller, args, passThrough)
+	body, err := s.createBody(ctx, c, args, passThrough)
 	if err != nil {
 		return nil, err
 	}
@@ -108,8 +111,9 @@ func (s *set) createOrResume(ctx context.Context, c *call, args createRunArgs, p
 		return nil, err
 	}
 	run.RunID = strings.ToLower(run.RunID) // as later calls will name it
+	c.addTokens(run.ApprovalTokens())
 	// A client that loses the connection may never see the answer.
-	c.progress.say(ctx, "run "+s.View.Line(run.RunID, maxRunID)+" was created")
+	c.progress.say(ctx, "run "+c.view().Line(run.RunID, maxRunID)+" was created")
 	if body.ApprovalStrategy != client.ApproveNothing {
 		s.Desk.KeepPlan(c.caller, run.RunID, run.Plan)
 		c.unkept = !s.Feeds.Keep(c.caller, run.RunID)
@@ -152,19 +156,19 @@ func (s *set) afterCreate(ctx context.Context, c *call, run *client.Run, waitSec
 }
 
 // createBody builds the request within the operator's limits.
-func (s *set) createBody(ctx context.Context, caller client.Caller, args createRunArgs, passThrough []client.PassThrough) (client.CreateRunRequest, error) {
+func (s *set) createBody(ctx context.Context, c *call, args createRunArgs, passThrough []client.PassThrough) (client.CreateRunRequest, error) {
 	body := client.CreateRunRequest{Intent: args.Intent, Context: args.Context, RepeatKey: args.RepeatKey}
 	if strings.TrimSpace(args.Intent) == "" {
 		return body, invalid("intent", "must say what the run shall achieve")
 	}
 	var err error
-	if body.UserID, err = s.user(caller, args.UserID); err != nil {
+	if body.UserID, err = s.user(c.caller, args.UserID); err != nil {
 		return body, err
 	}
 	if body.Integrations, err = s.integrations(args.Integrations); err != nil {
 		return body, err
 	}
-	if err := s.missing(ctx, caller, body); err != nil {
+	if err := s.missing(ctx, c, body); err != nil {
 		return body, err
 	}
 	body.ApprovalStrategy = s.strategy(args)
@@ -182,7 +186,7 @@ func (s *set) createBody(ctx context.Context, caller client.Caller, args createR
 
 // missing says at once what neither the call nor the operator gave, and who
 // knows it: a model would guess one after the other.
-func (s *set) missing(ctx context.Context, caller client.Caller, body client.CreateRunRequest) error {
+func (s *set) missing(ctx context.Context, c *call, body client.CreateRunRequest) error {
 	var lacks []string
 	if body.UserID == "" {
 		lacks = append(lacks, "userId is required: the operator set no default user (--user-id)")
@@ -195,7 +199,7 @@ func (s *set) missing(ctx context.Context, caller client.Caller, body client.Cre
 	}
 	return &problem{
 		code: codeInvalidArgument, message: strings.Join(lacks, "; "),
-		nextStep: "Ask the user for it, do not guess" + s.activeIntegrations(ctx, caller, body) + ". Then call again.",
+		nextStep: "Ask the user for it, do not guess" + s.activeIntegrations(ctx, c, body) + ". Then call again.",
 	}
 }
 
@@ -207,20 +211,20 @@ const maxActive = 180
 
 // activeIntegrations names the integrations that a create could have named, for a
 // client that reads no resources; "" where it named some, or the API tells none.
-func (s *set) activeIntegrations(ctx context.Context, caller client.Caller, body client.CreateRunRequest) string {
+func (s *set) activeIntegrations(ctx context.Context, c *call, body client.CreateRunRequest) string {
 	if len(body.Integrations) > 0 {
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, integrationsTime)
 	defer cancel()
-	list, err := s.API.ListIntegrations(ctx, caller)
+	list, err := s.API.ListIntegrations(ctx, c.caller)
 	if err != nil || len(list) == 0 {
 		return ""
 	}
 	said, left := "", len(list)
 	for _, i := range list {
-		one := s.View.Line(i.CustomerIntegrationID, 64)
-		if name := s.View.Line(i.Name, 32); name != "" {
+		one := c.view().Line(i.CustomerIntegrationID, 64)
+		if name := c.view().Line(i.Name, 32); name != "" {
 			one += " (" + name + ")"
 		}
 		if len(said)+len(one) > maxActive {
@@ -279,9 +283,6 @@ func (s *set) passThrough(integrations []string, given []client.PassThrough) ([]
 			}
 		}
 		has[p.CustomerIntegrationID] = true
-		for _, secret := range p.Secrets() {
-			s.View.LearnGiven(secret) // not Hide: what calls bring must not pile up
-		}
 		out = append(out, p)
 	}
 	all := slices.Contains(integrations, "*")

@@ -34,7 +34,7 @@ type decision struct {
 func (s *set) askDecision(ctx context.Context, c *call, runID string, p approval.Pending, round approval.Round) (decision, error) {
 	patient, cancel := c.unhurried(ctx)
 	defer cancel()
-	message, err := s.Desk.Question(patient, c.caller, runID, p)
+	message, err := s.Desk.Question(patient, c.personView(), c.caller, runID, p)
 	for {
 		d := decision{id: p.ID, eventID: p.EventID}
 		if err != nil {
@@ -75,6 +75,7 @@ func (s *set) askedNow(ctx context.Context, c *call, runID string, p approval.Pe
 	if err != nil {
 		return p, "", s.unverified(err)
 	}
+	c.addTokens(st.Tokens)
 	i := slices.IndexFunc(st.Pending, func(o approval.Pending) bool { return o.ID == p.ID })
 	if i < 0 {
 		return p, "", &problem{
@@ -82,7 +83,7 @@ func (s *set) askedNow(ctx context.Context, c *call, runID string, p approval.Pe
 			nextStep: s.adviceFor(client.Conflict).nextStep,
 		}
 	}
-	now, err := s.Desk.Question(ctx, c.caller, runID, st.Pending[i])
+	now, err := s.Desk.Question(ctx, c.personView(), c.caller, runID, st.Pending[i])
 	if err != nil {
 		return p, "", s.unverified(err)
 	}
@@ -179,7 +180,7 @@ func (s *set) afterDecision(ctx context.Context, c *call, runID string, d decisi
 	if err := s.notTaken(d); err != nil {
 		return RunResult{}, err
 	}
-	got, err := s.readState(ctx, c.caller, runID, time.Now().Add(readTimeout))
+	got, err := s.readState(ctx, c, runID, time.Now().Add(readTimeout))
 	switch {
 	case err != nil && d.undecided != "":
 		return RunResult{}, err

@@ -10,6 +10,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/redact"
 )
 
 // slowPerson is a session whose person takes their time.
@@ -46,7 +47,7 @@ func TestProgressWhileAsked(t *testing.T) {
 		who := &slowPerson{takes: 5*time.Minute - time.Second, notes: make(chan mcp.JSONRPCNotification, 100)}
 		ctx := server.NewMCPServer("test", "1").WithContext(t.Context(), who)
 		req := mcp.CallToolRequest{Params: mcp.CallToolParams{Meta: &mcp.Meta{ProgressToken: "p"}}}
-		s := &set{}
+		s := &set{Options{Secrets: redact.New()}}
 		c, err := s.arrive(ctx, "approve", req)
 		if err != nil {
 			t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/view"
 )
 
 // Codes beside those of [client.Kind].
@@ -45,6 +47,10 @@ type problem struct {
 func (p *problem) Unwrap() error { return p.cause }
 
 func (p *problem) Error() string { return p.code + ": " + p.message }
+
+// LogValue returns the code alone: the message may name what the API told, or
+// what the call gave.
+func (p *problem) LogValue() slog.Value { return slog.StringValue(p.code) }
 
 // invalid is a problem with one argument.
 func invalid(argument, what string) *problem {
@@ -147,12 +153,14 @@ func (s *set) why(err error) string {
 }
 
 // failure makes an error result of any error.
-func (s *set) failure(err error) *mcp.CallToolResult { return s.failed(s.describe(err)) }
+func (s *set) failure(v view.View, err error) *mcp.CallToolResult {
+	return s.failed(v, s.describe(err))
+}
 
 // failed makes an error result. It has no structuredContent: strict clients
 // check that against the output schema even for errors.
-func (s *set) failed(f Failure) *mcp.CallToolResult {
-	f.Message = s.View.Line(f.Message, 400)
+func (s *set) failed(v view.View, f Failure) *mcp.CallToolResult {
+	f.Message = v.Line(f.Message, 400)
 	f = f.bounded()
 	result := mcp.NewToolResultError(f.text())
 	result.Meta = &mcp.Meta{AdditionalFields: map[string]any{FailureMeta: f}}

@@ -15,6 +15,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/view"
 )
 
@@ -58,8 +59,7 @@ func TestCodesAreDocumented(t *testing.T) {
 // and without a secret; a program gets the same in _meta.
 func TestFailuresAreBounded(t *testing.T) {
 	const key = "key-of-a-caller-9f8e7d6c"
-	s := &set{Options: Options{View: view.New()}}
-	s.View.Hide(key)
+	s, v := &set{}, view.New(redact.New(key))
 	messages := []string{
 		"", "word", strings.Repeat("word ", 100), strings.Repeat("ä", 400), strings.Repeat(`"\`, 300), strings.Repeat("<&>", 200),
 		strings.Repeat("😀", 200), strings.Repeat("\x00\u202e", 300), strings.Repeat("\xff", 400), strings.Repeat("x", 380) + key, key,
@@ -72,7 +72,7 @@ func TestFailuresAreBounded(t *testing.T) {
 				"own":      &problem{code: a.code, message: message, nextStep: a.nextStep},
 				"any":      errors.New(message),
 			} {
-				result := s.failure(err)
+				result := s.failure(v, err)
 				text := textOf(t, result.Content[0])
 				f, ok := result.Meta.AdditionalFields[FailureMeta].(Failure)
 				if !ok || json.Valid([]byte(text)) || !strings.HasPrefix(text, f.Code+": ") || !strings.Contains(text, f.Message) || len(text) > maxFailure {
@@ -96,7 +96,7 @@ func TestFailuresAreBounded(t *testing.T) {
 // TestFailureIsLogged at the level warn, with its request, run and duration.
 func TestFailureIsLogged(t *testing.T) {
 	var log strings.Builder
-	s := &set{Options: Options{View: view.New(), Log: slog.New(slog.NewTextHandler(&log, nil))}}
+	s := &set{Options: Options{Log: slog.New(slog.NewTextHandler(&log, nil))}}
 	c := &call{tool: "get_run", at: time.Now(), session: numbered{}}
 	const run = "123e4567-e89b-12d3-a456-426614174000"
 	s.logFailure(c, mcp.CallToolRequest{Params: mcp.CallToolParams{RawArguments: json.RawMessage(`{"runId":"` + run + `"}`)}}, &client.Error{Kind: client.NotFound, Op: "get_run"})
@@ -114,8 +114,8 @@ func (numbered) RequestID() string { return "7" }
 
 // TestLongHint: whatever hint an operator sets, a failure keeps its bound.
 func TestLongHint(t *testing.T) {
-	s := &set{Options: Options{View: view.New(), DecideHint: strings.Repeat("in the portal ", 100)}}
-	text := textOf(t, s.failure(&problem{code: codeLinkUnavailable, message: "m", nextStep: s.DecideElsewhereStep("")}).Content[0])
+	s := &set{Options: Options{DecideHint: strings.Repeat("in the portal ", 100)}}
+	text := textOf(t, s.failure(view.New(redact.New()), &problem{code: codeLinkUnavailable, message: "m", nextStep: s.DecideElsewhereStep("")}).Content[0])
 	if len(text) > maxFailure || !strings.HasPrefix(text, "approval_link_unavailable: ") {
 		t.Errorf("%d bytes: %s", len(text), text)
 	}
@@ -136,7 +136,7 @@ func textOf(t *testing.T, content any) string {
 
 // TestWaitIsTold in the field and in words, where waiting helps.
 func TestWaitIsTold(t *testing.T) {
-	s := &set{Options: Options{View: view.New()}}
+	s := &set{}
 	for kind, want := range map[client.Kind]int{client.RateLimited: 3, client.Unavailable: 3, client.OutcomeUnknown: 0, client.Conflict: 0} {
 		f := s.describe(&client.Error{Kind: kind, RetryAfter: 2100 * time.Millisecond})
 		if f.RetryAfterSeconds != want || strings.Contains(f.NextStep, "after 3 s") != (want > 0) {
@@ -148,7 +148,7 @@ func TestWaitIsTold(t *testing.T) {
 // TestAdviceNamesNoAbsentTool, least of all where a run may have been created.
 func TestAdviceNamesNoAbsentTool(t *testing.T) {
 	for _, excluded := range [][]string{{"list_runs"}, {"get_run"}, {"list_runs", "get_run"}} {
-		s := &set{Options: Options{View: view.New(), ExcludeTools: excluded}}
+		s := &set{Options: Options{ExcludeTools: excluded}}
 		said := []string{s.named([]candidate{{}}, nil).nextStep, s.notFoundYet("", nil).nextStep, s.describe(approval.ErrUsed).NextStep, s.unclearAbort("", nil).nextStep}
 		for _, a := range s.codes() {
 			said = append(said, a.nextStep)

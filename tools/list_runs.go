@@ -76,7 +76,7 @@ func (s *set) listRuns(ctx context.Context, c *call, args listRunsArgs) (RunList
 		return RunList{}, err
 	}
 	for i := range page.Runs {
-		out.Runs = append(out.Runs, s.listedRun(&page.Runs[i], args.IncludeEvents))
+		out.Runs = append(out.Runs, listedRun(c.viewOf(&page.Runs[i]), &page.Runs[i], args.IncludeEvents))
 	}
 	// The API's array form tells no total: a full page may have a next one.
 	out.More = len(out.Runs) == out.PageSize
@@ -147,10 +147,10 @@ func plural(n int) string {
 	return "s"
 }
 
-func (s *set) listedRun(run *client.Run, withEvents bool) ListedRun {
-	shown := s.View.Run(run)
+func listedRun(v view.View, run *client.Run, withEvents bool) ListedRun {
+	shown := v.Run(run)
 	out := ListedRun{
-		RunID: shown.RunID, Status: shown.Status, Finished: run.Status.Terminal(), Intent: s.View.Line(run.Intent, 150),
+		RunID: shown.RunID, Status: shown.Status, Finished: run.Status.Terminal(), Intent: v.Line(run.Intent, 150),
 		CreatedAt: shown.CreatedAt, UpdatedAt: shown.UpdatedAt,
 	}
 	if !withEvents {
@@ -161,7 +161,7 @@ func (s *set) listedRun(run *client.Run, withEvents bool) ListedRun {
 		page.add(e)
 	}
 	for _, e := range page.events {
-		out.Events = append(out.Events, s.View.Event(e))
+		out.Events = append(out.Events, v.Event(e))
 	}
 	out.EventsLeftOut = page.leftOut
 	return out

@@ -122,7 +122,7 @@ func (s *set) asksApprovals(c *call) bool {
 // asksAuthorization reports whether the person is to be asked to authorise.
 // Nobody is asked twice for the same in one call.
 func (w *waiter) asksAuthorization() bool {
-	return w.asksLinks(w.call) && w.state.Since > w.sentTo && w.state.Auth != nil && w.View.AuthorizationLink(w.state.Auth) != ""
+	return w.asksLinks(w.call) && w.state.Since > w.sentTo && w.state.Auth != nil && w.view().AuthorizationLink(w.state.Auth) != ""
 }
 
 // asksLinks reports whether authorisation links go to the person at the client
@@ -140,9 +140,9 @@ func (w *waiter) askAuthorization(ctx context.Context) (went bool, err error) {
 	w.linkID = uuid.NewString()
 	answer, err := w.ask(ctx, w.call, question{name: "authorization", round: round, params: mcp.ElicitationParams{
 		Mode:          mcp.ElicitationModeURL,
-		Message:       "A run needs your permission to use " + view.Quote(w.View.ForPerson().Line(w.state.Auth.IntegrationName, 128)) + ". Open the link to give it; the run goes on by itself.",
+		Message:       "A run needs your permission to use " + view.Quote(w.personView().Line(w.state.Auth.IntegrationName, 128)) + ". Open the link to give it; the run goes on by itself.",
 		ElicitationID: w.linkID,
-		URL:           w.View.AuthorizationLink(w.state.Auth),
+		URL:           w.view().AuthorizationLink(w.state.Auth),
 	}})
 	if err != nil {
 		return false, err

@@ -90,7 +90,7 @@ func notShown(events []client.Event, cursor int64) *eventPage {
 
 // show renders the events of a page as far as the budget goes, and at least
 // one: a page of the newest leaves its oldest out, another one ends earlier.
-func (s *set) show(p *eventPage, budget int) []view.Event {
+func (s *set) show(v view.View, p *eventPage, budget int) []view.Event {
 	if p.bytes > 0 {
 		budget = min(budget, p.bytes)
 	}
@@ -100,12 +100,12 @@ func (s *set) show(p *eventPage, budget int) []view.Event {
 		if p.newest {
 			at = len(p.events) - 1 - i
 		}
-		shown := s.View.Event(p.events[at])
+		shown := v.Event(p.events[at])
 		if shown.Approval == "NOT_REQUIRED" {
 			shown.Approval = "" // as with most steps
 		}
 		if p.toolCalls && p.events[at].Step != nil {
-			shown.ToolCalls = s.View.ToolCallsWithin(p.events[at].Step.ToolCalls, s.MaxResultBytes/4)
+			shown.ToolCalls = v.ToolCallsWithin(p.events[at].Step.ToolCalls, s.MaxResultBytes/4)
 		}
 		budget -= sizeOf(shown)
 		if budget < 0 && i > 0 {

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/view"
 )
 
 // The parts of a run that get_run reads in pieces.
@@ -35,7 +36,7 @@ func (s *set) showPiece(ctx context.Context, c *call, r *RunResult, run *client.
 	if part == partPlan {
 		s.showSteps(ctx, c, r, run, offset, budget)
 	} else {
-		s.showText(r, run, offset, budget)
+		s.showText(c.view(), r, run, offset, budget)
 	}
 	if next := r.Piece.NextOffset; next > 0 {
 		r.NextStep = fmt.Sprintf("For the next piece, %s.", s.look(r.RunID, fmt.Sprintf("runId, part %s and offset %d", part, next)))
@@ -43,8 +44,8 @@ func (s *set) showPiece(ctx context.Context, c *call, r *RunResult, run *client.
 }
 
 // showText shows as much of the result's text as the budget has room for.
-func (s *set) showText(r *RunResult, run *client.Run, offset, budget int) {
-	got := s.View.ResultRange(run, offset, budget)
+func (s *set) showText(v view.View, r *RunResult, run *client.Run, offset, budget int) {
+	got := v.ResultRange(run, offset, budget)
 	text := withinBytes(got.Text, budget)
 	end := offset + utf8.RuneCountInString(text)
 	r.Piece = &Piece{Part: partResult, Offset: offset, Total: got.Total, Digest: got.Digest, Text: text}
@@ -90,7 +91,7 @@ func (s *set) showSteps(ctx context.Context, c *call, r *RunResult, run *client.
 		return
 	}
 	var left int
-	r.Plan, left = s.View.Plan(plan, offset, budget)
+	r.Plan, left = c.view().Plan(plan, offset, budget)
 	// The last step may be larger than what was left for it.
 	for len(r.Plan.Steps) > 1 && sizeOf(r.Plan) > budget {
 		r.Plan.Steps = r.Plan.Steps[:len(r.Plan.Steps)-1]

@@ -43,14 +43,16 @@ func (r reading) note() string {
 // readState reads a run by a deadline. What a watched feed knows of approvals
 // goes before what the API stores: their links may have been said on the stream
 // alone.
-func (s *set) readState(ctx context.Context, caller client.Caller, runID string, by time.Time) (reading, error) {
+func (s *set) readState(ctx context.Context, c *call, runID string, by time.Time) (reading, error) {
 	ctx, cancel := context.WithDeadline(ctx, by)
 	defer cancel()
-	read, err := s.Feeds.ReadRun(ctx, caller, runID)
+	read, err := s.Feeds.ReadRun(ctx, c.caller, runID)
 	if err != nil {
 		return reading{}, err
 	}
-	if _, live, ok := s.Feeds.Read(caller, runID, math.MaxInt64); ok {
+	c.addTokens(read.Tokens)
+	c.addTokens(s.Feeds.Tokens(c.caller, runID))
+	if _, live, ok := s.Feeds.Read(c.caller, runID, math.MaxInt64); ok {
 		read.Last = max(read.Last, live.Last)
 		if len(read.Pending) == 0 && read.Run.Status == client.Paused {
 			read.Pending = live.Pending
@@ -64,7 +66,7 @@ func (s *set) readState(ctx context.Context, caller client.Caller, runID string,
 // waited for goes before it. settled reports that nothing lacks.
 func (w *waiter) readAfter(ctx context.Context, end string) (got reading, settled bool, err error) {
 	by := w.deadline.Add(readTimeout)
-	if got, err = w.readState(ctx, w.caller, w.runID, by); err != nil {
+	if got, err = w.readState(ctx, w.call, w.runID, by); err != nil {
 		return got, false, err
 	}
 	if end == endNeedsPerson && w.lacksNeed(got) {
@@ -81,7 +83,7 @@ func (w *waiter) readAfter(ctx context.Context, end string) (got reading, settle
 		case <-time.After(pause):
 		case <-ctx.Done():
 		}
-		if again, err := w.readState(ctx, w.caller, w.runID, by); err == nil {
+		if again, err := w.readState(ctx, w.call, w.runID, by); err == nil {
 			got = again
 		}
 	}

@@ -51,9 +51,9 @@ type Authorization struct {
 
 // result tells of a run that was read; page is nil where its events are unknown.
 func (s *set) result(c *call, got reading, page *eventPage) RunResult {
-	run := got.Run
-	r := RunResult{Run: s.View.Run(run), Finished: run.Status.Terminal()}
-	r.Intent = s.View.Text(run.Intent, maxIntent)
+	run, v := got.Run, c.view()
+	r := RunResult{Run: v.Run(run), Finished: run.Status.Terminal()}
+	r.Intent = v.Text(run.Intent, maxIntent)
 	r.ExecutionPlanID = "" // no tool takes it
 	if run.Status != client.Success {
 		r.RepeatKey = "" // it is of use then alone
@@ -63,32 +63,35 @@ func (s *set) result(c *call, got reading, page *eventPage) RunResult {
 		share = s.MaxResultBytes * 2 / 3 // what events would take
 	}
 	if !got.piecemeal {
-		s.showResult(&r, run, share)
+		s.showResult(v, &r, run, share)
 	}
-	st := standing{status: run.Status, asks: c.canAsk(mcp.ElicitationModeForm), linked: got.linked}
+	st := standing{status: run.Status, shown: r.Status, asks: c.canAsk(mcp.ElicitationModeForm), linked: got.linked}
 	link := ""
 	if got.Auth != nil {
-		link = s.View.AuthorizationLink(got.Auth)
+		link = v.AuthorizationLink(got.Auth)
 		st.links = link != "" && s.asksLinks(c)
 	}
 	if !r.Finished {
 		waiting := s.unsent(got.Pending)
 		st.waiting = len(waiting)
 		st.sent = run.Status == client.Paused && len(waiting) == 0 && (got.decided || len(got.Pending) > 0)
-		r.PendingApprovals = s.pendingApprovals(waiting)
+		r.PendingApprovals = s.pendingApprovals(v, waiting)
 		r.ApprovalsLeftOut = len(waiting) - len(r.PendingApprovals)
 		if got.Auth != nil && run.Status == client.AuthRequired {
-			r.Authorization = &Authorization{IntegrationName: s.View.Line(got.Auth.IntegrationName, 128)}
+			r.Authorization = &Authorization{IntegrationName: v.Line(got.Auth.IntegrationName, 128)}
 			if s.AuthLinks && !st.links {
 				r.Authorization.URL = link
 			}
 		}
 	}
 	if page != nil {
-		r.Events = s.show(page, s.MaxResultBytes-sizeOf(r)-wordBytes)
+		r.Events = s.show(v, page, s.MaxResultBytes-sizeOf(r)-wordBytes)
 		r.LastEventID, r.EventsLeftOut = page.last, page.leftOut
 	}
-	r.Summary = s.summary(st) + got.note()
+	r.Summary = st.summary() + got.note()
+	if v.Overfull() {
+		r.Summary += " Its texts are withheld: there are too many secrets, such as approval tokens, to take out of them."
+	}
 	r.NextStep = s.nextStep(r, st, page != nil && page.full)
 	if r.ResultURI != "" {
 		r.NextStep += " The result is cut: " + s.readPart(r.RunID, partResult) + "."
@@ -108,10 +111,10 @@ const wordBytes = 1_500
 
 // showResult shows what a run produced, or, where that is too large, how it
 // begins and where all of it is.
-func (s *set) showResult(r *RunResult, run *client.Run, share int) {
+func (s *set) showResult(v view.View, r *RunResult, run *client.Run, share int) {
 	var whole bool
-	if r.Result, whole = s.View.Fit(run.Result, share); !whole {
-		r.Result = s.View.Value(run.Result, previewBytes)
+	if r.Result, whole = v.Fit(run.Result, share); !whole {
+		r.Result = v.Value(run.Result, previewBytes)
 		r.ResultURI = "run://" + r.RunID + "/result"
 	}
 }
@@ -125,8 +128,8 @@ const (
 
 // showPlan shows a plan's first steps in about so many bytes, and where the
 // others are.
-func (s *set) showPlan(runID string, plan *client.Plan, limit int) *view.Plan {
-	shown, left := s.View.Plan(plan, 0, limit)
+func (s *set) showPlan(v view.View, runID string, plan *client.Plan, limit int) *view.Plan {
+	shown, left := v.Plan(plan, 0, limit)
 	if left > 0 {
 		shown.Description = strings.TrimSpace(fmt.Sprintf("%s [%d later steps left out: %s]", shown.Description, left, s.readPart(runID, partPlan)))
 	}
@@ -140,12 +143,12 @@ func (s *set) unsent(pending []approval.Pending) []approval.Pending {
 }
 
 // pendingApprovals renders what waits, and remembers that it was shown.
-func (s *set) pendingApprovals(waiting []approval.Pending) []PendingApproval {
+func (s *set) pendingApprovals(v view.View, waiting []approval.Pending) []PendingApproval {
 	waiting = waiting[:min(len(waiting), maxPending)]
 	var out []PendingApproval
 	budget := s.MaxResultBytes / 3
 	for i, p := range waiting {
-		shown := s.pendingApproval(p, budget/(len(waiting)-i))
+		shown := pendingApproval(v, p, budget/(len(waiting)-i))
 		budget -= sizeOf(shown)
 		out = append(out, shown)
 		s.Desk.Show(p)
@@ -161,31 +164,31 @@ const (
 )
 
 // pendingApproval renders one approval in about so many bytes.
-func (s *set) pendingApproval(p approval.Pending, budget int) PendingApproval {
+func pendingApproval(v view.View, p approval.Pending, budget int) PendingApproval {
 	out := PendingApproval{ApprovalID: p.ID, Scope: string(p.Scope), EventID: p.EventID, Summary: "The run would start as its plan says."}
 	if p.Step == nil {
 		return out
 	}
-	out.Reason = s.View.Text(cmp.Or(p.Step.Reason, p.Step.Text), min(maxReason, max(budget/4, minReason)))
+	out.Reason = v.Text(cmp.Or(p.Step.Reason, p.Step.Text), min(maxReason, max(budget/4, minReason)))
 	out.Summary = "A step of the run would go on."
 	if calls := p.Step.ToolCalls; len(calls) > 0 {
 		names := make([]string, len(calls))
 		for i, c := range calls {
 			names[i] = c.ToolName
 		}
-		out.Summary = "The run would call " + s.quoted(names) + "."
+		out.Summary = "The run would call " + quoted(v, names) + "."
 	}
-	out.ToolCalls = s.View.ToolCallsWithin(p.Step.ToolCalls, budget-sizeOf(out))
+	out.ToolCalls = v.ToolCallsWithin(p.Step.ToolCalls, budget-sizeOf(out))
 	return out
 }
 
 // quoted lists the first of some names. They are the run's words, so they stand
 // in quotes that they cannot end.
-func (s *set) quoted(names []string) string {
+func quoted(v view.View, names []string) string {
 	const most = 5
 	shown := make([]string, 0, most)
 	for _, name := range names[:min(len(names), most)] {
-		shown = append(shown, view.Quote(s.View.Line(name, 64)))
+		shown = append(shown, view.Quote(v.Line(name, 64)))
 	}
 	list := strings.Join(shown, ", ")
 	if n := len(names) - most; n > 0 {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/view"
 )
 
@@ -36,8 +38,9 @@ type Options struct {
 	API   *client.Client
 	Feeds *feed.Hub
 	Desk  *approval.Desk
-	View  *view.View
 	Log   *slog.Logger
+	// Secrets are the operator's: they are shown to nobody.
+	Secrets *redact.Set
 
 	// Integrations are the operator's; empty when the operator set none. The
 	// operator's user comes with the caller.
@@ -95,6 +98,7 @@ func (o Options) ifOffered(name, text string) string {
 // Register adds the tools that the options allow to a server.
 func Register(srv *server.MCPServer, o Options) {
 	o.MaxResultBytes = cmp.Or(o.MaxResultBytes, DefaultMaxResultBytes)
+	o.Secrets = cmp.Or(o.Secrets, redact.New())
 	s := &set{o}
 	for _, t := range []server.ServerTool{s.createRunTool(), s.getRunTool(), s.listRunsTool(), s.abortRunTool(), s.approveTool()} {
 		if o.Offers(t.Tool.Name) {
@@ -131,19 +135,19 @@ func tool[A, R any](s *set, d definition, do func(context.Context, *call, A) (R,
 	return server.ServerTool{Tool: t, Handler: func(ctx context.Context, req mcp.CallToolRequest) (out *mcp.CallToolResult, err error) {
 		defer func() {
 			if r := recover(); r != nil {
-				s.Log.Error("a tool panicked", "tool", d.name, "panic", r, "stack", string(debug.Stack()))
-				out, err = s.failure(errors.New("panic")), nil
+				s.Log.Error("a tool panicked", "tool", d.name, "panic", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
+				out, err = s.failure(view.New(s.Secrets), errors.New("panic")), nil
 			}
 		}()
 		c, err := s.arrive(ctx, d.name, req)
 		if err != nil {
 			s.logFailure(c, req, err)
-			return s.failure(err), nil
+			return s.failure(c.view(), err), nil
 		}
 		args, ignored, err := arguments.read(req)
 		if made := d.makesRun && c.round.RunID != ""; err != nil && !made { // then they are not looked at
 			s.logFailure(c, req, err)
-			return s.failure(err), nil
+			return s.failure(c.view(), err), nil
 		}
 		result, err := do(ctx, c, args)
 		if needed, ok := errors.AsType[*inputNeeded](err); ok {
@@ -155,7 +159,7 @@ func tool[A, R any](s *set, d definition, do func(context.Context, *call, A) (R,
 			if c.unheard() {
 				f.Message = "the user's decision was not sent: " + f.Message
 			}
-			return s.failed(f), nil
+			return s.failed(c.view(), f), nil
 		}
 		if r, ok := any(&result).(toolResult); ok {
 			r.addIgnored(ignored)

@@ -575,8 +575,8 @@ func TestLeakyRun(t *testing.T) {
 			tokens = append(tokens, link.Token())
 		}
 	}
-	if len(tokens) != 2 || !strings.Contains(string(stored.Raw), tokens[0]) {
-		t.Fatalf("the sandbox leaks nothing: %s", stored.Raw)
+	if len(tokens) != 2 || !strings.Contains(string(stored.Result)+stored.Events[len(stored.Events)-1].Step.Text, tokens[0]) {
+		t.Fatalf("the sandbox leaks nothing: %+v", stored)
 	}
 	var shown strings.Builder
 	for _, args := range []map[string]any{{"runId": run.RunID, "includeToolCalls": true, "includeContext": true}, {"runId": run.RunID, "afterEventId": 0, "waitSeconds": 5}} {

@@ -122,7 +122,7 @@ func (w *waiter) tell(ctx context.Context, got reading, settled bool, end string
 		r.Summary += fmt.Sprintf(" afterEventId was beyond the newest event, which is %d: go on from 0.", newest)
 	}
 	if len(w.page.types) > 0 && !w.page.matched && len(w.page.others) > 0 {
-		r.Summary += " No event has a type of eventTypes; there are: " + w.quoted(w.page.others) + "."
+		r.Summary += " No event has a type of eventTypes; there are: " + quoted(w.view(), w.page.others) + "."
 	}
 	switch {
 	case !settled && !w.page.full:
@@ -133,14 +133,14 @@ func (w *waiter) tell(ctx context.Context, got reading, settled bool, end string
 	r.WaitEnded = waitEnded(end, got.Run.Status)
 	if slices.ContainsFunc(r.PendingApprovals, func(p PendingApproval) bool { return p.Scope == string(approval.OfRun) }) {
 		plan, _ := w.Desk.Plan(ctx, w.caller, got.Run) // left out where nobody tells it
-		r.Plan = w.showPlan(w.runID, plan, min(judgedPlanBytes, w.MaxResultBytes/3))
+		r.Plan = w.showPlan(w.view(), w.runID, plan, min(judgedPlanBytes, w.MaxResultBytes/3))
 	}
 	if w.after > 0 || w.offset > 0 { // whoever goes on was told the rest before
 		r.Intent, r.CreatedAt, r.RepeatRunID = "", "", ""
 	}
 	if w.withContext {
-		r.Context = w.View.Text(got.Run.Context, w.MaxResultBytes/2)
-		r.Intent = w.View.Text(got.Run.Intent, w.MaxResultBytes/4)
+		r.Context = w.view().Text(got.Run.Context, w.MaxResultBytes/2)
+		r.Intent = w.view().Text(got.Run.Intent, w.MaxResultBytes/4)
 	}
 	if w.part != "" {
 		w.showPiece(ctx, w.call, &r, got.Run, w.part, w.offset)
@@ -180,7 +180,7 @@ func (w *waiter) wait(ctx context.Context) (end string, err error) {
 			if end := w.due(time.Now()); end != "" {
 				return end, nil
 			}
-			say(w.stillWaiting(w.state))
+			say(w.stillWaiting())
 		case err != nil:
 			return "", err
 		default:
@@ -188,9 +188,10 @@ func (w *waiter) wait(ctx context.Context) (end string, err error) {
 				w.told = news.Events[n-1].ID - 1 // the newest tells how it stands
 			}
 			w.history = false
+			w.addTokens(news.Tokens)
 			for _, e := range news.Events {
 				if e.ID > w.told {
-					say(fmt.Sprintf("%d: %s", e.ID, w.View.Describe(e)))
+					say(fmt.Sprintf("%d: %s", e.ID, w.view().Describe(e)))
 				}
 				w.take(e)
 			}
@@ -232,6 +233,7 @@ func (w *waiter) next(ctx context.Context) (feed.News, error) {
 
 // follow takes a new state and says why the wait ends with it, "" if it goes on.
 func (w *waiter) follow(st feed.State) (end string) {
+	w.addTokens(st.Tokens)
 	w.state = st
 	waiting := w.unsent(st.Pending)
 	// A pause whose approvals were all decided is over as soon as the run notices.
@@ -270,9 +272,9 @@ func (w *waiter) due(now time.Time) (end string) {
 	return ""
 }
 
-func (s *set) stillWaiting(st feed.State) string {
-	if st.Status == "" {
+func (w *waiter) stillWaiting() string {
+	if w.state.Status == "" {
 		return "waiting for the run"
 	}
-	return "still " + s.View.Status(st.Status)
+	return "still " + w.view().Status(w.state.Status)
 }

@@ -13,11 +13,12 @@ import (
 // and quoted names are in them: a run must not speak in our voice.
 type standing struct {
 	status  client.Status
-	waiting int  // approvals on which no decision was sent
-	sent    bool // what waited was decided, and the run has not gone on yet
-	asks    bool // the client can ask its person to decide
-	links   bool // the client can send its person to the link
-	linked  bool // and this call did
+	shown   string // the status, fit to show
+	waiting int    // approvals on which no decision was sent
+	sent    bool   // what waited was decided, and the run has not gone on yet
+	asks    bool   // the client can ask its person to decide
+	links   bool   // the client can send its person to the link
+	linked  bool   // and this call did
 }
 
 // askLater is what to do when a person was asked to decide and did not: the
@@ -37,7 +38,7 @@ func (s *set) authorizeLater() string {
 const undecidedStep = "Do not ask again by yourself. Tell the user that the run waits for them"
 
 // summary says in our own words how a run stands.
-func (s *set) summary(st standing) string {
+func (st standing) summary() string {
 	switch {
 	case st.status == "":
 		return "The run exists; the API did not tell its status."
@@ -48,14 +49,13 @@ func (s *set) summary(st standing) string {
 	case st.status.Terminal():
 		return "The run ended with " + string(st.status) + "; that is not a full success."
 	}
-	status := s.View.Status(st.status)
 	switch {
 	case st.waiting == 1:
-		return fmt.Sprintf("The run is %s: an approval waits for a person.", status)
+		return fmt.Sprintf("The run is %s: an approval waits for a person.", st.shown)
 	case st.waiting > maxPending:
-		return fmt.Sprintf("The run is %s: %d approvals wait for a person. %d are shown, the others follow as these are decided.", status, st.waiting, maxPending)
+		return fmt.Sprintf("The run is %s: %d approvals wait for a person. %d are shown, the others follow as these are decided.", st.shown, st.waiting, maxPending)
 	case st.waiting > 0:
-		return fmt.Sprintf("The run is %s: %d approvals wait for a person.", status, st.waiting)
+		return fmt.Sprintf("The run is %s: %d approvals wait for a person.", st.shown, st.waiting)
 	case st.sent:
 		return "The run is still PAUSED: the decision was sent, and has not shown yet."
 	case st.status == client.Paused:
@@ -63,7 +63,7 @@ func (s *set) summary(st standing) string {
 	case st.status == client.AuthRequired:
 		return "The run is AUTH_REQUIRED: a person must authorise an integration."
 	default:
-		return "The run is " + status + "."
+		return "The run is " + st.shown + "."
 	}
 }
 

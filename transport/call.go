@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"runtime/debug"
 
 	"github.com/google/uuid"
@@ -178,10 +177,11 @@ func (r *runner) handle(c *call, done chan<- mcp.JSONRPCMessage) {
 	resp = r.srv.HandleMessage(r.srv.WithContext(c.ctx, c), c.msg.inner(c.inner))
 }
 
-// panicked logs a panic, deferred, with the stack that it came from.
+// panicked logs a panic, deferred, with the stack that it came from; of its value
+// the type alone, for that may hold what a client sent.
 func (r *runner) panicked(c *call, v any) {
 	r.log.Error("panic in a handler", "id", short(c.msg.id), "method", short(c.msg.method),
-		"panic", panicText(v), "stack", string(debug.Stack()))
+		"panic", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
 }
 
 // answer is the answer as it goes out.
@@ -222,13 +222,4 @@ func short[T ~string | ~[]byte](s T) string {
 		return string(s[:64]) + "…"
 	}
 	return string(s)
-}
-
-// panicText is what may be logged of a panic: the runtime's own words; of other
-// values only the type, for they may hold what a client sent.
-func panicText(v any) string {
-	if err, ok := v.(runtime.Error); ok {
-		return err.Error()
-	}
-	return fmt.Sprintf("%T", v)
 }

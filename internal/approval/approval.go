@@ -42,6 +42,7 @@ type Pending struct {
 	EventID int64        // cursor of the event that asked
 	Step    *client.Step // what would happen, nil for the run's scope
 
+	caller client.Key // who sees it so
 	tokens map[Decision]string
 }
 
@@ -53,6 +54,7 @@ func (p Pending) Untold() bool {
 // Tracker follows one run's events and keeps what is pending. It is not safe
 // for concurrent use.
 type Tracker struct {
+	caller  client.Key
 	runID   string
 	key     []byte // makes ids; derived from the caller's API key
 	pending []Pending
@@ -68,7 +70,7 @@ func NewTracker(caller client.Caller, runID string) *Tracker {
 		panic(err)
 	}
 	// A run's id is the same run's in upper case, and so must its approvals' be.
-	return &Tracker{runID: strings.ToLower(runID), key: key}
+	return &Tracker{caller: caller.Key, runID: strings.ToLower(runID), key: key}
 }
 
 // Pending returns what waits for a decision, in the order it was asked.
@@ -97,7 +99,7 @@ func (t *Tracker) Add(e client.Event) (asked Pending, ok bool) {
 }
 
 func (t *Tracker) ask(e client.Event, tokens map[Decision]string) (asked Pending, ok bool) {
-	p := Pending{ID: t.id(tokens), Scope: OfRun, EventID: e.ID, tokens: tokens}
+	p := Pending{ID: t.id(tokens), Scope: OfRun, EventID: e.ID, caller: t.caller, tokens: tokens}
 	if e.Type == client.EventStep || e.Step != nil {
 		p.Scope, p.Step = OfStep, e.Step
 	}

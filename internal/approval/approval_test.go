@@ -15,7 +15,6 @@ import (
 	"go.uber.org/goleak"
 
 	"runs-mcp-server/client"
-	"runs-mcp-server/internal/view"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -152,7 +151,7 @@ func newDesk(t *testing.T, h http.HandlerFunc) *Desk {
 		t.Fatal(err)
 	}
 	t.Cleanup(api.Close)
-	return NewDesk(api, view.New())
+	return NewDesk(api)
 }
 
 func pending(t *testing.T) Pending {
@@ -246,11 +245,9 @@ func TestOtherToken(t *testing.T) {
 }
 
 // TestOneDecisionByEitherWay: of the two tokens of an approval one is sent,
-// whether it comes by the approval's id or by itself, and for whomever.
+// whether it comes by the approval's id or by itself.
 func TestOneDecisionByEitherWay(t *testing.T) {
 	p := pending(t)
-	other := NewTracker(client.Caller{Key: "another-key"}, runID)
-	other.Add(event(t, `{"id":1,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, links(1)))
 	byID := func(p Pending) func(*Desk, Decision) error {
 		return func(d *Desk, decision Decision) error { return d.Decide(t.Context(), caller, p, decision) }
 	}
@@ -262,11 +259,9 @@ func TestOneDecisionByEitherWay(t *testing.T) {
 		return err
 	}
 	for name, ways := range map[string][2]func(*Desk, Decision) error{
-		"token, then id":         {byToken, byID(p)},
-		"id, then token":         {byID(p), byToken},
-		"both tokens":            {byToken, byToken},
-		"token, then another id": {byToken, byID(other.Pending()[0])},
-		"another id, then token": {byID(other.Pending()[0]), byToken},
+		"token, then id": {byToken, byID(p)},
+		"id, then token": {byID(p), byToken},
+		"both tokens":    {byToken, byToken},
 	} {
 		var sent atomic.Int64
 		desk := newDesk(t, func(http.ResponseWriter, *http.Request) { sent.Add(1) })
@@ -275,6 +270,31 @@ func TestOneDecisionByEitherWay(t *testing.T) {
 		if first != nil || !errors.Is(second, ErrAlreadySent) || sent.Load() != 1 || !desk.Sent(p) {
 			t.Errorf("%s: %v, then %v; %d sent", name, first, second, sent.Load())
 		}
+	}
+}
+
+// TestCallersKeptApart: what a desk remembers of one caller's approval says
+// nothing to another, who may see the same run; of a token that both send the API
+// is the judge.
+func TestCallersKeptApart(t *testing.T) {
+	var sent atomic.Int64
+	desk := newDesk(t, func(http.ResponseWriter, *http.Request) { sent.Add(1) })
+	stranger := client.Caller{Key: "another-key"}
+	p := pending(t)
+	tracker := NewTracker(stranger, runID)
+	tracker.Add(event(t, `{"id":1,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, links(1)))
+	other := tracker.Pending()[0]
+	desk.See(runID, p)
+	desk.Show(p)
+	if desk.Shown(other) || desk.Shown(Pending{ID: p.ID, caller: stranger.Key}) {
+		t.Error("another caller was shown it")
+	}
+	if err := desk.Decide(t.Context(), caller, p, Approve); err != nil || desk.Sent(other) {
+		t.Errorf("%v; sent for another caller: %t", err, desk.Sent(other))
+	}
+	known, err := desk.DecideByToken(t.Context(), stranger, ByToken{RunID: runID, Decision: Approve, Token: p.tokens[Approve]})
+	if known || err != nil || sent.Load() != 2 {
+		t.Errorf("known %t, %v, %d sent", known, err, sent.Load())
 	}
 }
 

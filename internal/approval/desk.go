@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"runs-mcp-server/client"
-	"runs-mcp-server/internal/view"
 )
 
 // Errors of a decision that was not sent.
@@ -18,63 +17,64 @@ var (
 	ErrOtherToken  = errors.New("the token belongs to the other decision or to another run, or is unknown to this run")
 )
 
-// Desk sends decisions, each token and each approval at most once in the life
-// of the process; beyond it the API's one-time links are the judge. It is safe
-// for concurrent use.
+// Desk sends decisions, each token and each approval of a caller at most once in
+// the life of the process; beyond it the API's one-time links are the judge. What
+// it remembers of one caller says nothing to another. It is safe for concurrent
+// use.
 type Desk struct {
 	Sealer // of the questions that go to a client and come back
 
-	api  *client.Client
-	view *view.View
+	api *client.Client
 
 	mu   sync.Mutex // guards the rest
-	sent memory[string, bool]
+	sent memory[callers, bool]
 	// belongs says of the tokens that were seen what they decide.
-	belongs memory[string, owner]
-	shown   memory[string, bool] // ids of approvals whose content was shown
+	belongs memory[callers, owner]
+	shown   memory[callers, bool] // approvals whose content was shown, by id
 	plans   memory[planOf, *client.Plan]
+}
+
+// callers names something of one caller's: an approval by its id, or a token by
+// its hash.
+type callers struct {
+	key  client.Key
+	name string
 }
 
 // owner is what a token decides.
 type owner struct {
 	runID    string
 	decision Decision
-	claims   []string // of the approval, see [claimsOf]
+	claims   []callers // of the approval, see [claimsOf]
 }
 
-// NewDesk returns a desk that sends through api, and has v leave out the tokens
-// that it saw.
-func NewDesk(api *client.Client, v *view.View) *Desk {
-	return &Desk{api: api, view: v, plans: memory[planOf, *client.Plan]{limit: maxPlans}}
+// NewDesk returns a desk that sends through api.
+func NewDesk(api *client.Client) *Desk {
+	return &Desk{api: api, plans: memory[planOf, *client.Plan]{limit: maxPlans}}
 }
 
-// See remembers whose the tokens of a pending approval are. From then on they
-// are shown nowhere, wherever else the run says them.
+// See remembers what the tokens of a pending approval decide.
 func (d *Desk) See(runID string, p Pending) {
-	for _, token := range p.tokens {
-		d.view.Learn(token)
-	}
 	claims := claimsOf(p)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for decision, token := range p.tokens {
-		d.belongs.add(hashOf(token), owner{runID, decision, claims})
+		d.belongs.add(callers{p.caller, hashOf(token)}, owner{runID, decision, claims})
 	}
 }
 
 // Show remembers that the caller was shown what a pending approval is about.
-// An approval's id is the caller's own, so no other profits.
 func (d *Desk) Show(p Pending) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.shown.add(p.ID, true)
+	d.shown.add(callers{p.caller, p.ID}, true)
 }
 
 // Shown reports whether the caller was shown what an approval is about.
 func (d *Desk) Shown(p Pending) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.shown.of[p.ID]
+	return d.shown.of[callers{p.caller, p.ID}]
 }
 
 // Decide sends a decision on a pending approval. Besides the errors above it
@@ -100,8 +100,9 @@ type ByToken struct {
 // DecideByToken sends a token that came another way, unless it is known not to
 // be the decision's. known reports that it is known to be.
 func (d *Desk) DecideByToken(ctx context.Context, caller client.Caller, by ByToken) (known bool, err error) {
+	named := callers{caller.Key, hashOf(by.Token)}
 	d.mu.Lock()
-	whose, known := d.belongs.of[hashOf(by.Token)]
+	whose, known := d.belongs.of[named]
 	d.mu.Unlock()
 	switch {
 	case known && (whose.runID != by.RunID || whose.decision != by.Decision), !known && by.LinksKnown:
@@ -109,7 +110,7 @@ func (d *Desk) DecideByToken(ctx context.Context, caller client.Caller, by ByTok
 	case known:
 		return true, d.send(ctx, caller, by.Token, whose.claims)
 	default:
-		return false, d.send(ctx, caller, by.Token, []string{hashOf(by.Token)})
+		return false, d.send(ctx, caller, by.Token, []callers{named})
 	}
 }
 
@@ -122,12 +123,11 @@ func (d *Desk) Sent(p Pending) bool {
 }
 
 // claimsOf returns what sending a decision on an approval claims: its id, and
-// both of its tokens, for the other one may come by [Desk.DecideByToken] or
-// from a caller to whom the approval has another id.
-func claimsOf(p Pending) []string {
-	claims := []string{p.ID}
+// both of its tokens, for the other one may come by [Desk.DecideByToken].
+func claimsOf(p Pending) []callers {
+	claims := []callers{{p.caller, p.ID}}
 	for _, token := range p.tokens {
-		claims = append(claims, hashOf(token))
+		claims = append(claims, callers{p.caller, hashOf(token)})
 	}
 	return claims
 }
@@ -139,7 +139,7 @@ func hashOf(token string) string {
 }
 
 // send sends a token once it has all the claims.
-func (d *Desk) send(ctx context.Context, caller client.Caller, token string, claims []string) error {
+func (d *Desk) send(ctx context.Context, caller client.Caller, token string, claims []callers) error {
 	if !d.claim(claims) {
 		return ErrAlreadySent
 	}
@@ -158,7 +158,7 @@ func unused(e *client.Error) bool {
 }
 
 // claim records what is being sent; false when any of it was before.
-func (d *Desk) claim(claims []string) bool {
+func (d *Desk) claim(claims []callers) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.anySent(claims) {
@@ -171,11 +171,11 @@ func (d *Desk) claim(claims []string) bool {
 }
 
 // anySent reports whether any of the claims is taken; d.mu is held.
-func (d *Desk) anySent(claims []string) bool {
-	return slices.ContainsFunc(claims, func(c string) bool { return d.sent.of[c] })
+func (d *Desk) anySent(claims []callers) bool {
+	return slices.ContainsFunc(claims, func(c callers) bool { return d.sent.of[c] })
 }
 
-func (d *Desk) release(claims []string) {
+func (d *Desk) release(claims []callers) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, c := range claims {

@@ -9,7 +9,6 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/inmem"
-	"runs-mcp-server/internal/view"
 )
 
 // TestPlanIsNotWaitedForLong: an API that does not answer costs seconds, and
@@ -21,7 +20,7 @@ func TestPlanIsNotWaitedForLong(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := NewDesk(api, view.New())
+		d := NewDesk(api)
 		d.KeepPlan(caller, runID, &client.Plan{Text: "as created"})
 		asked := time.Now()
 		plan, err := d.Plan(t.Context(), caller, &client.Run{RunID: runID, ExecutionPlanID: "p"})

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/view"
 )
 
@@ -21,8 +22,9 @@ const (
 )
 
 // Question reads what a pending approval's run is about and puts the approval
-// into words for a person, see [Question]. The error is a [client.Error].
-func (d *Desk) Question(ctx context.Context, caller client.Caller, runID string, p Pending) (string, error) {
+// into words for the person whose view v is, see [Question]. The error is a
+// [client.Error].
+func (d *Desk) Question(ctx context.Context, v view.View, caller client.Caller, runID string, p Pending) (string, error) {
 	run, err := d.api.GetRun(ctx, caller, runID, false)
 	if err != nil {
 		return "", err
@@ -31,19 +33,18 @@ func (d *Desk) Question(ctx context.Context, caller client.Caller, runID string,
 	if p.Scope == OfRun {
 		plan, _ = d.Plan(ctx, caller, run) // the question says that it is not told
 	}
-	return Question(d.view, p, run, plan), nil
+	return Question(v, p, run, plan), nil
 }
 
 // Question says for a person what would happen if a pending approval were
 // granted: the tool calls with their parameters first, or the plan of the run,
 // then the run's own reason. What the run says stands in quotes that it cannot
-// end, so that it cannot pass for the question's own words. What a call or a run
-// called a secret before stands in it unless it looks like one, and then the
-// question says that something is hidden. run and plan may be nil where they
-// are not known.
-func Question(v *view.View, p Pending, run *client.Run, plan *client.Plan) string {
-	told := tells(v, plan)
-	v = v.ForPerson()
+// end, so that it cannot pass for the question's own words. Where something is
+// hidden, the question says so. v is a person's view; run and plan may be nil where
+// they are not known.
+func Question(v view.View, p Pending, run *client.Run, plan *client.Plan) string {
+	told := tells(plan)
+	hid := v.Hid()
 	var b strings.Builder
 	if p.Scope == OfRun {
 		b.WriteString("A run asks to start.\n")
@@ -57,8 +58,8 @@ func Question(v *view.View, p Pending, run *client.Run, plan *client.Plan) strin
 			fmt.Fprintf(&b, "The run's own reason: %s\n", view.Quote(reason))
 		}
 	}
-	if v.Hid() { // what the run is for says nothing of what would happen
-		b.WriteString("Something above is hidden: it looks like a secret that a call or the run named before. Approve only if you know what it is.\n")
+	if v.Hid() > hid { // what the run is for says nothing of what would happen
+		b.WriteString("Something above is hidden: the API key, a secret of the operator's or the token of an approval stands there. Approve only if you know what it is.\n")
 	}
 	if run != nil {
 		fmt.Fprintf(&b, "What the run is for: %s\n", view.Quote(v.Line(run.Intent, maxIntent)))
@@ -69,7 +70,7 @@ func Question(v *view.View, p Pending, run *client.Run, plan *client.Plan) strin
 	return strings.TrimSpace(b.String())
 }
 
-func writeCalls(b *strings.Builder, v *view.View, step *client.Step) {
+func writeCalls(b *strings.Builder, v view.View, step *client.Step) {
 	if step == nil || len(step.ToolCalls) == 0 {
 		b.WriteString("It does not say which tools it would call.\n")
 		return
@@ -88,14 +89,12 @@ func writeCalls(b *strings.Builder, v *view.View, step *client.Step) {
 	}
 }
 
-// tells reports whether a plan says anything. The view learns from it what it
-// holds of links.
-func tells(v *view.View, plan *client.Plan) bool {
-	shown, _ := v.Plan(plan, 0, maxPlanText)
-	return shown != nil && (len(shown.Steps) > 0 || strings.TrimSpace(shown.Description) != "")
+// tells reports whether a plan says anything.
+func tells(plan *client.Plan) bool {
+	return plan != nil && (len(plan.Steps) > 0 || strings.TrimSpace(redact.Visible(plan.Description+plan.Text)) != "")
 }
 
-func writePlan(b *strings.Builder, v *view.View, plan *client.Plan, told bool) {
+func writePlan(b *strings.Builder, v view.View, plan *client.Plan, told bool) {
 	if !told {
 		b.WriteString("The API does not tell its plan.\n")
 		return

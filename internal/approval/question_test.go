@@ -8,12 +8,16 @@ import (
 	"testing"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/view"
 )
 
+// nobody is the view of a person from whom there is nothing to hide.
+func nobody() view.View { return view.New(redact.New()).ForPerson() }
+
 // asks is the question for some tool calls.
 func asks(reason string, calls ...client.ToolCall) string {
-	return Question(view.New(), Pending{Scope: OfStep, Step: &client.Step{Reason: reason, ToolCalls: calls}}, &client.Run{RunID: runID, Intent: "pay"}, nil)
+	return Question(nobody(), Pending{Scope: OfStep, Step: &client.Step{Reason: reason, ToolCalls: calls}}, &client.Run{RunID: runID, Intent: "pay"}, nil)
 }
 
 func call(name, parameters string) client.ToolCall {
@@ -32,11 +36,11 @@ Run ` + runID
 		t.Errorf("got %s", got)
 	}
 	plan := &client.Plan{Steps: []client.PlanStep{{Description: "look"}, {Description: "pay"}}}
-	if got := Question(view.New(), Pending{Scope: OfRun}, nil, plan); got != "A run asks to start.\nIts plan:\n1. \"look\"\n2. \"pay\"" {
+	if got := Question(nobody(), Pending{Scope: OfRun}, nil, plan); got != "A run asks to start.\nIts plan:\n1. \"look\"\n2. \"pay\"" {
 		t.Errorf("got %s", got)
 	}
 	for name, unknown := range map[string]*client.Plan{"none": nil, "empty": {}, "blank": {Text: " \n"}} {
-		if got := Question(view.New(), Pending{Scope: OfRun}, nil, unknown); !strings.HasSuffix(got, "The API does not tell its plan.") {
+		if got := Question(nobody(), Pending{Scope: OfRun}, nil, unknown); !strings.HasSuffix(got, "The API does not tell its plan.") {
 			t.Errorf("%s: got %s", name, got)
 		}
 	}
@@ -53,9 +57,9 @@ func TestQuestionCannotBeForged(t *testing.T) {
 	plan := &client.Plan{Steps: []client.PlanStep{{Description: evil}}}
 	run := &client.Run{RunID: evil, Intent: evil}
 	for name, got := range map[string]string{
-		"step": Question(view.New(), Pending{Scope: OfStep, Step: &client.Step{Reason: evil, ToolCalls: []client.ToolCall{call(evil, fmt.Sprintf(`{%s:%s}`, quoted, quoted))}}}, run, nil),
-		"plan": Question(view.New(), Pending{Scope: OfRun}, run, plan),
-		"text": Question(view.New(), Pending{Scope: OfRun}, run, &client.Plan{Text: evil}),
+		"step": Question(nobody(), Pending{Scope: OfStep, Step: &client.Step{Reason: evil, ToolCalls: []client.ToolCall{call(evil, fmt.Sprintf(`{%s:%s}`, quoted, quoted))}}}, run, nil),
+		"plan": Question(nobody(), Pending{Scope: OfRun}, run, plan),
+		"text": Question(nobody(), Pending{Scope: OfRun}, run, &client.Plan{Text: evil}),
 	} {
 		for _, line := range strings.Split(got, "\n") {
 			starts := slices.ContainsFunc([]string{"A run asks to ", `It would call "x\"`, "The run's own reason: ", "What the run is for: ", "Its plan:", "1. "}, func(s string) bool { return strings.HasPrefix(line, s) })
@@ -81,7 +85,7 @@ func TestQuestionIsBounded(t *testing.T) {
 	if len(got) > 6<<10 || strings.Count(got, "It would call") != 10 || !strings.Contains(got, "\nand 15 more tools that are not listed here\n") || strings.Count(got, "bytes left out") != 11 || strings.Count(got, `"b":1}`) != 10 {
 		t.Errorf("%d bytes: %s", len(got), got)
 	}
-	if got := Question(view.New(), Pending{Scope: OfRun}, nil, &client.Plan{Text: fat}); !strings.Contains(got, "[3000 bytes left out]") {
+	if got := Question(nobody(), Pending{Scope: OfRun}, nil, &client.Plan{Text: fat}); !strings.Contains(got, "[3000 bytes left out]") {
 		t.Errorf("a plan of text: %s", got)
 	}
 	if got := asks("", call("one", fmt.Sprintf(`{"a":%q}`, fat[:2900]))); strings.Contains(got, "left out") {
@@ -89,17 +93,16 @@ func TestQuestionIsBounded(t *testing.T) {
 	}
 	for steps, said := range map[string]string{"go": "and 10 more steps", fat: "and 53 more steps"} {
 		plan := &client.Plan{Steps: slices.Repeat([]client.PlanStep{{Description: steps}}, 60)}
-		if got := Question(view.New(), Pending{Scope: OfRun}, nil, plan); len(got) > 4<<10 || !strings.Contains(got, said+" that are not listed here") {
+		if got := Question(nobody(), Pending{Scope: OfRun}, nil, plan); len(got) > 4<<10 || !strings.Contains(got, said+" that are not listed here") {
 			t.Errorf("want %q: %s", said, got)
 		}
 	}
 }
 
-// TestHiddenIsTold: where something of what would happen had to be hidden that a
-// run called a secret, the question says so.
+// TestHiddenIsTold: where something of what would happen had to be hidden, the
+// question says so.
 func TestHiddenIsTold(t *testing.T) {
-	v := view.New()
-	v.LearnGiven("q7Rz0XkT9-wLm2Ve")
+	v := view.New(redact.New("q7Rz0XkT9-wLm2Ve")).ForPerson()
 	ask := func(to string) string {
 		return Question(v, Pending{Scope: OfStep, Step: &client.Step{ToolCalls: []client.ToolCall{call("pay", fmt.Sprintf(`{"to":%q}`, to))}}}, nil, nil)
 	}

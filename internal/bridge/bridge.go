@@ -4,11 +4,14 @@
 package bridge
 
 import (
+	"cmp"
+
 	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/prompts"
+	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/resources"
 	"runs-mcp-server/tools"
 	"runs-mcp-server/transport"
@@ -23,15 +26,16 @@ type Bridge struct {
 // New returns a Bridge by what the operator allows. The Desk and the Feeds of
 // o, where they are not set, are made here.
 func New(o tools.Options, f feed.Options) *Bridge {
+	o.Secrets = cmp.Or(o.Secrets, redact.New())
 	if o.Desk == nil {
-		o.Desk = approval.NewDesk(o.API, o.View)
+		o.Desk = approval.NewDesk(o.API)
 	}
 	if o.Feeds == nil {
 		f.Logger = o.Log
 		o.Feeds = feed.NewHub(o.API, o.Desk, f)
 	}
 	return &Bridge{o, resources.Options{
-		API: o.API, Feeds: o.Feeds, Desk: o.Desk, View: o.View, Log: o.Log,
+		API: o.API, Feeds: o.Feeds, Desk: o.Desk, Log: o.Log, Secrets: o.Secrets,
 		Integrations: o.Integrations, AllowAnyIntegration: o.AllowAnyIntegration,
 	}}
 }

@@ -13,6 +13,7 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/view"
 )
 
@@ -24,7 +25,6 @@ type Approval struct {
 	API    *client.Client
 	Feeds  *feed.Hub
 	Desk   *approval.Desk
-	View   *view.View
 	Caller client.Caller
 	RunID  string
 	In     io.Reader // a terminal
@@ -100,7 +100,8 @@ func (a Approval) now(ctx context.Context, p approval.Pending) (now approval.Pen
 	if i < 0 {
 		return p, "", false, nil
 	}
-	question, err = a.Desk.Question(ctx, a.Caller, a.RunID, st.Pending[i])
+	person := view.New(redact.New(string(a.Caller.Key)).With(st.Tokens...)).ForPerson()
+	question, err = a.Desk.Question(ctx, person, a.Caller, a.RunID, st.Pending[i])
 	return st.Pending[i], question, true, err
 }
 
@@ -109,7 +110,7 @@ func (a Approval) nothing(status client.Status) string {
 	if status == client.Paused {
 		return "The run waits, but the API does not tell the approval's link. Decide in the vendor's console."
 	}
-	return "Nothing waits for a decision: the run is " + a.View.Status(status) + "."
+	return "Nothing waits for a decision: the run is " + a.view().Status(status) + "."
 }
 
 // lines reads what the person types, until ctx is done. Nothing wakes a Read of
@@ -182,8 +183,11 @@ func (a Approval) settled(ctx context.Context) string {
 	if err != nil {
 		return "look at the run before you decide again"
 	}
-	return "the run is " + a.View.Status(run.Status) + " now: look at it before you decide again"
+	return "the run is " + a.view().Status(run.Status) + " now: look at it before you decide again"
 }
+
+// view is of what is shown of a run beside the question.
+func (a Approval) view() view.View { return view.New(redact.New(string(a.Caller.Key))) }
 
 // plain is an error as a person may read it.
 func (a Approval) plain(err error) error {
@@ -191,7 +195,7 @@ func (a Approval) plain(err error) error {
 		return errInterrupted
 	}
 	if e, ok := errors.AsType[*client.Error](err); ok {
-		text := a.View.Line(e.Message, 300)
+		text := a.view().Line(e.Message, 300)
 		if e.Kind == client.Misconfigured {
 			text += "; check --api-url (TR_API_URL)"
 		}

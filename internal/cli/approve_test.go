@@ -16,7 +16,6 @@ import (
 	"runs-mcp-server/internal/cli"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/sandbox"
-	"runs-mcp-server/internal/view"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -62,8 +61,7 @@ func visits(t *testing.T, ctx context.Context, approves http.HandlerFunc) *visit
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown := view.New()
-	desk := approval.NewDesk(api, shown)
+	desk := approval.NewDesk(api)
 	feeds := feed.NewHub(api, desk, feed.Options{})
 	in, keys := io.Pipe()
 	v.keys = keys
@@ -87,7 +85,7 @@ func visits(t *testing.T, ctx context.Context, approves http.HandlerFunc) *visit
 	}
 	v.api, v.feeds, v.caller, v.runID = api, feeds, caller, run.RunID
 	go func() {
-		v.ended <- cli.Approve(ctx, cli.Approval{API: api, Feeds: feeds, Desk: desk, View: shown, Caller: caller, RunID: run.RunID, In: in, Out: v.out})
+		v.ended <- cli.Approve(ctx, cli.Approval{API: api, Feeds: feeds, Desk: desk, Caller: caller, RunID: run.RunID, In: in, Out: v.out})
 	}()
 	<-v.out.shown
 	return v

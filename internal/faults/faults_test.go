@@ -38,7 +38,6 @@ import (
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/sandbox"
-	runview "runs-mcp-server/internal/view"
 )
 
 var (
@@ -165,7 +164,7 @@ func newBench(t *testing.T, n uint64) *bench {
 	if b.api, err = client.New(client.Options{URL: b.proxy.url()}); err != nil {
 		t.Fatal(err)
 	}
-	b.desk = approval.NewDesk(b.api, runview.New())
+	b.desk = approval.NewDesk(b.api)
 	r := b.random(0)
 	b.hub = feed.NewHub(b.api, b.desk, feed.Options{
 		Grace:     pick(r, 20*time.Millisecond, 2*time.Second),

@@ -20,7 +20,6 @@ import (
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/inmem"
 	"runs-mcp-server/internal/sandbox"
-	"runs-mcp-server/internal/view"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -59,7 +58,7 @@ func newBed(t *testing.T, o feed.Options) *bed {
 
 // newHub returns a hub with a desk of its own.
 func newHub(api *client.Client, o feed.Options) *feed.Hub {
-	return feed.NewHub(api, approval.NewDesk(api, view.New()), o)
+	return feed.NewHub(api, approval.NewDesk(api), o)
 }
 
 func (b *bed) create(t *testing.T, behaviour string, strategy client.ApprovalStrategy) string {

@@ -6,6 +6,7 @@ package feed
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"sync"
@@ -189,7 +190,7 @@ func (h *Hub) Tokens(caller client.Caller, runID string) []string {
 // logged, and end called.
 func (h *Hub) survive(runID string, end func()) {
 	if r := recover(); r != nil {
-		h.opts.Logger.Error("the watching of a run panicked", "runId", runID, "panic", r, "stack", string(debug.Stack()))
+		h.opts.Logger.Error("the watching of a run panicked", "runId", runID, "panic", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
 		end()
 	}
 }

@@ -66,7 +66,7 @@ func TestPanic(t *testing.T) {
 				}
 			}
 			hub.Close()
-			if s := log.String(); !strings.Contains(s, "of the network") || !strings.Contains(s, "of the receiver") {
+			if s := log.String(); strings.Contains(s, "of the") || strings.Count(s, "panic=string") != 2 {
 				t.Errorf("log: %s", s)
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/view"
 	"runs-mcp-server/resources"
 	"runs-mcp-server/tools"
 )
@@ -50,6 +51,7 @@ type argument struct {
 // given is what a prompt is asked for with.
 type given struct {
 	caller client.Caller
+	view   view.View
 	values map[string]string // by argument; those that say nothing are missing
 	others string            // arguments that the prompt does not have, quoted
 }
@@ -72,8 +74,7 @@ func Register(srv *server.MCPServer, o Options) {
 			shown.Arguments = append(shown.Arguments, mcp.PromptArgument{Name: a.name, Description: a.description, Required: a.required})
 		}
 		srv.AddPrompt(shown, func(ctx context.Context, req mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
-			g := s.read(p, req.Params.Arguments)
-			g.caller = client.CallerFrom(ctx)
+			g := s.read(p, client.CallerFrom(ctx), req.Params.Arguments)
 			return &mcp.GetPromptResult{
 				Description: p.description,
 				Messages:    []mcp.PromptMessage{{Role: mcp.RoleUser, Content: mcp.NewTextContent(p.write(g))}},
@@ -84,8 +85,8 @@ func Register(srv *server.MCPServer, o Options) {
 
 // read takes the arguments that say anything: clients send fields that a person
 // left empty.
-func (s *set) read(p prompt, arguments map[string]string) given {
-	g := given{values: map[string]string{}}
+func (s *set) read(p prompt, caller client.Caller, arguments map[string]string) given {
+	g := given{caller: caller, view: view.New(s.Secrets.With(string(caller.Key))), values: map[string]string{}}
 	var others []string
 	for _, name := range slices.Sorted(maps.Keys(arguments)) {
 		value := strings.TrimSpace(arguments[name])
@@ -94,7 +95,7 @@ func (s *set) read(p prompt, arguments map[string]string) given {
 		case slices.ContainsFunc(p.arguments, func(a argument) bool { return a.name == name }):
 			g.values[name] = value
 		case len(others) < maxOthers:
-			others = append(others, s.quote(name, maxName)+": "+s.quote(value, maxOther))
+			others = append(others, g.quote(name, maxName)+": "+g.quote(value, maxOther))
 		}
 	}
 	g.others = strings.Join(others, ", ")
@@ -118,8 +119,8 @@ func (p prompt) write(g given) string {
 
 // quote shows what a person or a client gave as data, in at most so many
 // characters.
-func (s *set) quote(value string, most int) string {
-	shown := s.View.Text(value, utf8.UTFMax*most) // before it is cut: half a secret is none that is known
+func (g given) quote(value string, most int) string {
+	shown := g.view.Text(value, utf8.UTFMax*most) // before it is cut: half a secret is none that is known
 	if utf8.RuneCountInString(shown) > most {
 		shown = string([]rune(shown)[:most-utf8.RuneCountInString(cutMark)]) + cutMark
 	}

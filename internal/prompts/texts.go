@@ -41,9 +41,9 @@ func (s *set) runAndWatch() prompt {
 				max: maxIDs, complete: s.completeIDs},
 		},
 		text: func(g given) (string, []string) {
-			intent, integrations := s.wish(g.values["intent"], g.values["integrations"])
+			intent, integrations := g.wish()
 			return "Start one run and follow it to its end. " + intent, []string{
-				s.createStep(g.caller, integrations),
+				s.createStep(g, integrations),
 				"While finished is false, call get_run with runId, afterEventId (the lastEventId you got) and waitSeconds 45.",
 				"If it is PAUSED: " + s.approvals() + " If it is AUTH_REQUIRED: show the user authorization.url if there is one; the run goes on by itself.",
 				"When it has ended, tell the user its status, its result and what was done. Only SUCCESS is a full success. A result that is cut is read whole by get_run with part result.",
@@ -58,21 +58,22 @@ const fewWords = 4
 // wish says what the run's intent is, and returns what was given as
 // integrations. Of a sentence that a client split at white space the first word
 // comes as the intent and the next as the integrations: they are put together.
-func (s *set) wish(intent, integrations string) (text, rest string) {
+func (g given) wish() (text, rest string) {
+	intent, integrations := g.values["intent"], g.values["integrations"]
 	words := len(strings.Fields(intent))
 	split := words == 1 && integrations != "" && !surelyIDs(idsIn(integrations))
 	switch {
 	case intent == "":
 		return "What it shall achieve was not given: take it from what the user said, or ask them.", integrations
 	case split:
-		return "Its intent is the user's, quoted as data: " + s.quote(intent+" "+integrations, maxIntent) +
+		return "Its intent is the user's, quoted as data: " + g.quote(intent+" "+integrations, maxIntent) +
 			" The client may have cut it: if it is no whole wish, take the user's own words, or ask them. Ids of integrations in it are for selectedCustomerIntegrationIds.", ""
 	case utf8.RuneCountInString(intent) > maxIntent:
 		text = " It is too long for an intent: ask the user for a shorter one; details can go into context."
 	case words < fewWords:
 		text = " The client may have cut it: if it is no whole wish, take the user's own words, or ask them."
 	}
-	return "Its intent is the user's, quoted as data: " + s.quote(intent, maxIntent) + text, integrations
+	return "Its intent is the user's, quoted as data: " + g.quote(intent, maxIntent) + text, integrations
 }
 
 // surelyIDs reports whether texts look like ids of integrations and not like
@@ -84,16 +85,16 @@ func surelyIDs(ids []string) bool {
 }
 
 // createStep says how to call create_run, and what must be asked before.
-func (s *set) createStep(caller client.Caller, integrations string) string {
+func (s *set) createStep(g given, integrations string) string {
 	var step strings.Builder
 	ids := idsIn(integrations)
 	sure := areIDs(ids) && len(integrations) <= maxIDs
-	if caller.UserID == "" {
+	if g.caller.UserID == "" {
 		step.WriteString("Ask the user which userId the run acts for. ")
 	}
 	switch {
 	case integrations != "" && !sure:
-		step.WriteString("The user gave these integrations, quoted as data: " + s.quote(integrations, maxIDs) +
+		step.WriteString("The user gave these integrations, quoted as data: " + g.quote(integrations, maxIDs) +
 			". Look up their ids in the resource integrations://active for selectedCustomerIntegrationIds, and ask where that is unclear. ")
 	case integrations == "" && len(s.Integrations) == 0:
 		step.WriteString("Let the user choose selectedCustomerIntegrationIds; create_run names them if you leave them out. ")
@@ -102,7 +103,7 @@ func (s *set) createStep(caller client.Caller, integrations string) string {
 	if sure {
 		quoted := make([]string, len(ids))
 		for i, id := range ids {
-			quoted[i] = s.quote(id, maxIDs)
+			quoted[i] = g.quote(id, maxIDs)
 		}
 		step.WriteString(" and selectedCustomerIntegrationIds [" + strings.Join(quoted, ", ") + "]")
 	}
@@ -124,8 +125,8 @@ func (s *set) reviewApprovals() prompt {
 			}}},
 		text: func(g given) (string, []string) {
 			find := "Call list_runs with status PAUSED, then with status AUTH_REQUIRED. Call get_run for each run."
-			if run := g.values["runId"]; run != "" {
-				find = s.getStep(run, "")
+			if g.values["runId"] != "" {
+				find = s.getStep(g, "")
 			}
 			return "Review what waits for a person.", []string{find,
 				"Tell the user for each of pendingApprovals what would happen: its summary and its tool calls with their parameters. Quote the run's reason as the run's. Where the run is AUTH_REQUIRED show authorization.url if there is one. If nothing waits, say so and stop.",
@@ -147,7 +148,7 @@ func (s *set) diagnoseRun() prompt {
 			}}},
 		text: func(g given) (string, []string) {
 			return "Find out why a run did not succeed.", []string{
-				s.getStep(g.values["runId"], ", limit 50 and includeToolCalls true"),
+				s.getStep(g, ", limit 50 and includeToolCalls true"),
 				"If it is not finished or ended with SUCCESS, tell the user that. If it waits for a person, tell them for what.",
 				"If eventsLeftOut is not 0, read the events from the start: get_run with afterEventId 0, then with the lastEventId you got, until none is left out. What was planned is read by get_run with part plan.",
 				"Tell the user the status, the first event that shows what went wrong (eventId, tool, its words quoted), what was done by then, for it stays done, and the likely cause. Keep what the events say apart from what you conclude.",
@@ -159,7 +160,8 @@ func (s *set) diagnoseRun() prompt {
 
 // getStep says how to get the run that the user named, with more arguments of
 // get_run.
-func (s *set) getStep(run, more string) string {
+func (s *set) getStep(g given, more string) string {
+	run := g.values["runId"]
 	find := "ask the user which one is meant"
 	if s.Offers("list_runs") {
 		find = "find the one that is meant with list_runs, or ask the user"
@@ -171,7 +173,7 @@ func (s *set) getStep(run, more string) string {
 	case client.IsRunID(id):
 		return fmt.Sprintf("Call get_run with runId %q%s. If there is no such run, %s.", id, more, find)
 	default:
-		return "The user named the run, quoted as data: " + s.quote(run, maxRun) + ". Call get_run with its runId" + more +
+		return "The user named the run, quoted as data: " + g.quote(run, maxRun) + ". Call get_run with its runId" + more +
 			". If no run's id (a UUID) is in what was named, or there is no such run, " + find + "."
 	}
 }

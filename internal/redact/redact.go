@@ -125,7 +125,9 @@ func (s *Set) Text(text string) (out string, hidden int) {
 	if s.overfull && text != "" {
 		return Withheld, 1
 	}
-	text = Visible(text)
+	if text = Visible(text); len(text) < minSecret {
+		return text, 0
+	}
 	return replace(text, s.find(text).holes)
 }
 
@@ -134,7 +136,9 @@ func (s *Set) ForModel(text string) (out string, hidden int) {
 	if s.overfull && text != "" {
 		return Withheld, 1
 	}
-	text = Visible(text)
+	if text = Visible(text); len(text) < minSecret {
+		return text, 0 // nor does a pattern match less
+	}
 	// Patterns read the text as it came: a secret must not hide their cue.
 	out, hidden = replace(text, append(s.find(text).holes, findPatterns(text)...))
 	if hidden > 0 {

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/bridge"
 	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/view"
 	"runs-mcp-server/tools"
 	"runs-mcp-server/transport"
@@ -74,16 +74,12 @@ type releases struct {
 
 // serveMCP serves what the program does.
 func serveMCP(ctx context.Context, l net.Listener, apiURL string, forget time.Duration, served chan<- error) (releases, error) {
-	v := view.New()
-	for range 4096 { // as many tokens as it remembers, for it has been up for long
-		v.Learn(rand.Text())
-	}
-	api, err := client.New(client.Options{URL: apiURL, UserAgent: "soak", Learner: v})
+	api, err := client.New(client.Options{URL: apiURL, UserAgent: "soak"})
 	if err != nil {
 		return releases{}, err
 	}
-	log := slog.New(v.LogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
-	b := bridge.New(tools.Options{API: api, View: v, Log: log, Integrations: []string{"*"}, Approvals: tools.ApprovalsAgent}, feed.Options{KeptFor: forget, Grace: time.Second})
+	log := slog.New(view.LogHandler(redact.New(), slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
+	b := bridge.New(tools.Options{API: api, Log: log, Integrations: []string{"*"}, Approvals: tools.ApprovalsAgent}, feed.Options{KeptFor: forget, Grace: time.Second})
 	srv := b.MCP("soak", "1")
 	o := transport.HTTPOptions{
 		Options:     transport.Options{Logger: log, Watch: b.Watch()},

@@ -23,6 +23,7 @@ import (
 	"runs-mcp-server/internal/bridge"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/inmem"
+	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/sandbox/contracttest"
 	"runs-mcp-server/internal/view"
@@ -82,14 +83,13 @@ func NewInBubble(t testing.TB) *Bed {
 func newBed(t testing.TB, box *sandbox.Sandbox, url string, rt http.RoundTripper, change func(*tools.Options)) *Bed {
 	b := &Bed{t: t, Sandbox: box, URL: url, Caller: client.Caller{Key: sandbox.DefaultKey, UserID: "user-1"}, Log: &Buffer{}}
 	var err error
-	v := view.New()
-	if b.API, err = client.New(client.Options{URL: url, Transport: rt, Learner: v}); err != nil {
+	if b.API, err = client.New(client.Options{URL: url, Transport: rt}); err != nil {
 		t.Fatal(err)
 	}
-	v.Hide(string(b.Caller.Key))
-	log := slog.New(v.LogHandler(slog.NewTextHandler(b.Log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	secrets := redact.New(string(b.Caller.Key))
+	log := slog.New(view.LogHandler(secrets, slog.NewTextHandler(b.Log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	b.log = log
-	o := tools.Options{API: b.API, Desk: approval.NewDesk(b.API, v), View: v, Log: log, Integrations: []string{"*"}, Approvals: tools.ApprovalsAgent, AuthLinks: true}
+	o := tools.Options{API: b.API, Desk: approval.NewDesk(b.API), Secrets: secrets, Log: log, Integrations: []string{"*"}, Approvals: tools.ApprovalsAgent, AuthLinks: true}
 	if change != nil {
 		change(&o)
 	}

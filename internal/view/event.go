@@ -3,12 +3,7 @@ package view
 import (
 	"cmp"
 	"fmt"
-	"net"
-	"net/url"
-	"path"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"runs-mcp-server/client"
 )
@@ -43,10 +38,8 @@ type Auth struct {
 	IntegrationName string `json:"integrationName,omitempty"`
 }
 
-// Event renders an event without its tool calls, which are large. It learns
-// from the event again: what was learned when it came may be forgotten by now.
-func (v *View) Event(e client.Event) Event {
-	v.LearnEvent(e)
+// Event renders an event without its tool calls, which are large.
+func (v View) Event(e client.Event) Event {
 	out := Event{
 		EventID:       e.ID,
 		Event:         v.Line(e.Type, maxWord),
@@ -70,7 +63,7 @@ func (v *View) Event(e client.Event) Event {
 const maxToolCalls = 20
 
 // ToolCalls renders the tool calls of a step.
-func (v *View) ToolCalls(calls []client.ToolCall) []ToolCall {
+func (v View) ToolCalls(calls []client.ToolCall) []ToolCall {
 	out := make([]ToolCall, 0, min(len(calls), maxToolCalls))
 	for _, c := range calls[:min(len(calls), maxToolCalls)] {
 		out = append(out, ToolCall{
@@ -85,7 +78,7 @@ func (v *View) ToolCalls(calls []client.ToolCall) []ToolCall {
 
 // ToolCallsWithin renders tool calls in about so many bytes of JSON. A last one
 // says how many are left out.
-func (v *View) ToolCallsWithin(calls []client.ToolCall, budget int) []ToolCall {
+func (v View) ToolCallsWithin(calls []client.ToolCall, budget int) []ToolCall {
 	shown := v.ToolCalls(calls)
 	for i := range shown {
 		if len(JSON(shown[i])) > budget {
@@ -105,7 +98,7 @@ func (v *View) ToolCallsWithin(calls []client.ToolCall, budget int) []ToolCall {
 
 // Describe says in one line, for a person who watches, what an event is. What
 // the run says is marked or quoted, so that it cannot pass for our own words.
-func (v *View) Describe(e client.Event) string {
+func (v View) Describe(e client.Event) string {
 	shown := v.Event(e)
 	text := v.Line(cmp.Or(shown.Text, shown.Reason), 200)
 	switch {
@@ -135,38 +128,4 @@ func (v *View) Describe(e client.Event) string {
 	default:
 		return fmt.Sprintf("event %q (%s)", cmp.Or(shown.Event, "unnamed"), cmp.Or(shown.RunStatus, "status unknown"))
 	}
-}
-
-// AuthorizationLink returns the link with which a person authorises an
-// integration, or "" where it is not a well-formed https link (http on
-// loopback). It is the one link of a run that may be shown.
-func (v *View) AuthorizationLink(a *client.Auth) string {
-	u, err := url.Parse(a.URL)
-	if err != nil || u.Hostname() == "" || u.User != nil || len(a.URL) > 2048 || u.String() != visible(u.String()) {
-		return ""
-	}
-	// A name of another script may look like one that the person trusts; in
-	// its encoded form (xn--) it does not.
-	if strings.ContainsFunc(u.Host, func(r rune) bool { return r >= utf8.RuneSelf }) {
-		return ""
-	}
-	ip := net.ParseIP(u.Hostname())
-	loopback := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-	if u.Scheme != "https" && !(u.Scheme == "http" && loopback) {
-		return ""
-	}
-	if v.secrets.in(u.String(), v.hides) || v.encodes(u.String()) || approves(u) {
-		return ""
-	}
-	return u.String()
-}
-
-// approves reports whether a link may lead to an approval, however its path is
-// spelled: a client resolves its dots, and some decode it before.
-func approves(u *url.URL) bool {
-	if hasLink(u.String()) {
-		return true
-	}
-	paths := append([]string{u.EscapedPath(), u.Path}, slices.Collect(decodings(u.Path))...)
-	return slices.ContainsFunc(paths, func(p string) bool { return hasLink(path.Clean("/" + p)) })
 }

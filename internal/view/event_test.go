@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/redact"
 )
 
 func TestDescribe(t *testing.T) {
@@ -29,16 +30,16 @@ func TestDescribe(t *testing.T) {
 		{client.Event{Type: "ended: SUCCESS"}, `event "ended: SUCCESS" (status unknown)`},
 		{client.Event{RunStatus: client.Running}, `event "unnamed" (RUNNING)`},
 	}
-	v := New()
+	v := view()
 	for _, tt := range tests {
 		if got := v.Describe(tt.event); got != tt.want {
 			t.Errorf("Describe(%+v) = %q, want %q", tt.event, got, tt.want)
 		}
 	}
 	// What is hidden does not change what an event is.
-	v.Hide("start", "step", "required", "PENDING")
-	for _, i := range []int{1, 5, 8} {
-		if got := v.Describe(tests[i].event); got != tests[i].want {
+	hiding := view("run_approval", "run_action", "authentication")
+	for _, i := range []int{4, 5, 6, 7} {
+		if got := hiding.Describe(tests[i].event); got != tests[i].want {
 			t.Errorf("Describe(%+v) = %q, want %q", tests[i].event, got, tests[i].want)
 		}
 	}
@@ -48,14 +49,14 @@ func TestDescribe(t *testing.T) {
 // pass-through value may be any of them, and a caller needs them.
 func TestWhatIsAlwaysShown(t *testing.T) {
 	const id = "123e4567-e89b-12d3-a456-426614174000"
-	v := New()
-	v.Hide(id, "secret-status")
+	secrets := []string{id, "secret-status"}
 	for _, s := range client.Statuses() {
-		v.Hide(string(s))
+		secrets = append(secrets, string(s))
 	}
+	v := view(secrets...)
 	for _, s := range client.Statuses() {
 		run := v.Run(&client.Run{RunID: id, Status: s, Intent: string(s)})
-		if run.RunID != id || run.Status != string(s) || run.Intent != removed {
+		if run.RunID != id || run.Status != string(s) || (len(s) >= 8) != (run.Intent == redact.Removed) {
 			t.Errorf("got %+v", run)
 		}
 		if got := v.Event(client.Event{RunStatus: s}).RunStatus; got != string(s) {
@@ -63,7 +64,7 @@ func TestWhatIsAlwaysShown(t *testing.T) {
 		}
 	}
 	run := v.Run(&client.Run{RunID: "x" + id, Status: "secret-status"})
-	if run.Status != removed || strings.Contains(run.RunID, id) {
+	if run.Status != redact.Removed || strings.Contains(run.RunID, id) {
 		t.Errorf("got %+v", run)
 	}
 }

@@ -21,8 +21,7 @@ type Integration struct {
 const maxDescription = 300
 
 // Integration renders an integration.
-func (v *View) Integration(i client.Integration) Integration {
-	v.learnLinks(i.Raw)
+func (v View) Integration(i client.Integration) Integration {
 	return Integration{
 		CustomerIntegrationID: v.Line(i.CustomerIntegrationID, maxWord),
 		IntegrationID:         v.Line(i.IntegrationID, maxWord),

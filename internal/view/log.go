@@ -2,21 +2,27 @@ package view
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/redact"
 )
 
 // maxLog bounds one text in a log line, in bytes; a stack trace fits.
 const maxLog = 8 << 10
 
-// LogHandler returns a handler that renders every message and value as Text
-// does before it hands them on.
-func (v *View) LogHandler(next slog.Handler) slog.Handler {
-	return logHandler{view: v, next: next}
+// LogHandler returns a handler that renders every message and value as
+// [View.Text] does before it hands them on. Of an error that the Run API
+// answered it keeps what [client.Error.LogValue] says, which quotes nothing of
+// the API's words, however the error is wrapped. secrets are the operator's.
+func LogHandler(secrets *redact.Set, next slog.Handler) slog.Handler {
+	return logHandler{New(secrets), next}
 }
 
 type logHandler struct {
-	view *View
+	view View
 	next slog.Handler
 }
 
@@ -46,6 +52,11 @@ func (h logHandler) WithGroup(name string) slog.Handler {
 }
 
 func (h logHandler) attr(a slog.Attr) slog.Attr {
+	if err, ok := a.Value.Any().(error); ok {
+		if answered, ok := errors.AsType[*client.Error](err); ok {
+			a.Value = answered.LogValue()
+		}
+	}
 	value := a.Value.Resolve()
 	switch value.Kind() {
 	case slog.KindGroup:
@@ -56,8 +67,8 @@ func (h logHandler) attr(a slog.Attr) slog.Attr {
 		return slog.Group(a.Key, group...)
 	case slog.KindString, slog.KindAny:
 		text := h.view.Text(fmt.Sprint(value.Any()), maxLog)
-		if secretKey(a.Key) {
-			text = removed
+		if secretField(a.Key) {
+			text = redact.Removed
 		}
 		return slog.String(a.Key, text)
 	default:

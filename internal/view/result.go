@@ -10,11 +10,8 @@ import (
 	"unicode/utf8"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/redact"
 )
-
-// unbounded is a limit that no text of an answer reaches: answers end at
-// 16 MiB, and what is put in a secret's place is at most 3 times as long.
-const unbounded = 1 << 27
 
 // Range is a part of a run's result. The whole is one JSON text: compact, in
 // the API's order, with nothing left out but secrets and what is not visible.
@@ -28,8 +25,7 @@ type Range struct {
 // ResultRange renders limit characters of a run's result, from offset on. The
 // whole is cleaned before it is cut, for half a secret is not known for one;
 // no more of it is kept than the part. 1 MiB of ordinary text takes 35 ms.
-func (v *View) ResultRange(r *client.Run, offset, limit int) Range {
-	v.LearnRun(r)
+func (v View) ResultRange(r *client.Run, offset, limit int) Range {
 	w := window{from: offset, to: offset + limit, sum: sha256.New()}
 	var compact bytes.Buffer
 	if json.Compact(&compact, r.Result) != nil || compact.String() == "null" {
@@ -42,7 +38,7 @@ func (v *View) ResultRange(r *client.Run, offset, limit int) Range {
 // writeClean writes compact JSON with its strings, names and numbers cleaned,
 // and secret fields emptied. It makes no tree of it, which would take many
 // times its size.
-func (v *View) writeClean(w *window, in []byte) {
+func (v View) writeClean(w *window, in []byte) {
 	done := 0 // what stands before is written
 	for i := 0; i < len(in); {
 		end := i + 1
@@ -52,15 +48,15 @@ func (v *View) writeClean(w *window, in []byte) {
 			w.write(in[done:i])
 			text := v.writeString(w, in[i:end])
 			done = end
-			if end < len(in) && in[end] == ':' && secretKey(text) {
+			if end < len(in) && in[end] == ':' && v.empties(text) {
 				end = endOfValue(in, end+1)
-				w.write([]byte(`:"` + removed + `"`))
+				w.write([]byte(`:"` + redact.Removed + `"`))
 				done = end
 			}
 		case c == '-' || c >= '0' && c <= '9':
 			end = endOfNumber(in, i)
 			digits := string(in[i:end])
-			if shown := v.Text(digits, unbounded); shown != digits { // a secret can be a number
+			if shown := v.redacted(digits); shown != digits { // a secret can be a number
 				w.write(in[done:i])
 				w.write(JSON(shown))
 				done = end
@@ -72,13 +68,13 @@ func (v *View) writeClean(w *window, in []byte) {
 }
 
 // writeString writes a JSON string cleaned, and returns what it said.
-func (v *View) writeString(w *window, literal []byte) string {
+func (v View) writeString(w *window, literal []byte) string {
 	text := string(literal[1 : len(literal)-1])
 	if strings.Contains(text, `\`) {
 		_ = json.Unmarshal(literal, &text) // it was checked
 		literal = JSON(text)
 	}
-	if shown := v.Text(text, unbounded); shown != text {
+	if shown := v.redacted(text); shown != text {
 		literal = JSON(shown)
 	}
 	w.write(literal)

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/redact"
 )
 
 const secret = "12345678"
@@ -26,13 +27,13 @@ func document(depth int) *rapid.Generator[any] {
 	if depth == 0 {
 		return leaf
 	}
-	name := rapid.OneOf(text, rapid.SampledFrom([]string{"token", "Pass\u200bword", "approvalActions", "note"}))
+	name := rapid.OneOf(text, rapid.SampledFrom([]string{"token", "Author\u200bization", "cookie", "note"}))
 	return rapid.OneOf(leaf, rapid.Map(rapid.SliceOfN(document(depth-1), 0, 4), func(l []any) any { return l }),
 		rapid.Map(rapid.MapOfN(name, document(depth-1), 0, 4), func(m map[string]any) any { return m }))
 }
 
 // cleaned says in another way what the whole of a result must be.
-func cleaned(v *View, d *json.Decoder) string {
+func cleaned(v View, d *json.Decoder) string {
 	token, err := d.Token()
 	if err != nil {
 		panic(err)
@@ -44,7 +45,7 @@ func cleaned(v *View, d *json.Decoder) string {
 			member, secret := "", false
 			if token == '{' {
 				name, _ := d.Token()
-				secret = secretKey(name.(string))
+				secret = secretField(name.(string))
 				member = string(JSON(v.Text(name.(string), 1<<20))) + ":"
 			}
 			value := cleaned(v, d)
@@ -59,7 +60,7 @@ func cleaned(v *View, d *json.Decoder) string {
 		return string(JSON(v.Text(token, 1<<20)))
 	case json.Number:
 		if strings.Contains(token.String(), secret) {
-			return string(JSON(strings.ReplaceAll(token.String(), secret, removed)))
+			return string(JSON(strings.ReplaceAll(token.String(), secret, redact.Removed)))
 		}
 		return token.String()
 	case nil:
@@ -73,8 +74,7 @@ func cleaned(v *View, d *json.Decoder) string {
 // result, cleaned.
 func TestResultRanges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		v := New()
-		v.Hide(secret)
+		v := view(secret)
 		value := document(4).Draw(t, "result")
 		raw, err := json.Marshal(value)
 		if err != nil {
@@ -113,8 +113,7 @@ func TestResultRanges(t *testing.T) {
 }
 
 func TestResultRange(t *testing.T) {
-	v := New()
-	v.Hide("supersecret")
+	v := view("supersecret")
 	tests := []struct {
 		name, raw     string
 		offset, limit int
@@ -129,7 +128,7 @@ func TestResultRange(t *testing.T) {
 		{"far beyond the end", `{"a":1}`, 1 << 40, 2, "", 7},
 		{"a secret is cut as a whole", `["supersecret"]`, 0, 6, `["[rem`, 13},
 		{"empty string", `""`, 0, 10, `""`, 2},
-		{"secret fields", `{"token":{"a":["}"]},"x":{"password":"\"","cookie":-1,"z":0}}`, 0, 100, `{"token":"[removed]","x":{"password":"[removed]","cookie":"[removed]","z":0}}`, 77},
+		{"headers", `{"Cookie":{"a":["}"]},"x":{"authorization":"\"","token":-1,"z":0}}`, 0, 100, `{"Cookie":"[removed]","x":{"authorization":"[removed]","token":-1,"z":0}}`, 73},
 		{"fields stay in order", `{"z":1,"a":2,"z":3}`, 0, 100, `{"z":1,"a":2,"z":3}`, 19},
 		{"a long text stays whole", `"` + strings.Repeat("x", 100_000) + `"`, 99_990, 100, strings.Repeat("x", 11) + `"`, 100_002},
 		{"deep stays whole", strings.Repeat("[", 50) + strings.Repeat("]", 50), 0, 100, strings.Repeat("[", 50) + strings.Repeat("]", 50), 100},
@@ -146,29 +145,6 @@ func TestResultRange(t *testing.T) {
 	}
 }
 
-// TestResultRangeLearns: a token that the result itself, or the run's events
-// tell by a link, is taken out wherever it stands.
-func TestResultRangeLearns(t *testing.T) {
-	const events = `"events":[{"approvalActions":[{"action":"approve","url":"https://x.test/decide?token=tok-0123456789"}]}]`
-	madeUp := "" // links that teach no more than a few, and push out no real one
-	for i := range 100 {
-		madeUp += fmt.Sprintf(" https://x.test/v1/runs/approval?token=made-up-%d", i)
-	}
-	for _, raw := range []string{
-		`{"result":{"note":"used tok-0123456789","link":"https://x.test/v1/runs/approval?token=tok-0123456789"}}`,
-		`{"result":["tok-0123456789"],` + events + `}`,
-		`{"a":"` + madeUp + `","result":["tok-0123456789"],` + events + `}`,
-	} {
-		var run client.Run
-		if err := json.Unmarshal([]byte(raw), &run); err != nil {
-			t.Fatal(err)
-		}
-		if got := New().ResultRange(&run, 0, 1000); strings.Contains(got.Text, "tok-") || !strings.Contains(got.Text, removed) {
-			t.Errorf("%s is shown as %s", raw, got.Text)
-		}
-	}
-}
-
 // BenchmarkResultRange reads a part of 1 MiB, and of 16 MiB made to be slow.
 func BenchmarkResultRange(b *testing.B) {
 	words := `"` + strings.Repeat("The run looked up 12 invoices in Salesforce. ", 10) + `",`
@@ -178,8 +154,7 @@ func BenchmarkResultRange(b *testing.B) {
 	}{{"words", words, 1 << 20}, {"huge", words, 16 << 20}, {"numbers", "0,", 16 << 20}, {"links", `"runs/approval",`, 16 << 20}} {
 		b.Run(c.name, func(b *testing.B) {
 			run := &client.Run{Result: slices.Concat([]byte("["), bytes.Repeat([]byte(c.item), c.size/len(c.item)), []byte("0]"))}
-			v := New()
-			v.Hide("supersecret")
+			v := view("supersecret")
 			b.SetBytes(int64(len(run.Result)))
 			b.ReportAllocs()
 			for b.Loop() {

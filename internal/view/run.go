@@ -28,10 +28,8 @@ type Run struct {
 }
 
 // Run renders a run without its context, which is sensitive, and its result,
-// which is large. It learns from the run again: what was learned when it was
-// read may be forgotten by now.
-func (v *View) Run(r *client.Run) Run {
-	v.LearnRun(r)
+// which is large.
+func (v View) Run(r *client.Run) Run {
 	return Run{
 		RunID:           v.runID(r.RunID),
 		Status:          v.Status(r.Status),
@@ -46,7 +44,7 @@ func (v *View) Run(r *client.Run) Run {
 
 // Status renders the status of a run. Those of the contract are shown whatever
 // is hidden: they are no secrets, and a caller acts on them.
-func (v *View) Status(s client.Status) string {
+func (v View) Status(s client.Status) string {
 	if slices.Contains(client.Statuses(), s) {
 		return string(s)
 	}
@@ -54,17 +52,11 @@ func (v *View) Status(s client.Status) string {
 }
 
 // runID renders the id of a run, which names it in every later call.
-func (v *View) runID(id string) string {
+func (v View) runID(id string) string {
 	if client.IsRunID(id) {
 		return id
 	}
 	return v.Line(id, maxWord)
-}
-
-// LearnRun remembers the tokens of a run's approval links, as LearnEvent does.
-func (v *View) LearnRun(r *client.Run) {
-	v.learnActions(r.Events...)
-	v.learnLinks(r.Raw)
 }
 
 // Plan is what a run intends to do.
@@ -87,11 +79,10 @@ const maxWoven = 50
 // Plan renders a plan, its steps from one on and in about limit bytes, and says
 // how many steps stand behind those. A plan of text is its description; nil is
 // nil.
-func (v *View) Plan(p *client.Plan, from, limit int) (shown *Plan, left int) {
+func (v View) Plan(p *client.Plan, from, limit int) (shown *Plan, left int) {
 	if p == nil {
 		return nil, 0
 	}
-	v.learnLinks(p.Raw)
 	shown = &Plan{Title: v.Line(p.Title, min(maxText, limit/2)), Description: v.Text(p.Description+p.Text, min(maxText, limit/2))}
 	steps := p.Steps[min(from, len(p.Steps)):]
 	for i, s := range steps {

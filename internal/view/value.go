@@ -9,6 +9,9 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
+
+	"runs-mcp-server/internal/redact"
 )
 
 const (
@@ -20,17 +23,17 @@ const (
 )
 
 // Value returns a JSON value fit to show, or nil when raw holds none: every
-// string and name as Text gives it, secret fields emptied, and about limit
+// string and name as Text gives it, credentials emptied, and about limit
 // bytes at most. Where that is too little, long strings end early and arrays
 // and objects have fewer items, with marks that say how much is gone; what is
 // small in an object is shown before what is large.
-func (v *View) Value(raw json.RawMessage, limit int) any {
+func (v View) Value(raw json.RawMessage, limit int) any {
 	value, _ := v.Fit(raw, limit)
 	return value
 }
 
 // Fit returns what Value does, and whether that is the whole value.
-func (v *View) Fit(raw json.RawMessage, limit int) (value any, whole bool) {
+func (v View) Fit(raw json.RawMessage, limit int) (value any, whole bool) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
 	if len(raw) == 0 || d.Decode(&value) != nil {
@@ -47,7 +50,7 @@ func (v *View) Fit(raw json.RawMessage, limit int) (value any, whole bool) {
 // cutter cuts a value to a budget of bytes. Its methods return what is shown
 // and about how many bytes that takes.
 type cutter struct {
-	view *View
+	view View
 	cut  bool // something was left out
 }
 
@@ -99,7 +102,6 @@ func (c *cutter) object(fields map[string]any, depth, limit int) (shown any, too
 		return fmt.Sprintf("[%d fields left out: too deep]", len(fields)), took
 	}
 	out := make(map[string]any, min(len(fields), max(limit, 1)))
-	listed, _ := fields["name"].(string) // a header may be listed as name and value
 	names := slices.Sorted(maps.Keys(fields))
 	names = names[:min(len(names), max(limit, 1))] // more would not fit
 	labels := c.labels(names)
@@ -112,8 +114,8 @@ func (c *cutter) object(fields map[string]any, depth, limit int) (shown any, too
 		}
 		label := labels[name]
 		took += len(label) + 4
-		if secretKey(name) || name == "value" && secretKey(listed) {
-			out[label] = removed
+		if c.view.empties(name) {
+			out[label] = redact.Removed
 			continue
 		}
 		shown, n := c.value(fields[name], depth+1, share-len(label)-4)
@@ -124,6 +126,19 @@ func (c *cutter) object(fields map[string]any, depth, limit int) (shown any, too
 		out["[left out]"] = strconv.Itoa(n) + " more fields"
 	}
 	return out, took
+}
+
+// empties reports whether the field of a name is shown empty: for models the
+// headers that hold credentials, for a person none.
+func (v View) empties(name string) bool { return v.hid == nil && secretField(name) }
+
+// secretField reports whether a name is that of a header with credentials.
+func secretField(name string) bool {
+	switch strings.ToLower(redact.Visible(name)) {
+	case "authorization", "proxy-authorization", "cookie", "set-cookie":
+		return true
+	}
+	return false
 }
 
 // labels returns the names under which fields are shown, which differ wherever

@@ -5,14 +5,21 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/redact"
 )
+
+// view returns the view for models that leaves out some secrets.
+func view(secrets ...string) View { return New(redact.New(secrets...)) }
 
 func TestText(t *testing.T) {
 	tests := []struct{ name, in, want string }{
@@ -28,53 +35,44 @@ func TestText(t *testing.T) {
 		{"no characters", "a\uFFFE\uFDD0\U0010FFFFb", "ab"},
 		{"line separators", "a\u2028b\u2029c", "a\nb\nc"},
 		{"ordinary scripts", "ä Ж 漢字 😀 é", "ä Ж 漢字 😀 é"},
-		{"approval link", "go to https://x.test/v1/runs/approval?token=abcdef now", "go to [approval link removed] now"},
-		{"escaped slashes", `https:\/\/x.test\/v1\/runs\/approval?token=abcdef`, linkRemoved},
-		{"link with an encoded slash", `{"u":"runs\u002fapproval?token=a"} runs&#x2f;approval runs&sol;approval`, "[removed] [removed] [removed]"},
-		{"link encoded three times", "r=https%25253A%25252F%25252Fx.test%25252Fv1%25252Fruns%25252Fapproval end", linkRemoved + " end"},
-		{"encoded link", "r=https%3A%2F%2Fx.test%2Fv1%2Fruns%2Fapproval%3Ftoken%3Dabcdef end", linkRemoved + " end"},
-		{"link broken by zero width", "https://x.test/v1/runs/appr\u200Boval?token=abc", linkRemoved},
-		{"token parameter", "see ?token=abcdef&x=1", "see ?token=[removed]&x=1"},
+		{"approval link", "go to https://x.test/v1/runs/approval?token=abcdef now", "go to [removed] now"},
+		{"escaped slashes", `https:\/\/x.test\/v1\/runs\/approval?token=abcdef`, "[removed]"},
+		{"encoded link", "r=https%3A%2F%2Fx.test%2Fv1%2Fruns%2Fapproval%3Ftoken%3Dabcdef end", "[removed] end"},
+		{"link broken by zero width", "https://x.test/v1/runs/appr\u200Boval?token=abc", "[removed]"},
 		{"authorization", "Authorization: Bearer abc.def", "Authorization: [removed]"},
-		{"authorization of any scheme", "Authorization: ApiKey abc.def\nAccept: text/html", "Authorization: [removed]\nAccept: text/html"},
-		{"cookies", `Cookie: a=b; sid=abc.def+/=; c` + "\n" + `curl -H 'set-cookie: sid="x", {\"cookie\": \"sid=y\"}`, "Cookie: [removed]; c\n" + `curl -H 'set-cookie: [removed]"x", {\"cookie\": \"[removed]\"}`},
-		{"no cookies", "the cookie: a chocolate one", "the cookie: a chocolate one"},
-		{"bearer", "use bearer abcdefghijklmnop1234", "use bearer [removed]"},
-		{"quoted header", `{"x-api-key":"abcdef"}`, `{"x-api-key":"[removed]"}`},
-		{"private key", "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----", removed},
+		{"cookies", `Cookie: a=b; sid=abc.def`, "Cookie: [removed]"},
+		{"private key", "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----", "[removed]"},
 		{"ordinary words", "a basic authorization failed; the token expired", "a basic authorization failed; the token expired"},
 	}
 	for _, tt := range tests {
-		if got := New().Text(tt.in, 1000); got != tt.want {
+		if got := view().Text(tt.in, 1000); got != tt.want {
 			t.Errorf("%s: Text(%q) = %q, want %q", tt.name, tt.in, got, tt.want)
 		}
 	}
 }
 
 func TestTextIsCutAtARune(t *testing.T) {
-	got := New().Text(strings.Repeat("ä", 100), 11)
+	got := view().Text(strings.Repeat("ä", 100), 11)
 	if want := "äääää… [190 bytes left out]"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	// A secret that straddles the limit is gone, not halved.
-	v := New()
-	v.Hide("SECRET-0123456789")
+	v := view("SECRET-0123456789")
 	if got := v.Text("abcde SECRET-0123456789 tail", 12); strings.Contains(got, "SECRET") {
 		t.Errorf("half a secret is left: %q", got)
 	}
 }
 
 func TestValue(t *testing.T) {
-	v := New()
-	v.Hide("hunter2hunter2")
+	v := view("hunter2hunter2")
 	tests := []struct{ name, in, want string }{
 		{"null", `null`, `null`},
 		{"numbers stay as they are", `[1.50,9007199254740993]`, `[1.50,9007199254740993]`},
-		{"secret fields", `{"Authorization":"x","api_key":1,"password":{"a":1},"ok":true}`,
-			`{"Authorization":"[removed]","api_key":"[removed]","ok":true,"password":"[removed]"}`},
-		{"secret fields with invisible names", `{"pass\u200bword":"x","Api\u2060Key":"y","\ufff8token":"z"}`, `{"ApiKey":"[removed]","password":"[removed]","token":"[removed]"}`},
-		{"listed headers", `[{"name":"Authorization","value":"x"},{"name":"x-api-key","value":{"a":1}},{"name":"Accept","value":"z"}]`,
-			`[{"name":"Authorization","value":"[removed]"},{"name":"x-api-key","value":"[removed]"},{"name":"Accept","value":"z"}]`},
+		{"headers", `{"Authorization":"x","cookie":1,"Set-Cookie":{"a":1},"PROXY-AUTHORIZATION":[1],"ok":true}`,
+			`{"Authorization":"[removed]","PROXY-AUTHORIZATION":"[removed]","Set-Cookie":"[removed]","cookie":"[removed]","ok":true}`},
+		{"headers with invisible names", `{"coo\u200bkie":"x"}`, `{"cookie":"[removed]"}`},
+		{"other names", `{"api_key":"x","password":"y","token":"z","name":"Authorization","value":"Pay the invoice"}`,
+			`{"api_key":"x","name":"Authorization","password":"y","token":"z","value":"Pay the invoice"}`},
 		{"numbers no float64 holds", `[1e400,-1e400,1e-400,1e308]`, `["1e400","-1e400",1e-400,1e308]`},
 		{"names that look alike", `{"amount":1000,"amo\u200bunt":1,"amo\u2060unt":2}`, `{"amount":1000,"amount [again]":1,"amount [again] [again]":2}`},
 		{"names that are cut", `{"` + strings.Repeat("n", 200) + `a":1,"` + strings.Repeat("n", 200) + `b":2}`,
@@ -99,7 +97,7 @@ func TestValueKeepsItsLimit(t *testing.T) {
 		many = append(many, fmt.Sprintf("item %d", i))
 	}
 	raw, _ := json.Marshal(map[string]any{"a": many, "b": strings.Repeat("x", 100_000), "c": many})
-	got, err := json.Marshal(New().Value(raw, 2000))
+	got, err := json.Marshal(view().Value(raw, 2000))
 	if err != nil || len(got) > 2400 {
 		t.Errorf("%d bytes for a limit of 2000, %v", len(got), err)
 	}
@@ -126,7 +124,7 @@ func TestSmallFieldsStay(t *testing.T) {
 		{map[string]any{"[left out]": 1, "b": large, "c": large, "d": large}, 60, `{"[left out]":"3 more fields","[left out] [again]":1}`},
 	} {
 		raw, _ := json.Marshal(tt.in)
-		got, err := json.Marshal(New().Value(raw, tt.limit))
+		got, err := json.Marshal(view().Value(raw, tt.limit))
 		short := regexp.MustCompile(`x+`).ReplaceAllString(string(got), "x+")
 		short = regexp.MustCompile(`\[\d+ bytes`).ReplaceAllString(short, "[N bytes")
 		if err != nil || short != tt.want || len(got) > tt.limit+150 {
@@ -138,7 +136,7 @@ func TestSmallFieldsStay(t *testing.T) {
 		many[fmt.Sprint(i)] = i
 	}
 	raw, _ := json.Marshal(many)
-	if got, err := json.Marshal(New().Value(raw, 500)); err != nil || len(got) > 600 || !bytes.Contains(got, []byte(` more fields"`)) {
+	if got, err := json.Marshal(view().Value(raw, 500)); err != nil || len(got) > 600 || !bytes.Contains(got, []byte(` more fields"`)) {
 		t.Errorf("%d bytes: %s, %v", len(got), got, err)
 	}
 }
@@ -154,14 +152,14 @@ func TestPlanIsBounded(t *testing.T) {
 		const steps, limit = 60, 8 << 10
 		plan := &client.Plan{Description: "All of it.", Steps: slices.Repeat([]client.PlanStep{step}, steps)}
 		for from := 0; from < steps; {
-			shown, left := New().Plan(plan, from, limit)
+			shown, left := view().Plan(plan, from, limit)
 			if n := len(JSON(shown)); n > limit+6<<10 || len(shown.Steps) == 0 || from+len(shown.Steps)+left != steps {
 				t.Fatalf("%s: %d bytes, %d steps from %d on, %d left", name, n, len(shown.Steps), from, left)
 			}
 			from += len(shown.Steps)
 		}
 	}
-	if shown, left := New().Plan(nil, 0, 100); shown != nil || left != 0 {
+	if shown, left := view().Plan(nil, 0, 100); shown != nil || left != 0 {
 		t.Errorf("no plan is shown as %+v", shown)
 	}
 }
@@ -187,11 +185,14 @@ func TestAuthorizationLink(t *testing.T) {
 		{"https://auth.test/v1/runs/./approval?token=1", false},
 		{"https://auth.test/v1//runs//approval?token=1", false},
 		{"https://auth.test/go//on/?state=1", true},
+		{"https://auth.test/v1/runs%5Capproval?token=1", false},
+		{"https://auth.test/v1/runs%252f.%252fapproval?token=1", false},
+		{"https://auth.test/authorization?state=1&code=secret", true},
+		{"https://auth.test/%zz%41?x=100%", false},
 		{"not a url\x00", false},
 	}
 	for _, tt := range tests {
-		v := New()
-		v.Learn("tok/en-0123456789")
+		v := view("tok/en-0123456789")
 		got := v.AuthorizationLink(&client.Auth{URL: tt.url})
 		if (got != "") != tt.ok {
 			t.Errorf("AuthorizationLink(%q) = %q", tt.url, got)
@@ -200,15 +201,38 @@ func TestAuthorizationLink(t *testing.T) {
 }
 
 func TestLogHandler(t *testing.T) {
-	v := New()
-	v.Hide("hunter2hunter2")
+	const words = "hunter2hunter2"
 	var out bytes.Buffer
-	log := slog.New(v.LogHandler(slog.NewTextHandler(&out, nil))).With("key", "hunter2hunter2").WithGroup("g")
-	log.Info("hunter2hunter2", "err", errors.New("at https://x/v1/runs/approval?token=abc"), slog.Group("sub", "p", "hunter2hunter2"), "pass\u200bword", "p")
-	for _, secret := range []string{"hunter2", "token=abc", "word=p"} {
+	log := slog.New(LogHandler(redact.New(words), slog.NewTextHandler(&out, nil))).With("key", words).WithGroup("g")
+	log.Info(words, "err", errors.New("at https://x/v1/runs/approval?token=abc"), slog.Group("sub", "p", words), "coo\u200bkie", "sid=p", "n", 7, "of", client.Key("a-key-that-nobody-knows"))
+	for _, secret := range []string{"hunter2", "token=abc", "sid=p", "nobody"} {
 		if strings.Contains(out.String(), secret) {
 			t.Errorf("%q is in the log: %s", secret, out.String())
 		}
+	}
+	if !strings.Contains(out.String(), "g.n=7") || strings.Count(out.String(), redact.Removed) != 5 {
+		t.Errorf("log: %s", out.String())
+	}
+}
+
+// TestLogHasNoWordsOfTheAPI, however deep its error is wrapped.
+func TestLogHasNoWordsOfTheAPI(t *testing.T) {
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusConflict)
+		io.WriteString(w, `{"message":"the words of the API"}`)
+	}))
+	defer upstream.Close()
+	api, err := client.New(client.Options{URL: upstream.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer api.Close()
+	failed := api.AbortRun(t.Context(), client.Caller{Key: "k"}, "123e4567-e89b-12d3-a456-426614174000")
+	var out bytes.Buffer
+	log := slog.New(LogHandler(redact.New(), slog.NewTextHandler(&out, nil)))
+	log.With("error", failed).Info("x", "error", fmt.Errorf("it failed: %w", failed), slog.Group("deep", "error", errors.Join(failed)))
+	if said := out.String(); !strings.Contains(failed.Error(), "words") || strings.Contains(said, "words") || strings.Count(said, "kind=conflict") != 3 || strings.Count(said, "status=409") != 3 {
+		t.Errorf("of %v the log says %s", failed, said)
 	}
 }
 
@@ -216,9 +240,9 @@ func TestLogHandler(t *testing.T) {
 func TestCutIsTheSameEachTime(t *testing.T) {
 	large := func(n int) string { return strings.Repeat("x", n) }
 	raw, _ := json.Marshal(map[string]any{"headers": map[string]any{"p": large(1600), "q": large(1600), "r": large(100)}, "body": large(3260), "list": []any{large(50), map[string]any{"a": large(3000), "b": 1}}})
-	first := string(JSON(New().Value(raw, 3000)))
+	first := string(JSON(view().Value(raw, 3000)))
 	for range 200 {
-		if again := string(JSON(New().Value(raw, 3000))); again != first {
+		if again := string(JSON(view().Value(raw, 3000))); again != first {
 			t.Fatalf("it differs:\n%s\n%s", first, again)
 		}
 	}
