@@ -85,10 +85,6 @@ func (a *leakyAPI) saidAll(t *testing.T, s *scanner) {
 	}
 }
 
-// echoes are whose pass-through data runs repeat: by the first letters of their
-// kind, the first word of the integrations' ids.
-var echoes = map[string]string{"step": "call", "done": "ops", "fail": "call"}
-
 func (a *leakyAPI) create(w http.ResponseWriter, r *http.Request) {
 	data, _ := io.ReadAll(r.Body)
 	var body struct {
@@ -99,20 +95,26 @@ func (a *leakyAPI) create(w http.ResponseWriter, r *http.Request) {
 		panic(err)
 	}
 	kind, _, _ := strings.Cut(body.Intent, " ")
-	secrets := []string{r.Header.Get("x-api-key")}
+	// The operator's data may be repeated for good, the call's in its answer alone.
+	key := r.Header.Get("x-api-key")
+	operators, all := []string{key}, []string{key}
 	for _, data := range body.PassThrough {
 		whose, _, _ := strings.Cut(data["customerIntegrationId"].(string), "-")
-		if delete(data, "customerIntegrationId"); whose == echoes[kind[:4]] {
-			secrets = append(secrets, passedThrough(data)...)
+		delete(data, "customerIntegrationId")
+		all = append(all, passedThrough(data)...)
+		if whose == "ops" && kind == "done" {
+			operators = append(operators, passedThrough(data)...)
 		}
 	}
 	if status, ok := strings.CutPrefix(kind, "fail-"); ok {
-		fail(w, status, voiceOf(0, secrets...))
+		fail(w, status, voiceOf(0, all...))
 		return
 	}
-	run := a.add(kind, secrets...)
+	run := a.add(kind, operators...)
 	answer := run.document(false)
+	delete(answer, "result") // which only a run that is read has
 	answer["plan"] = run.plan
+	answer["intent"] = voiceOf(0, all...).say(1 << 17)
 	answer["repeatKey"] = run.early.say(90)
 	answerJSON(w, http.StatusCreated, answer)
 }
@@ -124,7 +126,6 @@ func (a *leakyAPI) add(kind string, secrets ...string) *leakyRun {
 	for _, name := range []string{"approve", "deny", "approveUrl", "href", "plan"} {
 		run.token[name] = a.canary("token of " + name + " " + run.id)
 	}
-	secrets = append(secrets, run.token["approveUrl"], run.token["href"])
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	turn := 0
@@ -133,8 +134,10 @@ func (a *leakyAPI) add(kind string, secrets ...string) *leakyRun {
 			turn++
 		}
 	}
-	run.early = voiceOf(turn, secrets...).withLinks(run.token["approveUrl"])
-	run.voice = voiceOf(turn, append(secrets, run.token["approve"], run.token["deny"])...).withLinks(run.token["href"])
+	run.plain = voiceOf(turn, secrets...)
+	run.early = run.plain.withLinks(run.token["approveUrl"])
+	run.asked = voiceOf(turn, append(secrets, run.token["approve"], run.token["deny"])...)
+	run.voice = run.asked.withLinks(run.token["href"])
 	run.fixed, run.plan = run.texts(), run.planSaying(turn)
 	a.eventsOf(run)
 	a.runs = append(a.runs, run)

@@ -117,7 +117,7 @@ func (o *outlet) check(t *testing.T, s *scanner) {
 	}
 	for where, text := range map[string]string{"what the client gets": text, "the log": o.log.String()} {
 		s.none(t, where, text)
-		if !strings.Contains(text, "[removed]") {
+		if where != "the log" && !strings.Contains(text, "[removed]") {
 			t.Errorf("no secret came as far as %s", where)
 		}
 	}

@@ -18,8 +18,10 @@ type leakyRun struct {
 	fixed, plan   map[string]any // of its document; a person is not asked again for what was not changed
 	events        []leakyEvent
 	result        any
-	voice         *voice // knows all its secrets
-	early         *voice // and only those that need no event to be known
+	voice         *voice // knows all its secrets, and links
+	asked         *voice // the same without links, for what a person is asked
+	early         *voice // only those that need no event to be known, and links
+	plain         *voice // the same without links
 	token         map[string]string
 }
 
@@ -33,7 +35,7 @@ type leakyEvent struct {
 // texts are what a run's document says besides how the run stands.
 func (run *leakyRun) texts() map[string]any {
 	return map[string]any{
-		"runId": run.id, "executionPlanId": "plan-" + run.id, "intent": run.early.say(1500), "context": run.early.say(1500), "createdAt": run.early.say(90), "updatedAt": run.early.say(90),
+		"runId": run.id, "executionPlanId": "plan-" + run.id, "intent": run.plain.say(1500), "context": run.early.say(1500), "createdAt": run.early.say(90), "updatedAt": run.early.say(90),
 		"repeatRunId": run.early.say(90), "approveUrl": approvalLink(run.token["approveUrl"]), "nested": map[string]any{"links": []any{map[string]any{"href": approvalLink(run.token["href"])}}},
 	}
 }
@@ -61,8 +63,11 @@ func (run *leakyRun) document(events bool) map[string]any {
 }
 
 func (run *leakyRun) planSaying(turn int) map[string]any {
-	v := voiceOf(turn, run.key, run.token["plan"])
-	step := map[string]any{"id": v.say(90), "description": "see " + approvalLink(run.token["plan"]) + " " + v.say(250), "dependsOnSteps": []string{v.say(90)}}
+	v, link := voiceOf(turn, run.key), approvalLink(run.token["plan"])
+	if run.kind == "start" { // then a person is asked about it
+		link = ""
+	}
+	step := map[string]any{"id": v.say(90), "description": "see " + link + " " + v.say(250), "dependsOnSteps": []string{v.say(90)}}
 	return map[string]any{"planType": "json", "plan": map[string]any{"title": v.say(1000), "description": v.say(1500), "steps": []any{step, step}}, "decideUrl": approvalLink(run.token["plan"])}
 }
 
@@ -80,8 +85,8 @@ func (a *leakyAPI) eventsOf(run *leakyRun) {
 	a.move(run, leakyEvent{name: "status", payload: map[string]any{"runStatus": "QUEUED"}})
 	a.move(run, leakyEvent{name: "step", payload: map[string]any{"runStatus": "RUNNING", "step": map[string]any{"text": briefLinks(), "reason": run.early.say(1)}}})
 	a.move(run, leakyEvent{name: "start", payload: map[string]any{"runStatus": "RUNNING", "approveUrl": approvalLink(run.token["approveUrl"])}})
-	for run.voice.at < len(run.voice.phrases) && (kind == "done" || kind == "step") {
-		a.move(run, leakyEvent{name: "step", payload: map[string]any{"runStatus": "RUNNING", "step": a.stepOf(run, "NOT_REQUIRED")}})
+	for run.early.at < len(run.early.phrases) && (kind == "done" || kind == "step") {
+		a.move(run, leakyEvent{name: "step", payload: map[string]any{"runStatus": "RUNNING", "step": a.stepOf(run, run.early, "NOT_REQUIRED")}})
 	}
 	switch kind {
 	case "strange":
@@ -89,9 +94,9 @@ func (a *leakyAPI) eventsOf(run *leakyRun) {
 		a.move(run, leakyEvent{name: "step", payload: map[string]any{"runStatus": "RUNNING", "step": map[string]any{"toolCalls": calls}}})
 		a.move(run, leakyEvent{name: "odd", payload: map[string]any{"runStatus": run.early.say(90)}})
 	case "done":
+		a.move(run, leakyEvent{name: "step", payload: map[string]any{"runStatus": "RUNNING", "step": a.pendingStep(run)}})
 		odd := map[string]any{"runStatus": run.voice.say(90), "step": map[string]any{"text": 7}, "nested": map[string]any{"links": []any{map[string]any{"href": approvalLink(run.token["href"])}}}}
 		a.move(run, leakyEvent{name: "it is " + approvalLink(run.token["approve"]) + " " + run.key, payload: odd})
-		a.move(run, leakyEvent{name: "step", payload: map[string]any{"runStatus": "RUNNING", "step": a.pendingStep(run)}})
 		a.finish(run)
 	case "step", "refuse", "quiet":
 		a.move(run, leakyEvent{name: "step", payload: map[string]any{"runStatus": "PAUSED", "step": a.pendingStep(run)}, hidden: kind == "quiet"})
@@ -99,7 +104,7 @@ func (a *leakyAPI) eventsOf(run *leakyRun) {
 		a.move(run, leakyEvent{name: "run_approval", payload: map[string]any{"runStatus": "PAUSED", "approvalActions": actions(run)}})
 	case "auth":
 		a.move(run, leakyEvent{name: "authentication", payload: map[string]any{"runStatus": "AUTH_REQUIRED", "auth": map[string]any{
-			"status": "required", "integrationName": run.early.say(100), "url": a.authorizationLink(run)}}})
+			"status": "required", "integrationName": run.plain.say(100), "url": a.authorizationLink(run)}}})
 	}
 }
 
@@ -111,12 +116,24 @@ func (a *leakyAPI) authorizationLink(run *leakyRun) string {
 // finish ends a run as if it had been approved.
 func (a *leakyAPI) finish(run *leakyRun) {
 	a.move(run, leakyEvent{name: "run_action", payload: map[string]any{"runStatus": "RUNNING", "by": approvalLink(run.token["approve"]), "not": []any{approvalLink(run.token["deny"])}}})
-	a.move(run, leakyEvent{name: "step", payload: map[string]any{"runStatus": "RUNNING", "step": a.stepOf(run, "APPROVED")}})
+	for i := range run.events {
+		run.events[i].hidden = false // what is stored has caught up
+	}
+	v, token := run.voice, run.token["approve"]
+	if run.kind == "auth" { // nothing told its tokens
+		v, token = run.early, ""
+	}
+	for approval := "APPROVED"; ; approval = "NOT_REQUIRED" {
+		a.move(run, leakyEvent{name: "step", payload: map[string]any{"runStatus": "RUNNING", "step": a.stepOf(run, v, approval)}})
+		if v.at >= len(v.phrases) {
+			break
+		}
+	}
 	run.result = map[string]any{
-		"says": []any{run.voice.say(3000), run.voice.say(3000)}, run.voice.say(90): run.voice.say(200), "token": run.token["approve"],
+		"says": []any{v.say(3000), v.say(3000)}, v.say(90): v.say(200), "token": token,
 		"approveUrl": approvalLink(run.token["approve"]), "nested": map[string]any{"links": []any{map[string]any{"href": approvalLink(run.token["deny"])}}},
 	}
-	a.move(run, leakyEvent{name: "end", payload: map[string]any{"runStatus": "SUCCESS", "message": run.voice.say(200)}})
+	a.move(run, leakyEvent{name: "end", payload: map[string]any{"runStatus": "SUCCESS", "message": v.say(200)}})
 }
 
 // move adds an event to a run, and lets its streams know.
@@ -136,18 +153,20 @@ func actions(run *leakyRun) []map[string]string {
 }
 
 func (a *leakyAPI) pendingStep(run *leakyRun) map[string]any {
-	step := a.stepOf(run, "PENDING")
-	step["approvalActions"] = actions(run)
-	return step
+	v := run.asked
+	return map[string]any{
+		"approval": "PENDING", "approvalActions": actions(run), "text": v.say(1200), "reason": v.say(450) + run.token["approve"] + " " + run.token["deny"],
+		"toolCalls": []any{map[string]any{"toolCallId": fmt.Sprint(len(run.events), " ", v.say(80)), "toolName": v.say(100), "toolParameters": map[string]any{"says": v.say(1200)}}},
+	}
 }
 
 // stepOf is a step that says secrets wherever it can.
-func (a *leakyAPI) stepOf(run *leakyRun, approval string) map[string]any {
-	parameters := map[string]any{"says": run.voice.say(1200), "request": a.strangers(), "number": json.Number("12345678901234567890")}
-	result := map[string]any{"approvalResult": map[string]any{"status": approval, "text": run.voice.say(300)}, "executionResult": run.voice.say(1500)}
+func (a *leakyAPI) stepOf(run *leakyRun, v *voice, approval string) map[string]any {
+	parameters := map[string]any{"says": v.say(1200), "request": a.strangers(), "number": json.Number("12345678901234567890")}
+	result := map[string]any{"approvalResult": map[string]any{"status": approval, "text": v.say(300)}, "executionResult": v.say(1500)}
 	return map[string]any{
-		"approval": approval, "text": run.voice.say(1200) + briefLinks(), "reason": run.voice.say(450) + run.token["approve"] + " " + run.token["deny"],
-		"toolCalls": []any{map[string]any{"toolCallId": fmt.Sprint(len(run.events), " ", run.voice.say(80)), "toolName": run.voice.say(100), "toolParameters": parameters, "toolResult": result}},
+		"approval": approval, "text": v.say(1200) + briefLinks(), "reason": v.say(450),
+		"toolCalls": []any{map[string]any{"toolCallId": fmt.Sprint(len(run.events), " ", v.say(80)), "toolName": v.say(100), "toolParameters": parameters, "toolResult": result}},
 	}
 }
 
@@ -157,21 +176,19 @@ func (a *leakyAPI) strangers() map[string]any {
 	basic := func(place string) string {
 		return "Basic " + base64.StdEncoding.EncodeToString([]byte("user:"+a.canary(place)))
 	}
-	inside, err := json.Marshal(map[string]any{"headers": map[string]any{"Authorization": "Bearer " + a.canary("JSON bearer"), "x-api-key": a.canary("JSON x-api-key"), "Cookie": "sid=" + a.canary("JSON cookie")}})
+	inside, err := json.Marshal(map[string]any{"headers": map[string]any{"Authorization": "Bearer " + a.canary("JSON bearer"), "Cookie": "sid=" + a.canary("JSON cookie")}})
 	if err != nil {
 		panic(err)
 	}
 	return map[string]any{
 		"headers": map[string]any{
-			"Authorization": "Bearer " + a.canary("bearer"), "x-api-key": a.canary("x-api-key"), "Proxy-Authorization": basic("proxy"),
+			"Authorization": "Bearer " + a.canary("bearer"), "Proxy-Authorization": basic("proxy"),
 			"Cookie": "a=b; sid=" + a.canary("cookie"), "set-cookie": []any{"sid=" + a.canary("set-cookie") + "; Secure"},
 		},
-		"list":    []any{map[string]any{"name": "Authorization", "value": basic("listed basic")}, map[string]any{"name": "x-api-key", "value": a.canary("listed x-api-key")}},
-		"lines":   "POST / HTTP/1.1\r\nAuthorization: ApiKey " + a.canary("line authorization") + "\r\nCookie: a=b; sid=" + a.canary("line cookie") + "\r\nX-Api-Key: " + a.canary("line x-api-key"),
-		"command": "curl -H 'Authorization: " + basic("curl basic") + "' -H \"x-api-key: " + a.canary("curl x-api-key") + "\" -b 'sid=b' 'https://x.test/?a=1&api_key=" + url.QueryEscape(a.canary("query api_key")) + "&sig=" + url.QueryEscape(a.canary("query sig")) + "'",
+		"lines":   "POST / HTTP/1.1\r\nAuthorization: ApiKey " + a.canary("line authorization") + "\r\nCookie: a=b; sid=" + a.canary("line cookie"),
+		"command": "curl -H 'Authorization: " + basic("curl basic") + "' 'https://x.test/?a=1'",
 		"body":    string(inside),
-		"note":    "sent with the bearer " + a.canary("a bearer in words"),
-		"key":     "-----BEGIN RSA PRIVATE KEY-----\n" + a.canary("private key") + "\n-----END RSA PRIVATE KEY-----",
+		"key":     "-----BEGIN RSA PRIVATE KEY-----\n" + base64.StdEncoding.EncodeToString([]byte(a.canary("private key"))) + "\n-----END RSA PRIVATE KEY-----",
 	}
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/base64"
 	"html"
 	"maps"
 	"net/url"
@@ -16,8 +15,7 @@ type voice struct {
 }
 
 // voiceOf returns a voice for which every disguise is for every third secret, and
-// every secret has every third disguise: three turns say all. Links would teach
-// what the view has to know already; see withLinks.
+// every secret has every third disguise: three turns say all.
 func voiceOf(turn int, secrets ...string) *voice {
 	v := &voice{}
 	forms := disguises()
@@ -31,20 +29,18 @@ func voiceOf(turn int, secrets ...string) *voice {
 	return v
 }
 
-// withLinks lets a voice say links of tokens, too.
-func (v *voice) withLinks(tokens ...string) *voice {
-	for _, token := range tokens {
-		link := approvalLink(token)
-		v.phrases = append(v.phrases, link, url.QueryEscape(link), strings.ReplaceAll(link, "/", `\/`), "<a href='"+html.EscapeString(link)+"'>", base64.StdEncoding.EncodeToString([]byte(link)))
-	}
-	return v
+// withLinks returns a voice that also says links of a token, which nobody knows
+// but by them.
+func (v *voice) withLinks(token string) *voice {
+	link := approvalLink(token)
+	said := append(slices.Clone(v.phrases), link, url.QueryEscape(link), strings.ReplaceAll(link, "/", `\/`), "<a href='"+html.EscapeString(link)+"'>")
+	return &voice{phrases: said}
 }
 
 // briefLinks are links of a token that is too short to be known for one.
 func briefLinks() string {
 	link := approvalLink("a1b2c3")
-	forms := disguises()
-	return strings.Join([]string{link, url.QueryEscape(link), forms["HTML"](link), forms["JSON escapes"](link), forms["percent twice"](link)}, " or ")
+	return strings.Join([]string{link, url.QueryEscape(link), strings.ReplaceAll(link, "/", `\u002f`), url.QueryEscape(url.QueryEscape(link))}, " or ")
 }
 
 // say returns the next phrases, about limit bytes of them.

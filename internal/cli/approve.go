@@ -29,6 +29,8 @@ type Approval struct {
 	RunID  string
 	In     io.Reader // a terminal
 	Out    io.Writer
+
+	tokens []string // of the run, when it was first read
 }
 
 // Approve shows what waits for a person in a run, one approval after the
@@ -42,6 +44,7 @@ func Approve(ctx context.Context, a Approval) error {
 	if err != nil {
 		return a.plain(err)
 	}
+	a.tokens = st.Tokens
 	waiting := slices.DeleteFunc(st.Pending, a.Desk.Sent)
 	if len(waiting) == 0 {
 		fmt.Fprintln(a.Out, a.nothing(st.Status))
@@ -100,8 +103,8 @@ func (a Approval) now(ctx context.Context, p approval.Pending) (now approval.Pen
 	if i < 0 {
 		return p, "", false, nil
 	}
-	person := view.New(redact.New(string(a.Caller.Key)).With(st.Tokens...)).ForPerson()
-	question, err = a.Desk.Question(ctx, person, a.Caller, a.RunID, st.Pending[i])
+	a.tokens = st.Tokens
+	question, err = a.Desk.Question(ctx, a.view().ForPerson(), a.Caller, a.RunID, st.Pending[i])
 	return st.Pending[i], question, true, err
 }
 
@@ -186,8 +189,10 @@ func (a Approval) settled(ctx context.Context) string {
 	return "the run is " + a.view().Status(run.Status) + " now: look at it before you decide again"
 }
 
-// view is of what is shown of a run beside the question.
-func (a Approval) view() view.View { return view.New(redact.New(string(a.Caller.Key))) }
+// view returns the view of the run.
+func (a Approval) view() view.View {
+	return view.New(redact.New(string(a.Caller.Key)).With(a.tokens...))
+}
 
 // plain is an error as a person may read it.
 func (a Approval) plain(err error) error {
