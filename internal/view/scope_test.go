@@ -1,0 +1,131 @@
+package view
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/redact"
+)
+
+// TestForPerson: who decides reads what is, but for the exact secrets of the
+// reading, and can be told how many marks there are. A model is also spared what
+// the patterns match.
+func TestForPerson(t *testing.T) {
+	const link = "https://x.test/v1/runs/approval?token=no-token-of-this-run"
+	v := view("token-of-the-run", "key-of-a-caller")
+	for _, tt := range []struct {
+		in, person, model string
+		hid               int
+	}{
+		{"use token-of-the-run or key-of-a-caller", "use [removed] or [removed]", "use [removed] or [removed]", 2},
+		{"Authorization: someone@example.com", "Authorization: someone@example.com", "Authorization: [removed]", 0},
+		{"Cookie: sid=of-the-day", "Cookie: sid=of-the-day", "Cookie: [removed]", 0},
+		{"open " + link, "open " + link, "open [removed]", 0},
+		{"https://shop.test/runs/approval", "https://shop.test/runs/approval", "https://shop.test/runs/approval", 0},
+		{"https://shop.test/runs/approval?item=1&sig=abcdef", "https://shop.test/runs/approval?item=1&sig=abcdef", "https://shop.test/runs/approval?item=1&sig=abcdef", 0},
+		{"pay DE89370400440532013000", "pay DE89370400440532013000", "pay DE89370400440532013000", 0},
+	} {
+		person := v.ForPerson()
+		if got := person.Text(tt.in, 1000); got != tt.person || person.Hid() != tt.hid {
+			t.Errorf("a person is shown %q with %d marks", got, person.Hid())
+		}
+		if got := v.Text(tt.in, 1000); got != tt.model {
+			t.Errorf("a model is shown %q", got)
+		}
+	}
+	person := v.ForPerson()
+	shown := JSON(person.Value(json.RawMessage(`{"Authorization":"someone@example.com","cookie":"a","name":"token","value":"token-of-the-run"}`), 1000))
+	if want := `{"Authorization":"someone@example.com","cookie":"a","name":"token","value":"[removed]"}`; string(shown) != want || person.Hid() != 1 {
+		t.Errorf("a person is shown %s with %d marks", shown, person.Hid())
+	}
+	if person.Line("token-of-the-run", 100); person.Hid() != 2 {
+		t.Errorf("%d marks", person.Hid())
+	}
+}
+
+// TestNotCaught holds what docs/security.md says is not taken out. A change that
+// catches more must change that page too.
+func TestNotCaught(t *testing.T) {
+	const token = "tok_0123456789abcdef"
+	v := view(token)
+	twice := base64.StdEncoding.EncodeToString([]byte(base64.StdEncoding.EncodeToString([]byte(token))))
+	for name, said := range map[string]string{
+		"broken by white space":      token[:10] + " " + token[10:],
+		"broken over lines":          token[:10] + "\n    " + token[10:],
+		"half of it":                 token[:16],
+		"in other letter case":       strings.ToUpper(token),
+		"in HTML entities":           "&#x74;" + token[1:],
+		"in base64 twice":            twice,
+		"reversed":                   "fedcba9876543210_kot",
+		"of another reading":         "tok_of_another_run",
+		"a parameter with a name":    "https://x.test/?sig=abcdefghijklmnop&api_key=qrstuvwxyz012345",
+		"a bearer without a header":  "sent with the bearer abcdefghijklmnop1234",
+		"a link in HTML entities":    html.EscapeString("https://x.test/v1/runs&#x2f;approval?token=abcdefgh"),
+		"a link with another path":   "https://x.test/decide?token=abcdefghijklmnop",
+		"a link in base64":           base64.StdEncoding.EncodeToString([]byte("https://x.test/v1/runs/approval?token=abcdefghijklmnop")),
+		"a header in words of a key": "x-api-key: abcdefghijklmnop",
+	} {
+		if got := v.Text(said, 1000); got != said {
+			t.Errorf("%s: %q is shown as %q", name, said, got)
+		}
+	}
+	for _, raw := range []string{`{"password":"hunter2hunter2"}`, `[{"name":"Authorization","value":"Basic abcdefghijkl"}]`} {
+		if got := string(JSON(v.Value(json.RawMessage(raw), 1000))); got != raw {
+			t.Errorf("%s is shown as %s", raw, got)
+		}
+	}
+	if got := view("1234567").Text("it is 1234567", 100); got != "it is 1234567" {
+		t.Errorf("a short secret is shown as %q", got)
+	}
+}
+
+// TestWithheld: with more secrets than can be searched for no text is shown, and
+// what names the run and its status still is.
+func TestWithheld(t *testing.T) {
+	var tokens []string
+	for i := range 2001 {
+		tokens = append(tokens, fmt.Sprintf("token-%06d", i))
+	}
+	const id = "123e4567-e89b-12d3-a456-426614174000"
+	v := view(tokens...)
+	if !v.Overfull() || view(tokens[:2000]...).Overfull() {
+		t.Error("it does not tell what is too many")
+	}
+	run := v.Run(&client.Run{RunID: id, Status: client.Running, Intent: "an intent"})
+	if run.RunID != id || run.Status != "RUNNING" || run.Intent != redact.Withheld || run.CreatedAt != "" {
+		t.Errorf("got %+v", run)
+	}
+	shown := string(JSON(v.Value(json.RawMessage(`{"a text":["b",1]}`), 1000))) + v.ResultRange(&client.Run{Result: json.RawMessage(`{"a text":["b",1]}`)}, 0, 1000).Text
+	if strings.Contains(shown, "a text") || strings.Contains(shown, `"b"`) {
+		t.Errorf("shown: %s", shown)
+	}
+}
+
+// TestManyTokensAreCheap: 1,400 tokens of one letter and a result of 200 KB of it.
+func TestManyTokensAreCheap(t *testing.T) {
+	var tokens []string
+	for i := range 1400 {
+		tokens = append(tokens, strings.Repeat("a", 40+i/40)+"b"+strings.Repeat("a", 40+i%40))
+	}
+	run := &client.Run{Result: json.RawMessage(`"` + strings.Repeat("a", 200<<10) + `"`)}
+	best := time.Hour
+	for range 5 { // other work on the machine is not ours to count
+		began := time.Now()
+		if view(tokens...).ResultRange(run, 0, 1000).Total != 200<<10+2 {
+			t.Fatal("something was hidden")
+		}
+		best = min(best, time.Since(began))
+	}
+	t.Logf("it took %v", best)
+	if info, _ := debug.ReadBuildInfo(); best > 50*time.Millisecond && !slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		t.Errorf("it took %v", best)
+	}
+}
