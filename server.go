@@ -74,6 +74,9 @@ func (f *serverFlags) options() (tools.Options, error) {
 	for _, p := range passThrough {
 		secrets = append(secrets, p.Secrets()...)
 	}
+	if redact.New(secrets...).Overfull() {
+		return tools.Options{}, misuse("--pass-through holds more than can be kept secret: 2,000 values, or 256 KiB of them, at most")
+	}
 	o := tools.Options{
 		Secrets: redact.New(secrets...), Integrations: f.Integrations, LeastApproval: client.ApprovalStrategy(f.ApprovalStrategy), PassThrough: passThrough,
 		Approvals: tools.Approvals(f.Approvals), AskApprovals: f.asks(f.Approvals == "human"), AskAuthorization: f.asks(true),

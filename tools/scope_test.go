@@ -117,14 +117,19 @@ func sayAsSecrets(t *testing.T, s *sdk.ClientSession, words []string) {
 }
 
 // TestCallsOwnSecrets: within the call that brought them, pass-through data and
-// a token argument are taken out of what the model is shown.
+// a token argument are taken out of what the model is shown, and not of what the
+// person is asked: a model could name the recipient one.
 func TestCallsOwnSecrets(t *testing.T) {
-	bed := testbed.New(t, func(o *tools.Options) { o.AllowPassThrough = true }, repeating(t, `{}`))
-	s := bed.Connect(testbed.Newest, nil)
+	bed := testbed.New(t, func(o *tools.Options) { o.AllowPassThrough, o.AskApprovals = true, true }, repeating(t, `{"to":"the-secret-of-this-call"}`))
+	who := &person{}
+	s := bed.ConnectWith(testbed.Oldest, who.options())
 	created, _ := testbed.Raw(t, s, "create_run", map[string]any{"intent": "say the-secret-of-this-call", "waitSeconds": 1,
 		"passThrough": []any{map[string]any{"customerIntegrationId": "one", "query": map[string]any{"q": "the-secret-of-this-call"}}}})
 	if strings.Contains(created, "the-secret-of-this-call") || !strings.Contains(created, "say [removed]") {
 		t.Errorf("the call shows %s", created)
+	}
+	if asked := who.questions(); len(asked) != 1 || !strings.Contains(asked[0].Message, `{"to":"the-secret-of-this-call"}`) {
+		t.Errorf("asked %+v", asked)
 	}
 	// Later echoes are shown: nothing is remembered beyond the call.
 	if later, _ := testbed.Raw(t, s, "list_runs", nil); !strings.Contains(later, "the-secret-of-this-call") {
@@ -208,7 +213,8 @@ func TestOthersAreNotDelayed(t *testing.T) {
 }
 
 // TestReadingsWithoutEvents: lists, plans and integrations hide keys by value and
-// links by their form; a bare token stays, for nothing tells that it is one.
+// links by their form; a bare token stays, for nothing tells that it is one. A list
+// with events hides the tokens of each run.
 func TestReadingsWithoutEvents(t *testing.T) {
 	const key, token = "the-key-of-one-tenant", "tok_of_the_link_1"
 	said := token + " or https://x/v1/runs/approval?token=" + token + " or " + key
@@ -221,6 +227,8 @@ func TestReadingsWithoutEvents(t *testing.T) {
 				fmt.Fprintf(w, `{"plan":{"title":%q,"steps":[{"id":"1","description":%[1]q}]}}`, said)
 			case strings.HasSuffix(r.URL.Path, "/integrations"):
 				fmt.Fprintf(w, `[{"customerIntegrationId":"one","name":%q,"description":%[1]q}]`, said)
+			case strings.HasSuffix(r.URL.Path, "/runs") && r.URL.Query().Has("includeEvents"):
+				fmt.Fprintf(w, `[%s,"events":[`+pays+`]}]`, strings.TrimSuffix(run, "}"), 1, "[]")
 			case strings.HasSuffix(r.URL.Path, "/runs"):
 				fmt.Fprintf(w, "[%s]", run)
 			default:
@@ -231,6 +239,9 @@ func TestReadingsWithoutEvents(t *testing.T) {
 	bed.Caller.Key = key
 	s := bed.Connect(testbed.Newest, nil)
 	listed, _ := testbed.Raw(t, s, "list_runs", nil)
+	if full, _ := testbed.Raw(t, s, "list_runs", map[string]any{"includeEvents": true}); strings.Contains(full, token) || !strings.Contains(full, "send [removed]") {
+		t.Errorf("with events: %s", full)
+	}
 	texts := map[string]string{"list_runs": listed}
 	for _, uri := range []string{"integrations://active", "run://" + unknownRun + "/plan"} {
 		read, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: uri})

@@ -51,6 +51,13 @@ func TestForPerson(t *testing.T) {
 	}
 }
 
+// TestLine: white space that is joined makes no secret whole.
+func TestLine(t *testing.T) {
+	if got := view("correct horse battery").Line("it is correct \n horse  battery", 100); got != "it is [removed]" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestNotCaught holds what docs/security.md says is not taken out. A change that
 // catches more must change that page too.
 func TestNotCaught(t *testing.T) {
@@ -117,7 +124,8 @@ func TestManyTokensAreCheap(t *testing.T) {
 	}
 	run := &client.Run{Result: json.RawMessage(`"` + strings.Repeat("a", 200<<10) + `"`)}
 	best := time.Hour
-	for range 5 { // other work on the machine is not ours to count
+	// Other work on the machine is not ours to count.
+	for until := time.Now().Add(5 * time.Second); best > 50*time.Millisecond && time.Now().Before(until); {
 		began := time.Now()
 		if view(tokens...).ResultRange(run, 0, 1000).Total != 200<<10+2 {
 			t.Fatal("something was hidden")
