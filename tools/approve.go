@@ -49,15 +49,18 @@ func (s *set) askApproval(ctx context.Context, c *call, args askArgs) (RunResult
 	}
 	patient, cancel := c.unhurried(ctx)
 	defer cancel()
-	st, err := s.Feeds.Pending(patient, c.caller, args.RunID)
+	// The stream may tell a link or a tool call only once: it stays open.
+	watch := s.Feeds.Watch(c.caller, args.RunID, 0)
+	defer watch.Close()
+	read, err := s.Feeds.Waiting(patient, c.caller, args.RunID)
 	if err != nil {
 		return RunResult{}, err
 	}
-	c.addTokens(st.Tokens)
-	if waiting := s.unsent(st.Pending); args.ApprovalID == "" && len(waiting) > 0 {
-		args.ApprovalID = waiting[0].ID
+	c.addTokens(read.Tokens)
+	if waiting := s.unsent(read.Pending); args.ApprovalID == "" && len(waiting) > 0 {
+		args.ApprovalID = c.answered(waiting).ID
 	}
-	p, err := s.choose(st, args.RunID, args.ApprovalID)
+	p, err := s.choose(read.State, args.RunID, args.ApprovalID)
 	if err != nil {
 		return RunResult{}, err
 	}
@@ -70,7 +73,8 @@ func (s *set) askApproval(ctx context.Context, c *call, args askArgs) (RunResult
 			code: string(client.Conflict), message: "only a person may decide, and this client cannot ask one; nothing was sent", nextStep: next,
 		}
 	}
-	d, err := s.askDecision(ctx, c, args.RunID, p, approval.Round{RunID: args.RunID})
+	r := s.Desk.Request(patient, c.caller, read.Run, p, s.Secrets)
+	d, err := s.askDecision(ctx, c, r, approval.Round{RunID: args.RunID})
 	if err != nil {
 		return RunResult{}, err
 	}

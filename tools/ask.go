@@ -2,8 +2,6 @@ package tools
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -22,13 +20,7 @@ var errEnough = &problem{code: string(client.Conflict), message: "the user was a
 type question struct {
 	name   string // of the answer among the client's input responses
 	params mcp.ElicitationParams
-	round  approval.Round // where the call stands; ask fills in what was asked
-}
-
-// digest names what the person is shown, for their answer to be to that alone.
-func (q *question) digest() string {
-	sum := sha256.Sum256([]byte(q.params.Message + "\x00" + q.params.URL))
-	return base64.RawURLEncoding.EncodeToString(sum[:16])
+	round  approval.Round // where the call stands, and what the answer counts for
 }
 
 // inputNeeded ends a call of the 2026-07-28 protocol with a question: the
@@ -49,7 +41,7 @@ func (n *inputNeeded) result() *mcp.CallToolResult {
 // is the error [inputNeeded]; older clients are asked while the call waits,
 // with progress meanwhile. Whoever does not answer has cancelled.
 func (s *set) ask(ctx context.Context, c *call, q question) (*mcp.ElicitationResult, error) {
-	q.round.AnswerName, q.round.Digest = q.name, q.digest()
+	q.round.AnswerName = q.name
 	if answer := c.answerTo(q.round); answer != nil {
 		return answer, nil
 	}
@@ -58,20 +50,33 @@ func (s *set) ask(ctx context.Context, c *call, q question) (*mcp.ElicitationRes
 	}
 	c.questions++
 	if c.modern {
-		q.round.Questions, q.round.Notifications, q.round.Unkept = c.questions, c.progress.count, c.unkept
+		q.round.Questions, q.round.Changes, q.round.Notifications, q.round.Unkept = c.questions, c.changes, c.progress.count, c.unkept
 		return nil, &inputNeeded{q, s.Desk.Seal(c.caller, c.tool, q.round)}
 	}
 	return c.elicit(ctx, q.params), nil
 }
 
-// answerTo takes the answer that came with the call, if it is to this question.
+// answerTo takes the answer that came with the call, if it is to this question. A
+// person who did not decide is not asked anew because something changed.
 func (c *call) answerTo(round approval.Round) *mcp.ElicitationResult {
-	if c.answer == nil || c.round.RunID != round.RunID || c.round.Subject != round.Subject || c.round.Digest != round.Digest {
+	if !c.answersAbout(round) || c.decidedOther(round) || round.AnswerName != decisionName && c.round.Digest != round.Digest {
 		return nil
 	}
 	answer := c.answer
 	c.answer = nil
 	return answer
+}
+
+// answersAbout reports whether the answer that came with the call is about this
+// subject of this run.
+func (c *call) answersAbout(round approval.Round) bool {
+	return c.answer != nil && c.round.RunID == round.RunID && c.round.Subject == round.Subject
+}
+
+// decidedOther reports whether the person decided on what the subject was about
+// when they were asked, and it is about something else by now.
+func (c *call) decidedOther(round approval.Round) bool {
+	return c.answersAbout(round) && c.round.Digest != round.Digest && decisionOf(c.answer) != ""
 }
 
 // elicit asks the person at a client of an older protocol. The transport makes

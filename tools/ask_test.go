@@ -148,7 +148,7 @@ func checkQuestion(t *testing.T, strategy string, q *sdk.ElicitParams) {
 	t.Helper()
 	want := []string{"Find overdue invoices", `It would call "`, `with {"`, "The run's own reason:"}
 	if strategy == "ON_START" {
-		want = []string{"Find overdue invoices", "Its plan:\n1. \"Look up"}
+		want = []string{"Find overdue invoices", ": the whole run, ", ".\n1. \"Look up"}
 	}
 	for _, w := range want {
 		if !strings.Contains(q.Message, w) {
@@ -156,6 +156,9 @@ func checkQuestion(t *testing.T, strategy string, q *sdk.ElicitParams) {
 		}
 	}
 	form := fmt.Sprint(q.RequestedSchema)
+	if !strings.Contains(form, "enum:[deny approve]") {
+		t.Errorf("deny is not the first choice: %s", form)
+	}
 	if strings.Contains(q.Message+form, "token") || strings.Contains(q.Message, "://") || strings.Contains(form, "default") || !strings.Contains(form, "required:[decision]") {
 		t.Errorf("the question holds a link or a default: %s %s", q.Message, form)
 	}

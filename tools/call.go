@@ -26,6 +26,7 @@ type call struct {
 	modern     bool                       // of the 2026-07-28 protocol, whose questions end the call
 	canElicit  *mcp.ElicitationCapability // nil where the client cannot ask its person
 	questions  int                        // put to the person so far
+	changes    int                        // of what they were asked about, while they were
 	linkID     string                     // of the link that the person was sent to, until that is finished
 	linkUnseen bool                       // the client cancelled: the person may not have seen the link
 
@@ -66,7 +67,7 @@ func (s *set) arrive(ctx context.Context, tool string, req mcp.CallToolRequest) 
 	if err != nil {
 		return c, err
 	}
-	c.round, c.state, c.questions, c.answer, c.unkept = round, state, round.Questions, canceled(), round.Unkept
+	c.round, c.state, c.questions, c.changes, c.answer, c.unkept = round, state, round.Questions, round.Changes, canceled(), round.Unkept
 	c.progress.count = round.Notifications // a client may use one token for all rounds
 	if answer := server.ElicitationResponse(answers, round.AnswerName); answer != nil {
 		c.answer = answer
@@ -117,7 +118,7 @@ func (s *set) resume(c *call, runID string) (bool, error) {
 }
 
 // unheard reports whether a person decided, and their decision went nowhere.
-func (c *call) unheard() bool { return c.answer != nil && decided(c.answer) != "" }
+func (c *call) unheard() bool { return c.answer != nil && decisionOf(c.answer) != "" }
 
 // unhurried returns a context for what a person's answer sets off: it is done
 // even if the client has gone by then. Without an answer it is ctx.

@@ -28,66 +28,90 @@ type decision struct {
 	err               error  // why it was not sent, or not taken
 }
 
-// askDecision asks the person at the client to decide a pending approval, and
-// sends what they choose if that is still what they were asked. Whoever has
-// chosen is heard: the decision is sent even if the client has gone by then.
-func (s *set) askDecision(ctx context.Context, c *call, runID string, p approval.Pending, round approval.Round) (decision, error) {
-	patient, cancel := c.unhurried(ctx)
-	defer cancel()
-	message, err := s.Desk.Question(patient, c.personView(), c.caller, runID, p)
-	for {
-		d := decision{id: p.ID, eventID: p.EventID}
+// maxChanges is how often what would happen may change in one call while its
+// person is asked.
+const maxChanges = 3
+
+// errChanges ends the asking in a call.
+var errChanges = &problem{
+	code: string(client.Conflict), message: fmt.Sprintf("what would happen changed %d times while the user was asked; nothing was sent", maxChanges),
+	nextStep: undecidedStep + ".",
+}
+
+// askDecision asks the person at the client to decide what r asks for, and sends
+// what they choose if the run still asks for that. Whoever has chosen is heard:
+// the decision is sent even if the client has gone by then.
+func (s *set) askDecision(ctx context.Context, c *call, r approval.Request, round approval.Round) (decision, error) {
+	d := decision{id: r.ID, eventID: r.EventID}
+	for changed := false; ; changed = true {
+		round.Subject, round.Digest = r.ID, r.Digest()
+		if c.decidedOther(round) {
+			c.changes++
+			changed = true
+		}
+		if c.changes >= maxChanges {
+			return d, errChanges
+		}
+		answer, err := s.ask(ctx, c, question{name: decisionName, round: round, params: mcp.ElicitationParams{Message: r.Question(changed), RequestedSchema: decisionForm}})
 		if err != nil {
 			return d, err
 		}
-		round.Subject = p.ID
-		answer, err := s.ask(ctx, c, question{name: "decision", round: round, params: mcp.ElicitationParams{Message: message, RequestedSchema: decisionForm}})
-		if err != nil {
-			return d, err
-		}
-		if d.Decision = decided(answer); d.Decision == "" {
+		if d.Decision = decisionOf(answer); d.Decision == "" {
 			d.undecided = undecided(answer)
 			return d, nil
 		}
-		s.Log.Info("a person decided", "runId", runID, "approvalId", p.ID, "decision", d.Decision)
-		sending, done := context.WithTimeout(context.WithoutCancel(ctx), decisionTimeout)
-		defer done()
-		now := message
-		if !c.modern { // there the question was put together again for the answer
-			p, now, d.err = s.askedNow(sending, c, runID, p)
-		}
-		switch {
-		case d.err != nil:
-			return d, nil
-		case now == message:
-			d.known, d.err = true, s.Desk.Decide(sending, c.caller, p, d.Decision)
+		s.Log.Info("a person decided", "runId", round.RunID, "approvalId", r.ID, "decision", d.Decision)
+		now, err := s.sendDecision(ctx, c, r, round, d.Decision)
+		if now == nil {
+			d.known, d.err = true, err
 			return d, nil
 		}
-		message = now
+		r = *now
+		c.changes++
 	}
 }
 
-// askedNow returns an approval as it waits by now, and the question it makes. A
-// person may take minutes to answer: where the question is another by then, or
-// none, their answer is not to what would happen.
-func (s *set) askedNow(ctx context.Context, c *call, runID string, p approval.Pending) (approval.Pending, string, error) {
-	st, err := s.Feeds.Pending(ctx, c.caller, runID)
-	if err != nil {
-		return p, "", s.unverified(err)
-	}
-	c.addTokens(st.Tokens)
-	i := slices.IndexFunc(st.Pending, func(o approval.Pending) bool { return o.ID == p.ID })
-	if i < 0 {
-		return p, "", &problem{
-			code: string(client.Conflict), message: "the decision was not sent: the run no longer waits for it",
-			nextStep: s.adviceFor(client.Conflict).nextStep,
+// sendDecision sends what a person chose. Where the run asks for something else
+// by now, nothing is sent, and that is returned. A call of the 2026-07-28
+// protocol has read the run since its person chose.
+func (s *set) sendDecision(ctx context.Context, c *call, r approval.Request, round approval.Round, d approval.Decision) (now *approval.Request, err error) {
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), decisionTimeout)
+	defer done()
+	if !c.modern {
+		again, waits, err := s.readRequest(ctx, c, round.RunID, r.ID)
+		switch {
+		case err != nil:
+			return nil, s.unverified(err)
+		case !waits:
+			return nil, s.noLongerWaits()
+		case again.Digest() != round.Digest:
+			return &again, nil
 		}
+		r = again
 	}
-	now, err := s.Desk.Question(ctx, c.personView(), c.caller, runID, st.Pending[i])
+	return nil, s.Desk.Decide(ctx, c.caller, r.Pending, d)
+}
+
+// readRequest reads what an approval is about now; waits is false where the run
+// no longer waits for it. A person may take minutes to answer, and somebody else
+// may have decided before they are asked.
+func (s *set) readRequest(ctx context.Context, c *call, runID, approvalID string) (r approval.Request, waits bool, err error) {
+	read, err := s.Feeds.Waiting(ctx, c.caller, runID)
 	if err != nil {
-		return p, "", s.unverified(err)
+		return approval.Request{}, false, err
 	}
-	return st.Pending[i], now, nil
+	i := slices.IndexFunc(read.Pending, func(p approval.Pending) bool { return p.ID == approvalID })
+	if i < 0 {
+		return approval.Request{}, false, nil
+	}
+	return s.Desk.Request(ctx, c.caller, read.Run, read.Pending[i], s.Secrets), true, nil
+}
+
+func (s *set) noLongerWaits() *problem {
+	return &problem{
+		code: string(client.Conflict), message: "the decision was not sent: the run no longer waits for it",
+		nextStep: s.adviceFor(client.Conflict).nextStep,
+	}
 }
 
 // unverified says of a decision that it was not sent, for nobody could tell
@@ -99,13 +123,17 @@ func (s *set) unverified(err error) *problem {
 	}
 }
 
-// decisionForm is what a person fills in: one of two, and none beforehand.
-var decisionForm = json.RawMessage(`{"type":"object","properties":{"decision":{"type":"string","title":"Your decision",` +
-	`"description":"approve lets it happen; deny stops it, and with it usually the run","enum":["approve","deny"]}},"required":["decision"]}`)
+// decisionName names the answer to a decision among a client's input responses.
+const decisionName = "decision"
 
-// decided returns the decision that a person made, "" where they made none.
+// decisionForm is what a person fills in: one of two, and none beforehand. Some
+// clients put their cursor on the first: that one is harmless.
+var decisionForm = json.RawMessage(`{"type":"object","properties":{"decision":{"type":"string","title":"Your decision",` +
+	`"description":"deny stops it, and with it usually the run; approve lets it happen","enum":["deny","approve"]}},"required":["decision"]}`)
+
+// decisionOf returns the decision that a person made, "" where they made none.
 // Only an accepted form with one of the two choices is one.
-func decided(answer *mcp.ElicitationResult) approval.Decision {
+func decisionOf(answer *mcp.ElicitationResult) approval.Decision {
 	fields, _ := answer.Content.(map[string]any)
 	choice, _ := fields["decision"].(string)
 	d := approval.Decision(choice)

@@ -19,6 +19,7 @@ type slowPerson struct {
 	takes    time.Duration
 	decision string // "": none
 	asked    int
+	messages []string // that they were asked
 	notes    chan mcp.JSONRPCNotification
 }
 
@@ -31,7 +32,8 @@ func (p *slowPerson) GetClientCapabilities() mcp.ClientCapabilities {
 	return mcp.ClientCapabilities{Elicitation: &mcp.ElicitationCapability{}}
 }
 
-func (p *slowPerson) RequestElicitation(context.Context, mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
+func (p *slowPerson) RequestElicitation(_ context.Context, r mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
+	p.messages = append(p.messages, r.Params.Message)
 	time.Sleep(p.takes)
 	p.asked++
 	answer := canceled()
@@ -86,7 +88,7 @@ func TestDecided(t *testing.T) {
 	} {
 		answer := &mcp.ElicitationResult{}
 		answer.Action, answer.Content = tt.action, tt.content
-		if got := decided(answer); got != tt.want {
+		if got := decisionOf(answer); got != tt.want {
 			t.Errorf("%s %v: %q, want %q", tt.action, tt.content, got, tt.want)
 		}
 	}

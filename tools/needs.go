@@ -2,6 +2,8 @@ package tools
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,7 +14,6 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
-	"runs-mcp-server/internal/view"
 )
 
 // goOn takes up the wait where the round before left it.
@@ -63,22 +64,10 @@ func (w *waiter) begin(ctx context.Context) (end string, err error) {
 // meet asks a person for what the run needs, and reports whether the wait can
 // go on.
 func (w *waiter) meet(ctx context.Context) (met bool, err error) {
-	waiting := w.unsent(w.state.Pending)
+	waiting := w.undecided(w.state.Pending)
 	switch {
 	case len(waiting) > 0 && w.asksApprovals(w.call):
-		d, err := w.askDecision(ctx, w.call, w.runID, w.answered(waiting), w.position())
-		if err != nil {
-			return false, w.unasked(err)
-		}
-		w.note, w.later = d.summary(false), ""
-		if d.undecided != "" {
-			w.later = w.askLater(w.runID)
-		}
-		notTaken := w.notTaken(d)
-		if notTaken != nil {
-			w.note = "The decision was not taken: " + w.why(notTaken) + "."
-		}
-		return d.known && notTaken == nil, nil
+		return w.meetDecision(ctx, w.answered(waiting))
 	case w.state.Status == client.AuthRequired && w.asksAuthorization():
 		met, err := w.askAuthorization(ctx)
 		if err != nil {
@@ -89,14 +78,52 @@ func (w *waiter) meet(ctx context.Context) (met bool, err error) {
 	return false, nil
 }
 
+// meetDecision asks a person to decide, unless somebody has.
+func (w *waiter) meetDecision(ctx context.Context, p approval.Pending) (met bool, err error) {
+	patient, cancel := w.unhurried(ctx)
+	defer cancel()
+	r, waits, err := w.readRequest(patient, w.call, w.runID, p.ID)
+	if err != nil {
+		return false, w.unasked(err)
+	}
+	if !waits {
+		w.gone = append(w.gone, p.ID)
+		return true, nil
+	}
+	d, err := w.askDecision(ctx, w.call, r, w.position())
+	if err != nil {
+		return false, w.unasked(err)
+	}
+	w.note, w.later = d.summary(false), ""
+	if d.undecided != "" {
+		w.later = w.askLater(w.runID)
+	}
+	notTaken := w.notTaken(d)
+	if notTaken != nil {
+		w.note = "The decision was not taken: " + w.why(notTaken) + "."
+	}
+	return d.known && notTaken == nil, nil
+}
+
+// undecided returns the approvals on which this server sent no decision, and
+// which the run was not read without.
+func (w *waiter) undecided(pending []approval.Pending) []approval.Pending {
+	return slices.DeleteFunc(w.unsent(pending), func(p approval.Pending) bool { return slices.Contains(w.gone, p.ID) })
+}
+
 // unasked is the error of a question that ends this round of the call; one
 // that could not be put ends the wait alone, and the run waits on.
 func (w *waiter) unasked(err error) error {
 	if needed := (*inputNeeded)(nil); errors.As(err, &needed) {
 		return err
 	}
-	w.note = "The user was asked often enough in one call."
-	if !errors.Is(err, errEnough) {
+	switch {
+	case errors.Is(err, errEnough):
+		w.note = "The user was asked often enough in one call."
+	case errors.Is(err, errChanges):
+		w.note = fmt.Sprintf("What would happen changed %d times while the user was asked. Nothing was sent.", maxChanges)
+		w.later = w.askLater(w.runID)
+	default:
 		w.Log.Info("a person could not be asked", "runId", w.runID, "error", err)
 		w.note = "The user could not be asked: " + w.why(err) + "."
 	}
@@ -104,8 +131,8 @@ func (w *waiter) unasked(err error) error {
 }
 
 // answered returns the approval that the person's answer is about, else the first.
-func (w *waiter) answered(waiting []approval.Pending) approval.Pending {
-	i := slices.IndexFunc(waiting, func(p approval.Pending) bool { return p.ID == w.round.Subject })
+func (c *call) answered(waiting []approval.Pending) approval.Pending {
+	i := slices.IndexFunc(waiting, func(p approval.Pending) bool { return p.ID == c.round.Subject })
 	return waiting[max(i, 0)]
 }
 
@@ -136,13 +163,15 @@ func (s *set) asksLinks(c *call) bool {
 // shown it to nobody.
 func (w *waiter) askAuthorization(ctx context.Context) (went bool, err error) {
 	round := w.position()
-	round.Subject = fmt.Sprintf("authorization %d", w.state.Since)
+	link := w.view().AuthorizationLink(w.state.Auth)
+	round.Subject, round.Digest = fmt.Sprintf("authorization %d", w.state.Since), linkDigest(link)
+	name := approval.Quote(w.Secrets.With(string(w.caller.Key)), w.state.Auth.IntegrationName, 128)
 	w.linkID = uuid.NewString()
 	answer, err := w.ask(ctx, w.call, question{name: "authorization", round: round, params: mcp.ElicitationParams{
 		Mode:          mcp.ElicitationModeURL,
-		Message:       "A run needs your permission to use " + view.Quote(w.personView().Line(w.state.Auth.IntegrationName, 128)) + ". Open the link to give it; the run goes on by itself.",
+		Message:       "A run needs your permission to use " + name + ". Open the link to give it; the run goes on by itself.",
 		ElicitationID: w.linkID,
-		URL:           w.view().AuthorizationLink(w.state.Auth),
+		URL:           link,
 	}})
 	if err != nil {
 		return false, err
@@ -157,6 +186,12 @@ func (w *waiter) askAuthorization(ctx context.Context) (went bool, err error) {
 		w.linkUnseen = true
 	}
 	return false, nil
+}
+
+// linkDigest names a link.
+func linkDigest(link string) string {
+	sum := sha256.Sum256([]byte(link))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // tellLinked tells a client of an older protocol that its person has finished

@@ -55,7 +55,7 @@ func TestNothingSaidHidesTheQuestion(t *testing.T) {
 		s := bed.ConnectWith(version, who.options())
 		testbed.Call[tools.RunResult](t, s, "get_run", map[string]any{"runId": unknownRun})
 		testbed.Call[tools.RunResult](t, s, "approve", map[string]any{"runId": unknownRun})
-		question := who.questions()[0].Message
+		question := unbroken(who.questions()[0].Message)
 		for _, w := range words {
 			if !strings.Contains(question, `"`+w+`"`) {
 				t.Errorf("%s does not stand in: %s", w, question)
@@ -66,6 +66,9 @@ func TestNothingSaidHidesTheQuestion(t *testing.T) {
 		}
 	})
 }
+
+// unbroken returns a question with each of its statements on one line.
+func unbroken(question string) string { return strings.ReplaceAll(question, "\n  ", "") }
 
 // TestQuestionThatChangesMeanwhile: a person answered what the run did not tell
 // whole. Their answer decides nothing; they are asked again.

@@ -198,11 +198,13 @@ func TestAnswerToTheSecond(t *testing.T) {
 			})
 		}))
 	}
-	args := map[string]any{"runId": unknownRun, "waitSeconds": 1}
-	state := asked(t, replica(twin(2)), "get_run", args).RequestState
-	answered(t, replica(twin(1)+","+twin(2)), "get_run", args, state)
-	if !slices.Equal(took, []string{"a-token-2"}) {
-		t.Errorf("the API took %v", took)
+	for tool, args := range map[string]map[string]any{"get_run": {"runId": unknownRun, "waitSeconds": 1}, "approve": {"runId": unknownRun}} {
+		took = nil
+		state := asked(t, replica(twin(2)), tool, args).RequestState
+		answered(t, replica(twin(1)+","+twin(2)), tool, args, state)
+		if !slices.Equal(took, []string{"a-token-2"}) {
+			t.Errorf("%s: the API took %v", tool, took)
+		}
 	}
 }
 
@@ -223,9 +225,13 @@ func TestAnswerToAnotherLink(t *testing.T) {
 	}
 }
 
-// TestQuestionThatChanges from round to round is put so often and no more, and
+// TestQuestionThatChanges from round to round is put three times and no more, and
 // no answer to an earlier one decides.
 func TestQuestionThatChanges(t *testing.T) {
+	eachAskingRevision(t, testQuestionThatChanges)
+}
+
+func testQuestionThatChanges(t *testing.T, version string) {
 	plans := 0
 	bed := testbed.New(t, human, func(box http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -237,11 +243,23 @@ func TestQuestionThatChanges(t *testing.T) {
 			box.ServeHTTP(w, r)
 		})
 	})
-	created := paused(t, bed, testbed.Newest, "ON_START", "")
+	created := paused(t, bed, version, "ON_START", "")
 	who := &person{answers: slices.Repeat([]answer{chooses("approve")}, 20)}
-	f := testbed.Fail(t, bed.ConnectWith(testbed.Newest, who.options()), "approve", map[string]any{"runId": created.RunID})
-	if f.Code != "conflict" || !strings.Contains(f.Message, "often enough") || len(who.questions()) != 8 || bed.Sandbox.Stats().ApprovalCalls != 0 {
-		t.Errorf("%d questions, %d tokens sent, %+v", len(who.questions()), bed.Sandbox.Stats().ApprovalCalls, f)
+	s := bed.ConnectWith(version, who.options())
+	f := testbed.Fail(t, s, "approve", map[string]any{"runId": created.RunID})
+	asked := who.questions()
+	if f.Code != "conflict" || !strings.Contains(f.Message, "changed 3 times") || len(asked) != 3 || bed.Sandbox.Stats().ApprovalCalls != 0 {
+		t.Errorf("%d questions, %d tokens sent, %+v", len(asked), bed.Sandbox.Stats().ApprovalCalls, f)
+	}
+	for i, q := range asked {
+		if changed := strings.HasPrefix(q.Message, "Changed: "); changed != (i > 0) || strings.Contains(q.Message, "Changed: ") != changed {
+			t.Errorf("question %d: %s", i, q.Message)
+		}
+	}
+	// A call that waits ends like that, and says so.
+	got := testbed.Call[tools.RunResult](t, s, "get_run", map[string]any{"runId": created.RunID, "waitSeconds": 30})
+	if got.WaitEnded != "needs_person" || !strings.Contains(got.Summary, "changed 3 times while the user was asked. Nothing was sent.") || !strings.Contains(got.NextStep, "Do not ask again") || len(who.questions()) != 6 {
+		t.Errorf("%d questions, got %+v", len(who.questions()), got)
 	}
 }
 

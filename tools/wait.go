@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,11 +53,12 @@ type waiter struct {
 
 	watch     *feed.Watch
 	deadline  time.Time
-	shown     int64  // cursor of the newest event that page was given
-	told      int64  // cursor up to which progress was told, or need not be
-	sentTo    int64  // cursor of the authorisation to whose link the person was sent
-	note      string // what came of asking the person
-	later     string // what to do where the person was asked and did not answer as it takes
+	shown     int64    // cursor of the newest event that page was given
+	told      int64    // cursor up to which progress was told, or need not be
+	sentTo    int64    // cursor of the authorisation to whose link the person was sent
+	note      string   // what came of asking the person
+	later     string   // what to do where the person was asked and did not answer as it takes
+	gone      []string // ids of approvals that the run was read without, though its stream still tells them
 	state     feed.State
 	run       *client.Run // as it was read at the end
 	beatAt    time.Time   // when the next heartbeat is due
@@ -115,7 +117,8 @@ func (w *waiter) tell(ctx context.Context, got reading, settled bool, end string
 	got.linked = w.sentTo > 0 && w.sentTo >= w.state.Since
 	r := w.result(w.call, got, w.page)
 	if w.unheard() {
-		w.note = "The user's decision was not sent: nobody asks for it any more."
+		reason := cmp.Or(w.note, "Nobody asks for it any more.")
+		w.note = "The user's decision was not sent. " + reason
 	}
 	r.Summary = strings.TrimSpace(w.note + " " + r.Summary)
 	if beyond {
@@ -235,7 +238,7 @@ func (w *waiter) next(ctx context.Context) (feed.News, error) {
 func (w *waiter) follow(st feed.State) (end string) {
 	w.addTokens(st.Tokens)
 	w.state = st
-	waiting := w.unsent(st.Pending)
+	waiting := w.undecided(st.Pending)
 	// A pause whose approvals were all decided is over as soon as the run notices.
 	decided := st.Status == client.Paused && len(st.Pending) > 0 && len(waiting) == 0
 	st.Pending = waiting

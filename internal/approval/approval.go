@@ -44,6 +44,7 @@ type Pending struct {
 
 	caller client.Key // who sees it so
 	tokens map[Decision]string
+	links  eventLinks // all that the event was seen to have
 }
 
 // Untold reports whether a step waits of which the tool calls are not known.
@@ -59,7 +60,12 @@ type Tracker struct {
 	key     []byte // makes ids; derived from the caller's API key
 	pending []Pending
 	settled int64 // cursor up to which asked approvals are no longer pending
+	links   map[int64]eventLinks
 }
+
+// eventLinks are the tokens that one event's links were seen to have. A decision
+// with several is never sent: nobody can tell which of its links is the right one.
+type eventLinks map[Decision][]string
 
 // NewTracker returns a tracker for a run as one caller sees it.
 func NewTracker(caller client.Caller, runID string) *Tracker {
@@ -80,12 +86,11 @@ func (t *Tracker) Pending() []Pending { return slices.Clone(t.pending) }
 // approval that the event asks for, if it asks for one that is new.
 func (t *Tracker) Add(e client.Event) (asked Pending, ok bool) {
 	if e.Restarted {
-		t.pending, t.settled = nil, 0
+		t.pending, t.settled, t.links = nil, 0, nil
 	}
-	tokens := tokensOf(e)
-	switch {
-	case len(tokens) > 0:
-		return t.ask(e, tokens)
+	switch links := linksOf(e); {
+	case len(links) > 0 && !decided(e.Step):
+		return t.ask(e, links)
 	case e.Amended:
 	case t.settleStep(e):
 	case e.Type == client.EventRunAction:
@@ -98,18 +103,31 @@ func (t *Tracker) Add(e client.Event) (asked Pending, ok bool) {
 	return Pending{}, false
 }
 
-func (t *Tracker) ask(e client.Event, tokens map[Decision]string) (asked Pending, ok bool) {
-	p := Pending{ID: t.id(tokens), Scope: OfRun, EventID: e.ID, caller: t.caller, tokens: tokens}
+// ask takes an event with links. What the same event said of its links before
+// counts, too.
+func (t *Tracker) ask(e client.Event, links eventLinks) (asked Pending, ok bool) {
+	if t.links == nil {
+		t.links = map[int64]eventLinks{}
+	}
+	known := t.links[e.ID]
+	links = known.with(links)
+	t.links[e.ID] = links
+	p := Pending{Scope: OfRun, EventID: e.ID, caller: t.caller, tokens: links.tokens(), links: links}
+	p.ID = t.id(p.tokens)
 	if e.Type == client.EventStep || e.Step != nil {
 		p.Scope, p.Step = OfStep, e.Step
+	}
+	if known != nil && t.id(known.tokens()) != p.ID {
+		p = t.withdraw(p)
 	}
 	if i := slices.IndexFunc(t.pending, func(o Pending) bool { return o.ID == p.ID }); i >= 0 {
 		if p.Step != nil && len(p.Step.ToolCalls) > 0 { // a person judges by what was said last
 			t.pending[i].Scope, t.pending[i].Step = p.Scope, p.Step
 		}
+		t.pending[i].links = t.pending[i].links.with(links)
 		return Pending{}, false
 	}
-	if e.ID <= t.settled || e.RunStatus.Terminal() {
+	if e.ID <= t.settled || e.RunStatus.Terminal() || len(p.tokens) == 0 {
 		return Pending{}, false
 	}
 	at, _ := slices.BinarySearchFunc(t.pending, e.ID+1, func(o Pending, id int64) int { return cmp.Compare(o.EventID, id) })
@@ -117,13 +135,33 @@ func (t *Tracker) ask(e client.Event, tokens map[Decision]string) (asked Pending
 	return p, true
 }
 
+// withdraw drops the approval that the event of p asked for with other links,
+// and returns p with its tool calls, unless it has its own.
+func (t *Tracker) withdraw(p Pending) Pending {
+	t.pending = slices.DeleteFunc(t.pending, func(o Pending) bool {
+		if o.EventID != p.EventID {
+			return false
+		}
+		if o.Step != nil && (p.Step == nil || len(p.Step.ToolCalls) == 0) {
+			p.Scope, p.Step = o.Scope, o.Step
+		}
+		return true
+	})
+	return p
+}
+
 // settleStep drops the approval whose tool calls this event reports as
 // decided; false when it reports none.
 func (t *Tracker) settleStep(e client.Event) bool {
-	if e.Step == nil || e.Step.Approval != "APPROVED" && e.Step.Approval != "DENIED" || len(e.Step.ToolCalls) == 0 {
+	if !decided(e.Step) || len(e.Step.ToolCalls) == 0 {
 		return false
 	}
 	return t.settleCall(e.Step.ToolCalls[0].ToolCallID)
+}
+
+// decided reports whether a step says that it was decided.
+func decided(s *client.Step) bool {
+	return s != nil && (s.Approval == "APPROVED" || s.Approval == "DENIED")
 }
 
 // settleDecided drops the approval that a run_action decided: the one whose
@@ -199,16 +237,60 @@ func (t *Tracker) id(tokens map[Decision]string) string {
 	return strings.ToLower(base32.StdEncoding.EncodeToString(mac.Sum(nil)[:10]))
 }
 
-func tokensOf(e client.Event) map[Decision]string {
-	tokens := map[Decision]string{}
-	for _, link := range e.Links() {
+// linksOf returns the tokens of an event's links at the two places where the API
+// puts them.
+func linksOf(e client.Event) eventLinks {
+	links := eventLinks{}
+	actions := e.ApprovalActions
+	if e.Step != nil {
+		actions = slices.Concat(actions, e.Step.ApprovalActions)
+	}
+	for _, link := range actions {
 		d := Decision(strings.ToLower(link.Action))
 		if token := link.Token(); token != "" && (d == Approve || d == Deny) {
-			tokens[d] = token
+			links.add(d, token)
 		}
 	}
-	if tokens[Approve] == tokens[Deny] {
-		return nil // which decision the one token sends, nobody can tell
+	return links
+}
+
+func (l eventLinks) add(d Decision, token string) {
+	if !slices.Contains(l[d], token) {
+		l[d] = append(l[d], token)
+	}
+}
+
+// with returns the links of both.
+func (l eventLinks) with(more eventLinks) eventLinks {
+	both := eventLinks{}
+	for _, links := range []eventLinks{l, more} {
+		for d, tokens := range links {
+			for _, token := range tokens {
+				both.add(d, token)
+			}
+		}
+	}
+	return both
+}
+
+// tokens returns the token of each decision that has just one. A token of both
+// decisions is none: which of them it sends, nobody can tell.
+func (l eventLinks) tokens() map[Decision]string {
+	tokens := map[Decision]string{}
+	for d, all := range l {
+		if slices.ContainsFunc(all, func(token string) bool { return slices.Contains(l[d.other()], token) }) {
+			return nil
+		}
+		if len(all) == 1 {
+			tokens[d] = all[0]
+		}
 	}
 	return tokens
+}
+
+func (d Decision) other() Decision {
+	if d == Approve {
+		return Deny
+	}
+	return Approve
 }

@@ -3,6 +3,7 @@ package approval
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"runs-mcp-server/client"
@@ -38,26 +39,42 @@ func (d *Desk) KeepPlan(caller client.Caller, runID string, plan *client.Plan) {
 // the first that says anything. The error is that of the plan's own address,
 // where nothing else tells one and the API does not lack it.
 func (d *Desk) Plan(ctx context.Context, caller client.Caller, run *client.Run) (*client.Plan, error) {
-	told := []*client.Plan{run.Plan, d.kept(caller, run.RunID)}
-	var err error
-	if run.ExecutionPlanID != "" {
-		ctx, cancel := context.WithTimeout(ctx, planPatience)
-		defer cancel()
-		var plan *client.Plan
-		plan, err = d.api.GetPlan(ctx, caller, run.ExecutionPlanID)
-		told = slices.Insert(told, 0, plan)
+	told, err := d.toldPlan(ctx, caller, run)
+	if plan := bestPlan(told, d.kept(caller, run.RunID)); plan != nil {
+		return plan, nil
 	}
-	hasSteps := func(p *client.Plan) bool { return p != nil && len(p.Steps) > 0 }
-	says := func(p *client.Plan) bool { return p != nil && p.Title+p.Description+p.Text != "" }
-	for _, good := range []func(*client.Plan) bool{hasSteps, says} {
-		if i := slices.IndexFunc(told, good); i >= 0 {
-			return told[i], nil
-		}
+	return nil, err
+}
+
+// toldPlan returns the plan that the API tells now, nil where it tells none.
+func (d *Desk) toldPlan(ctx context.Context, caller client.Caller, run *client.Run) (*client.Plan, error) {
+	if run.ExecutionPlanID == "" {
+		return bestPlan(run.Plan), nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, planPatience)
+	defer cancel()
+	stored, err := d.api.GetPlan(ctx, caller, run.ExecutionPlanID)
 	if client.Lacking(err) {
 		err = nil
 	}
-	return nil, err
+	return bestPlan(stored, run.Plan), err
+}
+
+// bestPlan returns the first plan with steps, else the first that says anything,
+// else nil.
+func bestPlan(plans ...*client.Plan) *client.Plan {
+	for _, good := range []func(*client.Plan) bool{hasSteps, saysAnything} {
+		if i := slices.IndexFunc(plans, good); i >= 0 {
+			return plans[i]
+		}
+	}
+	return nil
+}
+
+func hasSteps(p *client.Plan) bool { return p != nil && len(p.Steps) > 0 }
+
+func saysAnything(p *client.Plan) bool {
+	return p != nil && strings.TrimSpace(p.Title+p.Description+p.Text) != ""
 }
 
 func (d *Desk) kept(caller client.Caller, runID string) *client.Plan {

@@ -8,7 +8,6 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/redact"
-	"runs-mcp-server/internal/view"
 )
 
 // Bounds of a question, in bytes: it should fit a dialog, and a person's patience.
@@ -17,101 +16,201 @@ const (
 	maxReason   = 500
 	maxCalls    = 3000 // the parameters of all tool calls together
 	maxPlanText = 2000 // a plan of text, or all steps of another together
+	maxStep     = 300  // one step of a plan
+	maxName     = 128  // one tool's name
 	maxAsked    = 10   // tool calls that are listed
 	maxSteps    = 50   // steps of a plan that are
 )
 
-// Question reads what a pending approval's run is about and puts the approval
-// into words for the person whose view v is, see [Question]. The error is a
-// [client.Error].
-func (d *Desk) Question(ctx context.Context, v view.View, caller client.Caller, runID string, p Pending) (string, error) {
-	run, err := d.api.GetRun(ctx, caller, runID, false)
-	if err != nil {
-		return "", err
-	}
-	var plan *client.Plan
-	if p.Scope == OfRun {
-		plan, _ = d.Plan(ctx, caller, run) // the question says that it is not told
-	}
-	return Question(v, p, run, plan), nil
+// Request is what a person is asked about one pending approval, by one snapshot
+// of its run.
+type Request struct {
+	Pending
+	Run *client.Run
+	// Plan is what a whole run would do as the API tells it now, nil where it
+	// tells nothing.
+	Plan *client.Plan
+
+	remembered *client.Plan // as the answer to create told it, to this process alone
+	secrets    *redact.Set  // what a person is not shown
 }
 
-// Question says for a person what would happen if a pending approval were
-// granted: the tool calls with their parameters first, or the plan of the run,
-// then the run's own reason. What the run says stands in quotes that it cannot
-// end, so that it cannot pass for the question's own words. Where something is
-// hidden, the question says so. v is a person's view; run and plan may be nil where
-// they are not known.
-func Question(v view.View, p Pending, run *client.Run, plan *client.Plan) string {
-	told := tells(plan)
-	hid := v.Hid()
+// Request returns what a person is asked about an approval that waits in a run, as
+// it was read with its events. secrets are the operator's; the caller's key and
+// the tokens of the run's links are hidden, too.
+func (d *Desk) Request(ctx context.Context, caller client.Caller, run *client.Run, p Pending, secrets *redact.Set) Request {
+	r := Request{Pending: p, Run: run}
+	if p.Scope == OfRun {
+		r.Plan, _ = d.toldPlan(ctx, caller, run) // the question says that it is not told
+		r.remembered = d.kept(caller, run.RunID)
+	}
+	hidden := []string{string(caller.Key), p.tokens[Approve], p.tokens[Deny]}
+	for _, e := range run.Events {
+		for _, tokens := range linksOf(e) {
+			hidden = append(hidden, tokens...)
+		}
+	}
+	r.secrets = secrets.With(hidden...)
+	return r
+}
+
+// Question says for a person what would happen if the request were granted. Line
+// 1 tells how much that is and whether all of it is shown; the tool calls with
+// their parameters, or the plan, follow at once, for many clients show three
+// lines of 80 columns. What the run says stands in quotes that it cannot end, so
+// that it cannot pass for the question's own words. changed says that the person
+// answered before, and the run asks for something else by now.
+func (r Request) Question(changed bool) string {
+	w := &writer{secrets: r.secrets}
 	var b strings.Builder
-	if p.Scope == OfRun {
-		b.WriteString("A run asks to start.\n")
-		writePlan(&b, v, plan, told)
+	if r.Scope == OfRun {
+		w.writePlans(&b, r)
 	} else {
-		b.WriteString("A run asks to go on.\n")
-		writeCalls(&b, v, p.Step)
+		w.writeCalls(&b, r.calls())
 	}
-	if p.Step != nil {
-		if reason := v.Line(cmp.Or(p.Step.Reason, p.Step.Text), maxReason); reason != "" {
-			fmt.Fprintf(&b, "The run's own reason: %s\n", view.Quote(reason))
+	head := r.headline(changed)
+	if w.cut || w.hidden > 0 {
+		head += " Not all is shown."
+	}
+	if r.Step != nil {
+		if reason := cmp.Or(r.Step.Reason, r.Step.Text); strings.TrimSpace(reason) != "" {
+			writeLine(&b, "The run's own reason: "+w.quote(reason, maxReason))
 		}
 	}
-	if v.Hid() > hid { // what the run is for says nothing of what would happen
-		b.WriteString("Something above is hidden: the API key, a secret of the operator's or the token of an approval stands there. Approve only if you know what it is.\n")
+	if r.Run.Intent != "" {
+		writeLine(&b, "What the run is for: "+w.quote(r.Run.Intent, maxIntent))
 	}
-	if run != nil {
-		fmt.Fprintf(&b, "What the run is for: %s\n", view.Quote(v.Line(run.Intent, maxIntent)))
-		if client.IsRunID(run.RunID) {
-			b.WriteString("Run " + run.RunID)
+	if w.hidden > 0 {
+		are := " are"
+		if w.hidden == 1 {
+			are = " is"
 		}
+		writeLine(&b, count(w.hidden, "secret")+are+" hidden, by "+redact.Removed+": keys, or tokens of this run's approval links.")
 	}
-	return strings.TrimSpace(b.String())
+	if client.IsRunID(r.Run.RunID) {
+		writeLine(&b, "Run "+r.Run.RunID)
+	}
+	var question strings.Builder
+	writeLine(&question, head)
+	return strings.TrimSpace(question.String() + b.String())
 }
 
-func writeCalls(b *strings.Builder, v view.View, step *client.Step) {
-	if step == nil || len(step.ToolCalls) == 0 {
-		b.WriteString("It does not say which tools it would call.\n")
-		return
+func (r Request) calls() []client.ToolCall {
+	if r.Step == nil {
+		return nil
 	}
-	calls, left := step.ToolCalls, maxCalls
-	for i, c := range calls[:min(len(calls), maxAsked)] {
+	return r.Step.ToolCalls
+}
+
+// headline says how much would happen.
+func (r Request) headline(changed bool) string {
+	who, calls := "A run asks", r.calls()
+	if changed {
+		who = "Changed: it asks"
+	}
+	switch plan := bestPlan(r.Plan, r.remembered); {
+	case r.Scope == OfRun && plan == nil:
+		return who + " to start: the whole run. The API does not tell its plan."
+	case r.Scope == OfRun && len(plan.Steps) == 0:
+		return fmt.Sprintf("%s to start: the whole run, a plan of %s.", who, count(len(plan.Title+plan.Description+plan.Text), "byte"))
+	case r.Scope == OfRun:
+		return fmt.Sprintf("%s to start: the whole run, %s.", who, count(len(plan.Steps), "step"))
+	case len(calls) == 0:
+		return who + " to go on. It does not say which tools it would call."
+	}
+	bytes := 0
+	for _, c := range calls {
+		bytes += len(compact(c.ToolParameters))
+	}
+	return fmt.Sprintf("%s for %s, %s of parameters.", who, count(len(calls), "tool call"), count(bytes, "byte"))
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// writeCalls writes the names of the tools, if they are several, then each call.
+func (w *writer) writeCalls(b *strings.Builder, calls []client.ToolCall) {
+	if len(calls) > 1 {
+		b.WriteString(w.nameLine(calls))
+	}
+	left, listed := maxCalls, min(len(calls), maxAsked)
+	for i, c := range calls[:listed] {
 		parameters := "parameters that the API does not tell"
-		if value := v.Value(c.ToolParameters, max(left/(min(len(calls), maxAsked)-i), 200)); value != nil {
-			parameters = view.Inline(value)
+		if value := compact(c.ToolParameters); value != nil {
+			parameters = w.value(value, 0, max(left/(listed-i), 200))
 		}
 		left -= len(parameters)
-		fmt.Fprintf(b, "It would call %s with %s\n", view.Quote(v.Line(c.ToolName, 128)), parameters)
+		call := w.quote(c.ToolName, maxName) + " with " + parameters
+		if len(calls) == 1 {
+			writeLine(b, "It would call "+call)
+		} else {
+			writeLine(b, fmt.Sprintf("%d. %s", i+1, call))
+		}
 	}
-	if n := len(calls) - maxAsked; n > 0 {
-		fmt.Fprintf(b, "and %d more tools that are not listed here\n", n)
+	if n := len(calls) - listed; n > 0 {
+		w.cut = true
+		fmt.Fprintf(b, "and %s not listed here\n", count(n, "more tool call"))
 	}
 }
 
-// tells reports whether a plan says anything.
-func tells(plan *client.Plan) bool {
-	return plan != nil && (len(plan.Steps) > 0 || strings.TrimSpace(redact.Visible(plan.Description+plan.Text)) != "")
+// nameLine returns one line with as many names of tools as it holds, "" if that
+// is none. Each name stands once more with its parameters.
+func (w *writer) nameLine(calls []client.ToolCall) string {
+	names := &writer{secrets: w.secrets}
+	line, rest := "It would call ", ""
+	for i, c := range calls {
+		next := line + names.quote(c.ToolName, maxName)
+		rest = fmt.Sprintf(" and %d more", len(calls)-i)
+		if widthOf(next+rest) > columns {
+			if i == 0 {
+				return ""
+			}
+			return strings.TrimSuffix(line, ", ") + rest + "\n"
+		}
+		line = next + ", "
+	}
+	return strings.TrimSuffix(line, ", ") + "\n"
 }
 
-func writePlan(b *strings.Builder, v view.View, plan *client.Plan, told bool) {
-	if !told {
-		b.WriteString("The API does not tell its plan.\n")
+// writePlans writes the plan of a whole run. One that only this process
+// remembers is shown as such.
+func (w *writer) writePlans(b *strings.Builder, r Request) {
+	shown := bestPlan(r.Plan, r.remembered)
+	if shown == nil {
 		return
+	}
+	if shown != r.Plan && r.Plan != nil { // a placeholder, or another plan
+		writeLine(b, "The API says of its plan: "+w.quote(r.Plan.Title+r.Plan.Description+r.Plan.Text, maxPlanText/2))
+	}
+	w.writePlan(b, shown)
+	if shown != r.Plan {
+		b.WriteString("This is its plan as it was created. The API does not tell these steps now.\n")
+	}
+}
+
+func (w *writer) writePlan(b *strings.Builder, plan *client.Plan) {
+	if plan.Text != "" {
+		writeLine(b, "Its plan: "+w.quote(plan.Text, maxPlanText))
 	}
 	left := maxPlanText
-	if len(plan.Steps) == 0 {
-		fmt.Fprintf(b, "Its plan: %s\n", view.Quote(v.Line(plan.Description+plan.Text, left)))
-		return
-	}
-	b.WriteString("Its plan:\n")
 	for i, s := range plan.Steps {
 		if left <= 0 || i == maxSteps {
-			fmt.Fprintf(b, "and %d more steps that are not listed here\n", len(plan.Steps)-i)
-			return
+			w.cut = true
+			fmt.Fprintf(b, "and %s not listed here\n", count(len(plan.Steps)-i, "more step"))
+			break
 		}
-		line := v.Line(s.Description, 300)
-		left -= len(line)
-		fmt.Fprintf(b, "%d. %s\n", i+1, view.Quote(line))
+		step := w.quote(s.Description, maxStep)
+		left -= len(step)
+		writeLine(b, fmt.Sprintf("%d. %s", i+1, step))
+	}
+	if plan.Title != "" {
+		writeLine(b, "The plan's title: "+w.quote(plan.Title, maxStep))
+	}
+	if plan.Description != "" {
+		writeLine(b, "The plan's description: "+w.quote(plan.Description, maxStep))
 	}
 }

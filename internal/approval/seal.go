@@ -31,8 +31,9 @@ type Round struct {
 	RunID         string        `json:"runId"`
 	Subject       string        `json:"subject"`                 // what the person was asked about: an approval's id, or an authorisation
 	AnswerName    string        `json:"answerName"`              // under which their answer comes
-	Digest        string        `json:"digest"`                  // of what the person was shown
+	Digest        string        `json:"digest"`                  // of what the person decides on, see [Request.Digest]
 	Questions     int           `json:"questions"`               // that the call has put, this one included
+	Changes       int           `json:"changes,omitempty"`       // of what the person was asked about, while they were
 	Notifications int           `json:"notifications,omitempty"` // of progress so far
 	Told          int64         `json:"told,omitempty"`          // cursor of the newest event that the call has told of
 	SentTo        int64         `json:"sentTo,omitempty"`        // cursor of the authorisation to whose link the person was sent

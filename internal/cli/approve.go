@@ -40,14 +40,17 @@ func Approve(ctx context.Context, a Approval) error {
 	if !client.IsRunID(a.RunID) {
 		return errors.New("a run's id is a UUID such as 123e4567-e89b-12d3-a456-426614174000")
 	}
-	st, err := a.Feeds.Pending(ctx, a.Caller, a.RunID)
+	// The stream may tell a link or a tool call only once: it stays open.
+	watch := a.Feeds.Watch(a.Caller, a.RunID, 0)
+	defer watch.Close()
+	read, err := a.Feeds.Waiting(ctx, a.Caller, a.RunID)
 	if err != nil {
 		return a.plain(err)
 	}
-	a.tokens = st.Tokens
-	waiting := slices.DeleteFunc(st.Pending, a.Desk.Sent)
+	a.tokens = read.Tokens
+	waiting := slices.DeleteFunc(read.Pending, a.Desk.Sent)
 	if len(waiting) == 0 {
-		fmt.Fprintln(a.Out, a.nothing(st.Status))
+		fmt.Fprintln(a.Out, a.nothing(read.Status))
 		return nil
 	}
 	ctx, leave := context.WithCancel(ctx)
@@ -64,48 +67,52 @@ func Approve(ctx context.Context, a Approval) error {
 	return nil
 }
 
-// ask shows one approval and sends what the person types, if that is still
-// what they were asked.
+// maxChanges is how often what would happen may change while the person is asked.
+const maxChanges = 3
+
+// ask shows one approval and sends what the person types, if the run still asks
+// for that.
 func (a Approval) ask(ctx context.Context, lines <-chan string, p approval.Pending) error {
-	asked, d := "", approval.Decision("")
-	for {
-		p, question, waits, err := a.now(ctx, p)
+	digest, d := "", approval.Decision("")
+	for changes := 0; ; changes++ {
+		r, waits, err := a.read(ctx, p)
 		switch {
 		case err != nil:
 			return a.plain(err)
 		case !waits:
 			fmt.Fprintln(a.Out, "Nothing was sent: the run no longer waits for this decision.")
 			return nil
-		case d != "" && question == asked:
-			return a.decide(ctx, p, d)
-		case d != "":
+		case d != "" && r.Digest() == digest:
+			return a.decide(ctx, r.Pending, d)
+		case changes == maxChanges:
+			return fmt.Errorf("what would happen changed %d times while you were asked; nothing was sent, the run waits on", maxChanges)
+		case changes > 0:
 			fmt.Fprintln(a.Out, "Nothing was sent: the run asks for something else by now.")
 		}
-		fmt.Fprintf(a.Out, "%s\n\ny approves, n denies and usually ends the run, anything else leaves it waiting: ", question)
+		fmt.Fprintf(a.Out, "%s\n\ny approves, n denies and usually ends the run, anything else leaves it waiting: ", r.Question(changes > 0))
 		line, err := next(ctx, lines)
 		if err != nil {
 			return err
 		}
-		if asked, d = question, typed(line); d == "" {
+		if digest, d = r.Digest(), typed(line); d == "" {
 			fmt.Fprintln(a.Out, "Nothing was sent; the run waits on.")
 			return nil
 		}
 	}
 }
 
-// now returns an approval as it waits by now, and the question it makes.
-func (a Approval) now(ctx context.Context, p approval.Pending) (now approval.Pending, question string, waits bool, err error) {
-	st, err := a.Feeds.Pending(ctx, a.Caller, a.RunID)
+// read reads what an approval is about now; waits is false where the run no
+// longer waits for it.
+func (a Approval) read(ctx context.Context, p approval.Pending) (r approval.Request, waits bool, err error) {
+	read, err := a.Feeds.Waiting(ctx, a.Caller, a.RunID)
 	if err != nil {
-		return p, "", false, err
+		return approval.Request{}, false, err
 	}
-	i := slices.IndexFunc(st.Pending, func(o approval.Pending) bool { return o.ID == p.ID })
+	i := slices.IndexFunc(read.Pending, func(o approval.Pending) bool { return o.ID == p.ID })
 	if i < 0 {
-		return p, "", false, nil
+		return approval.Request{}, false, nil
 	}
-	a.tokens = st.Tokens
-	question, err = a.Desk.Question(ctx, a.view().ForPerson(), a.Caller, a.RunID, st.Pending[i])
-	return st.Pending[i], question, true, err
+	return a.Desk.Request(ctx, a.Caller, read.Run, read.Pending[i], redact.New()), true, nil
 }
 
 // nothing says why there is nothing to decide.

@@ -1,0 +1,134 @@
+package approval
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxLevels is how many levels of a value are read. What is deeper is taken as it
+// is written: each level reads the rest once more.
+const maxLevels = 32
+
+// compact returns a JSON value without the white space between its parts, nil
+// for none. What is no JSON becomes a string.
+func compact(raw json.RawMessage) []byte {
+	if len(raw) == 0 {
+		return nil
+	}
+	var out bytes.Buffer
+	if json.Compact(&out, raw) != nil {
+		text, _ := json.Marshal(string(raw)) // a string always can be
+		return text
+	}
+	return out.Bytes()
+}
+
+// member is one item of an array, or one field of an object.
+type member struct {
+	name  string // as it is written, "" in an array
+	value []byte
+}
+
+func (m member) size() int { return len(m.name) + len(m.value) }
+
+// members returns what a compact array or object holds, in order, duplicates
+// included.
+func members(value []byte) (all []member) {
+	for i := 1; i < len(value)-1; i++ { // past the bracket, then past each comma
+		var m member
+		if value[0] == '{' {
+			end := i + length(value[i:])
+			m.name, i = string(value[i:end]), end+1
+		}
+		end := i + length(value[i:])
+		m.value, i = value[i:end], end
+		all = append(all, m)
+	}
+	return all
+}
+
+// length returns how many bytes the first value of some compact ones takes.
+func length(values []byte) int {
+	depth := 0
+	for i := 0; i < len(values); i++ {
+		switch values[i] {
+		case '"':
+			for i++; values[i] != '"'; i++ {
+				if values[i] == '\\' {
+					i++
+				}
+			}
+			if depth == 0 {
+				return i + 1
+			}
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+			if depth < 0 { // the end of what holds a number or a word
+				return i
+			}
+		case ',', ':':
+			if depth == 0 {
+				return i
+			}
+		}
+	}
+	return len(values)
+}
+
+// canonical appends a compact value to out so that values which mean the same are
+// the same: fields by their names, strings in one spelling. Numbers stay as they
+// are written, and duplicate fields in their order.
+func canonical(out, value []byte, level int) []byte {
+	if len(value) == 0 || level == maxLevels {
+		return append(out, value...)
+	}
+	switch value[0] {
+	case '"':
+		return strconv.AppendQuote(out, canonicalString(value))
+	case '[':
+		out = append(out, '[')
+		for _, m := range members(value) {
+			out = append(canonical(out, m.value, level+1), ',')
+		}
+		return append(out, ']')
+	case '{':
+		all := members(value)
+		for i := range all {
+			all[i].name = canonicalString([]byte(all[i].name))
+		}
+		slices.SortStableFunc(all, func(a, b member) int { return cmp.Compare(a.name, b.name) })
+		out = append(out, '{')
+		for _, m := range all {
+			out = append(strconv.AppendQuote(out, m.name), ':')
+			out = append(canonical(out, m.value, level+1), ',')
+		}
+		return append(out, '}')
+	}
+	return append(out, value...)
+}
+
+// canonicalString returns what a JSON string says. One that no UTF-8 can say (half
+// of a surrogate pair) is as it is written, behind a mark, so that two of them
+// stay two.
+func canonicalString(quoted []byte) string {
+	s := unquote(quoted)
+	if strings.ContainsRune(s, utf8.RuneError) {
+		return string(utf8.RuneError) + string(quoted)
+	}
+	return s
+}
+
+func unquote(quoted []byte) string {
+	var s string
+	_ = json.Unmarshal(quoted, &s)
+	return s
+}
