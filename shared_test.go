@@ -26,6 +26,7 @@ var separate = map[string]string{
 	"internal/approval.Desk.sent":      byCaller,
 	"internal/approval.Desk.shown":     byCaller,
 	"internal/approval.Pending.tokens": "one approval as one caller sees it",
+	"internal/approval.Tracker.links":  "one run as one caller sees it",
 	"internal/approval.Sealer.used":    "by texts that are sealed under the caller's key",
 	"internal/approval.memory.of":      "what the memories above are made of",
 	"internal/feed.Hub.feeds":          byCaller,
