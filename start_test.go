@@ -135,6 +135,7 @@ func TestWrongBeginnings(t *testing.T) {
 		{words("--sandbox --integrations *,slack"), nil, "--integrations: * means all active integrations"},
 		{words("--pass-through missing.json"), key("k-0123456789"), "--pass-through: the file it names cannot be read"},
 		{words("--pass-through dotenv"), key("k-0123456789"), "--pass-through"},
+		{words("--pass-through large"), key("k-0123456789"), "--pass-through holds more than can be kept secret"},
 		// Addresses.
 		{words("--api-url http://example.com"), key("k-0123456789"), "--api-url (TR_API_URL): the API address must be https"},
 		{nil, []string{"TR_API_KEY=k-0123456789", "TR_API_URL=not-a-url"}, "--api-url (TR_API_URL): the API address is not a URL"},
@@ -157,7 +158,8 @@ func TestWrongBeginnings(t *testing.T) {
 	} {
 		t.Run(strings.Join(append(tt.env, tt.args...), " "), func(t *testing.T) {
 			t.Parallel()
-			files := map[string]string{"quoted": "'k-0123456789'\n", "dotenv": "TR_API_KEY=k-0123456789\n"}
+			files := map[string]string{"quoted": "'k-0123456789'\n", "dotenv": "TR_API_KEY=k-0123456789\n",
+				"large": `{"slack":{"headers":{"x":"` + strings.Repeat("0123456789", 30_000) + `"}}}`}
 			got := start(t, files, tt.env, tt.args...)
 			if got.code != 2 || got.out != "" || !strings.HasPrefix(got.errors, name+": ") || !strings.Contains(got.errors, tt.says) {
 				t.Errorf("exit code %d, standard output %q, standard error:\n%s, want %s", got.code, got.out, got.errors, tt.says)

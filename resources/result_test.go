@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -162,5 +163,33 @@ func TestEarlyResult(t *testing.T) {
 	})).Connect(testbed.Newest, nil)
 	if got := read[resources.ResultPart](t, s, "run://"+someRun+"/result"); got.Text != `{"note":"[removed]"}` {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// TestTokenOfTheStream: a token that only the stream tells is taken out of what is
+// read while somebody watches.
+func TestTokenOfTheStream(t *testing.T) {
+	const run = `{"runId":"` + someRun + `","status":"PAUSED","intent":"by tok-0123456789","result":"by tok-0123456789","events":[]}`
+	s := testbed.New(t, nil, func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !strings.HasSuffix(r.URL.Path, "/sse") {
+				io.WriteString(w, run)
+				return
+			}
+			w.Header().Set("Content-Type", "text/event-stream")
+			fmt.Fprint(w, "id: 1\nevent: run_approval\ndata: {\"runStatus\":\"PAUSED\",\"approvalActions\":[{\"action\":\"approve\",\"url\":\"https://x.test/v1/runs/approval?token=tok-0123456789\"}]}\n\n")
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		})
+	}).Connect(testbed.Newest, nil)
+	testbed.Call[tools.RunResult](t, s, "get_run", map[string]any{"runId": someRun, "waitSeconds": 5, "afterEventId": 0})
+	for _, uri := range []string{"", "/result", "/plan", "/events"} {
+		got, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: "run://" + someRun + uri})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := got.Contents[0].Text; strings.Contains(text, "tok-") {
+			t.Errorf("%s reads as %s", uri, text)
+		}
 	}
 }

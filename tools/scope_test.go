@@ -291,3 +291,17 @@ func TestTokenBeforeItsPlace(t *testing.T) {
 		t.Errorf("progress says %s", said)
 	}
 }
+
+// TestTokensOfACreatedRun: those of the events in the answer to a create.
+func TestTokensOfACreatedRun(t *testing.T) {
+	bed := testbed.New(t, nil, func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusCreated)
+			fmt.Fprintf(w, `{"runId":%q,"status":"PAUSED","intent":"by tok_of_the_link_1","plan":{"plan":"by tok_of_the_link_2"},"events":[`+pays+`]}`, unknownRun, 1, "[]")
+		})
+	})
+	created, _ := testbed.Raw(t, bed.Connect(testbed.Newest, nil), "create_run", map[string]any{"intent": "x"})
+	if strings.Contains(created, "tok_of_the_link") || strings.Count(created, "by [removed]") != 2 {
+		t.Errorf("got %s", created)
+	}
+}

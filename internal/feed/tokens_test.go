@@ -85,3 +85,35 @@ func TestTokensOfAllEvents(t *testing.T) {
 		})
 	}
 }
+
+// TestTokensOfAmendedEvents: a link that only the stream tells, of an event that
+// is stored without it, is known from then on.
+func TestTokensOfAmendedEvents(t *testing.T) {
+	const event = `"runStatus":"PAUSED","timestamp":"2026-01-01T00:00:00Z","step":{"approval":"PENDING","text":"x"`
+	synctest.Test(t, func(t *testing.T) {
+		api, err := client.New(client.Options{URL: "http://localhost", Transport: inmem.Transport(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !strings.HasSuffix(r.URL.Path, "/sse") {
+				fmt.Fprintf(w, `{"runId":"123e4567-e89b-12d3-a456-426614174000","status":"PAUSED","events":[{"id":1,"event":"step",%s}}]}`, event)
+				return
+			}
+			w.Header().Set("Content-Type", "text/event-stream")
+			w.(http.Flusher).Flush()
+			time.Sleep(time.Second)
+			fmt.Fprintf(w, "id: 1\nevent: step\ndata: {%s,\"approvalActions\":[{\"action\":\"approve\",\"url\":\"https://x.test/v1/runs/approval?token=%s\"}]}}\n\n", event, tokenOf(1))
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		}))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		hub := newHub(api, feed.Options{})
+		defer hub.Close()
+		w := hub.Watch(caller, "123e4567-e89b-12d3-a456-426614174000", 0)
+		defer w.Close()
+		for _, want := range []int{0, 1} {
+			if news, err := w.Next(t.Context()); err != nil || len(news.Tokens) != want {
+				t.Fatalf("%+v, %v; want %d tokens", news, err, want)
+			}
+		}
+	})
+}

@@ -58,6 +58,16 @@ func TestLine(t *testing.T) {
 	}
 }
 
+// TestMarksKeepTheLimit: a text does not outgrow its bound by the marks in it.
+func TestMarksKeepTheLimit(t *testing.T) {
+	for _, words := range []int{200, 210, 250, 10_000} {
+		got := view("12345678").Text(strings.Repeat("12345678 ", words), 2000)
+		if len(got) > 2000+2*markSize || words > 202 != strings.HasSuffix(got, "left out]") || strings.Contains(got, "1234") {
+			t.Errorf("%d words are shown in %d bytes: …%s", words, len(got), got[len(got)-60:])
+		}
+	}
+}
+
 // TestNotCaught holds what docs/security.md says is not taken out. A change that
 // catches more must change that page too.
 func TestNotCaught(t *testing.T) {
