@@ -254,8 +254,12 @@ func linksOf(e client.Event) eventLinks {
 	return links
 }
 
+// maxLinks bounds what is kept of one event. An event with as many links for one
+// decision is trusted with neither.
+const maxLinks = 8
+
 func (l eventLinks) add(d Decision, token string) {
-	if !slices.Contains(l[d], token) {
+	if len(l[d]) < maxLinks && !slices.Contains(l[d], token) {
 		l[d] = append(l[d], token)
 	}
 }
@@ -278,7 +282,7 @@ func (l eventLinks) with(more eventLinks) eventLinks {
 func (l eventLinks) tokens() map[Decision]string {
 	tokens := map[Decision]string{}
 	for d, all := range l {
-		if slices.ContainsFunc(all, func(token string) bool { return slices.Contains(l[d.other()], token) }) {
+		if len(all) == maxLinks || slices.ContainsFunc(all, func(token string) bool { return slices.Contains(l[d.other()], token) }) {
 			return nil
 		}
 		if len(all) == 1 {

@@ -19,6 +19,11 @@ func TestTwoLinksForOneDecision(t *testing.T) {
 			strings.Join(run, ","), strings.Join(step, ","))
 	}
 	a, b, d := link("approve", "token-a"), link("approve", "token-b"), link("deny", "token-d")
+	var many []string
+	for i := range maxLinks + 1 {
+		many = append(many, link("approve", fmt.Sprintf("token-%d", i)))
+	}
+	last := link("deny", fmt.Sprintf("token-%d", maxLinks))
 	for name, tt := range map[string]struct {
 		events []string
 		want   string // the tokens as JSON; "" where nothing waits
@@ -36,6 +41,7 @@ func TestTwoLinksForOneDecision(t *testing.T) {
 		"one for both":          {[]string{event1(nil, []string{a, link("deny", "token-a")})}, ""},
 		"one of two for both":   {[]string{event1(nil, []string{a, b, link("deny", "token-b")})}, ""},
 		"for both, but later":   {[]string{event1(nil, []string{a, d}), event1(nil, []string{link("deny", "token-a")})}, ""},
+		"more than are kept":    {[]string{event1(many, []string{last})}, ""},
 		"links of no decision":  {[]string{event1(nil, []string{link("maybe", "token-m")})}, ""},
 		"links without a token": {[]string{event1(nil, []string{`{"action":"approve","url":"https://x/v1/runs/approval"}`})}, ""},
 	} {
