@@ -13,7 +13,7 @@ type secrets struct {
 	given  []string         // what the call itself brought
 	tokens redact.Collector // of the approvals of the call's run
 
-	models, persons *redact.Set // made of these when they are needed; nil: anew
+	models *redact.Set // made of these when it is needed; nil: anew
 }
 
 // secretsOf returns the secrets that every call of a caller has.
@@ -22,7 +22,7 @@ func (s *set) secretsOf(caller client.Caller) secrets {
 }
 
 // addGiven adds secrets that the call brought. A model could name any word one,
-// so a person's view shows them.
+// so a person's question shows them.
 func (s *secrets) addGiven(given ...string) {
 	s.given, s.models = append(s.given, given...), nil
 }
@@ -30,14 +30,14 @@ func (s *secrets) addGiven(given ...string) {
 // addTokens adds the tokens of the call's run, as it was just read.
 func (s *secrets) addTokens(tokens []string) {
 	if s.tokens.Add(tokens...) {
-		s.models, s.persons = nil, nil
+		s.models = nil
 	}
 }
 
 // view returns the view of what the model and notifications get.
 func (s *secrets) view() view.View {
 	if s.models == nil {
-		s.models = s.person().With(s.given...)
+		s.models = s.fixed.With(s.tokens.Secrets()...).With(s.given...)
 	}
 	return view.New(s.models)
 }
@@ -45,14 +45,4 @@ func (s *secrets) view() view.View {
 // viewOf returns the view of one run of a list.
 func (s *secrets) viewOf(run *client.Run) view.View {
 	return view.New(s.fixed.With(s.given...).With(run.ApprovalTokens()...))
-}
-
-// personView returns the view of the person who decides.
-func (s *secrets) personView() view.View { return view.New(s.person()).ForPerson() }
-
-func (s *secrets) person() *redact.Set {
-	if s.persons == nil {
-		s.persons = s.fixed.With(s.tokens.Secrets()...)
-	}
-	return s.persons
 }
