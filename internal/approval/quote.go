@@ -93,7 +93,7 @@ func leading(s string, before rune, b *strings.Builder) int {
 	switch {
 	case r == utf8.RuneError && size == 1:
 		fmt.Fprintf(b, `\x%02x`, s[0])
-	case isInvisible(r), isMark(r) && !joins(before, r), slices.Contains(quoteLike, r):
+	case isInvisible(r), isMark(r) && !joins(before, r), redact.LikeQuote(r):
 		writeEscape(b, r)
 	case r == '"' || r == '\\':
 		b.WriteByte('\\')
@@ -141,9 +141,6 @@ func joins(before, mark rune) bool {
 	strikes := mark >= 0x334 && mark <= 0x338 || mark >= 0x20d0 && mark <= 0x20ff || unicode.Is(unicode.Me, mark)
 	return !strikes && (unicode.IsLetter(before) || isMark(before))
 }
-
-// quoteLike are the characters that look like a double quote.
-var quoteLike = []rune("\u02ba\u02dd\u02ee\u05f4\u201c\u201d\u201e\u201f\u2033\u2036\u275d\u275e\u3003\u301d\u301e\u301f\uff02")
 
 func isRightToLeft(r rune) bool {
 	return r >= 0x590 && r <= 0x8ff || r >= 0xfb1d && r <= 0xfdff || r >= 0xfe70 && r <= 0xfeff || r >= 0x10800 && r <= 0x10fff || r >= 0x1e800 && r <= 0x1efff

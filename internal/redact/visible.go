@@ -19,6 +19,11 @@ func Visible(s string) string {
 	return s
 }
 
+// LikeQuote reports whether a character looks like a double quote and is none.
+func LikeQuote(r rune) bool {
+	return strings.ContainsRune("\u02ba\u02dd\u02ee\u05f4\u201c\u201d\u201e\u201f\u2033\u2036\u275d\u275e\u3003\u301d\u301e\u301f\uff02", r)
+}
+
 // visiblePrefix returns at most limit bytes of visible text, and the rest of s.
 func visiblePrefix(s string, limit int) (head, rest string) {
 	if len(s) <= limit {

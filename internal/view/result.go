@@ -48,7 +48,7 @@ func (v View) writeClean(w *window, in []byte) {
 			w.write(in[done:i])
 			text := v.writeString(w, in[i:end])
 			done = end
-			if end < len(in) && in[end] == ':' && v.empties(text) {
+			if end < len(in) && in[end] == ':' && secretField(text) {
 				end = endOfValue(in, end+1)
 				w.write([]byte(`:"` + redact.Removed + `"`))
 				done = end

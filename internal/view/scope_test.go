@@ -15,39 +15,22 @@ import (
 	"runs-mcp-server/internal/redact"
 )
 
-// TestForPerson: who decides reads what is, but for the exact secrets of the
-// reading, and can be told how many marks there are. A model is also spared what
-// the patterns match.
-func TestForPerson(t *testing.T) {
-	const link = "https://x.test/v1/runs/approval?token=no-token-of-this-run"
+// TestForModel: a model reads what is, but for the exact secrets of the reading
+// and what the patterns match.
+func TestForModel(t *testing.T) {
 	v := view("token-of-the-run", "key-of-a-caller")
-	for _, tt := range []struct {
-		in, person, model string
-		hid               int
-	}{
-		{"use token-of-the-run or key-of-a-caller", "use [removed] or [removed]", "use [removed] or [removed]", 2},
-		{"Authorization: someone@example.com", "Authorization: someone@example.com", "Authorization: [removed]", 0},
-		{"Cookie: sid=of-the-day", "Cookie: sid=of-the-day", "Cookie: [removed]", 0},
-		{"open " + link, "open " + link, "open [removed]", 0},
-		{"https://shop.test/runs/approval", "https://shop.test/runs/approval", "https://shop.test/runs/approval", 0},
-		{"https://shop.test/runs/approval?item=1&sig=abcdef", "https://shop.test/runs/approval?item=1&sig=abcdef", "https://shop.test/runs/approval?item=1&sig=abcdef", 0},
-		{"pay DE89370400440532013000", "pay DE89370400440532013000", "pay DE89370400440532013000", 0},
+	for _, tt := range []struct{ in, want string }{
+		{"use token-of-the-run or key-of-a-caller", "use [removed] or [removed]"},
+		{"Authorization: someone@example.com", "Authorization: [removed]"},
+		{"Cookie: sid=of-the-day", "Cookie: [removed]"},
+		{"open https://x.test/v1/runs/approval?token=no-token-of-this-run", "open [removed]"},
+		{"https://shop.test/runs/approval", "https://shop.test/runs/approval"},
+		{"https://shop.test/runs/approval?item=1&sig=abcdef", "https://shop.test/runs/approval?item=1&sig=abcdef"},
+		{"pay DE89370400440532013000", "pay DE89370400440532013000"},
 	} {
-		person := v.ForPerson()
-		if got := person.Text(tt.in, 1000); got != tt.person || person.Hid() != tt.hid {
-			t.Errorf("a person is shown %q with %d marks", got, person.Hid())
-		}
-		if got := v.Text(tt.in, 1000); got != tt.model {
+		if got := v.Text(tt.in, 1000); got != tt.want {
 			t.Errorf("a model is shown %q", got)
 		}
-	}
-	person := v.ForPerson()
-	shown := JSON(person.Value(json.RawMessage(`{"Authorization":"someone@example.com","cookie":"a","name":"token","value":"token-of-the-run"}`), 1000))
-	if want := `{"Authorization":"someone@example.com","cookie":"a","name":"token","value":"[removed]"}`; string(shown) != want || person.Hid() != 1 {
-		t.Errorf("a person is shown %s with %d marks", shown, person.Hid())
-	}
-	if person.Line("token-of-the-run", 100); person.Hid() != 2 {
-		t.Errorf("%d marks", person.Hid())
 	}
 }
 

@@ -114,7 +114,7 @@ func (c *cutter) object(fields map[string]any, depth, limit int) (shown any, too
 		}
 		label := labels[name]
 		took += len(label) + 4
-		if c.view.empties(name) {
+		if secretField(name) {
 			out[label] = redact.Removed
 			continue
 		}
@@ -128,11 +128,8 @@ func (c *cutter) object(fields map[string]any, depth, limit int) (shown any, too
 	return out, took
 }
 
-// empties reports whether the field of a name is shown empty: for models the
-// headers that hold credentials, for a person none.
-func (v View) empties(name string) bool { return v.hid == nil && secretField(name) }
-
-// secretField reports whether a name is that of a header with credentials.
+// secretField reports whether a name is that of a header with credentials. Such
+// a field is shown empty.
 func secretField(name string) bool {
 	switch strings.ToLower(redact.Visible(name)) {
 	case "authorization", "proxy-authorization", "cookie", "set-cookie":

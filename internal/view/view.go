@@ -13,23 +13,14 @@ import (
 	"runs-mcp-server/internal/redact"
 )
 
-// View renders the values of one reading. It is small, is made for the reading
-// and does not change; it is safe for concurrent use unless it is a person's.
-type View struct {
-	secrets *redact.Set
-	hid     *int // marks put into a person's texts; nil: for models
-}
+// View renders the values of one reading, for models, notifications and logs;
+// what a person is asked is internal/approval's. A View is small, is made for the
+// reading and does not change; it is safe for concurrent use.
+type View struct{ secrets *redact.Set }
 
-// New returns the View for models, notifications and logs that takes out the
-// secrets of a set, and what the patterns of internal/redact match.
-func New(secrets *redact.Set) View { return View{secrets: secrets} }
-
-// ForPerson returns the view of somebody who decides: it takes out the secrets
-// of the set and nothing else. It is not safe for concurrent use.
-func (v View) ForPerson() View { return View{v.secrets, new(int)} }
-
-// Hid returns how many marks a person's view has put in the place of secrets.
-func (v View) Hid() int { return *v.hid }
+// New returns the View that takes out the secrets of a set, and what the patterns
+// of internal/redact match.
+func New(secrets *redact.Set) View { return View{secrets} }
 
 // Overfull reports whether all texts are withheld, for the set has too many
 // secrets to search for.
@@ -37,12 +28,7 @@ func (v View) Overfull() bool { return v.secrets.Overfull() }
 
 // redacted returns visible text without secrets.
 func (v View) redacted(text string) string {
-	if v.hid == nil {
-		text, _ = v.secrets.ForModel(text)
-		return text
-	}
-	text, hidden := v.secrets.Text(text)
-	*v.hid += hidden
+	text, _ = v.secrets.ForModel(text)
 	return text
 }
 
@@ -97,16 +83,10 @@ func (v View) Line(s string, limit int) string {
 // pass for the words around it.
 func Quote(shown string) string { return strconv.Quote(plainQuotes(shown)) }
 
-// Inline returns a shown value as JSON that cannot pass for the words around it:
-// on one line, without room for lines of its own, and with no quotes but JSON's.
-func Inline(shown any) string {
-	return strings.Join(strings.Fields(plainQuotes(string(JSON(shown)))), " ")
-}
-
 // plainQuotes makes single quotes of what looks like a double one.
 func plainQuotes(s string) string {
 	return strings.Map(func(r rune) rune {
-		if strings.ContainsRune("\u02ba\u02dd\u02ee\u05f4\u201c\u201d\u201e\u201f\u2033\u2036\u275d\u275e\u3003\u301d\u301e\u301f\uff02", r) {
+		if redact.LikeQuote(r) {
 			return '\''
 		}
 		return r
