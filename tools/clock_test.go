@@ -117,7 +117,7 @@ func TestHistoryIsNoProgress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(10 * time.Second)
+		time.Sleep(10*time.Second + 300*time.Millisecond) // between two events
 		told := func(after *int64) int {
 			c.at = time.Now()
 			if _, err := s.getRun(t.Context(), c, getRunArgs{RunID: run.RunID, AfterEventID: after, WaitSeconds: 2}); err != nil {
