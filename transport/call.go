@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 
 	"github.com/google/uuid"
 	"github.com/mark3labs/mcp-go/mcp"
@@ -55,7 +56,9 @@ type call struct {
 
 	notes chan mcp.JSONRPCNotification
 	asks  chan asking   // requests of ours, on their way to the sink
-	over  chan struct{} // closed when the handler has returned
+	over  chan struct{} // closed when nothing is written for the call any more but its answer
+
+	overOnce func() // closes over
 
 	subs  *subscriptions // the peer's in the old era, a listen's own in the new, else nil
 	acked chan struct{}  // of a listen with subscriptions: closed when its acknowledgement is written; else nil
@@ -77,6 +80,7 @@ func newCall(p *peer, m *message) *call {
 		over:        make(chan struct{}),
 		subs:        p.subs,
 	}
+	c.overOnce = sync.OnceFunc(func() { close(c.over) })
 	if m.modern() {
 		c.clientState = &clientState{initialized: true}
 		c.session = uuid.NewString()
@@ -129,6 +133,7 @@ func (r *runner) run(c *call, out sink) {
 			r.panicked(c, v)
 			c.peer.finish(c)
 			c.cancel(nil)
+			c.overOnce()
 			if !answered {
 				_ = out.answer(c.failure(mcp.INTERNAL_ERROR, internalError, nil))
 			}
@@ -149,7 +154,7 @@ func (r *runner) run(c *call, out sink) {
 			}
 			// What the handler sent before it returned is in the buffer by now.
 			p.rest()
-			close(c.over)
+			c.overOnce()
 			var a answer
 			if c.peer.finish(c) {
 				a = r.answer(c, resp)

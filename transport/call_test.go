@@ -82,15 +82,15 @@ func TestElicitationAfterTheHandlerReturned(t *testing.T) {
 	w.send(toolCall("1", "stray", ""))
 	w.expect(textAnswer("1", ""))
 	close(f.release)
-	if got := receive(t, f.asked); got != "cancel" {
+	w.next() // the question, which nobody answers
+	w.in.Close()
+	w.expect(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"reason":"the answer is no longer needed","requestId":"server-1"}}`)
+	if got := receive(t, f.asked); got != "withdrawn" {
 		t.Fatal(got)
-	}
-	if err := receive(t, f.late); err != nil {
-		t.Fatal(err)
 	}
 }
 
-// TestElicitationThatOutlivesItsHandler ends with the call, whatever its context.
+// TestElicitationThatOutlivesItsHandler is answered all the same.
 func TestElicitationThatOutlivesItsHandler(t *testing.T) {
 	f := newFixture()
 	f.srv.AddTool(mcp.NewTool("stray"), func(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
@@ -107,7 +107,8 @@ func TestElicitationThatOutlivesItsHandler(t *testing.T) {
 	w.next() // the question
 	close(f.release)
 	w.expect(textAnswer("1", ""))
-	if got := receive(t, f.asked); got != "cancel" {
+	w.send(`{"jsonrpc":"2.0","id":"server-1","result":{"action":"decline"}}`, `{"jsonrpc":"2.0","id":"server-1","result":{"action":"accept"}}`)
+	if got := receive(t, f.asked); got != "decline" {
 		t.Fatal(got)
 	}
 	if err := receive(t, f.late); err != nil {
@@ -160,7 +161,7 @@ func TestACallNeedsOnlyASink(t *testing.T) {
 	close(f.release)
 	d := dispatcher{
 		runner: runner{srv: f.srv, log: slog.New(slog.DiscardHandler)},
-		peer:   newPeer(Options{ElicitationTimeout: time.Second}, nil),
+		peer:   newPeer(Options{ElicitationTimeout: time.Second}, nil, nil),
 		enter:  slots(1),
 		calls:  new(sync.WaitGroup),
 	}
@@ -200,7 +201,7 @@ func TestAnswerBeforeLeaving(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for range 50 { // the order of what has happened already is random
 				f := newFixture()
-				p := newPeer(Options{ElicitationTimeout: patience}, nil)
+				p := newPeer(Options{ElicitationTimeout: patience}, nil, nil)
 				p.client.SetClientCapabilities(mcp.ClientCapabilities{Elicitation: &mcp.ElicitationCapability{}})
 				d := dispatcher{runner: runner{srv: f.srv, log: slog.New(slog.DiscardHandler)}, peer: p, enter: slots(1), calls: new(sync.WaitGroup)}
 				d.data(t.Context(), []byte(toolCall("1", "ask", "")), &hasty{peer: p, leave: func() { leave(p) }})
@@ -216,12 +217,12 @@ func TestAnswerBeforeLeaving(t *testing.T) {
 // TestUnanswered leaves nothing behind.
 func TestUnanswered(t *testing.T) {
 	f := newFixture()
-	p := newPeer(Options{ElicitationTimeout: time.Millisecond}, nil)
+	p := newPeer(Options{ElicitationTimeout: time.Millisecond}, nil, nil)
 	p.client.SetClientCapabilities(mcp.ClientCapabilities{Elicitation: &mcp.ElicitationCapability{}})
 	d := dispatcher{runner: runner{srv: f.srv, log: slog.New(slog.DiscardHandler)}, peer: p, enter: slots(1), calls: new(sync.WaitGroup)}
 	d.data(t.Context(), []byte(toolCall("1", "ask", "")), &recorded{})
 	d.calls.Wait()
-	if got := receive(t, f.asked); got != "cancel" || len(p.asked) != 0 {
+	if got := receive(t, f.asked); got != "late" || len(p.asked) != 0 {
 		t.Errorf("%s; %d questions wait for an answer", got, len(p.asked))
 	}
 }

@@ -74,8 +74,8 @@ func TestDrainOfStdio(t *testing.T) {
 				got[w.next()] = true
 			}
 			for _, want := range []string{
-				textAnswer("2", "time_up"), textAnswer("3", "time_up"), textAnswer("4", "cancel"),
-				`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"reason":"the call that asked has ended","requestId":"server-1"}}`,
+				textAnswer("2", "time_up"), textAnswer("3", "time_up"), textAnswer("4", "withdrawn"),
+				`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"reason":"the answer is no longer needed","requestId":"server-1"}}`,
 				`{"jsonrpc":"2.0","id":9,"result":{"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"fixture","version":"1"},"io.modelcontextprotocol/subscriptionId":9},"resultType":"complete"}}`,
 			} {
 				if !got[want] {
@@ -136,7 +136,7 @@ func TestQuestionsDuringADrain(t *testing.T) {
 	w.in.Close()
 	w.next() // the end of the listen: the drain has begun
 	close(f.release)
-	w.expect(textAnswer("1", "cancel"))
+	w.expect(textAnswer("1", "withdrawn"))
 	if rest, err := w.finish(); err != nil || len(rest) > 0 {
 		t.Fatalf("got %q, %v", rest, err)
 	}

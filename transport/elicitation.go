@@ -4,63 +4,72 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
+// Errors of a question beside those of its context.
+var (
+	errCannotAsk = errors.New("the client cannot ask its user")
+	errNotAsked  = errors.New("the client could not ask its user")
+)
+
 // RequestElicitation implements server.SessionWithElicitation: it asks the
-// person at the client and waits. Whatever keeps an answer from coming (a
-// client that never said it can ask, an error, an answer that is none, the time
-// a person may take, the end of the call, a drain) is the action cancel and no error:
-// nobody decided. mcp-go would hand the error to the model as a failed call.
+// person at the client and waits for the answer. The question belongs to the
+// session: it stays open when the call that asks has been answered, until ctx is
+// done, the session ends or is to stop waiting, or Options.ElicitationTimeout has
+// passed. Then it is withdrawn (notifications/cancelled), and the error wraps
+// [context.Canceled] or [context.DeadlineExceeded]. Any other error says that the
+// client could not ask: its answer was an error, or none that the protocol allows.
 //
 // In the new era servers send no requests; mcp-go turns input rounds into
 // results there and never comes here.
 func (c *call) RequestElicitation(ctx context.Context, ask mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
 	if c.msg.modern() || !canElicit(c.GetClientCapabilities(), ask.Params.Mode) {
-		return nobodyDecided(), nil
+		return nil, errCannotAsk
 	}
-	if m := c.request(ctx, mcp.MethodElicitationCreate, ask.Params); m != nil {
-		return elicited(m, ask.Params.Mode), nil
+	m, err := c.request(ctx, mcp.MethodElicitationCreate, ask.Params)
+	if err != nil {
+		return nil, err
 	}
-	return nobodyDecided(), nil
+	return elicited(m, ask.Params.Mode)
 }
 
-// request sends a request of ours to the client and returns its response, nil
-// where none came: the call is to stop waiting or has ended, or it took too long.
-func (c *call) request(ctx context.Context, method mcp.MCPMethod, params any) *message {
-	if c.peer.draining.Err() != nil {
-		return nil // the client would be asked, and told at once to forget it
-	}
-	ctx, stop := context.WithTimeout(ctx, c.peer.askTime)
+// request sends a request of ours to the client and returns its response.
+func (c *call) request(ctx context.Context, method mcp.MCPMethod, params any) (*message, error) {
+	ctx, stop := context.WithTimeoutCause(ctx, c.peer.askTime, context.DeadlineExceeded)
 	defer stop()
-	defer context.AfterFunc(c.ctx, stop)()
-	defer context.AfterFunc(c.peer.draining, stop)()
-	id, reply := c.peer.ask()
-	defer c.peer.forget(id)
-	line, err := outgoing(id, string(method), params)
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	defer context.AfterFunc(c.peer.draining, func() { end(context.Cause(c.peer.draining)) })()
+	q := c.peer.ask()
+	if q == nil { // the client would be asked, and told at once to forget it
+		return nil, fmt.Errorf("%w: %w", context.Canceled, context.Cause(c.peer.draining))
+	}
+	defer c.peer.forget(q)
+	line, err := outgoing(q.id, string(method), params)
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	if c.put(ctx, line) {
-		select {
-		case m := <-reply:
-			return m
-		case <-ctx.Done():
-		}
+	if !c.put(ctx, line) && ctx.Err() == nil && !c.peer.carry(ctx, line) {
+		return nil, errNotAsked
 	}
-	// A response that came is heard, even if the client left right after it: a
+	select {
+	case m := <-q.answer:
+		return m, nil
+	case <-ctx.Done():
+	}
+	// An answer that came is heard, even if the client left right after it: a
 	// person may have decided.
 	select {
-	case m := <-reply:
-		return m
+	case m := <-q.answer:
+		return m, nil
 	default:
 	}
-	if ctx.Err() != nil {
-		c.withdraw(ctx, id)
-	}
-	return nil
+	c.withdraw(ctx, q.id)
+	return nil, fmt.Errorf("%w: %w", ctx.Err(), context.Cause(ctx))
 }
 
 // asking is a request of ours, or its withdrawal, on its way to the sink.
@@ -88,15 +97,15 @@ func (c *call) put(ctx context.Context, line []byte) bool {
 	return false
 }
 
-// withdrawTimeout is how long a client that does not read may hold up a call
-// that takes its question back.
+// withdrawTimeout is how long a client that does not read may hold up whoever
+// takes a question back.
 const withdrawTimeout = time.Second
 
 // withdraw tells the client that an answer is no longer waited for, so that it
 // can take its dialog away.
 func (c *call) withdraw(ctx context.Context, id string) {
-	reason := "the call that asked has ended"
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	reason := "the answer is no longer needed"
+	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		reason = "no answer in time"
 	}
 	line, err := outgoing(nil, string(mcp.MethodNotificationCancelled), map[string]any{"requestId": id, "reason": reason})
@@ -105,7 +114,7 @@ func (c *call) withdraw(ctx context.Context, id string) {
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), withdrawTimeout)
 	defer stop()
-	c.put(ctx, line)
+	_ = c.put(ctx, line) || c.peer.carry(ctx, line)
 }
 
 // canElicit reports whether a client can ask in a mode. An empty capability
@@ -122,13 +131,13 @@ func canElicit(can mcp.ClientCapabilities, mode string) bool {
 }
 
 // elicited reads the client's response.
-func elicited(m *message, mode string) *mcp.ElicitationResult {
+func elicited(m *message, mode string) (*mcp.ElicitationResult, error) {
 	var result struct {
 		Action  mcp.ElicitationResponseAction `json:"action"`
 		Content map[string]any                `json:"content"`
 	}
 	if m.result == nil || json.Unmarshal(m.result, &result) != nil {
-		return nobodyDecided()
+		return nil, errNotAsked
 	}
 	out := &mcp.ElicitationResult{}
 	out.Action = result.Action
@@ -137,16 +146,9 @@ func elicited(m *message, mode string) *mcp.ElicitationResult {
 		if result.Content != nil && mode != mcp.ElicitationModeURL {
 			out.Content = result.Content
 		}
-	case mcp.ElicitationResponseActionDecline:
+	case mcp.ElicitationResponseActionDecline, mcp.ElicitationResponseActionCancel:
 	default:
-		return nobodyDecided()
+		return nil, errNotAsked
 	}
-	return out
-}
-
-// nobodyDecided is the action cancel.
-func nobodyDecided() *mcp.ElicitationResult {
-	out := &mcp.ElicitationResult{}
-	out.Action = mcp.ElicitationResponseActionCancel
-	return out
+	return out, nil
 }

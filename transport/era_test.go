@@ -87,19 +87,20 @@ func TestElicitation(t *testing.T) {
 	ask := `{"jsonrpc":"2.0","id":"server-1","method":"elicitation/create","params":{"message":"May I?","requestedSchema":{"properties":{},"type":"object"}}}`
 	for _, c := range []struct{ name, can, reply, want string }{
 		{"accept", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"accept","content":{}}`, "accept"},
+		{"cancel", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"cancel"}`, "cancel"},
 		{"form said", `{"elicitation":{"form":{}}}`, `"id":"server-1","result":{"action":"decline"}`, "decline"},
 		{"id spelled otherwise", `{"elicitation":{}}`, `"id":"server\u002d1","result":{"action":"decline"}`, "decline"},
-		{"error", `{"elicitation":{}}`, `"id":"server-1","error":{"code":-1,"message":"no"}`, "cancel"},
-		{"no action", `{"elicitation":{}}`, `"id":"server-1","result":{}`, "cancel"},
-		{"unknown action", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"yes"}`, "cancel"},
-		{"content is no object", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"accept","content":[]}`, "cancel"},
-		{"result and error", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"accept"},"error":{}`, "cancel"},
-		{"duplicate keys", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"decline","action":"accept"}`, "cancel"},
-		{"keys in two cases", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"decline","Action":"accept"}`, "cancel"},
-		{"a key in another case", `{"elicitation":{}}`, `"id":"server-1","result":{"Action":"accept"}`, "cancel"},
-		{"contents in two cases", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"accept","content":{"decision":"deny"},"Content":{"decision":"approve"}}`, "cancel"},
-		{"not declared", `{}`, "", "cancel"},
-		{"URL mode only", `{"elicitation":{"url":{}}}`, "", "cancel"},
+		{"error", `{"elicitation":{}}`, `"id":"server-1","error":{"code":-1,"message":"no"}`, "unasked"},
+		{"no action", `{"elicitation":{}}`, `"id":"server-1","result":{}`, "unasked"},
+		{"unknown action", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"yes"}`, "unasked"},
+		{"content is no object", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"accept","content":[]}`, "unasked"},
+		{"result and error", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"accept"},"error":{}`, "unasked"},
+		{"duplicate keys", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"decline","action":"accept"}`, "unasked"},
+		{"keys in two cases", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"decline","Action":"accept"}`, "unasked"},
+		{"a key in another case", `{"elicitation":{}}`, `"id":"server-1","result":{"Action":"accept"}`, "unasked"},
+		{"contents in two cases", `{"elicitation":{}}`, `"id":"server-1","result":{"action":"accept","content":{"decision":"deny"},"Content":{"decision":"approve"}}`, "unasked"},
+		{"not declared", `{}`, "", "unasked"},
+		{"URL mode only", `{"elicitation":{"url":{}}}`, "", "unasked"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFixture()
@@ -129,21 +130,21 @@ func TestElicitationEnds(t *testing.T) {
 	t.Run("timeout", func(t *testing.T) {
 		_, w := start(t, Options{ElicitationTimeout: time.Millisecond})
 		w.expect(withdrawn)
-		w.expect(textAnswer("1", "cancel"))
+		w.expect(textAnswer("1", "late"))
 		w.send(`{"jsonrpc":"2.0","id":"server-1","result":{"action":"accept"}}`, `{"jsonrpc":"2.0","id":2,"method":"ping"}`)
 		w.expect(`{"jsonrpc":"2.0","id":2,"result":{}}`)
 	})
 	t.Run("end of input", func(t *testing.T) {
 		_, w := start(t, Options{})
 		w.in.Close()
-		w.expect(strings.Replace(withdrawn, "no answer in time", "the call that asked has ended", 1))
-		w.expect(textAnswer("1", "cancel"))
+		w.expect(strings.Replace(withdrawn, "no answer in time", "the answer is no longer needed", 1))
+		w.expect(textAnswer("1", "withdrawn"))
 	})
 	t.Run("call cancelled", func(t *testing.T) {
 		f, w := start(t, Options{})
 		w.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`)
-		w.expect(strings.Replace(withdrawn, "no answer in time", "the call that asked has ended", 1))
-		if got := receive(t, f.asked); got != "cancel" {
+		w.expect(strings.Replace(withdrawn, "no answer in time", "the answer is no longer needed", 1))
+		if got := receive(t, f.asked); got != "withdrawn" {
 			t.Fatal(got)
 		}
 		w.in.Close()

@@ -3,6 +3,7 @@ package transport
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -149,12 +150,17 @@ func (w *lineWriter) failUnread(long time.Duration) {
 }
 
 // send implements sink: it returns when the line is next to be written.
-func (w *lineWriter) send(line []byte) error {
+func (w *lineWriter) send(line []byte) error { return w.sendUntil(context.Background(), line) }
+
+// sendUntil is send, and gives up when ctx is done.
+func (w *lineWriter) sendUntil(ctx context.Context, line []byte) error {
 	select {
 	case w.lines <- line:
 		return nil
 	case <-w.dead:
 		return w.err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

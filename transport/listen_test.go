@@ -114,7 +114,7 @@ func TestAcknowledgementComesFirst(t *testing.T) {
 func TestUpdatesLeaveRoomForTheAcknowledgement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, _ := parse([]byte(listenTo("1", "run://", 1)))
-		c, _ := newPeer(Options{Watch: newWatching().watch}, nil).begin(t.Context(), m)
+		c, _ := newPeer(Options{Watch: newWatching().watch}, nil, nil).begin(t.Context(), m)
 		go c.noteUpdate(t.Context(), "run://0", nil)
 		synctest.Wait()
 		if n := len(c.notes); n != 0 {

@@ -26,7 +26,7 @@ type fixture struct {
 	srv     *server.MCPServer
 	waiting chan struct{} // one value per wait tool that waits
 	causes  chan error    // why it stopped
-	asked   chan string   // the action an elicitation came back with
+	asked   chan string   // the action an elicitation came back with, or how it failed
 	late    chan error    // how a send after the handler's return ended
 	release chan struct{} // closed to let the hold tool go
 }
@@ -129,11 +129,17 @@ func (f *fixture) ask(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallTool
 	ask.Params.Message = "May I?"
 	ask.Params.RequestedSchema = map[string]any{"type": "object", "properties": map[string]any{}}
 	got, err := f.srv.RequestElicitation(ctx, ask)
-	if err != nil {
-		return nil, err
+	came := "unasked"
+	switch {
+	case err == nil:
+		came = string(got.Action)
+	case errors.Is(err, context.DeadlineExceeded):
+		came = "late"
+	case errors.Is(err, context.Canceled):
+		came = "withdrawn"
 	}
-	f.asked <- string(got.Action)
-	return mcp.NewToolResultText(string(got.Action)), nil
+	f.asked <- came
+	return mcp.NewToolResultText(came), nil
 }
 
 // linger goes on sending when its handler has returned.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -32,8 +34,9 @@ type peer struct {
 
 	askTime time.Duration // how long a person may take to answer a request of ours
 
-	watch Watch          // nil: nothing can be watched
-	subs  *subscriptions // of the old era; nil without watch
+	say   func(ctx context.Context, line []byte) error // brings a line that belongs to no call; an error where nobody reads it
+	watch Watch                                        // nil: nothing can be watched
+	subs  *subscriptions                               // of the old era; nil without watch
 
 	draining context.Context         // done when calls are to stop waiting, also those to come
 	drained  context.CancelCauseFunc // of draining
@@ -41,21 +44,23 @@ type peer struct {
 	mu       sync.Mutex // guards all below
 	ended    error      // why every call is cancelled, also those to come; nil: they are not
 	calls    map[string]*call
-	serial   uint64                   // of the last call, for its id inside
-	asked    map[string]chan *message // requests of ours, by id
+	serial   uint64               // of the last call, for its id inside
+	asked    map[string]*question // requests of ours that are not answered, by id
 	askedNum uint64
 	lastTurn chan struct{} // closed when the last subscribe or unsubscribe so far is done
 }
 
 // newPeer is a client that has said nothing yet. update brings it the lines of
-// its subscriptions in the old era; it blocks until the client has room.
-func newPeer(opts Options, update func(ctx context.Context, line []byte) error) *peer {
+// its subscriptions in the old era; it blocks until the client has room. say is
+// that of the peer.
+func newPeer(opts Options, update func(ctx context.Context, line []byte) error, say func(ctx context.Context, line []byte) error) *peer {
 	p := &peer{
+		say:      say,
 		session:  uuid.NewString(),
 		askTime:  opts.ElicitationTimeout,
 		watch:    opts.Watch,
 		calls:    make(map[string]*call),
-		asked:    make(map[string]chan *message),
+		asked:    make(map[string]*question),
 		lastTurn: make(chan struct{}),
 	}
 	p.draining, p.drained = context.WithCancelCause(context.Background())
@@ -157,8 +162,10 @@ func (p *peer) drain(cause error) {
 	}
 }
 
-// end cancels all calls, those to come too. The first cause stays.
+// end cancels all calls, those to come too, and withdraws what the client is
+// asked. The first cause stays.
 func (p *peer) end(cause error) {
+	p.drained(cause)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ended != nil {
@@ -170,22 +177,33 @@ func (p *peer) end(cause error) {
 	}
 }
 
-// ask opens a place for the answer to a request of ours.
-func (p *peer) ask() (id string, answer <-chan *message) {
-	ch := make(chan *message, 1)
+// question is a request of ours to the client.
+type question struct {
+	id     string
+	answer chan *message // gets the client's response, once; has room for it
+	over   chan struct{} // closed when it was answered or withdrawn
+}
+
+// ask opens a place for the answer to a request of ours; nil where the client is
+// to be asked nothing any more. The caller forgets it.
+func (p *peer) ask() *question {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.draining.Err() != nil {
+		return nil
+	}
 	p.askedNum++
-	id = "server-" + strconv.FormatUint(p.askedNum, 10)
-	p.asked[id] = ch
-	return id, ch
+	q := &question{id: "server-" + strconv.FormatUint(p.askedNum, 10), answer: make(chan *message, 1), over: make(chan struct{})}
+	p.asked[q.id] = q
+	return q
 }
 
 // forget closes that place.
-func (p *peer) forget(id string) {
+func (p *peer) forget(q *question) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.asked, id)
+	delete(p.asked, q.id)
+	close(q.over)
 }
 
 // deliver brings a response to whoever asked; others are dropped.
@@ -193,13 +211,38 @@ func (p *peer) deliver(m *message) {
 	if len(m.id) == 0 || m.id[0] != '"' {
 		return
 	}
-	id := string(unquote(m.id))
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if ch, ok := p.asked[id]; ok {
-		delete(p.asked, id)
-		ch <- m
+	if q, ok := p.asked[string(unquote(m.id))]; ok {
+		select {
+		case q.answer <- m:
+		default: // it was answered before
+		}
 	}
+}
+
+// awaitWithdrawn waits, after drain, until what the client was asked is answered
+// or withdrawn.
+func (p *peer) awaitWithdrawn() {
+	p.mu.Lock()
+	open := slices.Collect(maps.Values(p.asked))
+	p.mu.Unlock()
+	for _, q := range open {
+		<-q.over
+	}
+}
+
+// carry brings a line that belongs to a call which is over to the client, on the
+// response to another call where there is no other way. It reports whether it
+// went out before ctx was done.
+func (p *peer) carry(ctx context.Context, line []byte) bool {
+	if p.say(ctx, line) == nil {
+		return true
+	}
+	p.mu.Lock()
+	calls := slices.Collect(maps.Values(p.calls))
+	p.mu.Unlock()
+	return slices.ContainsFunc(calls, func(c *call) bool { return c.put(ctx, line) })
 }
 
 // inFlight is how many requests are being answered.

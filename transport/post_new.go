@@ -41,7 +41,7 @@ func (h *endpoint) postNew(w http.ResponseWriter, r *http.Request, from caller, 
 		}
 		defer give()
 	}
-	client := newPeer(h.optionsOf(from.id), nil)
+	client := newPeer(h.optionsOf(from.id), nil, nil)
 	h.track(client)
 	defer h.untrack(client)
 	me, have := st.attach(0, nil)

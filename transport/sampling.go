@@ -15,8 +15,8 @@ func (c *call) RequestSampling(ctx context.Context, ask mcp.CreateMessageRequest
 	if c.msg.modern() || c.GetClientCapabilities().Sampling == nil {
 		return nil, errors.New("the client did not declare sampling")
 	}
-	m := c.request(ctx, mcp.MethodSamplingCreateMessage, ask.CreateMessageParams)
-	if m == nil || m.result == nil {
+	m, err := c.request(ctx, mcp.MethodSamplingCreateMessage, ask.CreateMessageParams)
+	if err != nil || m.result == nil {
 		return nil, errors.New("the client answered no sample")
 	}
 	var result mcp.CreateMessageResult

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"crypto/rand"
 	"maps"
 	"slices"
@@ -45,7 +46,7 @@ func newSession(caller string, opts Options, release func()) *session {
 	s.get.resumable, s.get.waits = true, true
 	// One at a time: what changes meanwhile is told once.
 	s.get.window = 1
-	s.peer = newPeer(opts, s.get.put)
+	s.peer = newPeer(opts, s.get.put, func(_ context.Context, line []byte) error { return s.get.offer(line) })
 	return s
 }
 
@@ -153,9 +154,10 @@ func (s *session) stream(eventID string) (*stream, int) {
 }
 
 // drain tells the calls of the session to stop waiting, and ends what belongs to
-// no call: the stream of GET and the subscriptions. It waits for the latter only.
+// no call: questions, the stream of GET and the subscriptions.
 func (s *session) drain(cause error) {
 	s.peer.drain(cause)
+	s.peer.awaitWithdrawn()
 	s.fallSilent()
 }
 

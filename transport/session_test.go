@@ -227,10 +227,10 @@ func TestElicitationWithoutAStream(t *testing.T) {
 	s := serveHTTP(t, f, HTTPOptions{})
 	h := s.session("2025-06-18", `{"elicitation":{}}`)
 	plain := append(slices.Clone(h), "Accept", "application/json")
-	if _, body := s.ask("POST", "/mcp", plain, toolCall("1", "ask", "")); body != textAnswer("1", "cancel") {
+	if _, body := s.ask("POST", "/mcp", plain, toolCall("1", "ask", "")); body != textAnswer("1", "unasked") {
 		t.Fatal(body)
 	}
-	if got := receive(t, f.asked); got != "cancel" {
+	if got := receive(t, f.asked); got != "unasked" {
 		t.Fatal(got)
 	}
 	get := s.stream(s.do("GET", "/mcp", h, ""))

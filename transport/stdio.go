@@ -40,7 +40,7 @@ func ServeStdio(ctx context.Context, srv *server.MCPServer, in io.Reader, out io
 	l := &stdio{
 		dispatcher: dispatcher{
 			runner: runner{srv: srv, log: opts.Logger},
-			peer:   newPeer(opts, func(_ context.Context, line []byte) error { return lines.send(line) }),
+			peer:   newPeer(opts, func(_ context.Context, line []byte) error { return lines.send(line) }, lines.sendUntil),
 			enter:  slots(opts.MaxCalls),
 			calls:  new(sync.WaitGroup),
 		},
@@ -116,6 +116,7 @@ func (l *stdio) serve(ctx, calls context.Context, stop func()) {
 	err := l.dispatch(ctx, calls)
 	stop()
 	l.calls.Wait()
+	l.peer.awaitWithdrawn()
 	l.peer.subs.close()
 	close(l.out.lines)
 	select {

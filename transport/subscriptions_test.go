@@ -341,7 +341,7 @@ func TestCloseWaits(t *testing.T) {
 
 // TestCallsOfAnEndedPeer are cancelled from the start.
 func TestCallsOfAnEndedPeer(t *testing.T) {
-	p := newPeer(Options{}, nil)
+	p := newPeer(Options{}, nil, nil)
 	p.end(ErrShutdown)
 	p.end(ErrClientGone) // the first cause stays
 	m, _ := parse([]byte(ping))
