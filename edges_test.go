@@ -25,22 +25,24 @@ var edges = map[string]struct {
 	"internal/sse":                  {nil, "bytes to frames, whatever they mean"},
 	"internal/redact":               {nil, "strings without secrets, whatever they are about"},
 	"internal/view":                 {[]string{"client", "internal/redact"}, "it renders the API's values and decides nothing"},
-	"internal/approval":             {[]string{"client", "internal/redact", "internal/view"}, "it asks a person in words that the view made safe"},
+	"internal/bounded":              {nil, "a map"},
+	"internal/approval":             {[]string{"client", "internal/bounded", "internal/redact", "internal/view"}, "it asks a person in words that the view made safe"},
 	"internal/feed":                 {[]string{"client", "internal/approval", "internal/redact"}, "it shares events, knows their tokens and shows nothing itself"},
+	"internal/attend":               {[]string{"client", "internal/approval", "internal/bounded", "internal/feed", "internal/redact"}, "it asks people and speaks no protocol"},
 	"internal/sandbox":              {nil, "a stand-in that shares the client's types would share its mistakes"},
 	"internal/inmem":                {nil, "a carrier for tests"},
 	"internal/logqueue":             {nil, "bytes to a writer, whatever they mean"},
-	"internal/cli":                  {[]string{"client", "internal/approval", "internal/feed", "internal/redact", "internal/sandbox", "internal/view"}, "what a person types; it serves nobody else"},
-	"tools":                         {[]string{"client", "internal/approval", "internal/feed", "internal/redact", "internal/view"}, "tools know nothing of how peers reach them"},
+	"internal/cli":                  {[]string{"client", "internal/approval", "internal/attend", "internal/feed", "internal/redact", "internal/sandbox", "internal/view"}, "what a person types; it serves nobody else"},
+	"tools":                         {[]string{"client", "internal/approval", "internal/attend", "internal/feed", "internal/redact", "internal/view"}, "tools know nothing of how peers reach them"},
 	"resources":                     {[]string{"client", "internal/approval", "internal/feed", "internal/redact", "internal/view"}, "resources know nothing of HTTP"},
 	"internal/prompts":              {[]string{"client", "internal/view", "resources", "tools"}, "prompts say how to use the tools and resources there are, and do nothing themselves"},
 	"transport":                     {nil, "the transport knows nothing of runs; what it needs is handed in"},
-	"internal/bridge":               {[]string{"internal/approval", "internal/feed", "internal/prompts", "internal/redact", "resources", "tools", "transport"}, "it puts the rooms together and decides nothing"},
-	"internal/testbed":              {[]string{"client", "internal/approval", "internal/bridge", "internal/feed", "internal/inmem", "internal/redact", "internal/sandbox", "internal/sandbox/contracttest", "internal/view", "tools", "transport"}, "the whole server, for tests"},
-	"internal/soak":                 {[]string{"client", "internal/bridge", "internal/feed", "internal/redact", "internal/sandbox", "internal/view", "tools", "transport"}, "the whole server under a long load; never in the product"},
+	"internal/bridge":               {[]string{"internal/approval", "internal/attend", "internal/feed", "internal/prompts", "internal/redact", "resources", "tools", "transport"}, "it puts the rooms together and decides nothing"},
+	"internal/testbed":              {[]string{"client", "internal/approval", "internal/attend", "internal/bridge", "internal/feed", "internal/inmem", "internal/redact", "internal/sandbox", "internal/sandbox/contracttest", "internal/view", "tools", "transport"}, "the whole server, for tests"},
+	"internal/soak":                 {[]string{"client", "internal/attend", "internal/bridge", "internal/feed", "internal/redact", "internal/sandbox", "internal/view", "tools", "transport"}, "the whole server under a long load; never in the product"},
 	"internal/evals":                {nil, "it asks a model about the server from outside, as a client does"},
 	"internal/diagnostic":           {[]string{"transport"}, "the fixtures of the conformance suite; never in the product"},
-	"":                              {[]string{"client", "internal/approval", "internal/bridge", "internal/cli", "internal/feed", "internal/logqueue", "internal/redact", "internal/sandbox", "internal/view", "tools", "transport"}, "main reads what the operator set"},
+	"":                              {[]string{"client", "internal/approval", "internal/attend", "internal/bridge", "internal/cli", "internal/feed", "internal/logqueue", "internal/redact", "internal/sandbox", "internal/view", "tools", "transport"}, "main reads what the operator set"},
 	"internal/sandbox/contracttest": {[]string{"internal/sandbox"}, "tests alone"},
 }
 
@@ -63,7 +65,7 @@ func TestEdges(t *testing.T) {
 			if ours, isOurs := strings.CutPrefix(imported, module); isOurs && !slices.Contains(rule.may, ours) {
 				t.Errorf("%s imports %s: %s", path, ours, rule.why)
 			}
-			if strings.HasPrefix(imported, mcpgo) && slices.Contains([]string{"client", "internal/sse", "internal/redact", "internal/view", "internal/approval", "internal/feed", "internal/sandbox"}, dir) {
+			if strings.HasPrefix(imported, mcpgo) && slices.Contains([]string{"client", "internal/sse", "internal/redact", "internal/view", "internal/approval", "internal/attend", "internal/feed", "internal/sandbox"}, dir) {
 				t.Errorf("%s imports mcp-go: only tools, resources, prompts, transport, main and the demo speak MCP", path)
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/attend"
 	"runs-mcp-server/internal/bridge"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/redact"
@@ -229,7 +230,7 @@ func (f *serverFlags) newBridge(o tools.Options, log *slog.Logger) (*bridge.Brid
 	if o.DecideHint == "" && f.Sandbox {
 		o.DecideHint = f.hostedHint() // it has no console
 	}
-	return bridge.New(o, feed.Options{}), nil
+	return bridge.New(o, feed.Options{}, attend.Options{}), nil
 }
 
 // asks reports whether waiting calls ask the person, unless the flag says it

@@ -2,7 +2,6 @@ package tools
 
 import (
 	"context"
-	"time"
 
 	"github.com/mark3labs/mcp-go/server"
 
@@ -30,7 +29,9 @@ func (s *set) abortRun(ctx context.Context, c *call, args abortRunArgs) (RunResu
 		return RunResult{}, abortErr
 	}
 	doubtful := client.KindOf(abortErr) == client.OutcomeUnknown
-	got, err := s.readState(ctx, c, args.RunID, time.Now().Add(readTimeout))
+	reading, stop := context.WithTimeout(ctx, readTimeout)
+	defer stop()
+	got, err := s.readState(reading, c, args.RunID)
 	switch {
 	case err == nil && (abortErr == nil || got.Run.Status.Terminal()):
 		// The summary says what is known.

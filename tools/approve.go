@@ -11,6 +11,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/attend"
 	"runs-mcp-server/internal/feed"
 )
 
@@ -36,49 +37,93 @@ func (s *set) approveTool() server.ServerTool {
 		d.description = "Approve or deny what a PAUSED run waits for, its plan or a pending step: approve lets it go on, deny stops it. The operator lets the model decide: judge what would happen first. A decision is final."
 		return tool(s, d, s.approve)
 	}
-	// Claude Code then has a person confirm each call, whatever is allowed.
-	d.meta = map[string]any{"anthropic/requiresUserInteraction": true}
 	d.description = "Ask the user to approve or deny what a PAUSED run waits for, its plan or a pending step. The user decides, never the model; without an answer nothing is decided and the run stays PAUSED."
 	return tool(s, d, s.askApproval)
 }
 
 // askApproval has the person at the client decide.
 func (s *set) askApproval(ctx context.Context, c *call, args askArgs) (RunResult, error) {
-	if _, err := s.resume(c, args.RunID); err != nil {
-		return RunResult{}, err
-	}
-	patient, cancel := c.unhurried(ctx)
-	defer cancel()
-	// The stream may tell a link or a tool call only once: it stays open.
-	watch := s.Feeds.Watch(c.caller, args.RunID, 0)
-	defer watch.Close()
-	read, err := s.Feeds.Waiting(patient, c.caller, args.RunID)
+	resume, err := c.resumes(args.RunID)
 	if err != nil {
 		return RunResult{}, err
+	}
+	ctx, cancel := context.WithDeadline(ctx, c.at.Add(approveWait+readTimeout))
+	defer cancel()
+	late := s.Attend.TakeLate(c.caller.Key, c.personName, args.RunID)
+	if late != nil && late.Taken() && (args.ApprovalID == "" || args.ApprovalID == late.Subject) {
+		return s.afterDecision(ctx, c, args.RunID, s.decisionOf(*late))
+	}
+	if resume != nil && args.ApprovalID != "" && args.ApprovalID != resume.Subject {
+		resume = nil // the answer is about another approval, and stays good for that
+	}
+	if resume != nil {
+		args.ApprovalID = resume.Subject
+	} else if args.ApprovalID, err = s.approvalToAsk(ctx, c, args); err != nil {
+		return RunResult{}, err
+	}
+	w := &waiter{set: s, call: c, runID: args.RunID, page: &eventPage{limit: 1}, speaking: ctx}
+	visit := attend.Visit{
+		Caller: c.caller, RunID: args.RunID, Deadline: c.at.Add(approveWait), History: true, Only: args.ApprovalID,
+		Person: s.person(c), Resume: resume, Draining: c.draining, Observer: w,
+	}
+	visit.GoOn(resume)
+	seen, err := s.Attend.Follow(ctx, visit)
+	if err != nil {
+		return RunResult{}, err
+	}
+	c.resume = nil
+	c.noteOutcome(seen.Outcome)
+	return s.afterAnswer(ctx, c, args.RunID, seen)
+}
+
+// approvalToAsk returns the id of the approval that the person is to be asked about.
+func (s *set) approvalToAsk(ctx context.Context, c *call, args askArgs) (approvalID string, err error) {
+	read, err := s.Feeds.Waiting(ctx, c.caller, args.RunID)
+	if err != nil {
+		return "", err
 	}
 	c.addTokens(read.Tokens)
 	if waiting := s.unsent(read.Pending); args.ApprovalID == "" && len(waiting) > 0 {
-		args.ApprovalID = c.answered(waiting).ID
+		args.ApprovalID = waiting[0].ID
 	}
 	p, err := s.choose(read.State, args.RunID, args.ApprovalID)
-	if err != nil {
-		return RunResult{}, err
+	if err != nil || c.canAsk(mcp.ElicitationModeForm) {
+		return p.ID, err
 	}
-	if !c.canAsk(mcp.ElicitationModeForm) {
-		next := s.approvalStep(false, args.RunID)
-		if s.Local {
-			next += " Who starts this server can let the model decide with --approvals=agent."
-		}
+	next := s.approvalStep(false, args.RunID)
+	if s.Local {
+		next += " Who starts this server can let the model decide with --approvals=agent."
+	}
+	return "", &problem{
+		code: string(client.Conflict), message: "only a person may decide, and this client cannot ask one; nothing was sent", nextStep: next,
+	}
+}
+
+// afterAnswer tells what came of asking, and how the run stands.
+func (s *set) afterAnswer(ctx context.Context, c *call, runID string, seen attend.Result) (RunResult, error) {
+	o := attend.Outcome{Fate: attend.Gone}
+	if seen.Outcome != nil {
+		o = *seen.Outcome
+	}
+	switch err := s.askedFailure(o, runID); {
+	case seen.Outcome == nil && seen.Drained:
 		return RunResult{}, &problem{
-			code: string(client.Conflict), message: "only a person may decide, and this client cannot ask one; nothing was sent", nextStep: next,
+			code: string(client.Canceled), message: "this server is stopping; nothing was sent", nextStep: s.adviceFor(client.Canceled).nextStep,
 		}
+	case err != nil:
+		return RunResult{}, err
+	case o.Fate == attend.Sent:
+		return s.afterDecision(ctx, c, runID, s.decisionOf(o))
 	}
-	r := s.Desk.Request(patient, c.caller, read.Run, p, s.Secrets)
-	d, err := s.askDecision(ctx, c, r, approval.Round{RunID: args.RunID})
+	result, got, err := s.afterAsking(ctx, c, runID, o.EventID, false)
 	if err != nil {
 		return RunResult{}, err
 	}
-	return s.afterDecision(ctx, c, args.RunID, d)
+	result.Summary = s.outcomeNote(o, false) + " " + result.Summary
+	if got.waits() {
+		result.NextStep = s.outcomeStep(o, runID)
+	}
+	return result, nil
 }
 
 // approve decides as the model says.

@@ -112,7 +112,7 @@ func TestPersonDecides(t *testing.T) {
 		{"approves a step", step, chooses("approve"), []sandbox.Decision{"approve"}, "The decision to approve was taken"},
 		{"denies a step", step, chooses("deny"), []sandbox.Decision{"deny"}, "The decision to deny was taken"},
 		{"declines", run, does("decline"), nil, "did not decide: they declined"},
-		{"cancels", step, does("cancel"), nil, "did not decide: no answer came"},
+		{"cancels", step, does("cancel"), nil, "did not decide: they dismissed the question"},
 		{"accepts without a choice", run, does("accept"), nil, "did not decide: the form came back without a choice"},
 	}
 	for _, tt := range tests {
@@ -245,8 +245,13 @@ func TestUndecidedEndsTheWait(t *testing.T) {
 		if d := bed.Sandbox.Decisions(got.RunID); !slices.Equal(d, []sandbox.Decision{"approve"}) || bed.Sandbox.Stats().Creates != 1 {
 			t.Errorf("%d runs, the API took %v", bed.Sandbox.Stats().Creates, d)
 		}
-		// Who waits again is asked again.
+		// Who waits again does not ask again by itself; approve does, and then the rest is asked.
 		who.answers = []answer{chooses("approve"), chooses("deny")}
+		again := testbed.Call[tools.RunResult](t, s, "get_run", map[string]any{"runId": got.RunID, "waitSeconds": 30})
+		if again.Status != "PAUSED" || again.WaitEnded != "needs_person" || len(who.questions()) != 2 || !strings.Contains(again.Summary, "not asked again by themselves") || again.NextStep != got.NextStep {
+			t.Errorf("%d questions, got %+v", len(who.questions()), again)
+		}
+		testbed.Call[tools.RunResult](t, s, "approve", map[string]any{"runId": got.RunID})
 		got = testbed.Call[tools.RunResult](t, s, "get_run", map[string]any{"runId": got.RunID, "waitSeconds": 30})
 		if got.Status != "CANCELED" {
 			t.Errorf("got %+v", got)

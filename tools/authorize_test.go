@@ -26,7 +26,7 @@ func TestAuthorization(t *testing.T) {
 		says      string
 	}{
 		{"goes to the link", human, does("accept"), nil, 1, false, "SUCCESS", ""},
-		{"declines", human, does("decline"), nil, 1, false, "AUTH_REQUIRED", "declined"},
+		{"declines", human, does("decline"), nil, 1, true, "AUTH_REQUIRED", "Do not ask again by yourself"},
 		{"the client cancels", human, does("cancel"), nil, 1, true, "AUTH_REQUIRED", ""},
 		{"no links in the client", human, nil, noURL, 0, true, "AUTH_REQUIRED", ""},
 		{"not asked while waiting", nil, nil, nil, 0, true, "AUTH_REQUIRED", ""},

@@ -2,18 +2,18 @@ package tools
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/client"
-	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/attend"
 )
 
 // call is one call of a tool: who calls, what their client can do, and what
-// the call has asked and told since it arrived. It is for the call's own
-// goroutine.
+// the call has told since it arrived. It is for the call's own goroutine.
 type call struct {
 	caller   client.Caller
 	tool     string
@@ -25,17 +25,11 @@ type call struct {
 	draining   <-chan struct{}            // closed when waits must end, see [drainer]; nil: never
 	modern     bool                       // of the 2026-07-28 protocol, whose questions end the call
 	canElicit  *mcp.ElicitationCapability // nil where the client cannot ask its person
-	questions  int                        // put to the person so far
-	changes    int                        // of what they were asked about, while they were
-	linkID     string                     // of the link that the person was sent to, until that is finished
-	linkUnseen bool                       // the client cancelled: the person may not have seen the link
+	personName string                     // see [attend.Person]
 
-	// round says where the call stood when it asked its person, zero in a
-	// first call; answer is what the person said, until it is used.
-	round  approval.Round
-	state  string // the round as it came, sealed, until it is used up
-	answer *mcp.ElicitationResult
-	unkept bool // the call made a run whose approval links may be missed
+	resume  *attend.Resume // what the call brings of the round before; nil: it is the first, or that is used
+	decided string         // what became of the person's decision, for a failure
+	unkept  bool           // the call made a run whose approval links may be missed
 }
 
 // drainer is a session whose transport says when a call must stop waiting and
@@ -54,7 +48,7 @@ func (s *set) arrive(ctx context.Context, tool string, req mcp.CallToolRequest) 
 	c := &call{
 		caller: client.CallerFrom(ctx), tool: tool, at: time.Now(), progress: newProgress(session, req),
 		secrets: s.secretsOf(client.CallerFrom(ctx)),
-		session: session, modern: server.IsModernRequest(ctx), canElicit: elicitationOf(ctx, session),
+		session: session, modern: server.IsModernRequest(ctx), canElicit: elicitationOf(ctx, session), personName: nameOf(ctx, session),
 	}
 	if d, ok := session.(drainer); ok {
 		c.draining = d.Draining()
@@ -63,15 +57,13 @@ func (s *set) arrive(ctx context.Context, tool string, req mcp.CallToolRequest) 
 	if state == "" && answers == nil {
 		return c, nil
 	}
-	round, err := s.Desk.Open(c.caller, tool, state)
+	at, err := s.Attend.Open(c.caller, tool, state)
 	if err != nil {
 		return c, err
 	}
-	c.round, c.state, c.questions, c.changes, c.answer, c.unkept = round, state, round.Questions, round.Changes, canceled(), round.Unkept
-	c.progress.count = round.Notifications // a client may use one token for all rounds
-	if answer := server.ElicitationResponse(answers, round.AnswerName); answer != nil {
-		c.answer = answer
-	}
+	c.unkept = at.Unkept
+	c.progress.count = at.Notifications // a client may use one token for all rounds
+	c.resume = &attend.Resume{Position: at, Answer: answerOf(server.ElicitationResponse(answers, string(at.Kind))), State: state}
 	return c, nil
 }
 
@@ -86,45 +78,32 @@ func elicitationOf(ctx context.Context, session server.ClientSession) *mcp.Elici
 	return nil
 }
 
-// canAsk reports whether the client can ask its person in a mode. An empty
-// capability means the form mode alone (2025-11-25, and all there was before it).
-func (c *call) canAsk(mode string) bool {
-	switch can := c.canElicit; {
-	case can == nil:
-		return false
-	case mode == mcp.ElicitationModeURL:
-		return can.URL != nil
-	default:
-		return can.Form != nil || can.URL == nil
+// resumes returns what the call brings of an earlier round about a run, nil in a
+// first call. An answer that was given about another run is refused, and stays good
+// for its own.
+func (c *call) resumes(runID string) (*attend.Resume, error) {
+	if c.resume != nil && c.resume.RunID != runID {
+		return nil, attend.ErrNotSealed
+	}
+	return c.resume, nil
+}
+
+// noteOutcome notes what a failure of the call must say of its person's decision.
+func (c *call) noteOutcome(o *attend.Outcome) {
+	switch {
+	case o == nil:
+	case o.Fate == attend.Sending:
+		c.decided = "the user has decided, and the decision is being sent: "
+	case o.Taken():
+		c.decided = fmt.Sprintf("the decision to %s was sent: ", o.Decision)
 	}
 }
 
-// resume reports whether the call goes on with a run after its person was
-// asked, and uses the round up. An answer that was given about another run is
-// refused, and stays good for its own.
-func (s *set) resume(c *call, runID string) (bool, error) {
-	switch c.round.RunID {
-	case "":
-		return false, nil
-	case runID:
-		if c.state == "" {
-			return true, nil // by this very call
-		}
-		err := s.Desk.Redeem(c.state)
-		c.state = ""
-		return true, err
+// aboutDecision returns what a failure of the call says first: what became of its
+// person's decision, "" where there is none.
+func (c *call) aboutDecision() string {
+	if c.resume != nil && c.resume.Answer.Decision != "" { // it was not used
+		return "the user's decision was not sent: "
 	}
-	return false, approval.ErrNotSealed
-}
-
-// unheard reports whether a person decided, and their decision went nowhere.
-func (c *call) unheard() bool { return c.answer != nil && decisionOf(c.answer) != "" }
-
-// unhurried returns a context for what a person's answer sets off: it is done
-// even if the client has gone by then. Without an answer it is ctx.
-func (c *call) unhurried(ctx context.Context) (context.Context, context.CancelFunc) {
-	if !c.unheard() {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(context.WithoutCancel(ctx), decisionTimeout)
+	return c.decided
 }

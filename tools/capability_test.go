@@ -3,7 +3,6 @@ package tools_test
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -22,10 +21,6 @@ func TestWhoCanAsk(t *testing.T) {
 		"PAUSED":        `[{"id":1,"event":"run_approval","runStatus":"PAUSED","approvalActions":[{"action":"approve","url":"https://x/v1/runs/approval?token=abcdefghijk"}]}]`,
 		"AUTH_REQUIRED": `[{"id":1,"event":"authentication","runStatus":"AUTH_REQUIRED","auth":{"status":"required","url":"https://auth.test/","integrationName":"Jira"}}]`,
 	}
-	beds := map[string]*testbed.Bed{}
-	for status, e := range events {
-		beds[status] = testbed.New(t, human, func(box http.Handler) http.Handler { return scripted(status, e)(box) })
-	}
 	for _, tt := range []struct {
 		capabilities string
 		form, url    bool
@@ -40,9 +35,10 @@ func TestWhoCanAsk(t *testing.T) {
 		{`{"sampling":{}}`, false, false},
 	} {
 		for status, want := range map[string]bool{"PAUSED": tt.form, "AUTH_REQUIRED": tt.url} {
+			bed := testbed.New(t, human, scripted(status, events[status]))
 			call := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_run","arguments":{"runId":%q,"waitSeconds":1},"_meta":{`+
 				`"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":%s}}}`, unknownRun, tt.capabilities)
-			answer, err := json.Marshal(beds[status].MCP.HandleMessage(client.WithCaller(t.Context(), beds[status].Caller), json.RawMessage(call)))
+			answer, err := json.Marshal(bed.MCP.HandleMessage(client.WithCaller(t.Context(), bed.Caller), json.RawMessage(call)))
 			if err != nil || strings.Contains(string(answer), `"input_required"`) != want || !strings.Contains(string(answer), `"result"`) {
 				t.Errorf("%s: %s: asked, want %t: %s, %v", tt.capabilities, status, want, answer, err)
 			}
@@ -79,8 +75,8 @@ func TestWhoIsAskedWhileWaiting(t *testing.T) {
 	}
 }
 
-// TestApproveOnTheWire says what forces a client's person to confirm the call,
-// and who decides; it is not there where nobody does.
+// TestApproveOnTheWire says who decides; it is not there where nobody does. Nothing
+// makes a client confirm the call: headless ones would refuse it outright.
 func TestApproveOnTheWire(t *testing.T) {
 	for mode, says := range map[tools.Approvals]string{
 		tools.ApprovalsHuman: "The user decides, never the model",
@@ -96,7 +92,7 @@ func TestApproveOnTheWire(t *testing.T) {
 			i := slices.IndexFunc(list.Tools, func(tool *sdk.Tool) bool { return tool.Name == "approve" })
 			switch {
 			case says == "" && i < 0:
-			case i < 0 || !strings.Contains(list.Tools[i].Description, says) || (list.Tools[i].Meta["anthropic/requiresUserInteraction"] == true) != (mode == tools.ApprovalsHuman):
+			case i < 0 || !strings.Contains(list.Tools[i].Description, says) || len(list.Tools[i].Meta) > 0:
 				t.Errorf("%s: got %+v", mode, list.Tools)
 			}
 		})

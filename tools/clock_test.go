@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/attend"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/inmem"
 	"runs-mcp-server/internal/redact"
@@ -33,8 +35,11 @@ func bubble(t *testing.T, upstream http.Handler, who *slowPerson) (*set, *call) 
 	desk := approval.NewDesk(api)
 	feeds := feed.NewHub(api, desk, feed.Options{})
 	t.Cleanup(feeds.Close)
+	log := slog.New(slog.DiscardHandler)
+	people := attend.New(attend.Options{Feeds: feeds, Desk: desk, Secrets: redact.New(), Log: log})
+	t.Cleanup(people.Close)
 	s := &set{Options{
-		API: api, Feeds: feeds, Desk: desk, Secrets: redact.New(), Log: slog.New(slog.DiscardHandler),
+		API: api, Feeds: feeds, Desk: desk, Attend: people, Secrets: redact.New(), Log: log,
 		Integrations: []string{"*"}, Approvals: ApprovalsHuman, AskApprovals: true,
 	}}
 	who.notes = make(chan mcp.JSONRPCNotification, 100)
@@ -44,6 +49,14 @@ func bubble(t *testing.T, upstream http.Handler, who *slowPerson) (*set, *call) 
 		t.Fatal(err)
 	}
 	return s, c
+}
+
+// again is another call of the client of a call.
+func (s *set) again(c *call) *call {
+	return &call{
+		caller: c.caller, tool: c.tool, at: time.Now(), progress: c.progress, secrets: s.secretsOf(c.caller),
+		session: c.session, modern: c.modern, canElicit: c.canElicit, personName: c.personName, draining: c.draining,
+	}
 }
 
 // TestHeartbeats come after each 15 s of silence, and after no less: an event
@@ -138,37 +151,76 @@ func TestHistoryIsNoProgress(t *testing.T) {
 	})
 }
 
-// TestTimeStandsStill while the person is asked: the wait goes on afterwards as
-// long as it would have.
-func TestTimeStandsStill(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		box := sandbox.New(sandbox.Options{})
-		defer box.Close()
-		who := &slowPerson{takes: 4 * time.Minute, decision: "approve"}
-		s, c := bubble(t, box, who)
-		began := time.Now()
-		got, err := s.createRun(t.Context(), c, createRunArgs{Intent: "x", Context: "sandbox: steps=2 step_ms=9000", ApprovalStrategy: "ON_START", WaitSeconds: 45}, nil)
-		if err != nil || got.Status != "SUCCESS" || got.WaitEnded != endFinished || time.Since(began) < who.takes {
-			t.Errorf("after %v: %+v, %v", time.Since(began), got, err)
-		}
-	})
-}
-
-// TestTimeStandsStillForWhoDoesNotDecide: however late no answer comes, the call
-// says how the run stands and that nobody decided.
-func TestTimeStandsStillForWhoDoesNotDecide(t *testing.T) {
-	for _, takes := range []time.Duration{50 * time.Second, 5 * time.Minute} {
+// TestAnsweredInTime: a call is answered when its time is up, however long its
+// person thinks; the question stays open, its answer counts once, and the next call
+// tells what came of it.
+func TestAnsweredInTime(t *testing.T) {
+	for name, call := range map[string]func(context.Context, *set, *call, string) (RunResult, error){
+		"create_run": func(ctx context.Context, s *set, c *call, _ string) (RunResult, error) {
+			return s.createRun(ctx, c, createRunArgs{Intent: "x", ApprovalStrategy: "ON_START", WaitSeconds: 45}, nil)
+		},
+		"get_run": func(ctx context.Context, s *set, c *call, runID string) (RunResult, error) {
+			return s.getRun(ctx, c, getRunArgs{RunID: runID, WaitSeconds: 20})
+		},
+		"approve": func(ctx context.Context, s *set, c *call, runID string) (RunResult, error) {
+			return s.askApproval(ctx, c, askArgs{RunID: runID})
+		},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			box := sandbox.New(sandbox.Options{})
 			defer box.Close()
-			who := &slowPerson{takes: takes}
+			who := &slowPerson{takes: 4 * time.Minute, decision: "approve"}
 			s, c := bubble(t, box, who)
-			got, err := s.createRun(t.Context(), c, createRunArgs{Intent: "x", ApprovalStrategy: "ON_START", WaitSeconds: 45}, nil)
-			if err != nil || got.Status != "PAUSED" || got.WaitEnded != endNeedsPerson || got.NextStep != s.askLater(got.RunID) || !strings.HasPrefix(got.Summary, "The user was asked and did not decide") {
-				t.Errorf("after %v: %+v, %v", takes, got, err)
+			run, err := s.createRun(t.Context(), c, createRunArgs{Intent: "x", ApprovalStrategy: "ON_START"}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Second) // then it waits
+			began := time.Now()
+			c = s.again(c)
+			got, err := call(t.Context(), s, c, run.RunID)
+			if took := time.Since(began); err != nil || took > 50*time.Second || got.Status != "PAUSED" {
+				t.Fatalf("%s: after %v: %+v, %v", name, took, got, err)
+			}
+			if !strings.Contains(got.Summary, "The user is being asked to decide; the question stays open") || !strings.Contains(got.NextStep, "To wait for it, call get_run with runId and waitSeconds 45") {
+				t.Errorf("%s: %q, %q", name, got.Summary, got.NextStep)
+			}
+			time.Sleep(5 * time.Minute)
+			got, err = s.getRun(t.Context(), s.again(c), getRunArgs{RunID: got.RunID})
+			if err != nil || got.Status != "SUCCESS" || !strings.HasPrefix(got.Summary, "The decision to approve was taken by the API.") {
+				t.Errorf("%s: then %+v, %v", name, got, err)
+			}
+			if got, err = s.getRun(t.Context(), s.again(c), getRunArgs{RunID: got.RunID}); err != nil || strings.Contains(got.Summary, "decision") {
+				t.Errorf("%s: told twice: %q, %v", name, got.Summary, err)
+			}
+			if n := len(box.Decisions(got.RunID)); n != 1 || who.asked != 1 {
+				t.Errorf("%s: %d decisions, %d questions", name, n, who.asked)
 			}
 		})
 	}
+}
+
+// TestProgressWhileAsked: clients give up on a call that is silent for a minute.
+func TestProgressWhileAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		box := sandbox.New(sandbox.Options{})
+		defer box.Close()
+		who := &slowPerson{takes: time.Hour}
+		s, c := bubble(t, box, who)
+		if _, err := s.createRun(t.Context(), c, createRunArgs{Intent: "x", ApprovalStrategy: "ON_START", WaitSeconds: 45}, nil); err != nil {
+			t.Fatal(err)
+		}
+		heartbeats := 0
+		for range len(who.notes) {
+			if n := <-who.notes; n.Params.AdditionalFields["message"] == "waiting for the user's answer" {
+				heartbeats++
+			}
+		}
+		if heartbeats != 2 {
+			t.Errorf("%d heartbeats in 45 s", heartbeats)
+		}
+		s.Attend.Close()
+	})
 }
 
 // TestDecidedIsNoNeed: a run that does not show the decision yet is waited for.
@@ -186,7 +238,7 @@ func TestDecidedIsNoNeed(t *testing.T) {
 		}), who)
 		began := time.Now()
 		got, err := s.getRun(t.Context(), c, getRunArgs{RunID: runID, WaitSeconds: 45})
-		if err != nil || got.WaitEnded != endTimeUp || time.Since(began) != 45*time.Second || !strings.HasPrefix(got.NextStep, "Do not decide again") || who.asked != 1 {
+		if err != nil || got.WaitEnded != attend.TimeUp || time.Since(began) != 45*time.Second || !strings.HasPrefix(got.NextStep, "Do not decide again") || who.asked != 1 {
 			t.Errorf("after %v, %d questions: %+v, %v", time.Since(began), who.asked, got, err)
 		}
 	})
@@ -221,7 +273,7 @@ func TestDraining(t *testing.T) {
 				began := time.Now()
 				draining(func() { close(who.draining) })
 				got, err := s.createRun(t.Context(), c, createRunArgs{Intent: "x", Context: "sandbox: steps=2 step_ms=60000", WaitSeconds: 45}, nil)
-				if err != nil || got.WaitEnded != endTimeUp || got.Finished || time.Since(began) > 8*time.Second {
+				if err != nil || got.WaitEnded != attend.TimeUp || got.Finished || time.Since(began) > 8*time.Second {
 					t.Fatalf("after %s: %+v, %v", time.Since(began), got, err)
 				}
 				if !strings.Contains(got.Summary, "this server is stopping") || !strings.Contains(got.NextStep, "call get_run with runId, afterEventId") {

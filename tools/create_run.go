@@ -13,6 +13,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/attend"
 	"runs-mcp-server/internal/feed"
 )
 
@@ -94,9 +95,8 @@ func (s *set) createRun(ctx context.Context, c *call, args createRunArgs, passTh
 // whatever its arguments are now. What is wrong with them must not be corrected
 // and called again.
 func (s *set) createOrResume(ctx context.Context, c *call, args createRunArgs, passThrough []client.PassThrough) (*client.Run, error) {
-	if c.round.RunID != "" {
-		_, err := s.resume(c, c.round.RunID)
-		return &client.Run{RunID: c.round.RunID}, err
+	if c.resume != nil {
+		return &client.Run{RunID: c.resume.RunID}, nil
 	}
 	body, err := s.createBody(ctx, c, args, passThrough)
 	if err != nil {
@@ -131,10 +131,10 @@ func (s *set) strategy(args createRunArgs) client.ApprovalStrategy {
 // the watching of it.
 func (s *set) afterCreate(ctx context.Context, c *call, run *client.Run, waitSeconds int) (RunResult, error) {
 	page := &eventPage{limit: defaultEvents, bytes: defaultEventBytes, newest: true}
-	if waitSeconds > 0 || c.round.RunID != "" {
+	if waitSeconds > 0 || c.resume != nil {
 		w := &waiter{set: s, call: c, runID: run.RunID, page: page}
 		result, err := w.watchFor(ctx, waitSeconds)
-		if needed := (*inputNeeded)(nil); errors.As(err, &needed) {
+		if round := (*attend.Round)(nil); errors.As(err, &round) || errors.Is(err, attend.ErrUsed) {
 			return result, err
 		}
 		if err == nil {
@@ -144,8 +144,8 @@ func (s *set) afterCreate(ctx context.Context, c *call, run *client.Run, waitSec
 		s.Log.Info("a new run could not be watched", "runId", run.RunID, "error", err)
 		result = s.result(c, reading{Reading: feed.Reading{Run: run}}, nil)
 		result.Summary = "The run was created, but watching it failed: " + s.why(err) + "."
-		if c.unheard() {
-			result.Summary += " The user's decision was not sent."
+		if about := strings.TrimSuffix(c.aboutDecision(), ": "); about != "" {
+			result.Summary += " T" + about[1:] + "."
 		}
 		return result, nil
 	}

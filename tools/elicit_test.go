@@ -3,24 +3,24 @@ package tools
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/internal/approval"
-	"runs-mcp-server/internal/redact"
+	"runs-mcp-server/internal/attend"
 )
 
 // slowPerson is a session whose person takes their time.
 type slowPerson struct {
 	server.SessionWithElicitation
-	takes    time.Duration
-	decision string // "": none
-	asked    int
-	messages []string // that they were asked
-	notes    chan mcp.JSONRPCNotification
+	takes     time.Duration
+	decision  string // "": none
+	asked     int    // questions that they answered
+	withdrawn int
+	messages  []string // that they were asked
+	notes     chan mcp.JSONRPCNotification
 }
 
 func (p *slowPerson) SessionID() string                                   { return "slow" }
@@ -32,33 +32,21 @@ func (p *slowPerson) GetClientCapabilities() mcp.ClientCapabilities {
 	return mcp.ClientCapabilities{Elicitation: &mcp.ElicitationCapability{}}
 }
 
-func (p *slowPerson) RequestElicitation(_ context.Context, r mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
+func (p *slowPerson) RequestElicitation(ctx context.Context, r mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
 	p.messages = append(p.messages, r.Params.Message)
-	time.Sleep(p.takes)
+	select {
+	case <-time.After(p.takes):
+	case <-ctx.Done():
+		p.withdrawn++
+		return nil, ctx.Err()
+	}
 	p.asked++
-	answer := canceled()
+	answer := &mcp.ElicitationResult{}
+	answer.Action = mcp.ElicitationResponseActionDecline
 	if p.decision != "" {
 		answer.Action, answer.Content = mcp.ElicitationResponseActionAccept, map[string]any{"decision": p.decision}
 	}
 	return answer, nil
-}
-
-// TestProgressWhileAsked: clients give up on a call that is silent for a minute.
-func TestProgressWhileAsked(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		who := &slowPerson{takes: 5*time.Minute - time.Second, notes: make(chan mcp.JSONRPCNotification, 100)}
-		ctx := server.NewMCPServer("test", "1").WithContext(t.Context(), who)
-		req := mcp.CallToolRequest{Params: mcp.CallToolParams{Meta: &mcp.Meta{ProgressToken: "p"}}}
-		s := &set{Options{Secrets: redact.New()}}
-		c, err := s.arrive(ctx, "approve", req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.elicit(ctx, mcp.ElicitationParams{})
-		if n := len(who.notes); n != 19 { // one each 15 s
-			t.Errorf("%d heartbeats in %v", n, who.takes)
-		}
-	})
 }
 
 // TestDecided: nothing but an accepted form with one of the two choices decides.
@@ -88,7 +76,7 @@ func TestDecided(t *testing.T) {
 	} {
 		answer := &mcp.ElicitationResult{}
 		answer.Action, answer.Content = tt.action, tt.content
-		if got := decisionOf(answer); got != tt.want {
+		if got := answerOf(answer); got.Decision != tt.want || got.Decision != "" && got.Action != attend.Accept {
 			t.Errorf("%s %v: %q, want %q", tt.action, tt.content, got, tt.want)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"runs-mcp-server/client"
-	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/attend"
 	"runs-mcp-server/internal/view"
 )
 
@@ -211,7 +211,7 @@ func (s *set) describe(err error) Failure {
 		return Failure{Code: own.code, Message: own.message, Retryable: s.adviceFor(client.Kind(own.code)).retryable, NextStep: own.nextStep}
 	case errors.As(err, &upstream):
 		return s.describeUpstream(upstream)
-	case errors.Is(err, approval.ErrNotSealed), errors.Is(err, approval.ErrExpired), errors.Is(err, approval.ErrUsed):
+	case errors.Is(err, attend.ErrNotSealed), errors.Is(err, attend.ErrExpired), errors.Is(err, attend.ErrUsed):
 		return s.describeRound(err)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		a := s.adviceFor(client.Canceled)
@@ -239,7 +239,7 @@ func (s *set) describeRound(err error) Failure {
 		Code: codeInvalidArgument, Message: err.Error() + "; nothing was done with the answer",
 		NextStep: "Do not repeat the call, and create nothing: " + s.search() + ", and go on from what you see.",
 	}
-	if errors.Is(err, approval.ErrUsed) { // then something may have been done with it
+	if errors.Is(err, attend.ErrUsed) { // then something may have been done with it
 		f.Code, f.Message = string(client.Conflict), err.Error()+"; this call did nothing"
 	}
 	return f

@@ -14,7 +14,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/client"
-	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/attend"
 	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/view"
 )
@@ -149,7 +149,7 @@ func TestWaitIsTold(t *testing.T) {
 func TestAdviceNamesNoAbsentTool(t *testing.T) {
 	for _, excluded := range [][]string{{"list_runs"}, {"get_run"}, {"list_runs", "get_run"}} {
 		s := &set{Options: Options{ExcludeTools: excluded}}
-		said := []string{s.named([]candidate{{}}, nil).nextStep, s.notFoundYet("", nil).nextStep, s.describe(approval.ErrUsed).NextStep, s.unclearAbort("", nil).nextStep}
+		said := []string{s.named([]candidate{{}}, nil).nextStep, s.notFoundYet("", nil).nextStep, s.describe(attend.ErrUsed).NextStep, s.unclearAbort("", nil).nextStep}
 		for _, a := range s.codes() {
 			said = append(said, a.nextStep)
 		}

@@ -29,7 +29,7 @@ func TestAskedOnceTheCallsAreKnown(t *testing.T) {
 				return err
 			},
 			"get_run": func(ctx context.Context, s *set, c *call) error {
-				_, err := s.getRun(ctx, c, getRunArgs{RunID: runID, WaitSeconds: 20})
+				_, err := s.getRun(ctx, c, getRunArgs{RunID: runID, WaitSeconds: 45})
 				return err
 			},
 		} {

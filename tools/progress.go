@@ -2,7 +2,6 @@ package tools
 
 import (
 	"context"
-	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -26,8 +25,8 @@ func newProgress(session server.ClientSession, req mcp.CallToolRequest) *progres
 	return p
 }
 
-// say sends one message. It blocks while the client does not read: progress is
-// never dropped, and nobody but this call waits.
+// say sends one message. It blocks while the client does not read, until ctx is
+// done: nobody but this call waits.
 func (p *progress) say(ctx context.Context, message string) {
 	if p.token == nil {
 		return
@@ -46,30 +45,12 @@ func (p *progress) send(ctx context.Context, method mcp.MCPMethod, params map[st
 		Method: string(method), Params: mcp.NotificationParams{AdditionalFields: params},
 	}}
 	select {
+	case p.out <- n: // where there is room, the time does not matter
+		return
+	default:
+	}
+	select {
 	case p.out <- n:
 	case <-ctx.Done():
-	}
-}
-
-// beat sends a heartbeat as long as a call says nothing else, until stop is
-// called; then none is on its way any more.
-func (p *progress) beat(ctx context.Context, message string) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for tick := time.NewTicker(heartbeat); ; {
-			select {
-			case <-tick.C:
-				p.say(ctx, message)
-			case <-ctx.Done():
-				tick.Stop()
-				return
-			}
-		}
-	}()
-	return func() {
-		cancel()
-		<-ended
 	}
 }

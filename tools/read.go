@@ -7,12 +7,9 @@ import (
 	"time"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/attend"
 	"runs-mcp-server/internal/feed"
 )
-
-// readTimeout bounds the reading of a run after the longest that a call waits,
-// so that the answer still comes before a client's 60 s are over.
-const readTimeout = 10 * time.Second
 
 // rereads are the pauses before an ended run is read again whose stored state
 // lags behind its events: 2 s in all, for somebody waits for the answer.
@@ -40,12 +37,9 @@ func (r reading) note() string {
 	return " Its events cannot be shown: the API's answer with them is too large or unreadable."
 }
 
-// readState reads a run by a deadline. What a watched feed knows of approvals
-// goes before what the API stores: their links may have been said on the stream
-// alone.
-func (s *set) readState(ctx context.Context, c *call, runID string, by time.Time) (reading, error) {
-	ctx, cancel := context.WithDeadline(ctx, by)
-	defer cancel()
+// readState reads a run. What a watched feed knows of approvals goes before what
+// the API stores: their links may have been said on the stream alone.
+func (s *set) readState(ctx context.Context, c *call, runID string) (reading, error) {
 	read, err := s.Feeds.ReadRun(ctx, c.caller, runID)
 	if err != nil {
 		return reading{}, err
@@ -64,15 +58,15 @@ func (s *set) readState(ctx context.Context, c *call, runID string, by time.Time
 // readAfter reads a run after a wait. Where the API's stored state lags behind
 // the events that ended the wait, it is read again (an ended run), or what was
 // waited for goes before it. settled reports that nothing lacks.
-func (w *waiter) readAfter(ctx context.Context, end string) (got reading, settled bool, err error) {
-	by := w.deadline.Add(readTimeout)
-	if got, err = w.readState(ctx, w.call, w.runID, by); err != nil {
+func (w *waiter) readAfter(ctx context.Context) (got reading, settled bool, err error) {
+	if got, err = w.readState(ctx, w.call, w.runID); err != nil {
 		return got, false, err
 	}
-	if end == endNeedsPerson && w.lacksNeed(got) {
-		got.Run.Status, got.State = w.state.Status, w.state
+	end, state := w.seen.End, w.seen.State
+	if end == attend.NeedsPerson && w.lacksNeed(got) {
+		got.Run.Status, got.State = state.Status, state
 	}
-	if end == "" || end != endFinished && !got.Run.Status.Terminal() {
+	if end == "" || end != attend.Finished && !got.Run.Status.Terminal() {
 		return got, true, nil
 	}
 	for _, pause := range rereads {
@@ -83,13 +77,13 @@ func (w *waiter) readAfter(ctx context.Context, end string) (got reading, settle
 		case <-time.After(pause):
 		case <-ctx.Done():
 		}
-		if again, err := w.readState(ctx, w.call, w.runID, by); err == nil {
+		if again, err := w.readState(ctx, w.call, w.runID); err == nil {
 			got = again
 		}
 	}
 	settled = complete(got.Run)
-	if !got.Run.Status.Terminal() && w.state.Status.Terminal() {
-		got.Run.Status, got.State = w.state.Status, w.state
+	if !got.Run.Status.Terminal() && state.Status.Terminal() {
+		got.Run.Status, got.State = state.Status, state
 	}
 	return got, settled, nil
 }
@@ -97,10 +91,11 @@ func (w *waiter) readAfter(ctx context.Context, end string) (got reading, settle
 // lacksNeed reports whether a run that was read does not yet show the need
 // that ended the wait. Later events mean that it is over instead.
 func (w *waiter) lacksNeed(got reading) bool {
-	if n := len(got.Run.Events); n > 0 && got.Run.Events[n-1].ID > w.state.Last || got.Ended {
+	state := w.seen.State
+	if n := len(got.Run.Events); n > 0 && got.Run.Events[n-1].ID > state.Last || got.Ended {
 		return false
 	}
-	return !got.NeedsPerson(w.since(w.state)) || len(got.Pending) < len(w.state.Pending)
+	return !got.NeedsPerson(w.seen.Since) || len(got.Pending) < len(state.Pending)
 }
 
 // complete reports whether a run that was read has ended and has the result

@@ -69,11 +69,12 @@ func (s *set) result(c *call, got reading, page *eventPage) RunResult {
 	link := ""
 	if got.Auth != nil {
 		link = v.AuthorizationLink(got.Auth)
-		st.links = link != "" && s.asksLinks(c)
+		st.links = link != "" && s.asksLinks(c) && !s.refusedLink(c, run.RunID, got.State)
 	}
 	if !r.Finished {
 		waiting := s.unsent(got.Pending)
 		st.waiting = len(waiting)
+		st.refused = s.refusedAll(c, run.RunID, waiting)
 		st.sent = run.Status == client.Paused && len(waiting) == 0 && (got.decided || len(got.Pending) > 0)
 		r.PendingApprovals = s.pendingApprovals(v, waiting)
 		r.ApprovalsLeftOut = len(waiting) - len(r.PendingApprovals)

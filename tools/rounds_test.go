@@ -81,7 +81,7 @@ func TestRoundsAreBound(t *testing.T) {
 		theirs.Caller = caller
 		refused(t, name, answered(t, byHand(&theirs), "approve", args, state), "invalid_argument")
 	}
-	refused(t, "another run", answered(t, s, "approve", map[string]any{"runId": other.RunID}, asked(t, s, "approve", args).RequestState), "invalid_argument")
+	refused(t, "another run", answered(t, s, "approve", map[string]any{"runId": other.RunID}, state), "invalid_argument")
 	if n := bed.Sandbox.Stats().ApprovalCalls; n != 0 {
 		t.Fatalf("%d tokens were sent", n)
 	}
@@ -137,12 +137,11 @@ func TestAnswerToAnotherQuestion(t *testing.T) {
 // asked.
 func TestAnswerHasItsName(t *testing.T) {
 	bed := testbed.New(t, human, nil)
-	created := paused(t, bed, testbed.Newest, "ON_START", "")
 	s := byHand(bed)
-	args := map[string]any{"runId": created.RunID}
 	yes := &sdk.ElicitResult{Action: "accept", Content: map[string]any{"decision": "approve"}}
-	for range 20 { // a map has no order
+	for range 10 { // a map has no order
 		for _, answers := range []sdk.InputResponseMap{{"other": yes}, {"decision": &sdk.ElicitResult{Action: "decline"}, "other": yes, "authorization": yes}} {
+			args := map[string]any{"runId": paused(t, bed, testbed.Newest, "ON_START", "").RunID}
 			result, err := s.CallTool(t.Context(), &sdk.CallToolParams{Name: "approve", Arguments: args,
 				RequestState: asked(t, s, "approve", args).RequestState, InputResponses: answers})
 			if err != nil || result.IsError || bed.Sandbox.Stats().ApprovalCalls != 0 {
@@ -214,10 +213,10 @@ func TestAnswerToAnotherLink(t *testing.T) {
 		return byHand(testbed.New(t, human, scripted("AUTH_REQUIRED", `[{"id":1,"event":"authentication","runStatus":"AUTH_REQUIRED",`+
 			`"auth":{"status":"required","url":"https://auth.test/`+link+`","integrationName":"Jira"}}]`)))
 	}
-	one, other := replica("one"), replica("other")
 	args := map[string]any{"runId": unknownRun, "waitSeconds": 1}
-	for s, asks := range map[*sdk.ClientSession]bool{one: false, other: true} {
-		result, err := s.CallTool(t.Context(), &sdk.CallToolParams{Name: "get_run", Arguments: args, RequestState: asked(t, one, "get_run", args).RequestState,
+	for link, asks := range map[string]bool{"one": false, "other": true} {
+		one := replica("one")
+		result, err := replica(link).CallTool(t.Context(), &sdk.CallToolParams{Name: "get_run", Arguments: args, RequestState: asked(t, one, "get_run", args).RequestState,
 			InputResponses: sdk.InputResponseMap{"authorization": &sdk.ElicitResult{Action: "accept"}}})
 		if err != nil || result.NeedsInput() != asks {
 			t.Errorf("it asks again: %t, want %t; %v", result.NeedsInput(), asks, err)

@@ -178,18 +178,3 @@ func checkSchema(t *testing.T, at string, node map[string]any) {
 		checkSchema(t, at+"[]", items)
 	}
 }
-
-// TestMetaOnTheWire: Claude Code has a person confirm what is marked so.
-func TestMetaOnTheWire(t *testing.T) {
-	eachRevision(t, func(t *testing.T, version string) {
-		list, err := testbed.New(t, human, nil).Connect(version, nil).ListTools(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, tool := range list.Tools {
-			if got := tool.Meta["anthropic/requiresUserInteraction"] == true; got != (tool.Name == "approve") {
-				t.Errorf("%s: %v", tool.Name, tool.Meta)
-			}
-		}
-	})
-}

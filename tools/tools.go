@@ -18,6 +18,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/attend"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/view"
@@ -35,10 +36,11 @@ const (
 
 // Options are what the tools work with, and the operator's limits.
 type Options struct {
-	API   *client.Client
-	Feeds *feed.Hub
-	Desk  *approval.Desk
-	Log   *slog.Logger
+	API    *client.Client
+	Feeds  *feed.Hub
+	Desk   *approval.Desk
+	Attend *attend.Attendant
+	Log    *slog.Logger
 	// Secrets are the operator's: they are shown to nobody.
 	Secrets *redact.Set
 
@@ -115,7 +117,6 @@ type definition struct {
 	name, title, description string
 	hints                    hints
 	makesRun                 bool // a round of its calls goes on with the run they made, whatever the arguments
-	meta                     map[string]any
 }
 
 // tool makes an MCP tool of a function: its schemas come from the types of
@@ -127,9 +128,6 @@ func tool[A, R any](s *set, d definition, do func(context.Context, *call, A) (R,
 	t.Annotations = mcp.ToolAnnotation{
 		Title: d.title, ReadOnlyHint: &d.hints.readOnly, DestructiveHint: &d.hints.destructive,
 		IdempotentHint: &d.hints.idempotent, OpenWorldHint: &d.hints.openWorld,
-	}
-	if d.meta != nil {
-		t.Meta = &mcp.Meta{AdditionalFields: d.meta}
 	}
 	arguments := newArguments[A](inputSchema[A](), d.hints.readOnly)
 	return server.ServerTool{Tool: t, Handler: func(ctx context.Context, req mcp.CallToolRequest) (out *mcp.CallToolResult, err error) {
@@ -145,20 +143,18 @@ func tool[A, R any](s *set, d definition, do func(context.Context, *call, A) (R,
 			return s.failure(c.view(), err), nil
 		}
 		args, ignored, err := arguments.read(req)
-		if made := d.makesRun && c.round.RunID != ""; err != nil && !made { // then they are not looked at
+		if made := d.makesRun && c.resume != nil; err != nil && !made { // then they are not looked at
 			s.logFailure(c, req, err)
 			return s.failure(c.view(), err), nil
 		}
 		result, err := do(ctx, c, args)
-		if needed, ok := errors.AsType[*inputNeeded](err); ok {
-			return needed.result(), nil
+		if round, ok := errors.AsType[*attend.Round](err); ok {
+			return s.inputRequired(c, round), nil
 		}
 		if err != nil {
 			s.logFailure(c, req, err)
 			f := s.describe(err)
-			if c.unheard() {
-				f.Message = "the user's decision was not sent: " + f.Message
-			}
+			f.Message = c.aboutDecision() + f.Message
 			return s.failed(c.view(), f), nil
 		}
 		if r, ok := any(&result).(toolResult); ok {

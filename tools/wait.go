@@ -1,7 +1,6 @@
 package tools
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,33 +10,16 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
-	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/attend"
 )
 
-const (
-	// maxWait is the longest a call waits, in seconds: clients give up on a
-	// call after 60 s, whatever progress says.
-	maxWait = 45
-	// heartbeat is the longest silence while a call waits, so that idle
-	// timers do not fire.
-	heartbeat = 15 * time.Second
-	// linkPatience is how long a pause is looked at for the approval link and
-	// the tool calls that the stream may bring a little later than the event.
-	linkPatience = time.Second
-)
+// maxWait is the longest a call waits, in seconds: clients give up on a call after
+// 60 s, whatever progress says.
+const maxWait = 45
 
-// Why a wait ended.
-const (
-	endFinished    = "finished"
-	endNeedsPerson = "needs_person"
-	endTimeUp      = "time_up"
-)
-
-// The causes for which a look at the run ends without news.
-var (
-	errDue      = errors.New("the next look is due")
-	errDraining = errors.New("the server or the client is leaving")
-)
+// readTimeout bounds the reading of a run after the time that a call waits: a call
+// is answered within 5 s after its time, whoever is slow.
+const readTimeout = 4500 * time.Millisecond
 
 // waiter looks at one run for one call, and waits for it where it is asked to.
 type waiter struct {
@@ -51,46 +33,96 @@ type waiter struct {
 	part        string     // of the run that the result shows a piece of, "" for none
 	offset      int        // where that piece begins
 
-	watch     *feed.Watch
-	deadline  time.Time
-	shown     int64    // cursor of the newest event that page was given
-	told      int64    // cursor up to which progress was told, or need not be
-	sentTo    int64    // cursor of the authorisation to whose link the person was sent
-	note      string   // what came of asking the person
-	later     string   // what to do where the person was asked and did not answer as it takes
-	gone      []string // ids of approvals that the run was read without, though its stream still tells them
-	state     feed.State
-	run       *client.Run // as it was read at the end
-	beatAt    time.Time   // when the next heartbeat is due
-	linkUntil time.Time   // how long a pause is looked at for its link, zero when it is not
+	deadline time.Time
+	speaking context.Context // of progress: done at the deadline
+	shown    int64           // cursor of the newest event that page was given
+	seen     attend.Result   // how the wait ended
+	run      *client.Run     // as it was read at the end
 }
 
 // watchFor tells how the run stands after a wait of so many seconds from the call's
 // arrival; after the answer of its person, for what is left of them.
 func (w *waiter) watchFor(ctx context.Context, waitSeconds int) (RunResult, error) {
-	resumes, err := w.set.resume(w.call, w.runID)
+	resume, err := w.resumes(w.runID)
 	if err != nil {
 		return RunResult{}, err
 	}
 	w.page.last, w.shown = w.after, w.after
 	w.deadline = w.at.Add(time.Duration(waitSeconds) * time.Second)
-	if resumes {
-		w.goOn()
+	if resume != nil {
+		w.deadline = w.at.Add(resume.TimeLeft)
 	}
-	end := ""
-	if waitSeconds > 0 || resumes {
-		w.watch = w.Feeds.Watch(w.caller, w.runID, w.after)
-		defer w.watch.Close()
-		if end, err = w.waitAsking(ctx); err != nil {
+	ctx, cancel := context.WithDeadline(ctx, later(w.deadline, time.Now()).Add(readTimeout))
+	defer cancel()
+	late := w.Attend.TakeLate(w.caller.Key, w.personName, w.runID)
+	if waitSeconds > 0 || resume != nil {
+		if err := w.follow(ctx, resume); err != nil {
 			return RunResult{}, err
 		}
 	}
-	got, settled, err := w.readAfter(ctx, end)
+	if w.seen.Outcome == nil {
+		w.seen.Outcome = late
+	}
+	w.noteOutcome(w.seen.Outcome)
+	got, settled, err := w.readAfter(ctx)
 	if err != nil {
 		return RunResult{}, err
 	}
 	w.run = got.Run
-	return w.tell(ctx, got, settled, end), nil
+	return w.tell(ctx, got, settled), nil
+}
+
+// later returns the later of two times.
+func later(t, u time.Time) time.Time {
+	if t.Before(u) {
+		return u
+	}
+	return t
+}
+
+// follow waits. What the run needs of a person on the way is asked there and then,
+// where the client can and the operator allows it.
+func (w *waiter) follow(ctx context.Context, resume *attend.Resume) (err error) {
+	speaking, stop := context.WithDeadline(ctx, w.deadline)
+	defer stop()
+	w.speaking = speaking
+	visit := attend.Visit{
+		Caller: w.caller, RunID: w.runID, After: w.after, Deadline: w.deadline, History: w.history,
+		Person: w.person(w.call), Resume: resume, LinkOf: func(a *client.Auth) string { return w.view().AuthorizationLink(a) },
+		Draining: w.draining, Observer: w,
+	}
+	visit.GoOn(resume)
+	w.seen, err = w.Attend.Follow(ctx, visit)
+	if !errors.Is(err, attend.ErrUsed) {
+		w.resume = nil
+	}
+	return err
+}
+
+// Tokens implements [attend.Observer].
+func (w *waiter) Tokens(tokens []string) { w.addTokens(tokens) }
+
+// Seen implements [attend.Observer]: every event becomes a progress notification.
+func (w *waiter) Seen(_ context.Context, e client.Event, news bool) {
+	if news {
+		w.progress.say(w.speaking, fmt.Sprintf("%d: %s", e.ID, w.view().Describe(e)))
+	}
+	w.take(e)
+}
+
+// Quiet implements [attend.Observer].
+func (w *waiter) Quiet(_ context.Context, status client.Status, asking bool) {
+	w.progress.say(w.speaking, w.stillWaiting(status, asking))
+}
+
+func (c *call) stillWaiting(status client.Status, asking bool) string {
+	switch {
+	case asking:
+		return "waiting for the user's answer"
+	case status == "":
+		return "waiting for the run"
+	}
+	return "still " + c.view().Status(status)
 }
 
 // take gives an event after the cursor to the page.
@@ -101,39 +133,32 @@ func (w *waiter) take(e client.Event) {
 
 // tell makes the result of the look: the run as it was read, what came of
 // asking the person, and what they decide on.
-func (w *waiter) tell(ctx context.Context, got reading, settled bool, end string) RunResult {
+func (w *waiter) tell(ctx context.Context, got reading, settled bool) RunResult {
 	// What happened since the wait ended belongs to the state that was read.
 	for _, e := range got.Run.Events {
 		if e.ID > w.shown {
 			w.take(e)
 		}
 	}
-	newest := max(got.Last, w.state.Last)
+	newest := max(got.Last, w.seen.State.Last)
 	beyond := w.after > newest && (newest > 0 || got.Run.Events != nil)
 	if beyond {
 		w.page.last = 0 // ids may have begun anew: from there on nothing is passed over
 	}
 	got.piecemeal = w.part != ""
-	got.linked = w.sentTo > 0 && w.sentTo >= w.state.Since
+	got.linked = w.seen.SentTo > 0 && w.seen.SentTo >= w.seen.State.Since
 	r := w.result(w.call, got, w.page)
-	if w.unheard() {
-		reason := cmp.Or(w.note, "Nobody asks for it any more.")
-		w.note = "The user's decision was not sent. " + reason
-	}
-	r.Summary = strings.TrimSpace(w.note + " " + r.Summary)
+	w.tellAsked(&r, got)
 	if beyond {
 		r.Summary += fmt.Sprintf(" afterEventId was beyond the newest event, which is %d: go on from 0.", newest)
 	}
 	if len(w.page.types) > 0 && !w.page.matched && len(w.page.others) > 0 {
 		r.Summary += " No event has a type of eventTypes; there are: " + quoted(w.view(), w.page.others) + "."
 	}
-	switch {
-	case !settled && !w.page.full:
+	if !settled && !w.page.full {
 		r.NextStep = "The API does not tell the run's result yet: in a few seconds " + w.look(w.runID, "runId") + ". If there is none then, tell the user."
-	case w.later != "" && got.waits():
-		r.NextStep = w.later
 	}
-	r.WaitEnded = waitEnded(end, got.Run.Status)
+	r.WaitEnded = waitEnded(w.seen.End, got.Run.Status)
 	if slices.ContainsFunc(r.PendingApprovals, func(p PendingApproval) bool { return p.Scope == string(approval.OfRun) }) {
 		plan, _ := w.Desk.Plan(ctx, w.caller, got.Run) // left out where nobody tells it
 		r.Plan = w.showPlan(w.view(), w.runID, plan, min(judgedPlanBytes, w.MaxResultBytes/3))
@@ -151,133 +176,32 @@ func (w *waiter) tell(ctx context.Context, got reading, settled bool, end string
 	return r
 }
 
+// tellAsked says in a result what came of asking the person.
+func (w *waiter) tellAsked(r *RunResult, got reading) {
+	note := ""
+	if o := w.seen.Outcome; o != nil {
+		note = w.outcomeNote(*o, w.decisionOf(*o).over(got))
+		step := w.outcomeStep(*o, w.runID)
+		if o.Kind == attend.Authorization {
+			step = linkStep(*o, r.Authorization)
+		}
+		if step != "" && got.waits() {
+			r.NextStep = step
+		}
+	}
+	if w.seen.Drained {
+		note += " The wait was cut short: this server is stopping. The run goes on; follow it on a new connection."
+	}
+	r.Summary = strings.TrimSpace(strings.TrimSpace(note) + " " + r.Summary)
+}
+
 // waitEnded says why a wait ended so that it fits the state that is told.
 func waitEnded(end string, status client.Status) string {
 	switch {
 	case end != "" && status.Terminal():
-		return endFinished
-	case end == endFinished:
-		return endTimeUp // nobody told how the run ended
+		return attend.Finished
+	case end == attend.Finished:
+		return attend.TimeUp // nobody told how the run ended
 	}
 	return end
-}
-
-// wait watches until the run has ended, needs a person since the cursor, or
-// the deadline is there, and says which. Every event becomes a progress
-// notification.
-func (w *waiter) wait(ctx context.Context) (end string, err error) {
-	say := func(message string) {
-		w.progress.say(ctx, message)
-		w.beatAt = time.Now().Add(heartbeat)
-	}
-	w.beatAt = time.Now().Add(heartbeat)
-	waiting, stop := w.whileServed(ctx)
-	defer stop()
-	for {
-		news, err := w.next(waiting)
-		switch {
-		case errors.Is(err, errDraining):
-			w.note = strings.TrimSpace(w.note + " The wait was cut short: this server is stopping. The run goes on; follow it on a new connection.")
-			return endTimeUp, nil
-		case errors.Is(err, errDue):
-			if end := w.due(time.Now()); end != "" {
-				return end, nil
-			}
-			say(w.stillWaiting())
-		case err != nil:
-			return "", err
-		default:
-			if n := len(news.Events); w.history && n > 0 {
-				w.told = news.Events[n-1].ID - 1 // the newest tells how it stands
-			}
-			w.history = false
-			w.addTokens(news.Tokens)
-			for _, e := range news.Events {
-				if e.ID > w.told {
-					say(fmt.Sprintf("%d: %s", e.ID, w.view().Describe(e)))
-				}
-				w.take(e)
-			}
-			if end := w.follow(news.State); end != "" {
-				return end, nil
-			}
-		}
-	}
-}
-
-// whileServed returns a context that also ends, by errDraining, when the
-// call must stop waiting.
-func (w *waiter) whileServed(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	if w.draining != nil {
-		go func() {
-			select {
-			case <-w.draining:
-				cancel(errDraining)
-			case <-ctx.Done():
-			}
-		}()
-	}
-	return ctx, func() { cancel(nil) }
-}
-
-// next waits for news, or errDue when something else is to be done.
-func (w *waiter) next(ctx context.Context) (feed.News, error) {
-	until := w.deadline
-	for _, t := range []time.Time{w.beatAt, w.linkUntil} {
-		if !t.IsZero() && t.Before(until) {
-			until = t
-		}
-	}
-	ctx, cancel := context.WithDeadlineCause(ctx, until, errDue)
-	defer cancel()
-	return w.watch.Next(ctx)
-}
-
-// follow takes a new state and says why the wait ends with it, "" if it goes on.
-func (w *waiter) follow(st feed.State) (end string) {
-	w.addTokens(st.Tokens)
-	w.state = st
-	waiting := w.undecided(st.Pending)
-	// A pause whose approvals were all decided is over as soon as the run notices.
-	decided := st.Status == client.Paused && len(st.Pending) > 0 && len(waiting) == 0
-	st.Pending = waiting
-	switch {
-	case st.Ended:
-		return endFinished
-	case decided || !st.NeedsPerson(w.since(st)), st.Status == client.AuthRequired && st.Since <= w.sentTo:
-		w.linkUntil = time.Time{}
-	case st.Status != client.Paused || len(waiting) > 0 && !slices.ContainsFunc(waiting, approval.Pending.Untold):
-		return endNeedsPerson
-	case w.linkUntil.IsZero():
-		w.linkUntil = time.Now().Add(linkPatience)
-	}
-	return ""
-}
-
-// since returns the cursor from which a need ends the wait: all count where
-// the call named an event that there is not yet.
-func (w *waiter) since(st feed.State) int64 {
-	if w.after > st.Last {
-		return 0
-	}
-	return w.after
-}
-
-// due says why the wait ends now, "" if only a heartbeat is due.
-func (w *waiter) due(now time.Time) (end string) {
-	switch {
-	case !w.linkUntil.IsZero() && !now.Before(w.linkUntil):
-		return endNeedsPerson
-	case !now.Before(w.deadline):
-		return endTimeUp
-	}
-	return ""
-}
-
-func (w *waiter) stillWaiting() string {
-	if w.state.Status == "" {
-		return "waiting for the run"
-	}
-	return "still " + w.view().Status(w.state.Status)
 }

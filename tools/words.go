@@ -17,25 +17,16 @@ type standing struct {
 	waiting int    // approvals on which no decision was sent
 	sent    bool   // what waited was decided, and the run has not gone on yet
 	asks    bool   // the client can ask its person to decide
+	refused bool   // and they did not, on all that waits
 	links   bool   // the client can send its person to the link
 	linked  bool   // and this call did
 }
 
-// askLater is what to do when a person was asked to decide and did not: the
-// client may have shown it to nobody, so it names the other ways.
+// askLater is what to do when a person was asked to decide and did not: no call
+// asks them the same again by itself.
 func (s *set) askLater(runID string) string {
-	return undecidedStep + "; when they want to, call approve with runId. They can also decide " + s.elsewhere(runID) + "."
+	return "Do not ask again by yourself. Tell the user that the run waits for them; when they want to be asked, call approve with runId. They can also decide " + s.elsewhere(runID) + "."
 }
-
-// authorizeLater is the same of an authorisation.
-func (s *set) authorizeLater() string {
-	if !s.Offers("get_run") {
-		return undecidedStep + "."
-	}
-	return undecidedStep + "; when they want to, call get_run with runId and waitSeconds 45, without afterEventId."
-}
-
-const undecidedStep = "Do not ask again by yourself. Tell the user that the run waits for them"
 
 // summary says in our own words how a run stands.
 func (st standing) summary() string {
@@ -80,6 +71,8 @@ func (s *set) nextStep(r RunResult, st standing, more bool) string {
 		return step
 	case st.status.Terminal():
 		return s.endedStep(r, st)
+	case st.waiting > 0 && st.refused && st.asks && s.Approvals != ApprovalsAgent && s.Offers("approve"):
+		return s.askLater(r.RunID)
 	case st.waiting > 0 && (st.asks || s.Approvals == ApprovalsAgent) && s.Offers("approve"):
 		return s.approvalStep(st.asks, r.RunID) + " Then " + follow + "."
 	case st.waiting > 0:

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/bounded"
 )
 
 // Errors of a decision that was not sent.
@@ -22,17 +23,18 @@ var (
 // it remembers of one caller says nothing to another. It is safe for concurrent
 // use.
 type Desk struct {
-	Sealer // of the questions that go to a client and come back
-
 	api *client.Client
 
 	mu   sync.Mutex // guards the rest
-	sent memory[callers, bool]
+	sent *bounded.Map[callers, bool]
 	// belongs says of the tokens that were seen what they decide.
-	belongs memory[callers, owner]
-	shown   memory[callers, bool] // approvals whose content was shown, by id
-	plans   memory[planOf, *client.Plan]
+	belongs *bounded.Map[callers, owner]
+	shown   *bounded.Map[callers, bool] // approvals whose content was shown, by id
+	plans   *bounded.Map[planOf, *client.Plan]
 }
+
+// maxRemembered bounds each of what a Desk remembers, but plans.
+const maxRemembered = 10_000
 
 // callers names something of one caller's: an approval by its id, or a token by
 // its hash.
@@ -50,7 +52,10 @@ type owner struct {
 
 // NewDesk returns a desk that sends through api.
 func NewDesk(api *client.Client) *Desk {
-	return &Desk{api: api, plans: memory[planOf, *client.Plan]{limit: maxPlans}}
+	return &Desk{
+		api: api, sent: bounded.New[callers, bool](maxRemembered), belongs: bounded.New[callers, owner](maxRemembered),
+		shown: bounded.New[callers, bool](maxRemembered), plans: bounded.New[planOf, *client.Plan](maxPlans),
+	}
 }
 
 // See remembers what the tokens of a pending approval decide.
@@ -59,7 +64,7 @@ func (d *Desk) See(runID string, p Pending) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for decision, token := range p.tokens {
-		d.belongs.add(callers{p.caller, hashOf(token)}, owner{runID, decision, claims})
+		d.belongs.Add(callers{p.caller, hashOf(token)}, owner{runID, decision, claims})
 	}
 }
 
@@ -67,14 +72,14 @@ func (d *Desk) See(runID string, p Pending) {
 func (d *Desk) Show(p Pending) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.shown.add(callers{p.caller, p.ID}, true)
+	d.shown.Add(callers{p.caller, p.ID}, true)
 }
 
 // Shown reports whether the caller was shown what an approval is about.
 func (d *Desk) Shown(p Pending) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.shown.of[callers{p.caller, p.ID}]
+	return d.shown.Has(callers{p.caller, p.ID})
 }
 
 // Decide sends a decision on a pending approval. Besides the errors above it
@@ -102,7 +107,7 @@ type ByToken struct {
 func (d *Desk) DecideByToken(ctx context.Context, caller client.Caller, by ByToken) (known bool, err error) {
 	named := callers{caller.Key, hashOf(by.Token)}
 	d.mu.Lock()
-	whose, known := d.belongs.of[named]
+	whose, known := d.belongs.Get(named)
 	d.mu.Unlock()
 	switch {
 	case known && (whose.runID != by.RunID || whose.decision != by.Decision), !known && by.LinksKnown:
@@ -165,20 +170,20 @@ func (d *Desk) claim(claims []callers) bool {
 		return false
 	}
 	for _, c := range claims {
-		d.sent.add(c, true)
+		d.sent.Add(c, true)
 	}
 	return true
 }
 
 // anySent reports whether any of the claims is taken; d.mu is held.
 func (d *Desk) anySent(claims []callers) bool {
-	return slices.ContainsFunc(claims, func(c callers) bool { return d.sent.of[c] })
+	return slices.ContainsFunc(claims, d.sent.Has)
 }
 
 func (d *Desk) release(claims []callers) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, c := range claims {
-		d.sent.remove(c)
+		d.sent.Remove(c)
 	}
 }

@@ -30,7 +30,7 @@ func (d *Desk) KeepPlan(caller client.Caller, runID string, plan *client.Plan) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.plans.add(planOf{caller.Key, runID}, plan)
+	d.plans.Add(planOf{caller.Key, runID}, plan)
 }
 
 // Plan returns what a run is going to do, nil where nobody tells. It may stand
@@ -80,5 +80,6 @@ func saysAnything(p *client.Plan) bool {
 func (d *Desk) kept(caller client.Caller, runID string) *client.Plan {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.plans.of[planOf{caller.Key, runID}]
+	plan, _ := d.plans.Get(planOf{caller.Key, runID})
+	return plan
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/attend"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/prompts"
 	"runs-mcp-server/internal/redact"
@@ -25,7 +26,7 @@ type Bridge struct {
 
 // New returns a Bridge by what the operator allows. The Desk and the Feeds of
 // o, where they are not set, are made here.
-func New(o tools.Options, f feed.Options) *Bridge {
+func New(o tools.Options, f feed.Options, a attend.Options) *Bridge {
 	o.Secrets = cmp.Or(o.Secrets, redact.New())
 	if o.Desk == nil {
 		o.Desk = approval.NewDesk(o.API)
@@ -34,6 +35,8 @@ func New(o tools.Options, f feed.Options) *Bridge {
 		f.Logger = o.Log
 		o.Feeds = feed.NewHub(o.API, o.Desk, f)
 	}
+	a.Feeds, a.Desk, a.Secrets, a.Log = o.Feeds, o.Desk, o.Secrets, o.Log
+	o.Attend = attend.New(a)
 	return &Bridge{o, resources.Options{
 		API: o.API, Feeds: o.Feeds, Desk: o.Desk, Log: o.Log, Secrets: o.Secrets,
 		Integrations: o.Integrations, AllowAnyIntegration: o.AllowAnyIntegration,
@@ -66,8 +69,10 @@ func (b *Bridge) MCP(name, version string) *server.MCPServer {
 // Watch returns how the transport watches the bridge's resources.
 func (b *Bridge) Watch() transport.Watch { return resources.Watch(b.resources) }
 
-// Close ends all feeds, waits for them, and releases the client's connections.
+// Close withdraws all questions, ends all feeds, waits for them, and releases the
+// client's connections.
 func (b *Bridge) Close() {
+	b.tools.Attend.Close()
 	b.tools.Feeds.Close()
 	b.tools.API.Close()
 }

@@ -6,19 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
-	"time"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/attend"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/view"
 )
-
-// sendTimeout bounds the sending of a decision that was made.
-const sendTimeout = 30 * time.Second
 
 // Approval is a visit to what waits in one run.
 type Approval struct {
@@ -53,66 +51,72 @@ func Approve(ctx context.Context, a Approval) error {
 		fmt.Fprintln(a.Out, a.nothing(read.Status))
 		return nil
 	}
-	ctx, leave := context.WithCancel(ctx)
+	people := attend.New(attend.Options{Feeds: a.Feeds, Desk: a.Desk, Secrets: redact.New(), Log: slog.New(slog.DiscardHandler)})
+	defer people.Close()
+	reading, leave := context.WithCancel(ctx)
 	defer leave()
-	lines := lines(ctx, a.In)
+	lines := lines(reading, a.In)
 	for i, p := range waiting {
 		if len(waiting) > 1 {
 			fmt.Fprintf(a.Out, "Approval %d of %d\n", i+1, len(waiting))
 		}
-		if err := a.ask(ctx, lines, p); err != nil {
+		result, err := people.Follow(ctx, attend.Visit{
+			Caller: a.Caller, RunID: a.RunID, Only: p.ID, Observer: nobody{}, Person: attend.Person{Name: "terminal", Approvals: true, Ask: a.asks(lines)},
+		})
+		if err != nil {
+			return a.plain(err)
+		}
+		if err := a.tell(ctx, *result.Outcome); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// maxChanges is how often what would happen may change while the person is asked.
-const maxChanges = 3
+// nobody is told what happens in the run meanwhile.
+type nobody struct{}
 
-// ask shows one approval and sends what the person types, if the run still asks
-// for that.
-func (a Approval) ask(ctx context.Context, lines <-chan string, p approval.Pending) error {
-	digest, d := "", approval.Decision("")
-	for changes := 0; ; changes++ {
-		r, waits, err := a.read(ctx, p)
-		switch {
-		case err != nil:
-			return a.plain(err)
-		case !waits:
-			fmt.Fprintln(a.Out, "Nothing was sent: the run no longer waits for this decision.")
-			return nil
-		case d != "" && r.Digest() == digest:
-			return a.decide(ctx, r.Pending, d)
-		case changes == maxChanges:
-			return fmt.Errorf("what would happen changed %d times while you were asked; nothing was sent, the run waits on", maxChanges)
-		case changes > 0:
+func (nobody) Seen(context.Context, client.Event, bool)         {}
+func (nobody) Tokens([]string)                                  {}
+func (nobody) Quiet(_ context.Context, _ client.Status, _ bool) {}
+
+// asks returns how the person at the terminal is asked about one approval, again
+// where it changed while they were.
+func (a Approval) asks(lines <-chan string) func(context.Context, attend.Question) (attend.Answer, error) {
+	asked := false
+	return func(ctx context.Context, q attend.Question) (attend.Answer, error) {
+		if asked {
 			fmt.Fprintln(a.Out, "Nothing was sent: the run asks for something else by now.")
 		}
-		fmt.Fprintf(a.Out, "%s\n\ny approves, n denies and usually ends the run, anything else leaves it waiting: ", r.Question(changes > 0))
+		asked = true
+		fmt.Fprintf(a.Out, "%s\n\ny approves, n denies and usually ends the run, anything else leaves it waiting: ", q.Message)
 		line, err := next(ctx, lines)
 		if err != nil {
-			return err
+			fmt.Fprintln(a.Out)
+			return attend.Answer{}, ctx.Err()
 		}
-		if digest, d = r.Digest(), typed(line); d == "" {
-			fmt.Fprintln(a.Out, "Nothing was sent; the run waits on.")
-			return nil
+		if d := typed(line); d != "" {
+			return attend.Answer{Action: attend.Accept, Decision: d}, nil
 		}
+		return attend.Answer{Action: attend.Cancel}, nil
 	}
 }
 
-// read reads what an approval is about now; waits is false where the run no
-// longer waits for it.
-func (a Approval) read(ctx context.Context, p approval.Pending) (r approval.Request, waits bool, err error) {
-	read, err := a.Feeds.Waiting(ctx, a.Caller, a.RunID)
-	if err != nil {
-		return approval.Request{}, false, err
+// tell says what came of asking.
+func (a Approval) tell(ctx context.Context, o attend.Outcome) error {
+	switch o.Fate {
+	case attend.Sent:
+		return a.sent(ctx, o)
+	case attend.Gone:
+		fmt.Fprintln(a.Out, "Nothing was sent: the run no longer waits for this decision.")
+		return nil
+	case attend.ChangedOften:
+		return errors.New("what would happen changed 3 times while you were asked; nothing was sent, the run waits on")
+	case attend.Unsent, attend.Unasked:
+		return fmt.Errorf("nothing was sent: %w", a.plain(o.Err))
 	}
-	i := slices.IndexFunc(read.Pending, func(o approval.Pending) bool { return o.ID == p.ID })
-	if i < 0 {
-		return approval.Request{}, false, nil
-	}
-	return a.Desk.Request(ctx, a.Caller, read.Run, read.Pending[i], redact.New()), true, nil
+	fmt.Fprintln(a.Out, "Nothing was sent; the run waits on.")
+	return nil
 }
 
 // nothing says why there is nothing to decide.
@@ -141,19 +145,6 @@ func lines(ctx context.Context, in io.Reader) <-chan string {
 	return lines
 }
 
-// next returns the next line, "" at the end of the input. Who interrupts has
-// not decided, whatever they type after that.
-func next(ctx context.Context, lines <-chan string) (string, error) {
-	select {
-	case line := <-lines:
-		if ctx.Err() == nil {
-			return line, nil
-		}
-	case <-ctx.Done():
-	}
-	return "", errInterrupted
-}
-
 // errInterrupted is the error of who ends the command before they decided.
 var errInterrupted = errors.New("interrupted; nothing was sent, the run waits on")
 
@@ -168,23 +159,21 @@ func typed(line string) approval.Decision {
 	return ""
 }
 
-func (a Approval) decide(ctx context.Context, p approval.Pending, d approval.Decision) error {
-	sending, done := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
-	defer done()
-	err := a.Desk.Decide(sending, a.Caller, p, d)
-	switch client.KindOf(err) {
+// sent says what became of a decision.
+func (a Approval) sent(ctx context.Context, o attend.Outcome) error {
+	switch client.KindOf(o.Err) {
 	case "":
-		if err != nil {
-			return err
+		if o.Err != nil {
+			return o.Err
 		}
-		fmt.Fprintf(a.Out, "The API took the decision to %s.\n", d)
+		fmt.Fprintf(a.Out, "The API took the decision to %s.\n", o.Decision)
 		return nil
 	case client.InvalidArgument, client.NotFound, client.Conflict:
 		return errors.New("the API did not take the decision: the approval was decided elsewhere or has expired")
 	case client.OutcomeUnknown:
-		return fmt.Errorf("the decision to %s was sent, but the API's answer was lost; %s", d, a.settled(sending))
+		return fmt.Errorf("the decision to %s was sent, but the API's answer was lost; %s", o.Decision, a.settled(context.WithoutCancel(ctx)))
 	}
-	return a.plain(err)
+	return a.plain(o.Err)
 }
 
 // settled says how the run stands after a decision whose answer was lost.
@@ -203,7 +192,7 @@ func (a Approval) view() view.View {
 
 // plain is an error as a person may read it.
 func (a Approval) plain(err error) error {
-	if client.KindOf(err) == client.Canceled {
+	if client.KindOf(err) == client.Canceled || errors.Is(err, context.Canceled) {
 		return errInterrupted
 	}
 	if e, ok := errors.AsType[*client.Error](err); ok {

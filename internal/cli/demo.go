@@ -132,6 +132,19 @@ func (d *demo) ask(ctx context.Context) (approval.Decision, error) {
 	}
 }
 
+// next returns the next line, "" at the end of the input. Who interrupts has
+// not decided, whatever they type after that.
+func next(ctx context.Context, lines <-chan string) (string, error) {
+	select {
+	case line := <-lines:
+		if ctx.Err() == nil {
+			return line, nil
+		}
+	case <-ctx.Done():
+	}
+	return "", errInterrupted
+}
+
 // state is what the demo reads of a result.
 type state struct {
 	Summary     string          `json:"summary"`

@@ -51,3 +51,16 @@ func (h *Hub) Pending(ctx context.Context, caller client.Caller, runID string) (
 		}
 	}
 }
+
+// Await waits until the state of a run is as until says. Its error is that of
+// watching the run, a [client.Error], or wraps that of ctx.
+func (h *Hub) Await(ctx context.Context, caller client.Caller, runID string, until func(State) bool) error {
+	watch := h.Watch(caller, runID, 0)
+	defer watch.Close()
+	for {
+		news, _, err := watch.wait(ctx)
+		if err != nil || until(news.State) {
+			return err
+		}
+	}
+}

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"slices"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
@@ -22,6 +23,11 @@ type State struct {
 	// left out of whatever is shown of the run. They are as many and as large
 	// as a [redact.Collector] keeps.
 	Tokens []string
+}
+
+// Waits reports whether an approval waits.
+func (s State) Waits(approvalID string) bool {
+	return slices.ContainsFunc(s.Pending, func(p approval.Pending) bool { return p.ID == approvalID })
 }
 
 // NeedsPerson reports whether the run waits for a person since after the cursor.

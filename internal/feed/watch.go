@@ -62,6 +62,19 @@ func (w *Watch) Next(ctx context.Context) (News, error) {
 	return news, nil
 }
 
+// Ready returns a channel that is closed when Next has something to return.
+func (w *Watch) Ready() <-chan struct{} {
+	f := w.feed
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.version == w.version || f.behind {
+		return f.changed
+	}
+	ready := make(chan struct{})
+	close(ready)
+	return ready
+}
+
 // wait waits for what is new in the log.
 func (w *Watch) wait(ctx context.Context) (News, lost, error) {
 	for {

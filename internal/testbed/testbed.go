@@ -20,6 +20,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/attend"
 	"runs-mcp-server/internal/bridge"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/inmem"
@@ -93,7 +94,8 @@ func newBed(t testing.TB, box *sandbox.Sandbox, url string, rt http.RoundTripper
 	if change != nil {
 		change(&o)
 	}
-	wired := bridge.New(o, feed.Options{})
+	// The tests' people answer at once, and count as people.
+	wired := bridge.New(o, feed.Options{}, attend.Options{ReadingTime: 1})
 	b.MCP, b.Watch = wired.MCP("test", "1"), wired.Watch()
 	t.Cleanup(func() {
 		wired.Close()

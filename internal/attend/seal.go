@@ -1,4 +1,4 @@
-package approval
+package attend
 
 import (
 	"crypto/aes"
@@ -12,53 +12,44 @@ import (
 	"time"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/bounded"
 )
 
 // roundLife is how long a person's answer may take to come back.
 const roundLife = 10 * time.Minute
 
-// Errors of a round that cannot be opened.
+// Errors of a position that cannot be opened.
 var (
 	ErrNotSealed = errors.New("the request state is missing, altered, or another caller's or call's")
 	ErrExpired   = errors.New("the request state has expired")
 	ErrUsed      = errors.New("the request state was used before")
 )
 
-// Round is what travels with a question to the client and back, in the
-// protocol whose server keeps nothing between the two: the client repeats its
-// call, and the round says where the call stood.
-type Round struct {
-	RunID         string        `json:"runId"`
-	Subject       string        `json:"subject"`                 // what the person was asked about: an approval's id, or an authorisation
-	AnswerName    string        `json:"answerName"`              // under which their answer comes
-	Digest        string        `json:"digest"`                  // of what the person decides on, see [Request.Digest]
-	Questions     int           `json:"questions"`               // that the call has put, this one included
-	Changes       int           `json:"changes,omitempty"`       // of what the person was asked about, while they were
-	Notifications int           `json:"notifications,omitempty"` // of progress so far
-	Told          int64         `json:"told,omitempty"`          // cursor of the newest event that the call has told of
-	SentTo        int64         `json:"sentTo,omitempty"`        // cursor of the authorisation to whose link the person was sent
-	TimeLeft      time.Duration `json:"timeLeft,omitempty"`      // of the call's wait
-	Unkept        bool          `json:"unkept,omitempty"`        // nobody watches the run when the call is over
-}
-
-// sealed is a round as it is encrypted.
+// sealed is a position as it is encrypted.
 type sealed struct {
-	Round
+	Position
 	Expires int64 `json:"expires"` // Unix seconds
 }
 
-// Sealer seals rounds, and redeems each at most once in the life of the process.
+// Sealer seals the positions of input rounds, and redeems each at most once in the
+// life of the process.
 // The key is derived from the caller's API key, so that every replica opens
 // what another sealed, and none of another caller. It is safe for concurrent use.
 type Sealer struct {
 	mu   sync.Mutex // guards used
-	used memory[string, bool]
+	used *bounded.Map[string, bool]
 }
 
-// Seal returns a round as an opaque text that only the same caller's next
+// maxUsed bounds the rounds that are remembered as used.
+const maxUsed = 10_000
+
+// NewSealer returns a Sealer that has redeemed nothing.
+func NewSealer() *Sealer { return &Sealer{used: bounded.New[string, bool](maxUsed)} }
+
+// Seal returns a position as an opaque text that only the same caller's next
 // call of the same tool opens, once and within ten minutes.
-func (s *Sealer) Seal(caller client.Caller, tool string, r Round) string {
-	text, err := json.Marshal(sealed{r, time.Now().Add(roundLife).Unix()})
+func (s *Sealer) Seal(caller client.Caller, tool string, at Position) string {
+	text, err := json.Marshal(sealed{at, time.Now().Add(roundLife).Unix()})
 	if err != nil {
 		panic(err) // strings and numbers alone
 	}
@@ -66,34 +57,34 @@ func (s *Sealer) Seal(caller client.Caller, tool string, r Round) string {
 }
 
 // Open opens what Seal made. Its errors are [ErrNotSealed] and [ErrExpired].
-func (s *Sealer) Open(caller client.Caller, tool, state string) (Round, error) {
+func (s *Sealer) Open(caller client.Caller, tool, state string) (Position, error) {
 	data, err := base64.RawURLEncoding.Strict().DecodeString(state)
 	// The decoder passes over line breaks: one text must have one spelling.
 	if err != nil || base64.RawURLEncoding.EncodeToString(data) != state {
-		return Round{}, ErrNotSealed
+		return Position{}, ErrNotSealed
 	}
 	text, err := aead(caller).Open(nil, nil, data, boundTo(caller, tool))
 	if err != nil {
-		return Round{}, ErrNotSealed
+		return Position{}, ErrNotSealed
 	}
 	var opened sealed
 	if err := json.Unmarshal(text, &opened); err != nil {
-		return Round{}, ErrNotSealed
+		return Position{}, ErrNotSealed
 	}
 	if time.Now().Unix() >= opened.Expires {
-		return Round{}, ErrExpired
+		return Position{}, ErrExpired
 	}
-	return opened.Round, nil
+	return opened.Position, nil
 }
 
 // Redeem uses up what was opened: [ErrUsed] where it was before.
 func (s *Sealer) Redeem(state string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.used.of[state] {
+	if s.used.Has(state) {
 		return ErrUsed
 	}
-	s.used.add(state, true)
+	s.used.Add(state, true)
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package approval
+package attend
 
 import (
 	"encoding/base64"
@@ -14,13 +14,13 @@ import (
 
 var (
 	alice = client.Caller{Key: "alice-key-alice-key-alice", UserID: "alice"}
-	round = Round{RunID: "123e4567-e89b-12d3-a456-426614174000", Subject: "an-approval", Digest: "digest", Questions: 2, Told: 7, TimeLeft: time.Second}
+	round = Position{RunID: "123e4567-e89b-12d3-a456-426614174000", Subject: "an-approval", Digest: "digest", Asked: 2, Told: 7, TimeLeft: time.Second}
 )
 
 // TestSealEveryBit: whatever bit of a sealed round is altered, it is refused,
 // and so is every other spelling of it.
 func TestSealEveryBit(t *testing.T) {
-	var s Sealer
+	s := NewSealer()
 	state := s.Seal(alice, "approve", round)
 	for i := range len(state) {
 		for bit := range 8 {
@@ -65,13 +65,17 @@ func TestSealEveryBit(t *testing.T) {
 
 // TestSealIsBound to the caller and the tool, and good once.
 func TestSealIsBound(t *testing.T) {
-	var s, replica Sealer
+	s, replica := NewSealer(), NewSealer()
 	state := s.Seal(alice, "approve", round)
-	for name, open := range map[string]func() (Round, error){
-		"another key":  func() (Round, error) { return s.Open(client.Caller{Key: "bob-key", UserID: "alice"}, "approve", state) },
-		"another user": func() (Round, error) { return s.Open(client.Caller{Key: alice.Key, UserID: "bob"}, "approve", state) },
-		"another tool": func() (Round, error) { return s.Open(alice, "create_run", state) },
-		"nothing":      func() (Round, error) { return s.Open(alice, "approve", "") },
+	for name, open := range map[string]func() (Position, error){
+		"another key": func() (Position, error) {
+			return s.Open(client.Caller{Key: "bob-key", UserID: "alice"}, "approve", state)
+		},
+		"another user": func() (Position, error) {
+			return s.Open(client.Caller{Key: alice.Key, UserID: "bob"}, "approve", state)
+		},
+		"another tool": func() (Position, error) { return s.Open(alice, "create_run", state) },
+		"nothing":      func() (Position, error) { return s.Open(alice, "approve", "") },
 	} {
 		if _, err := open(); !errors.Is(err, ErrNotSealed) {
 			t.Errorf("%s: %v", name, err)
@@ -100,7 +104,7 @@ func TestSealIsBound(t *testing.T) {
 // TestSealExpires after ten minutes.
 func TestSealExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var s Sealer
+		s := NewSealer()
 		early, late := s.Seal(alice, "approve", round), s.Seal(alice, "approve", round)
 		if early == late {
 			t.Error("two sealings are alike")

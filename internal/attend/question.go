@@ -1,0 +1,343 @@
+package attend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/feed"
+)
+
+// Kind says what a person is asked for.
+type Kind string
+
+// The kinds of questions.
+const (
+	Decision      Kind = "decision"      // on an approval, by a form
+	Authorization Kind = "authorization" // of an integration, by a link to open
+)
+
+// Question is what a person is asked.
+type Question struct {
+	Kind    Kind
+	Message string
+	URL     string // to open, of an authorisation
+	ID      string // names an authorisation's link to the client
+}
+
+// Action is what a person, or their client, does with a question.
+type Action string
+
+// The actions of the protocol.
+const (
+	Accept  Action = "accept"
+	Decline Action = "decline"
+	Cancel  Action = "cancel"
+)
+
+// Answer is what came back to a question.
+type Answer struct {
+	Action   Action
+	Decision approval.Decision // of an accepted form, "" where it holds none
+}
+
+// Person is the one at a client, as they can be asked.
+type Person struct {
+	// Name is that of the session, or, in the stateless protocol, of the client:
+	// a refusal is remembered by it.
+	Name             string
+	Approvals, Links bool // what they may be asked for
+	// Complete tells the client that the person has done what they were sent to a
+	// link for; nil: it needs no word of it.
+	Complete func(ctx context.Context, id string)
+	// Ask puts a question and returns the answer. It may outlive the call. Its
+	// error wraps [context.Canceled] where the question was withdrawn,
+	// [context.DeadlineExceeded] where no answer came in time; any other says that
+	// the client could not ask. nil: the stateless protocol, see [Round].
+	Ask func(context.Context, Question) (Answer, error)
+}
+
+// Fate is what became of the asking for one need of a run.
+type Fate string
+
+// The fates. Up to Withdrawn they are those of a question, the others those of a
+// call that has put none, or has not heard of its outcome yet.
+const (
+	Sent      Fate = "sent"      // a decision; Err says what the API did not take, or lost the answer to
+	Unsent    Fate = "unsent"    // a decision, for Err
+	Changed   Fate = "changed"   // a decision was not sent: the run asks for something else by now
+	Gone      Fate = "gone"      // the run no longer waits; a decision, if any, was not sent
+	Declined  Fate = "declined"  // the person did not decide
+	Canceled  Fate = "canceled"  // the same, or the client by itself
+	Empty     Fate = "empty"     // an accepted form without a choice
+	Silent    Fate = "silent"    // no answer in time
+	Unasked   Fate = "unasked"   // the client could not ask, or for Err
+	Opened    Fate = "opened"    // the link
+	Withdrawn Fate = "withdrawn" // before an answer
+
+	Open         Fate = "open"      // the question waits for its answer
+	Sending      Fate = "sending"   // the person has decided, and the decision is being sent
+	Elsewhere    Fate = "elsewhere" // another call of the stateless protocol is asking
+	Refused      Fate = "refused"   // the person did not decide before, and is not asked again by itself
+	TooOften     Fate = "tooOften"  // by the approve tool
+	TooMany      Fate = "tooMany"   // questions in one call
+	ChangedOften Fate = "changing"  // what would happen changed again and again
+)
+
+// Taken reports whether a decision was sent, and is not known to have been refused.
+func (o Outcome) Taken() bool {
+	return o.Fate == Sent && (o.Err == nil || client.KindOf(o.Err) == client.OutcomeUnknown)
+}
+
+// Outcome is what came of the asking for one need.
+type Outcome struct {
+	Fate
+	Kind     Kind
+	Subject  string            // an approval's id, or an authorisation
+	EventID  int64             // of the event that asked
+	Decision approval.Decision // the person's, "" where they made none
+	AtOnce   bool              // the client refused faster than a person can
+	Err      error
+}
+
+// refuses reports whether the person or their client was asked in vain.
+func (o Outcome) refuses() bool {
+	switch o.Fate {
+	case Declined, Canceled, Empty, Silent, Unasked:
+		return true
+	}
+	return false
+}
+
+// question is one that was put to a person.
+type question struct {
+	who
+	kind    Kind
+	subject string
+	digest  string
+	eventID int64
+	linkID  string
+
+	cancel context.CancelCauseFunc // withdraws it
+	done   chan struct{}           // closed when outcome is set
+	// outcome is for those who saw done closed.
+	outcome Outcome
+	decided atomic.Bool // the person has decided, and the decision is being sent
+	told    atomic.Bool // the client was told that the person has done what the link is for
+	round   bool        // of the stateless protocol: it only tells whether it is answered
+
+	joined int // calls that wait for it; guarded by Attendant.mu
+}
+
+// Causes for which a question is withdrawn.
+var (
+	errGone    = errors.New("the run no longer waits for it")
+	errNotIn   = errors.New("nobody waits for the answer")
+	errTooMany = errors.New("too many questions wait for an answer")
+)
+
+// askFunc puts one question and returns its answer, see [Person].
+type askFunc func(context.Context) (Answer, error)
+
+// put puts a question to a person, in a goroutine that waits for the answer and
+// sends a decision. asked is when it was first put. a.mu is held. It returns nil
+// where too many are open.
+func (a *Attendant) put(q *question, caller client.Caller, asked time.Time, ask askFunc) *question {
+	if a.ctx.Err() != nil || len(a.open) >= maxOpen || a.openOf(q.key) >= maxOpenPerCaller {
+		return nil
+	}
+	ctx, cancel := context.WithCancelCause(a.ctx)
+	q.cancel, q.done = cancel, make(chan struct{})
+	a.open[q] = struct{}{}
+	a.wg.Go(func() {
+		q.outcome = a.outcome(ctx, q, caller, asked, ask)
+		cancel(nil)
+		a.mu.Lock()
+		delete(a.open, q)
+		a.conclude(q)
+		close(q.done)
+		a.mu.Unlock()
+	})
+	return q
+}
+
+// openOf returns how many questions of a caller are open; a.mu is held.
+func (a *Attendant) openOf(key client.Key) (n int) {
+	for q := range a.open {
+		if q.key == key {
+			n++
+		}
+	}
+	return n
+}
+
+// outcome puts the question and does what the answer says. A panic is a question
+// that could not be put.
+func (a *Attendant) outcome(ctx context.Context, q *question, caller client.Caller, asked time.Time, ask askFunc) (o Outcome) {
+	defer func() {
+		if r := recover(); r != nil {
+			a.Log.Error("asking a person panicked", "runId", q.runID, "panic", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
+			o = Outcome{Fate: Unasked, Err: errors.New("panic")}
+		}
+		o.Kind, o.Subject, o.EventID = q.kind, q.subject, q.eventID
+	}()
+	asking, stop := context.WithCancelCause(ctx)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		if a.awaitGone(asking, q, caller) {
+			stop(errGone)
+		}
+	}()
+	answer, err := ask(asking)
+	over := errors.Is(context.Cause(asking), errGone)
+	stop(nil)
+	<-gone
+	if err != nil {
+		return failed(err, over)
+	}
+	return a.judge(ctx, q, caller, answer, time.Since(asked))
+}
+
+// failed is the outcome of a question without an answer.
+func failed(err error, over bool) Outcome {
+	switch {
+	case over:
+		return Outcome{Fate: Gone}
+	case errors.Is(err, context.DeadlineExceeded):
+		return Outcome{Fate: Silent}
+	case errors.Is(err, context.Canceled):
+		return Outcome{Fate: Withdrawn}
+	}
+	return Outcome{Fate: Unasked, Err: err}
+}
+
+// judge does what an answer says.
+func (a *Attendant) judge(ctx context.Context, q *question, caller client.Caller, answer Answer, took time.Duration) Outcome {
+	switch {
+	case answer.Action == Accept && q.kind == Authorization:
+		return Outcome{Fate: Opened}
+	case answer.Action == Accept && answer.Decision == "":
+		return Outcome{Fate: Empty}
+	case answer.Action == Accept:
+		q.decided.Store(true)
+		a.Log.Info("a person decided", "runId", q.runID, "approvalId", q.subject, "decision", answer.Decision)
+		return a.send(ctx, q, caller, answer.Decision)
+	case answer.Action == Decline:
+		return Outcome{Fate: Declined, AtOnce: took < a.ReadingTime}
+	}
+	return Outcome{Fate: Canceled, AtOnce: took < a.ReadingTime}
+}
+
+// awaitGone waits until the run no longer needs what the question asks for, and
+// reports whether that came before ctx was done. A need that the feed never told
+// is not missed by it.
+func (a *Attendant) awaitGone(ctx context.Context, q *question, caller client.Caller) bool {
+	seen := false
+	return a.Feeds.Await(ctx, caller, q.runID, func(st feed.State) bool {
+		waits := st.Auth != nil && SubjectOf(st) == q.subject && st.Status == client.AuthRequired
+		if q.kind == Decision {
+			waits = st.Waits(q.subject)
+		}
+		seen = seen || waits
+		return st.Ended || seen && !waits
+	}) == nil
+}
+
+// SubjectOf names the authorisation that a run waits for.
+func SubjectOf(st feed.State) string { return fmt.Sprintf("authorization %d", st.Since) }
+
+const (
+	// sendTimeout bounds the sending of a decision.
+	sendTimeout = 30 * time.Second
+	// maxResend is how long a person's decision waits for the run to be readable.
+	maxResend = 2 * time.Minute
+	// resendPause and maxResendPause are the pauses between two tries.
+	resendPause    = time.Second
+	maxResendPause = 5 * time.Second
+)
+
+// send sends what a person decided if the run still asks for that. While the run
+// cannot be read the decision is kept, for a failing API must not burn it.
+func (a *Attendant) send(ctx context.Context, q *question, caller client.Caller, d approval.Decision) Outcome {
+	o := Outcome{Decision: d}
+	ctx, stop := context.WithTimeout(ctx, maxResend)
+	defer stop()
+	for pause := resendPause; ; pause = min(2*pause, maxResendPause) {
+		now, waits, err := a.request(ctx, caller, q.runID, q.subject)
+		switch {
+		case err != nil && passing(err) && sleep(ctx, pause):
+			continue
+		case err != nil:
+			o.Fate, o.Err = Unsent, err
+		case !waits:
+			o.Fate = Gone
+		case now.Digest() != q.digest:
+			o.Fate = Changed
+		default:
+			o.Fate, o.Err = Sent, a.decide(ctx, caller, now.Pending, d)
+			if errors.Is(o.Err, approval.ErrAlreadySent) {
+				o.Fate, o.Err = Gone, nil
+			}
+			a.withdrawOthers(q)
+		}
+		return o
+	}
+}
+
+// decide sends a decision. Nothing stops it on the way.
+func (a *Attendant) decide(ctx context.Context, caller client.Caller, p approval.Pending, d approval.Decision) error {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+	defer stop()
+	return a.Desk.Decide(ctx, caller, p, d)
+}
+
+// passing reports whether a run may be readable a little later.
+func passing(err error) bool {
+	switch client.KindOf(err) {
+	case client.Unavailable, client.Timeout, client.RateLimited, client.Invalid:
+		return true
+	}
+	return false
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// request reads what an approval is about now; waits is false where the run no
+// longer waits for it. Somebody else may have decided meanwhile.
+func (a *Attendant) request(ctx context.Context, caller client.Caller, runID, approvalID string) (r approval.Request, waits bool, err error) {
+	read, err := a.Feeds.Waiting(ctx, caller, runID)
+	if err != nil {
+		return approval.Request{}, false, err
+	}
+	for _, p := range read.Pending {
+		if p.ID == approvalID {
+			return a.Desk.Request(ctx, caller, read.Run, p, a.Secrets), true, nil
+		}
+	}
+	return approval.Request{}, false, nil
+}
+
+// withdrawOthers withdraws the questions that other sessions of the caller were
+// asked for the same.
+func (a *Attendant) withdrawOthers(q *question) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for o := range a.open {
+		if o != q && o.key == q.key && o.runID == q.runID && o.subject == q.subject && !o.decided.Load() {
+			o.cancel(errGone)
+		}
+	}
+}
