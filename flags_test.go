@@ -18,15 +18,15 @@ func TestWhatFlagsAsk(t *testing.T) {
 		flags     string
 		approval  []string // modes in which the person is asked
 		authorise []string
-		link      bool // in the result
+		link      bool // in the result, for who is asked declines
 	}{
-		{"", form, url, false},
-		{"--ask-while-waiting", form, url, false},
+		{"", form, url, true},
+		{"--ask-while-waiting", form, url, true},
 		{"--no-ask-while-waiting", nil, nil, true},
 		{"--no-ask-while-waiting --auth-links=off", nil, nil, false},
-		{"--approvals=agent", nil, url, false},
-		{"--approvals=agent --ask-while-waiting", form, url, false},
-		{"--approvals=off --ask-while-waiting", nil, url, false},
+		{"--approvals=agent", nil, url, true},
+		{"--approvals=agent --ask-while-waiting", form, url, true},
+		{"--approvals=off --ask-while-waiting", nil, url, true},
 	} {
 		t.Run(tt.flags, func(t *testing.T) {
 			t.Parallel()

@@ -17,25 +17,28 @@ import (
 // that know runs, why two callers cannot meet in it. A new one must be put here
 // with its reason; one of secrets that outlives a call has none.
 var separate = map[string]string{
-	"client.PassThrough.Headers":       oneRequest,
-	"client.PassThrough.Query":         oneRequest,
-	"client.standings.of":              byCaller,
-	"client.breaker.of":                "one caller's: see standings",
-	"internal/approval.Desk.belongs":   byCaller,
-	"internal/approval.Desk.plans":     byCaller,
-	"internal/approval.Desk.sent":      byCaller,
-	"internal/approval.Desk.shown":     byCaller,
-	"internal/approval.Pending.tokens": "one approval as one caller sees it",
-	"internal/approval.Tracker.links":  "one run as one caller sees it",
-	"internal/approval.Sealer.used":    "by texts that are sealed under the caller's key",
-	"internal/approval.memory.of":      "what the memories above are made of",
-	"internal/feed.Hub.feeds":          byCaller,
-	"internal/feed.Hub.kept":           "a limit",
-	"internal/prompts.given.values":    oneRequest,
-	"internal/redact.Collector.known":  "one call's, or one feed's",
-	"tools.Options.PassThrough":        "the operator's; it does not change",
-	"tools.createRunArgs.OutputSchema": oneRequest,
-	"tools.definition.meta":            "of a tool; it does not change",
+	"client.PassThrough.Headers":              oneRequest,
+	"client.PassThrough.Query":                oneRequest,
+	"client.standings.of":                     byCaller,
+	"client.breaker.of":                       "one caller's: see standings",
+	"internal/approval.Desk.belongs":          byCaller,
+	"internal/approval.Desk.plans":            byCaller,
+	"internal/approval.Desk.sent":             byCaller,
+	"internal/approval.Desk.shown":            byCaller,
+	"internal/attend.Attendant.conversations": byCaller,
+	"internal/attend.Attendant.open":          "the questions of all; one is found by its caller's key, and their number is a limit",
+	"internal/attend.Attendant.rounds":        byCaller,
+	"internal/attend.Sealer.used":             "by texts that are sealed under the caller's key",
+	"internal/attend.conversation.topics":     "one caller's: see conversations",
+	"internal/bounded.Map.of":                 "what the bounded maps here are made of",
+	"internal/approval.Pending.tokens":        "one approval as one caller sees it",
+	"internal/approval.Tracker.links":         "one run as one caller sees it",
+	"internal/feed.Hub.feeds":                 byCaller,
+	"internal/feed.Hub.kept":                  "a limit",
+	"internal/prompts.given.values":           oneRequest,
+	"internal/redact.Collector.known":         "one call's, or one feed's",
+	"tools.Options.PassThrough":               "the operator's; it does not change",
+	"tools.createRunArgs.OutputSchema":        oneRequest,
 }
 
 const (
@@ -101,7 +104,7 @@ func product(t *testing.T) map[string][]*ast.File {
 	return files
 }
 
-// fieldsOfMany yields the fields of struct types that are maps, or memories.
+// fieldsOfMany yields the fields of struct types that are maps, bounded or not.
 func fieldsOfMany(g *ast.GenDecl) map[string]bool {
 	found := map[string]bool{}
 	for _, spec := range g.Specs {
@@ -114,7 +117,7 @@ func fieldsOfMany(g *ast.GenDecl) map[string]bool {
 			continue
 		}
 		for _, f := range fields.Fields.List {
-			if kind := types.ExprString(f.Type); strings.Contains(kind, "map[") || strings.Contains(kind, "memory[") || strings.Contains(kind, "sync.Map") {
+			if kind := types.ExprString(f.Type); strings.Contains(kind, "map[") || strings.Contains(kind, "bounded.Map[") || strings.Contains(kind, "sync.Map") {
 				for _, name := range f.Names {
 					found[typed.Name.Name+"."+name.Name] = true
 				}

@@ -32,6 +32,8 @@ type Options struct {
 	ReadingTime time.Duration
 }
 
+const defaultReadingTime = time.Second
+
 // Attendant follows runs for calls, and keeps what people were asked. It is safe
 // for concurrent use.
 type Attendant struct {
@@ -74,7 +76,7 @@ const (
 
 // New returns an Attendant. The caller closes it.
 func New(o Options) *Attendant {
-	o.ReadingTime = cmp.Or(o.ReadingTime, time.Second)
+	o.ReadingTime = cmp.Or(o.ReadingTime, defaultReadingTime)
 	ctx, stop := context.WithCancel(context.Background())
 	return &Attendant{
 		Options: o, Sealer: NewSealer(), ctx: ctx, stop: stop,
