@@ -248,7 +248,7 @@ func TestUndecidedEndsTheWait(t *testing.T) {
 		// Who waits again does not ask again by itself; approve does, and then the rest is asked.
 		who.answers = []answer{chooses("approve"), chooses("deny")}
 		again := testbed.Call[tools.RunResult](t, s, "get_run", map[string]any{"runId": got.RunID, "waitSeconds": 30})
-		if again.Status != "PAUSED" || again.WaitEnded != "needs_person" || len(who.questions()) != 2 || !strings.Contains(again.Summary, "not asked again by themselves") || again.NextStep != got.NextStep {
+		if again.Status != "PAUSED" || again.WaitEnded != "needs_person" || len(who.questions()) != 2 || !strings.Contains(again.Summary, "a waiting call does not ask again") || again.NextStep != got.NextStep {
 			t.Errorf("%d questions, got %+v", len(who.questions()), again)
 		}
 		testbed.Call[tools.RunResult](t, s, "approve", map[string]any{"runId": got.RunID})

@@ -16,14 +16,17 @@ import (
 type slowPerson struct {
 	server.SessionWithElicitation
 	takes     time.Duration
-	decision  string // "": none
-	asked     int    // questions that they answered
+	name      string
+	silent    time.Duration // they never answer, and the transport gives up after that; 0: they do
+	fails     error         // what the client answers instead
+	decision  string        // "": none
+	asked     int           // questions that they answered
 	withdrawn int
 	messages  []string // that they were asked
 	notes     chan mcp.JSONRPCNotification
 }
 
-func (p *slowPerson) SessionID() string                                   { return "slow" }
+func (p *slowPerson) SessionID() string                                   { return "slow" + p.name }
 func (p *slowPerson) NotificationChannel() chan<- mcp.JSONRPCNotification { return p.notes }
 func (p *slowPerson) GetClientInfo() mcp.Implementation                   { return mcp.Implementation{} }
 func (p *slowPerson) SetClientInfo(mcp.Implementation)                    {}
@@ -34,11 +37,20 @@ func (p *slowPerson) GetClientCapabilities() mcp.ClientCapabilities {
 
 func (p *slowPerson) RequestElicitation(ctx context.Context, r mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
 	p.messages = append(p.messages, r.Params.Message)
+	if p.silent > 0 {
+		ctx, cancel := context.WithTimeout(ctx, p.silent)
+		defer cancel()
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	select {
 	case <-time.After(p.takes):
 	case <-ctx.Done():
 		p.withdrawn++
 		return nil, ctx.Err()
+	}
+	if p.fails != nil {
+		return nil, p.fails
 	}
 	p.asked++
 	answer := &mcp.ElicitationResult{}

@@ -40,10 +40,14 @@ func (s *set) outcomeNote(o attend.Outcome, over bool) string {
 		return "The user has decided, and the decision is being sent."
 	case attend.Elsewhere:
 		return "The user is being asked to decide by another call."
-	case attend.Refused:
-		return "The user was asked to decide before and did not; they are not asked again by themselves."
 	case attend.TooMany:
 		return "The user was asked often enough in one call."
+	}
+	switch {
+	case o.Before && o.Seen():
+		return "The user was asked to decide before and did not; a waiting call does not ask again."
+	case o.Before:
+		return "The client could not ask the user before, or refused for them; a waiting call does not ask again."
 	}
 	return undecided(o) + nothing
 }
@@ -73,7 +77,7 @@ func (s *set) linkNote(o attend.Outcome) string {
 	switch {
 	case o.AtOnce:
 		return "The client did not open the link to authorise the integration; the user may not have seen it."
-	case o.Fate == attend.Declined, o.Fate == attend.Refused:
+	case o.Fate == attend.Declined:
 		return "The user declined to authorise the integration."
 	case o.Fate == attend.Canceled:
 		return "The user did not open the link to authorise the integration."
@@ -99,7 +103,7 @@ func (s *set) outcomeStep(o attend.Outcome, runID string) string {
 	case attend.Sent, attend.Gone:
 		return ""
 	}
-	if o.AtOnce || o.Fate == attend.Unasked { // asking again by this client may be in vain
+	if !o.Seen() { // asking again by this client may be in vain
 		return "Tell the user to decide " + s.elsewhere(runID) + "."
 	}
 	return s.askLater(runID)
@@ -111,7 +115,7 @@ func linkStep(o attend.Outcome, a *Authorization) string {
 	switch {
 	case o.AtOnce || a == nil || a.URL == "":
 		return ""
-	case o.Fate == attend.Declined, o.Fate == attend.Canceled, o.Fate == attend.Refused:
+	case o.Fate == attend.Declined, o.Fate == attend.Canceled:
 		return "Do not ask again by yourself. When the user wants to authorise it, show them authorization.url to open; the run goes on by itself."
 	}
 	return ""

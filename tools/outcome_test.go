@@ -11,7 +11,6 @@ import (
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"runs-mcp-server/client"
 	"runs-mcp-server/internal/testbed"
 	"runs-mcp-server/tools"
 )
@@ -37,8 +36,9 @@ func TestGoneMeanwhile(t *testing.T) {
 						if err := bed.API.Approve(t.Context(), bed.Caller, tokensOf(t, bed, created.RunID, "approve")[0]); err != nil {
 							t.Error(err)
 						}
-						for run := new(client.Run); !run.Status.Terminal() && !t.Failed(); {
-							run, _ = bed.API.GetRun(t.Context(), bed.Caller, created.RunID, false)
+						for over := false; !over; { // or the test is, for the question was withdrawn
+							run, err := bed.API.GetRun(t.Context(), bed.Caller, created.RunID, false)
+							over = err != nil || run.Status.Terminal()
 						}
 					}
 					who := &person{answers: []answer{first(elsewhere, tt.answer)}}

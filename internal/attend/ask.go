@@ -45,7 +45,7 @@ func (v *visit) askDecision(ctx context.Context) (end string, err error) {
 	refused := (*Outcome)(nil)
 	for _, p := range v.candidates(read) {
 		r := v.Desk.Request(reading, v.Caller, read.Run, p, v.Secrets)
-		q := &question{who: v.who, kind: Decision, subject: p.ID, digest: r.Digest(), eventID: p.EventID}
+		q := &question{who: v.who, kind: Decision, subject: p.ID, digest: r.Digest(), eventID: p.EventID, pending: p}
 		if refused = v.refusal(q); refused == nil {
 			return v.ask(q, Question{Kind: Decision, Message: r.Question(v.changed == p.ID)})
 		}
@@ -87,11 +87,11 @@ func (v *visit) refusal(q *question) *Outcome {
 		return nil
 	}
 	o := t.refusal
-	if t.refusedAt.Before(v.began) {
+	if !t.refusedAt.After(v.began) {
 		if v.Only != "" {
 			return nil
 		}
-		o.Fate = Refused
+		o.Before = true
 	}
 	return &o
 }
@@ -131,6 +131,16 @@ func (v *visit) ask(q *question, text Question) (end string, err error) {
 		v.join(t.open)
 		return "", nil
 	}
+	if sending := v.sending(approvalOf{v.key, q.runID, q.subject}); sending != nil {
+		v.join(sending)
+		return "", nil
+	}
+	switch { // what happened while this call read the run
+	case q.kind == Decision && v.Desk.Sent(q.pending):
+		return "", nil
+	case v.Only == "" && t.refused(q.digest):
+		return v.ended(t.refusal)
+	}
 	o := Outcome{Kind: q.kind, Subject: q.subject, EventID: q.eventID}
 	if v.Asked >= maxAsked {
 		o.Fate = TooMany
@@ -158,6 +168,17 @@ func (v *visit) ask(q *question, text Question) (end string, err error) {
 	t.open = q
 	v.join(q)
 	return "", nil
+}
+
+// sending returns the question about a need whose answer is a decision that is being
+// sent, whoever made it; nil where there is none. a.mu is held.
+func (a *Attendant) sending(n approvalOf) *question {
+	for q := range a.open {
+		if q.key == n.key && q.runID == n.runID && q.subject == n.subject && q.decided.Load() {
+			return q
+		}
+	}
+	return nil
 }
 
 // ended ends the visit with what came of asking.

@@ -90,6 +90,9 @@ func (a *Attendant) conclude(q *question) {
 	if q.outcome.refuses() {
 		t.refuse(q.outcome, q.digest)
 	}
+	if q.answered {
+		a.endRound(approvalOf{q.key, q.runID, q.subject}, nil)
+	}
 	if q.joined > 0 || q.outcome.Fate == Withdrawn {
 		return
 	}

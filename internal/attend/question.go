@@ -83,7 +83,6 @@ const (
 	Open         Fate = "open"      // the question waits for its answer
 	Sending      Fate = "sending"   // the person has decided, and the decision is being sent
 	Elsewhere    Fate = "elsewhere" // another call of the stateless protocol is asking
-	Refused      Fate = "refused"   // the person did not decide before, and is not asked again by itself
 	TooOften     Fate = "tooOften"  // by the approve tool
 	TooMany      Fate = "tooMany"   // questions in one call
 	ChangedOften Fate = "changing"  // what would happen changed again and again
@@ -94,6 +93,9 @@ func (o Outcome) Taken() bool {
 	return o.Fate == Sent && (o.Err == nil || client.KindOf(o.Err) == client.OutcomeUnknown)
 }
 
+// Seen reports whether a person can have seen the question that was refused.
+func (o Outcome) Seen() bool { return !o.AtOnce && o.Fate != Unasked }
+
 // Outcome is what came of the asking for one need.
 type Outcome struct {
 	Fate
@@ -102,6 +104,7 @@ type Outcome struct {
 	EventID  int64             // of the event that asked
 	Decision approval.Decision // the person's, "" where they made none
 	AtOnce   bool              // the client refused faster than a person can
+	Before   bool              // it came of a question of an earlier call, and the same is not asked again
 	Err      error
 }
 
@@ -122,6 +125,7 @@ type question struct {
 	digest  string
 	eventID int64
 	linkID  string
+	pending approval.Pending // of a decision, as it was read
 
 	cancel context.CancelCauseFunc // withdraws it
 	done   chan struct{}           // closed when outcome is set
@@ -129,7 +133,9 @@ type question struct {
 	outcome Outcome
 	decided atomic.Bool // the person has decided, and the decision is being sent
 	told    atomic.Bool // the client was told that the person has done what the link is for
-	round   bool        // of the stateless protocol: it only tells whether it is answered
+	// answered says that the call brought its answer, to a round before.
+	answered bool
+	round    bool // of the stateless protocol: it only tells whether it is answered
 
 	joined int // calls that wait for it; guarded by Attendant.mu
 }

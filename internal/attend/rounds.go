@@ -34,13 +34,16 @@ func (a *Attendant) beginRound(of *question) {
 	n := approvalOf{of.key, of.runID, of.subject}
 	round := &question{who: of.who, kind: of.kind, subject: of.subject, eventID: of.eventID, round: true, done: make(chan struct{})}
 	a.rounds.Add(n, round)
-	time.AfterFunc(roundTime, func() { a.endRound(n, round) })
+	time.AfterFunc(roundTime, func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.endRound(n, round)
+	})
 }
 
 // endRound lets other calls ask again. Without a round it ends whichever there is.
+// a.mu is held.
 func (a *Attendant) endRound(n approvalOf, round *question) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	now, ok := a.rounds.Get(n)
 	if !ok || round != nil && now != round {
 		return
@@ -57,15 +60,13 @@ func (a *Attendant) answered(caller client.Caller, person string, r *Resume) (*q
 	}
 	q := &question{
 		who: who{caller.Key, person, r.RunID}, kind: r.Kind, subject: r.Subject, digest: r.Digest, eventID: r.EventID,
-		joined: 1,
+		answered: true, joined: 1,
 	}
 	asked := time.UnixMilli(r.AskedAt)
 	a.mu.Lock()
-	put := a.put(q, caller, asked, func(context.Context) (Answer, error) { return r.Answer, nil })
-	a.mu.Unlock()
-	a.endRound(approvalOf{caller.Key, r.RunID, r.Subject}, nil)
-	if put == nil {
+	defer a.mu.Unlock()
+	if a.put(q, caller, asked, func(context.Context) (Answer, error) { return r.Answer, nil }) == nil {
 		return nil, errTooMany
 	}
-	return put, nil
+	return q, nil
 }
