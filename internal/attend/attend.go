@@ -40,13 +40,14 @@ type Attendant struct {
 	Options
 	*Sealer
 
-	ctx  context.Context // withdraws all questions
+	ctx  context.Context // ends the sending of decisions
 	stop context.CancelFunc
 	wg   sync.WaitGroup // one for each goroutine of a question
 
 	mu            sync.Mutex // guards all below
 	conversations *bounded.Map[who, *conversation]
 	rounds        *bounded.Map[approvalOf, *question] // of the stateless protocol, until they are answered
+	closed        bool                                // no more questions are put
 	open          map[*question]struct{}              // questions that have no outcome yet, but rounds
 }
 
@@ -93,7 +94,10 @@ const closeTimeout = 5 * time.Second
 // sent, for some seconds.
 func (a *Attendant) Close() {
 	a.mu.Lock()
-	a.stop() // under the lock: whoever starts a goroutine holds it
+	a.closed = true
+	for q := range a.open {
+		q.withdraw(errClosed)
+	}
 	a.mu.Unlock()
 	done := make(chan struct{})
 	go func() {
@@ -105,4 +109,5 @@ func (a *Attendant) Close() {
 	case <-time.After(closeTimeout):
 		a.Log.Warn("a decision was still being sent when the server stopped")
 	}
+	a.stop()
 }

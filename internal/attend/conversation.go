@@ -128,7 +128,7 @@ func (a *Attendant) leave(q *question, cancelled bool) *Outcome {
 	default:
 	}
 	if cancelled && q.joined == 0 && !q.round && !q.decided.Load() {
-		q.cancel(errNotIn)
+		q.withdraw(errNotIn)
 	}
 	return nil
 }

@@ -127,8 +127,8 @@ type question struct {
 	linkID  string
 	pending approval.Pending // of a decision, as it was read
 
-	cancel context.CancelCauseFunc // withdraws it
-	done   chan struct{}           // closed when outcome is set
+	withdraw context.CancelCauseFunc // takes it back from the client; a decision is sent all the same
+	done     chan struct{}           // closed when outcome is set
 	// outcome is for those who saw done closed.
 	outcome Outcome
 	decided atomic.Bool // the person has decided, and the decision is being sent
@@ -144,6 +144,7 @@ type question struct {
 var (
 	errGone    = errors.New("the run no longer waits for it")
 	errNotIn   = errors.New("nobody waits for the answer")
+	errClosed  = errors.New("the server is stopping")
 	errTooMany = errors.New("too many questions wait for an answer")
 )
 
@@ -154,20 +155,20 @@ type askFunc func(context.Context) (Answer, error)
 // sends a decision. asked is when it was first put. a.mu is held. It returns nil
 // where too many are open.
 func (a *Attendant) put(q *question, caller client.Caller, asked time.Time, ask askFunc) *question {
-	if a.ctx.Err() != nil || len(a.open) >= maxOpen || a.openOf(q.key) >= maxOpenPerCaller {
+	if a.closed || len(a.open) >= maxOpen || a.openOf(q.key) >= maxOpenPerCaller {
 		return nil
 	}
-	ctx, cancel := context.WithCancelCause(a.ctx)
-	q.cancel, q.done = cancel, make(chan struct{})
+	asking, withdraw := context.WithCancelCause(a.ctx)
+	q.withdraw, q.done = withdraw, make(chan struct{})
 	a.open[q] = struct{}{}
 	a.wg.Go(func() {
-		q.outcome = a.outcome(ctx, q, caller, asked, ask)
-		cancel(nil)
+		q.outcome = a.outcome(asking, q, caller, asked, ask)
+		withdraw(nil)
 		a.mu.Lock()
+		defer a.mu.Unlock()
 		delete(a.open, q)
 		a.conclude(q)
 		close(q.done)
-		a.mu.Unlock()
 	})
 	return q
 }
@@ -184,7 +185,7 @@ func (a *Attendant) openOf(key client.Key) (n int) {
 
 // outcome puts the question and does what the answer says. A panic is a question
 // that could not be put.
-func (a *Attendant) outcome(ctx context.Context, q *question, caller client.Caller, asked time.Time, ask askFunc) (o Outcome) {
+func (a *Attendant) outcome(asking context.Context, q *question, caller client.Caller, asked time.Time, ask askFunc) (o Outcome) {
 	defer func() {
 		if r := recover(); r != nil {
 			a.Log.Error("asking a person panicked", "runId", q.runID, "panic", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
@@ -192,28 +193,28 @@ func (a *Attendant) outcome(ctx context.Context, q *question, caller client.Call
 		}
 		o.Kind, o.Subject, o.EventID = q.kind, q.subject, q.eventID
 	}()
-	asking, stop := context.WithCancelCause(ctx)
-	gone := make(chan struct{})
+	asking, stop := context.WithCancelCause(asking)
+	watched := make(chan struct{})
 	go func() {
-		defer close(gone)
+		defer close(watched)
 		if a.awaitGone(asking, q, caller) {
 			stop(errGone)
 		}
 	}()
 	answer, err := ask(asking)
-	over := errors.Is(context.Cause(asking), errGone)
+	gone := errors.Is(context.Cause(asking), errGone)
 	stop(nil)
-	<-gone
+	<-watched
 	if err != nil {
-		return failed(err, over)
+		return failed(err, gone)
 	}
-	return a.judge(ctx, q, caller, answer, time.Since(asked))
+	return a.judge(q, caller, answer, time.Since(asked))
 }
 
 // failed is the outcome of a question without an answer.
-func failed(err error, over bool) Outcome {
+func failed(err error, gone bool) Outcome {
 	switch {
-	case over:
+	case gone:
 		return Outcome{Fate: Gone}
 	case errors.Is(err, context.DeadlineExceeded):
 		return Outcome{Fate: Silent}
@@ -224,7 +225,7 @@ func failed(err error, over bool) Outcome {
 }
 
 // judge does what an answer says.
-func (a *Attendant) judge(ctx context.Context, q *question, caller client.Caller, answer Answer, took time.Duration) Outcome {
+func (a *Attendant) judge(q *question, caller client.Caller, answer Answer, took time.Duration) Outcome {
 	switch {
 	case answer.Action == Accept && q.kind == Authorization:
 		return Outcome{Fate: Opened}
@@ -233,7 +234,7 @@ func (a *Attendant) judge(ctx context.Context, q *question, caller client.Caller
 	case answer.Action == Accept:
 		q.decided.Store(true)
 		a.Log.Info("a person decided", "runId", q.runID, "approvalId", q.subject, "decision", answer.Decision)
-		return a.send(ctx, q, caller, answer.Decision)
+		return a.send(q, caller, answer.Decision)
 	case answer.Action == Decline:
 		return Outcome{Fate: Declined, AtOnce: took < a.ReadingTime}
 	}
@@ -270,9 +271,9 @@ const (
 
 // send sends what a person decided if the run still asks for that. While the run
 // cannot be read the decision is kept, for a failing API must not burn it.
-func (a *Attendant) send(ctx context.Context, q *question, caller client.Caller, d approval.Decision) Outcome {
+func (a *Attendant) send(q *question, caller client.Caller, d approval.Decision) Outcome {
 	o := Outcome{Decision: d}
-	ctx, stop := context.WithTimeout(ctx, maxResend)
+	ctx, stop := context.WithTimeout(a.ctx, maxResend)
 	defer stop()
 	for pause := resendPause; ; pause = min(2*pause, maxResendPause) {
 		now, waits, err := a.request(ctx, caller, q.runID, q.subject)
@@ -343,7 +344,7 @@ func (a *Attendant) withdrawOthers(q *question) {
 	defer a.mu.Unlock()
 	for o := range a.open {
 		if o != q && o.key == q.key && o.runID == q.runID && o.subject == q.subject && !o.decided.Load() {
-			o.cancel(errGone)
+			o.withdraw(errGone)
 		}
 	}
 }
