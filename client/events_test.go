@@ -208,6 +208,22 @@ func TestEventsUnderFaults(t *testing.T) {
 	}
 }
 
+// TestBreakAtAHole: where the frames carry no ids, the events before a break may
+// be given under other cursors than the stored ids that have a hole there.
+func TestBreakAtAHole(t *testing.T) {
+	for cut := 3; cut <= 7; cut++ {
+		for _, u := range []*upstream{
+			{count: 50, cut: cut, hole: 5, unnumber: true},
+			{count: 50, cut: cut, hole: 5, local: true},
+			{count: 50, cut: cut, hole: 5, local: true, replay: true, drop: 9},
+		} {
+			t.Run(fmt.Sprintf("cut=%d,local=%t,replay=%t", u.cut, u.local, u.replay), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { followAll(t, u) })
+			})
+		}
+	}
+}
+
 func followAll(t *testing.T, u *upstream) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour) // of the bubble
 	defer cancel()
