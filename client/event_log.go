@@ -241,7 +241,12 @@ func (l *eventLog) settle(run *Run) {
 	for i := range run.Events {
 		e := &run.Events[i]
 		if ahead == 0 && e.ID > l.last {
-			return // new, and so is what follows
+			// New, and so is what follows; unless it is what was given last,
+			// under a cursor that no stored event has.
+			if _, given := l.find(*e, before); given {
+				l.renumber(run.Events)
+			}
+			return
 		}
 		own, known := l.at(e.ID)
 		if known && l.same(l.marks[own], l.mark(*e)) || ahead == 0 && (len(l.marks) == 0 || e.ID < l.marks[0].cursor) {

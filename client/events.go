@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-
-	"runs-mcp-server/internal/sse"
 )
 
 const (
@@ -70,12 +68,13 @@ type reader struct {
 	refusals    int           // how often in a row it was refused since refusedAt
 	refusedAt   time.Time
 	rereadAt    time.Time // of the last read in the middle of a connection
+	heartbeats  bool      // the last connection ended for want of events while heartbeats came
 }
 
 // run connects until the run has ended. It returns nil then.
 func (r *reader) run(ctx context.Context) error {
 	for failures := 0; ; failures++ {
-		before := r.log.yielded
+		before, began := r.log.yielded, time.Now()
 		ended, err := r.connect(ctx)
 		if ended {
 			return nil
@@ -89,7 +88,9 @@ func (r *reader) run(ctx context.Context) error {
 		if err != nil && r.gaveUp(err) {
 			return err
 		}
-		if r.log.yielded > before {
+		// A connection that lasted is no failure, even if it was mute: what happens
+		// during a long pause would be seen late.
+		if r.log.yielded > before || r.polled && time.Since(began) >= headerTimeout {
 			failures = 0
 		}
 		if !sleep(ctx, r.asked(err)+r.backoff(failures)) {
@@ -160,8 +161,9 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// headerPatience is how long the stream may take to answer before the run is
-// read without it: a server may send the headers with the first event.
+// headerPatience is how long a new stream may bring nothing, not even its
+// headers, before the run is read without it: a server may send the headers
+// with the first event.
 const headerPatience = time.Second
 
 // connect follows one connection to its end. ended reports that the run has
@@ -169,31 +171,57 @@ const headerPatience = time.Second
 func (r *reader) connect(ctx context.Context) (ended bool, err error) {
 	// The stream is opened before the run is read, so that nothing can happen
 	// between the two unseen.
-	opening := r.open(ctx)
-	defer opening.cancel()
-	if !opening.wait(headerPatience) {
-		over, err := r.poll(ctx)
-		switch {
-		case err != nil && KindOf(err) != Invalid:
-			return false, err
-		case r.log.ended, over && !opening.wait(drainTime):
-			return true, nil
+	c := r.open(ctx)
+	defer func() {
+		c.close()
+		if retry, ok := c.retry(); ok {
+			r.retry = retry
 		}
+	}()
+	if ended, err := r.await(ctx, c); ended || err != nil {
+		return ended, err
 	}
-	s, streamErr := opening.result()
 	// Without the stored events nothing tells what was missed since the last
 	// connection, so a stream is not followed without them, unless they can
 	// never be read: too many for one answer, say.
 	over, err := r.poll(ctx)
 	switch {
-	case err != nil && (streamErr != nil || KindOf(err) != Invalid):
+	case err != nil && (c.err != nil || KindOf(err) != Invalid):
 		return false, err
-	case r.log.ended, over && streamErr != nil:
+	case r.log.ended, over && c.err != nil:
 		return true, nil
-	case streamErr != nil:
-		return false, streamErr
+	case c.err != nil:
+		return false, c.err
 	}
-	return r.follow(ctx, s, over)
+	return r.follow(ctx, c, over)
+}
+
+// await waits until the stream is opened or refused, and polls meanwhile. ended
+// reports that the run has ended and its stream did not open in drainTime.
+func (r *reader) await(ctx context.Context, c *connection) (ended bool, err error) {
+	over, wait := false, headerPatience
+	for !c.opened(wait) {
+		if over {
+			return true, nil // drainTime has passed
+		}
+		if c.polls == 0 {
+			over, err = r.poll(ctx)
+			wait = c.pollPause()
+		} else {
+			over, wait, err = r.pollOnce(ctx, c)
+		}
+		if err != nil && KindOf(err) != Invalid {
+			return false, err
+		}
+		if r.log.ended {
+			return true, nil
+		}
+		if over {
+			wait = drainTime
+		}
+	}
+	c.polls = 0
+	return false, nil
 }
 
 // poll reads the run and yields what is new. over reports that it has ended.
@@ -228,6 +256,36 @@ func (r *reader) read(ctx context.Context) (*Run, error) {
 	}
 }
 
+// pollTimeout bounds one poll behind a mute stream, whose events wait meanwhile.
+const pollTimeout = 10 * time.Second
+
+// pollOnce is poll with a single try, for a stream that is mute. It has no error
+// of its own: the stream is kept, for it may bring links that are said only
+// once, and the next poll tries again. wait is the time until then.
+func (r *reader) pollOnce(ctx context.Context, c *connection) (over bool, wait time.Duration, err error) {
+	wait = c.pollPause()
+	if r.unreadable {
+		return false, wait, nil // it may be too large; the next connection tries again
+	}
+	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
+	defer cancel()
+	run, err := r.client.readRun(ctx, r.caller, r.runID)
+	if err != nil {
+		return false, max(wait, r.asked(err)), nil
+	}
+	return run.Status.Terminal(), wait, r.catchUp(run)
+}
+
+// pollIfMute is pollOnce if the open stream is mute. Else wait is the time until
+// it may be.
+func (r *reader) pollIfMute(ctx context.Context, c *connection) (over bool, wait time.Duration, err error) {
+	if wait := c.stream.untilMute(); wait > 0 {
+		c.polls = 0
+		return false, wait, nil
+	}
+	return r.pollOnce(ctx, c)
+}
+
 // rereadPace is the least time from one read of a connection to the next: where
 // every event gives cause for one, each read tells of many.
 const rereadPace = 100 * time.Millisecond
@@ -242,88 +300,66 @@ func (r *reader) reread(ctx context.Context) (*Run, error) {
 	return run, err
 }
 
-// opening is a stream that is being opened.
-type opening struct {
-	cancel func() // gives it up; the stream must be closed by whoever took it
-	done   chan struct{}
-	stream *stream
-	err    error
-
-	panicked any
-}
-
-func (r *reader) open(ctx context.Context) *opening {
-	ctx, cancel := context.WithCancel(ctx)
-	o := &opening{done: make(chan struct{})}
-	o.cancel = func() {
-		cancel()
-		<-o.done
-		if o.stream != nil {
-			o.stream.close()
-		}
-	}
-	go func() {
-		defer close(o.done)
-		defer func() { o.panicked = recover() }()
-		o.stream, o.err = r.client.openStream(ctx, r.caller, r.runID, r.lastEventID)
-	}()
-	return o
-}
-
-// wait reports whether the stream has answered, or been refused, in time.
-func (o *opening) wait(d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-o.done:
-		return true
-	case <-t.C:
-		return false
-	}
-}
-
-// result waits for the stream. A panic goes on here, in the goroutine of
-// whoever reads, who may survive it.
-func (o *opening) result() (*stream, error) {
-	<-o.done
-	if o.panicked != nil {
-		panic(o.panicked)
-	}
-	return o.stream, o.err
-}
-
 // follow yields the events of an open stream until it breaks or the run has
-// ended. over says that the run has ended already: then the stream is given
-// drainTime to replay what the stored events lacked.
-func (r *reader) follow(ctx context.Context, s *stream, over bool) (ended bool, err error) {
-	if over {
-		stop := time.AfterFunc(drainTime, s.close)
-		defer stop.Stop()
-	}
+// ended, and polls while the stream is mute. over says that the run has ended
+// already: then the stream is given drainTime to replay what the stored events
+// lacked.
+func (r *reader) follow(ctx context.Context, c *connection, over bool) (ended bool, err error) {
 	r.at.reconnect()
-	for {
-		quiet := time.AfterFunc(quietTime, s.close)
-		event, id, err := s.next()
-		quiet.Stop()
-		if retry, ok := s.frames.Retry(); ok {
-			r.retry = retry
+	mute, quiet := time.NewTimer(r.patience()), time.NewTimer(quietTime)
+	defer mute.Stop()
+	defer quiet.Stop()
+	var drained <-chan time.Time
+	for !r.log.ended {
+		if over && drained == nil {
+			drained = time.After(drainTime)
 		}
-		var tooLarge *sse.TooLargeError
-		switch {
-		case errors.As(err, &tooLarge):
-			err = r.refill(ctx, tooLarge.ID)
-		case err != nil:
-			return over, nil // cut off, silent or closed: connect again
-		default:
-			err = r.accept(ctx, event, id)
+		select {
+		case next, open := <-c.records:
+			if !open {
+				c.rethrow()
+				return over, nil // connect again
+			}
+			err = r.take(ctx, next)
+			c.polls = 0
+			mute.Reset(muteTime)
+			quiet.Reset(quietTime)
+		case <-mute.C:
+			if over {
+				continue
+			}
+			var wait time.Duration
+			over, wait, err = r.pollIfMute(ctx, c)
+			mute.Reset(wait)
+		case <-quiet.C:
+			r.heartbeats = c.stream.untilMute() > 0
+			return over, nil
+		case <-drained:
+			return true, nil
 		}
 		if err != nil {
 			return false, err
 		}
-		if r.log.ended {
-			return true, nil
-		}
 	}
+	return true, nil
+}
+
+// patience is how long the open stream may bring nothing before the first poll:
+// until after the first heartbeat, if those are known to come through.
+func (r *reader) patience() time.Duration {
+	if r.heartbeats {
+		r.heartbeats = false
+		return muteTime
+	}
+	return headerPatience
+}
+
+// take deals with a record of the stream.
+func (r *reader) take(ctx context.Context, next record) error {
+	if next.tooLarge != nil {
+		return r.refill(ctx, next.tooLarge.ID)
+	}
+	return r.accept(ctx, next.event, next.id)
 }
 
 // quietTime is how long a stream may tell nothing but that it lives before the

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,21 +23,23 @@ var caller = client.Caller{Key: "key-of-a-test", UserID: "u"}
 
 // upstream is a Run API with one run that misbehaves as a test asks.
 type upstream struct {
-	count    int  // events in all, the last is end
-	cut      int  // the connection breaks after so many events; 0 never
-	replay   bool // a stream begins with what happened before
-	honour   bool // and goes on after Last-Event-ID
-	hole     int  // ids jump over one after so many events; 0 never
-	local    bool // ids begin at 1 on every connection
-	unnumber bool // frames carry no id
-	bare     bool // stored events carry no id and no name
-	drop     int  // every so many events is left out of the stream; 0 never
-	poor     bool // stored events lack links
-	noStream bool // the stream answers 503
-	noStored bool // stored events are never told
-	restart  int  // ids begin at 1 again after so many events, in the middle of a connection; 0 never
-	silent   int  // the stream says nothing more after so many events, and stays open; 0 never
-	whole    int  // of so many reads one is answered as it should be, the others as spoilt says; 0 all
+	count    int           // events in all, the last is end
+	cut      int           // the connection breaks after so many events; 0 never
+	replay   bool          // a stream begins with what happened before
+	honour   bool          // and goes on after Last-Event-ID
+	hole     int           // ids jump over one after so many events; 0 never
+	local    bool          // ids begin at 1 on every connection
+	unnumber bool          // frames carry no id
+	bare     bool          // stored events carry no id and no name
+	drop     int           // every so many events is left out of the stream; 0 never
+	poor     bool          // stored events lack links
+	noStream bool          // the stream answers 503
+	noStored bool          // stored events are never told
+	restart  int           // ids begin at 1 again after so many events, in the middle of a connection; 0 never
+	silent   int           // the stream says nothing more after so many events, and stays open; 0 never
+	pace     time.Duration // from one event to the next
+	hold     time.Duration // how long a proxy keeps the stream's bytes back; those it has when the connection breaks are lost
+	whole    int           // of so many reads one is answered as it should be, the others as spoilt says; 0 all
 	spoilt   func(w http.ResponseWriter, answer []byte)
 
 	mu       sync.Mutex
@@ -133,6 +136,8 @@ func (u *upstream) stream(w http.ResponseWriter, r *http.Request) {
 	// What happens between two connections only the stored events know, unless
 	// the stream replays it.
 	defer u.happen()
+	var held bytes.Buffer
+	since := time.Now()
 	for i, sent := from, 0; i <= u.count; i++ {
 		if u.cut > 0 && sent == u.cut {
 			panic(http.ErrAbortHandler)
@@ -140,6 +145,13 @@ func (u *upstream) stream(w http.ResponseWriter, r *http.Request) {
 		if u.silent > 0 && sent == u.silent {
 			<-r.Context().Done()
 			return
+		}
+		if u.pace > 0 {
+			select {
+			case <-time.After(u.pace):
+			case <-r.Context().Done():
+				return
+			}
 		}
 		u.mu.Lock()
 		u.happened = max(u.happened, i)
@@ -157,9 +169,14 @@ func (u *upstream) stream(w http.ResponseWriter, r *http.Request) {
 		}
 		data, _ := json.Marshal(u.payload(i, false))
 		if !u.unnumber {
-			fmt.Fprintf(w, "id: %d\n", id)
+			fmt.Fprintf(&held, "id: %d\n", id)
 		}
-		if _, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", u.name(i), data); err != nil {
+		fmt.Fprintf(&held, "event: %s\ndata: %s\n\n", u.name(i), data)
+		if time.Since(since) < u.hold && i < u.count {
+			continue
+		}
+		since = time.Now()
+		if _, err := held.WriteTo(w); err != nil {
 			return
 		}
 	}
@@ -205,6 +222,43 @@ func TestEventsUnderFaults(t *testing.T) {
 		t.Run(fmt.Sprintf("replay=%t,honour=%t,local=%t,unnumbered=%t,bare=%t,hole=%d,drop=%d", u.replay, u.honour, u.local, u.unnumber, u.bare, u.hole, u.drop), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { followAll(t, u) })
 		})
+	}
+}
+
+// TestEventsBehindABuffer is the same behind a proxy that holds the stream's
+// bytes back: the stored events come first, and then the stream repeats them.
+func TestEventsBehindABuffer(t *testing.T) {
+	for bits := range 1 << 7 {
+		bit := func(n int) bool { return bits>>n&1 == 1 }
+		u := &upstream{count: 30, replay: bit(0), honour: bit(1), local: bit(2), unnumber: bit(3), bare: bit(4), pace: 2 * time.Second, hold: 45 * time.Second}
+		if bit(5) {
+			u.hole = 5
+		}
+		if bit(6) {
+			u.cut = 25
+		}
+		if u.honour && (u.local || u.cut == 0) {
+			continue
+		}
+		t.Run(fmt.Sprintf("replay=%t,honour=%t,local=%t,unnumbered=%t,bare=%t,hole=%d,cut=%d", u.replay, u.honour, u.local, u.unnumber, u.bare, u.hole, u.cut), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { followAll(t, u) })
+		})
+	}
+}
+
+// TestBreakAtAHole: where the frames carry no ids, the events before a break may
+// be given under other cursors than the stored ids that have a hole there.
+func TestBreakAtAHole(t *testing.T) {
+	for cut := 3; cut <= 7; cut++ {
+		for _, u := range []*upstream{
+			{count: 50, cut: cut, hole: 5, unnumber: true},
+			{count: 50, cut: cut, hole: 5, local: true},
+			{count: 50, cut: cut, hole: 5, local: true, replay: true, drop: 9},
+		} {
+			t.Run(fmt.Sprintf("cut=%d,local=%t,replay=%t", u.cut, u.local, u.replay), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { followAll(t, u) })
+			})
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"runs-mcp-server/internal/sse"
@@ -18,6 +19,10 @@ const (
 	// silence is how long a stream may say nothing before it counts as dead:
 	// three of the API's heartbeats of 20 s.
 	silence = 60 * time.Second
+	// muteTime is how long a stream that spoke may bring no byte before the run
+	// is read meanwhile: longer than the API's heartbeats take. A proxy that
+	// buffers holds back events as well.
+	muteTime = 25 * time.Second
 	// maxRecordTime is how long a stream may go without a whole record. A record
 	// without an end, or one that drips, would else hide what comes after it;
 	// for a stream whose heartbeats are comments it is a reconnection.
@@ -31,6 +36,7 @@ var errSilent = errors.New("the event stream fell silent")
 // stream is one connection to a run's event stream.
 type stream struct {
 	frames *sse.Decoder
+	bytes  *watchdog // what frames reads from
 	close  func()
 	late   *time.Timer // closes it; runs while a record is waited for
 }
@@ -66,7 +72,7 @@ func (c *Client) openStream(ctx context.Context, caller Caller, runID, lastEvent
 	watched.timer.Stop()
 	late := time.AfterFunc(maxRecordTime, shut)
 	late.Stop()
-	return &stream{frames: sse.NewDecoder(watched, maxEvent), close: shut, late: late}, nil
+	return &stream{frames: sse.NewDecoder(watched, maxEvent), bytes: watched, close: shut, late: late}, nil
 }
 
 // next returns the next record that is an event; keepalives and records
@@ -90,15 +96,32 @@ func (s *stream) next() (Event, string, error) {
 	}
 }
 
+// untilMute returns how long until an open stream is mute: at once if it has
+// brought no byte yet, else muteTime after the last. It is safe for concurrent
+// use with next.
+func (s *stream) untilMute() time.Duration {
+	last := s.bytes.last.Load()
+	if last == nil {
+		return 0
+	}
+	return muteTime - time.Since(*last)
+}
+
 // watchdog ends a read that waits longer than silence. The time that passes
 // between reads does not count: it is ours, not the API's.
 type watchdog struct {
 	r     io.Reader
 	timer *time.Timer
+	last  atomic.Pointer[time.Time] // when the last byte came, nil before the first
 }
 
 func (w *watchdog) Read(p []byte) (int, error) {
 	w.timer.Reset(silence)
 	defer w.timer.Stop()
-	return w.r.Read(p)
+	n, err := w.r.Read(p)
+	if n > 0 {
+		now := time.Now()
+		w.last.Store(&now)
+	}
+	return n, err
 }

@@ -123,9 +123,9 @@ func TestLargeRecords(t *testing.T) {
 	}
 }
 
-// drip writes a byte every 30 s until nobody reads: silence it is not.
+// drip writes a byte every 20 s until nobody reads: silence it is not.
 func drip(w http.ResponseWriter, r *http.Request) {
-	tick := time.NewTicker(30 * time.Second)
+	tick := time.NewTicker(20 * time.Second)
 	defer tick.Stop()
 	for r.Context().Err() == nil {
 		io.WriteString(w, "x")

@@ -42,6 +42,7 @@ func (s *speaker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	flush := w.(http.Flusher).Flush
+	io.WriteString(w, ":\n\n") // a stream that says nothing is polled
 	flush()
 	for {
 		select {
