@@ -54,7 +54,7 @@ func bubble(t *testing.T, upstream http.Handler, who *slowPerson) (*set, *call) 
 // again is another call of the client of a call.
 func (s *set) again(c *call) *call {
 	return &call{
-		caller: c.caller, tool: c.tool, at: time.Now(), progress: c.progress, secrets: s.secretsOf(c.caller),
+		caller: c.caller, tool: c.tool, at: time.Now(), progress: &progress{token: c.progress.token, out: c.progress.out}, secrets: s.secretsOf(c.caller),
 		session: c.session, modern: c.modern, canElicit: c.canElicit, personName: c.personName, draining: c.draining,
 	}
 }
