@@ -2,6 +2,7 @@ package resources
 
 import (
 	"context"
+	"errors"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/feed"
@@ -27,13 +28,16 @@ func (s *set) events(ctx context.Context, caller client.Caller, a address) (any,
 	page := EventPage{RunID: a.runID, Events: []view.Event{}, LastEventID: a.from}
 	events, st, ok := s.Feeds.Read(caller, a.runID, a.from)
 	if !ok {
-		run, err := s.API.GetRun(ctx, caller, a.runID, true)
-		if err != nil {
+		read, err := s.Feeds.Snapshot(ctx, caller, a.runID, feed.Wanted{})
+		switch {
+		case err != nil:
 			return nil, err
+		case read.NoEvents:
+			return nil, errors.New("the Run API's answer with the run's events is too large or unreadable")
 		}
-		st, events = feed.State{Status: run.Status, Last: newestOf(run.Events), Tokens: run.ApprovalTokens()}, run.Events
+		st, events = read.State, read.Run.Events
 	}
-	v := s.viewOf(caller, a.runID, st.Tokens)
+	v := s.viewOf(caller, st.Tokens)
 	page.Status = v.Status(st.Status)
 	if a.from > st.Last && (ok || events != nil) {
 		// Ids may have begun anew: from the start nothing is passed over.
@@ -60,12 +64,4 @@ func (s *set) events(ctx context.Context, caller client.Caller, a address) (any,
 		page.LastEventID = e.ID
 	}
 	return page, nil
-}
-
-// newestOf returns the id of the newest event, 0 where there is none.
-func newestOf(events []client.Event) int64 {
-	if len(events) == 0 {
-		return 0
-	}
-	return events[len(events)-1].ID
 }

@@ -28,7 +28,7 @@ func (s *set) plan(ctx context.Context, caller client.Caller, a address) (any, e
 	if err != nil {
 		return nil, err
 	}
-	v := s.viewOf(caller, a.runID, nil)
+	v := s.viewOf(caller, s.Feeds.Tokens(caller, a.runID))
 	shown := v.Run(run)
 	out := RunPlan{RunID: shown.RunID, Status: shown.Status, ExecutionPlanID: shown.ExecutionPlanID}
 	switch {

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -110,10 +109,9 @@ func (s *set) secrets(caller client.Caller) *redact.Set { return s.Secrets.With(
 // view returns the view of what is read without a run's events.
 func (s *set) view(caller client.Caller) view.View { return view.New(s.secrets(caller)) }
 
-// viewOf returns the view of a run with the tokens of the events that were read,
-// and of those that somebody watches.
-func (s *set) viewOf(caller client.Caller, runID string, read []string) view.View {
-	return view.New(s.secrets(caller).With(slices.Concat(read, s.Feeds.Tokens(caller, runID))...))
+// viewOf returns the view of a run with the tokens of its events.
+func (s *set) viewOf(caller client.Caller, tokens []string) view.View {
+	return view.New(s.secrets(caller).With(tokens...))
 }
 
 // shown is an error with a text fit to show.
@@ -134,11 +132,11 @@ func (s *set) read(ctx context.Context, caller client.Caller, uri string) (any, 
 		return s.plan(ctx, caller, a)
 	}
 	// With its events, for what a run says may hold the tokens in them.
-	read, err := s.Feeds.ReadRun(ctx, caller, a.runID)
+	read, err := s.Feeds.Snapshot(ctx, caller, a.runID, feed.Wanted{})
 	if err != nil {
 		return nil, err
 	}
-	run, v := read.Run, s.viewOf(caller, a.runID, read.Tokens)
+	run, v := read.Run, s.viewOf(caller, read.Tokens)
 	if a.part == ofResult {
 		return result(v, run, a), nil
 	}

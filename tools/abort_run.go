@@ -6,6 +6,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/feed"
 )
 
 type abortRunArgs struct {
@@ -31,7 +32,7 @@ func (s *set) abortRun(ctx context.Context, c *call, args abortRunArgs) (RunResu
 	doubtful := client.KindOf(abortErr) == client.OutcomeUnknown
 	reading, stop := context.WithTimeout(ctx, readTimeout)
 	defer stop()
-	got, err := s.readState(reading, c, args.RunID)
+	got, err := s.read(reading, c, args.RunID, feed.State{})
 	switch {
 	case err == nil && (abortErr == nil || got.Run.Status.Terminal()):
 		// The summary says what is known.

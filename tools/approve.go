@@ -78,7 +78,7 @@ func (s *set) askApproval(ctx context.Context, c *call, args askArgs) (RunResult
 
 // approvalToAsk returns the id of the approval that the person is to be asked about.
 func (s *set) approvalToAsk(ctx context.Context, c *call, args askArgs) (approvalID string, err error) {
-	read, err := s.Feeds.Waiting(ctx, c.caller, args.RunID)
+	read, err := s.Feeds.Snapshot(ctx, c.caller, args.RunID, feed.Wanted{Decidable: true})
 	if err != nil {
 		return "", err
 	}
@@ -130,20 +130,20 @@ func (s *set) afterAnswer(ctx context.Context, c *call, runID string, seen atten
 func (s *set) approve(ctx context.Context, c *call, args approveArgs) (RunResult, error) {
 	c.addGiven(args.Token)
 	// A token needs the run's state too: whose it is may be known only then.
-	st, err := s.Feeds.Pending(ctx, c.caller, args.RunID)
+	read, err := s.Feeds.Snapshot(ctx, c.caller, args.RunID, feed.Wanted{Decidable: true})
 	if err != nil {
 		return RunResult{}, err
 	}
-	c.addTokens(st.Tokens)
+	c.addTokens(read.Tokens)
 	d := decision{Decision: approval.Decision(args.Decision), known: true}
 	if args.Token != "" {
-		d.eventID = st.Since
+		d.eventID = read.Since
 		d.known, d.err = s.Desk.DecideByToken(ctx, c.caller, approval.ByToken{
-			RunID: args.RunID, Decision: d.Decision, Token: args.Token, LinksKnown: len(st.Pending) > 0,
+			RunID: args.RunID, Decision: d.Decision, Token: args.Token, LinksKnown: len(read.Pending) > 0,
 		})
 		return s.afterDecision(ctx, c, args.RunID, d)
 	}
-	p, err := s.choose(st, args.RunID, args.ApprovalID)
+	p, err := s.choose(read.State, args.RunID, args.ApprovalID)
 	if err != nil {
 		return RunResult{}, err
 	}

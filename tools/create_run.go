@@ -142,7 +142,7 @@ func (s *set) afterCreate(ctx context.Context, c *call, run *client.Run, waitSec
 			return result, nil
 		}
 		s.Log.Info("a new run could not be watched", "runId", run.RunID, "error", err)
-		result = s.result(c, reading{Reading: feed.Reading{Run: run}}, nil)
+		result = s.result(c, reading{Snapshot: feed.Snapshot{Run: run}}, nil)
 		result.Summary = "The run was created, but watching it failed: " + s.why(err) + "."
 		if about := strings.TrimSuffix(c.aboutDecision(), ": "); about != "" {
 			result.Summary += " T" + about[1:] + "."
@@ -152,7 +152,7 @@ func (s *set) afterCreate(ctx context.Context, c *call, run *client.Run, waitSec
 	for _, e := range run.Events {
 		page.add(e)
 	}
-	return s.result(c, reading{Reading: feed.Reading{Run: run, State: s.Feeds.StateOf(c.caller, run)}}, page), nil
+	return s.result(c, reading{Snapshot: feed.Snapshot{Run: run, State: s.Feeds.StateOf(c.caller, run)}}, page), nil
 }
 
 // createBody builds the request within the operator's limits.

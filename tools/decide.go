@@ -10,6 +10,7 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/attend"
+	"runs-mcp-server/internal/feed"
 )
 
 // decision is one that was to be sent.
@@ -93,7 +94,7 @@ func (s *set) afterDecision(ctx context.Context, c *call, runID string, d decisi
 func (s *set) afterAsking(ctx context.Context, c *call, runID string, eventID int64, decided bool) (RunResult, reading, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	got, err := s.readState(ctx, c, runID)
+	got, err := s.read(ctx, c, runID, feed.State{})
 	if err != nil {
 		return RunResult{}, got, err
 	}

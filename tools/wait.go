@@ -64,12 +64,12 @@ func (w *waiter) watchFor(ctx context.Context, waitSeconds int) (RunResult, erro
 		w.seen.Outcome = late
 	}
 	w.noteOutcome(w.seen.Outcome)
-	got, settled, err := w.readAfter(ctx)
+	got, err := w.read(ctx, w.call, w.runID, w.seen.State)
 	if err != nil {
 		return RunResult{}, err
 	}
 	w.run = got.Run
-	return w.tell(ctx, got, settled), nil
+	return w.tell(ctx, got), nil
 }
 
 // later returns the later of two times.
@@ -133,7 +133,7 @@ func (w *waiter) take(e client.Event) {
 
 // tell makes the result of the look: the run as it was read, what came of
 // asking the person, and what they decide on.
-func (w *waiter) tell(ctx context.Context, got reading, settled bool) RunResult {
+func (w *waiter) tell(ctx context.Context, got reading) RunResult {
 	// What happened since the wait ended belongs to the state that was read.
 	for _, e := range got.Run.Events {
 		if e.ID > w.shown {
@@ -155,7 +155,7 @@ func (w *waiter) tell(ctx context.Context, got reading, settled bool) RunResult 
 	if len(w.page.types) > 0 && !w.page.matched && len(w.page.others) > 0 {
 		r.Summary += " No event has a type of eventTypes; there are: " + quoted(w.view(), w.page.others) + "."
 	}
-	if !settled && !w.page.full {
+	if got.Unsettled && !w.page.full {
 		r.NextStep = "The API does not tell the run's result yet: in a few seconds " + w.look(w.runID, "runId") + ". If there is none then, tell the user."
 	}
 	r.WaitEnded = waitEnded(w.seen.End, got.Run.Status)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"slices"
 	"time"
 
@@ -34,7 +35,7 @@ func (v *visit) askDecision(ctx context.Context) (end string, err error) {
 		reading, stop = context.WithDeadline(ctx, v.Deadline.Add(lastLook))
 		defer stop()
 	}
-	read, err := v.Feeds.Waiting(reading, v.Caller, v.RunID)
+	read, err := v.Feeds.Snapshot(reading, v.Caller, v.RunID, feed.Wanted{Decidable: true})
 	switch {
 	case ctx.Err() != nil:
 		return "", done(ctx)
@@ -61,7 +62,7 @@ func (v *visit) askDecision(ctx context.Context) (end string, err error) {
 
 // candidates returns the approvals that a run which was read waits for and that
 // the person may be asked about, first the one that changed while they were.
-func (v *visit) candidates(read feed.Reading) []approval.Pending {
+func (v *visit) candidates(read feed.Snapshot) []approval.Pending {
 	for _, p := range v.state.Pending {
 		if !slices.ContainsFunc(read.Pending, func(o approval.Pending) bool { return o.ID == p.ID }) {
 			v.gone = append(v.gone, p.ID)
@@ -294,7 +295,7 @@ func (v *visit) depart(ctx context.Context, end string, err error) error {
 	if q == nil {
 		return err
 	}
-	cancelled := err != nil && ctx.Err() != nil
+	cancelled := err != nil && errors.Is(ctx.Err(), context.Canceled)
 	heard := v.leave(q, cancelled)
 	patience := time.Duration(0)
 	switch {

@@ -41,7 +41,7 @@ func Approve(ctx context.Context, a Approval) error {
 	// The stream may tell a link or a tool call only once: it stays open.
 	watch := a.Feeds.Watch(a.Caller, a.RunID, 0)
 	defer watch.Close()
-	read, err := a.Feeds.Waiting(ctx, a.Caller, a.RunID)
+	read, err := a.Feeds.Snapshot(ctx, a.Caller, a.RunID, feed.Wanted{Decidable: true})
 	if err != nil {
 		return a.plain(err)
 	}
@@ -61,7 +61,7 @@ func Approve(ctx context.Context, a Approval) error {
 			fmt.Fprintf(a.Out, "Approval %d of %d\n", i+1, len(waiting))
 		}
 		result, err := people.Follow(ctx, attend.Visit{
-			Caller: a.Caller, RunID: a.RunID, Only: p.ID, Observer: nobody{}, Person: attend.Person{Name: "terminal", Approvals: true, Ask: a.asks(lines)},
+			Caller: a.Caller, RunID: a.RunID, Only: p.ID, Observer: nobody{}, Person: attend.Person{Name: "terminal", Approvals: true, Ask: a.asks(ctx, lines)},
 		})
 		if err != nil {
 			return a.plain(err)
@@ -81,19 +81,23 @@ func (nobody) Tokens([]string)                                  {}
 func (nobody) Quiet(_ context.Context, _ client.Status, _ bool) {}
 
 // asks returns how the person at the terminal is asked about one approval, again
-// where it changed while they were.
-func (a Approval) asks(lines <-chan string) func(context.Context, attend.Question) (attend.Answer, error) {
+// where it changed while they were. Who interrupts the command has not decided,
+// whatever they type after that.
+func (a Approval) asks(command context.Context, lines <-chan string) func(context.Context, attend.Question) (attend.Answer, error) {
 	asked := false
 	return func(ctx context.Context, q attend.Question) (attend.Answer, error) {
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		defer context.AfterFunc(command, stop)()
 		if asked {
 			fmt.Fprintln(a.Out, "Nothing was sent: the run asks for something else by now.")
 		}
 		asked = true
 		fmt.Fprintf(a.Out, "%s\n\ny approves, n denies and usually ends the run, anything else leaves it waiting: ", q.Message)
 		line, err := next(ctx, lines)
-		if err != nil {
+		if err != nil || command.Err() != nil {
 			fmt.Fprintln(a.Out)
-			return attend.Answer{}, ctx.Err()
+			return attend.Answer{}, context.Canceled
 		}
 		if d := typed(line); d != "" {
 			return attend.Answer{Action: attend.Accept, Decision: d}, nil

@@ -1,12 +1,10 @@
 package feed
 
 import (
-	"context"
 	"slices"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
-	"runs-mcp-server/internal/redact"
 )
 
 // State is how a run stands.
@@ -53,48 +51,4 @@ func (s *State) follow(e client.Event) {
 	case s.Status != client.AuthRequired:
 		s.Auth = nil
 	}
-}
-
-// Reading is a run as the API stores it, and the state its events leave it in.
-type Reading struct {
-	Run *client.Run
-	State
-	NoEvents bool // the run could be read without its events alone
-}
-
-// ReadRun reads a run with its events; without them where the API's answer with
-// them is none that can be read. Its error is a [client.Error].
-func (h *Hub) ReadRun(ctx context.Context, caller client.Caller, runID string) (Reading, error) {
-	run, err := h.api.GetRun(ctx, caller, runID, true)
-	noEvents := client.KindOf(err) == client.Invalid // they may be what is wrong, or too much
-	if noEvents {
-		var again error
-		if run, again = h.api.GetRun(ctx, caller, runID, false); again == nil {
-			err = nil
-		}
-	}
-	if err != nil {
-		return Reading{}, err
-	}
-	return Reading{run, h.StateOf(caller, run), noEvents}, nil
-}
-
-// StateOf returns the state that a run read with its events is in.
-func (h *Hub) StateOf(caller client.Caller, run *client.Run) State {
-	var s State
-	var tokens redact.Collector
-	tokens.Add(run.ApprovalTokens()...)
-	tracker := approval.NewTracker(caller, run.RunID)
-	for _, e := range run.Events {
-		tracker.Add(e)
-		s.follow(e)
-	}
-	s.Status, s.Ended, s.Pending, s.Tokens = run.Status, run.Status.Terminal(), tracker.Pending(), tokens.Secrets()
-	if s.Ended {
-		s.Auth = nil
-	}
-	for _, p := range s.Pending {
-		h.desk.See(run.RunID, p)
-	}
-	return s
 }

@@ -63,7 +63,7 @@ func TestTokensOfAllEvents(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			read, err := hub.ReadRun(t.Context(), caller, runID)
+			read, err := hub.Snapshot(t.Context(), caller, runID, feed.Wanted{})
 			if err != nil {
 				t.Fatal(err)
 			}
