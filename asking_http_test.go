@@ -97,7 +97,7 @@ func TestQuestionOverHTTP(t *testing.T) {
 				for result = ""; !strings.Contains(result, "SUCCESS"); {
 					_, result, _ = me.send(t, me.session, call("get_run", map[string]any{"runId": runID, "waitSeconds": 30}), nil)
 				}
-				if status != http.StatusAccepted || !strings.Contains(result, "The decision to approve was taken by the API.") {
+				if status != http.StatusAccepted || !strings.Contains(result, "The decision to approve was accepted by the API.") {
 					t.Errorf("status %d: %s", status, result)
 				}
 				return
@@ -123,7 +123,7 @@ func TestQuestionOverHTTP(t *testing.T) {
 					t.Fatalf("not asked anew: %s", again)
 				}
 				me.send(t, me.session, yes, nil)
-				if result := own(); !strings.Contains(result, "The decision to approve was taken by the API. The run ended with SUCCESS") {
+				if result := own(); !strings.Contains(result, "The decision to approve was accepted by the API. The run ended with SUCCESS") {
 					t.Error(result)
 				}
 				return

@@ -107,10 +107,10 @@ func TestPersonDecides(t *testing.T) {
 		decisions      []sandbox.Decision
 		summary        string
 	}{
-		{"approves the run", run, chooses("approve"), []sandbox.Decision{"approve"}, "The decision to approve was taken"},
-		{"denies the run", run, chooses("deny"), []sandbox.Decision{"deny"}, "The decision to deny was taken"},
-		{"approves a step", step, chooses("approve"), []sandbox.Decision{"approve"}, "The decision to approve was taken"},
-		{"denies a step", step, chooses("deny"), []sandbox.Decision{"deny"}, "The decision to deny was taken"},
+		{"approves the run", run, chooses("approve"), []sandbox.Decision{"approve"}, "The decision to approve was accepted"},
+		{"denies the run", run, chooses("deny"), []sandbox.Decision{"deny"}, "The decision to deny was accepted"},
+		{"approves a step", step, chooses("approve"), []sandbox.Decision{"approve"}, "The decision to approve was accepted"},
+		{"denies a step", step, chooses("deny"), []sandbox.Decision{"deny"}, "The decision to deny was accepted"},
 		{"declines", run, does("decline"), nil, "did not decide: they declined"},
 		{"cancels", step, does("cancel"), nil, "did not decide: they dismissed the question"},
 		{"accepts without a choice", run, does("accept"), nil, "did not decide: the form came back without a choice"},
@@ -282,7 +282,7 @@ func TestApprovalGone(t *testing.T) {
 			bed := testbed.New(t, human, nil)
 			created := paused(t, bed, version, "ON_START", "")
 			elsewhere := func() {
-				if err := bed.API.Approve(t.Context(), bed.Caller, tokensOf(t, bed, created.RunID, "deny")[0]); err != nil {
+				if err := bed.API.Approve(context.WithoutCancel(t.Context()), bed.Caller, tokensOf(t, bed, created.RunID, "deny")[0]); err != nil {
 					t.Error(err)
 				}
 			}
@@ -296,7 +296,7 @@ func TestApprovalGone(t *testing.T) {
 			bed := testbed.New(t, human, nil)
 			created := paused(t, bed, version, "ON_TOOL_CALL", "")
 			abort := func() {
-				if err := bed.API.AbortRun(t.Context(), bed.Caller, created.RunID); err != nil {
+				if err := bed.API.AbortRun(context.WithoutCancel(t.Context()), bed.Caller, created.RunID); err != nil {
 					t.Error(err)
 				}
 			}

@@ -78,7 +78,7 @@ func TestAnswerInTheLastMoment(t *testing.T) {
 			askingBubble(t, who, nil, func(t *testing.T, a *asking) {
 				told := 0
 				for range 3 {
-					if got := a.wait(t, a.first, 10); strings.Contains(got.Summary, "The decision to "+decision+" was taken") {
+					if got := a.wait(t, a.first, 10); strings.Contains(got.Summary, "The decision to "+decision+" was accepted") {
 						told++
 					}
 				}
@@ -95,7 +95,7 @@ func TestSilence(t *testing.T) {
 	who := &slowPerson{silent: 5 * time.Minute}
 	askingBubble(t, who, nil, func(t *testing.T, a *asking) {
 		got := a.wait(t, a.first, 45)
-		if !strings.Contains(got.Summary, "The user is being asked") || !strings.Contains(got.NextStep, "To wait for it, call get_run") {
+		if !strings.Contains(got.Summary, "The user is being asked") || !strings.Contains(got.NextStep, "call get_run with runId and waitSeconds 45 now") {
 			t.Errorf("%q, %q", got.Summary, got.NextStep)
 		}
 		for range 5 {
@@ -168,7 +168,7 @@ func TestManyCallsOneQuestion(t *testing.T) {
 			}()
 			says := map[string]string{"": "they declined to answer"}[decision]
 			if decision != "" {
-				says = "The decision to " + decision + " was taken"
+				says = "The decision to " + decision + " was accepted"
 			}
 			for range 61 {
 				if got := <-ended; !strings.Contains(got.Summary, says) {
@@ -274,7 +274,7 @@ func TestDecisionIsKept(t *testing.T) {
 			got := a.wait(t, a.first, 0)
 			want, n := "The decision to approve was not sent, for what the run waits for could not be read again: upstream_unavailable.", 0
 			if back {
-				want, n = "The decision to approve was taken by the API.", 1
+				want, n = "The decision to approve was accepted by the API.", 1
 			}
 			if len(a.box.Decisions(a.runID)) != n || !strings.HasPrefix(got.Summary, want) {
 				t.Errorf("back %t: %v sent, %q", back, a.box.Decisions(a.runID), got.Summary)
@@ -348,6 +348,29 @@ func TestClientThatReadsNothing(t *testing.T) {
 		got, err := a.getRun(ctx, c, getRunArgs{RunID: a.runID, AfterEventID: new(int64), WaitSeconds: 10})
 		if took := time.Since(c.at); err != nil || took > 15*time.Second || got.Status != "PAUSED" {
 			t.Errorf("after %v: %s, %v", took, got.Status, err)
+		}
+	})
+}
+
+// TestCancelledByTheClient: some clients take a question away when their model's turn
+// ends. Nobody refused it: the next waiting call asks again.
+func TestCancelledByTheClient(t *testing.T) {
+	who := &slowPerson{takes: 20 * time.Second, cancels: true}
+	askingBubble(t, who, nil, func(t *testing.T, a *asking) {
+		a.wait(t, a.first, 10)
+		time.Sleep(20 * time.Second) // then it is taken away
+		who.cancels, who.decision = false, "approve"
+		if got := a.wait(t, a.first, 30); got.Status != "SUCCESS" || len(who.messages) != 2 {
+			t.Errorf("asked %d times: %s, %q", len(who.messages), got.Status, got.Summary)
+		}
+	})
+	// Who dismisses it while a call waits has refused.
+	who = &slowPerson{takes: 5 * time.Second, cancels: true}
+	askingBubble(t, who, nil, func(t *testing.T, a *asking) {
+		for range 2 {
+			if got := a.wait(t, a.first, 10); got.NextStep != a.askLater(a.runID) || len(who.messages) != 1 {
+				t.Errorf("asked %d times: %q", len(who.messages), got.NextStep)
+			}
 		}
 	})
 }

@@ -131,7 +131,7 @@ func TestBusyElsewhere(t *testing.T) {
 		if err != nil || result.NeedsInput() != (tool == "create_run") {
 			t.Fatalf("%s: %+v, %v", tool, result, err)
 		}
-		if text := fmt.Sprint(result.StructuredContent); tool == "get_run" && (!strings.Contains(text, "being asked to decide by another call") || !strings.Contains(text, "To wait for it, call get_run")) {
+		if text := fmt.Sprint(result.StructuredContent); tool == "get_run" && (!strings.Contains(text, "being asked to decide by another call") || !strings.Contains(text, "call get_run with runId and waitSeconds 45 now")) {
 			t.Error(text)
 		}
 	}

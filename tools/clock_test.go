@@ -182,12 +182,12 @@ func TestAnsweredInTime(t *testing.T) {
 			if took := time.Since(began); err != nil || took > 50*time.Second || got.Status != "PAUSED" {
 				t.Fatalf("%s: after %v: %+v, %v", name, took, got, err)
 			}
-			if !strings.Contains(got.Summary, "The user is being asked to decide; the question stays open") || !strings.Contains(got.NextStep, "To wait for it, call get_run with runId and waitSeconds 45") {
+			if !strings.Contains(got.Summary, "The user is being asked to decide; the question stays open") || !strings.Contains(got.NextStep, "call get_run with runId and waitSeconds 45 now") {
 				t.Errorf("%s: %q, %q", name, got.Summary, got.NextStep)
 			}
 			time.Sleep(5 * time.Minute)
 			got, err = s.getRun(t.Context(), s.again(c), getRunArgs{RunID: got.RunID})
-			if err != nil || got.Status != "SUCCESS" || !strings.HasPrefix(got.Summary, "The decision to approve was taken by the API.") {
+			if err != nil || got.Status != "SUCCESS" || !strings.HasPrefix(got.Summary, "The decision to approve was accepted by the API.") {
 				t.Errorf("%s: then %+v, %v", name, got, err)
 			}
 			if got, err = s.getRun(t.Context(), s.again(c), getRunArgs{RunID: got.RunID}); err != nil || strings.Contains(got.Summary, "decision") {

@@ -60,7 +60,7 @@ func (d decision) summary(over bool) string {
 	case d.err != nil:
 		return "The token was sent, but the API's answer was lost; it is not sent again."
 	case d.known:
-		return fmt.Sprintf("The decision to %s was taken by the API.", d.Decision)
+		return fmt.Sprintf("The decision to %s was accepted by the API.", d.Decision)
 	default:
 		return "The API took the token; which decision that was, and in which run, is not known here."
 	}

@@ -18,6 +18,7 @@ type slowPerson struct {
 	takes     time.Duration
 	name      string
 	silent    time.Duration // they never answer, and the transport gives up after that; 0: they do
+	cancels   bool          // they, or their client, dismiss it
 	fails     error         // what the client answers instead
 	decision  string        // "": none
 	asked     int           // questions that they answered
@@ -55,6 +56,9 @@ func (p *slowPerson) RequestElicitation(ctx context.Context, r mcp.ElicitationRe
 	p.asked++
 	answer := &mcp.ElicitationResult{}
 	answer.Action = mcp.ElicitationResponseActionDecline
+	if p.cancels {
+		answer.Action = mcp.ElicitationResponseActionCancel
+	}
 	if p.decision != "" {
 		answer.Action, answer.Content = mcp.ElicitationResponseActionAccept, map[string]any{"decision": p.decision}
 	}

@@ -97,7 +97,8 @@ func (s *set) outcomeStep(o attend.Outcome, runID string) string {
 	follow := s.look(runID, fmt.Sprintf("runId and waitSeconds %d", maxWait))
 	switch o.Fate {
 	case attend.Open, attend.Elsewhere, attend.Sending:
-		return "Tell the user that the run waits for their answer. To wait for it, " + follow + ". They can also decide " + s.elsewhere(runID) + "."
+		// Some clients take the question away when the model's turn ends.
+		return "Do not end your turn: " + follow + " now, to wait for the answer; the client shows the question meanwhile. The user can also decide " + s.elsewhere(runID) + "."
 	case attend.Unsent, attend.Changed:
 		return "When the user wants to be asked anew, call approve with runId. They can also decide " + s.elsewhere(runID) + "."
 	case attend.Sent, attend.Gone:

@@ -33,7 +33,7 @@ func TestGoneMeanwhile(t *testing.T) {
 					bed := testbed.New(t, human, nil)
 					created := paused(t, bed, version, "ON_START", "steps=1")
 					elsewhere := func() {
-						if err := bed.API.Approve(t.Context(), bed.Caller, tokensOf(t, bed, created.RunID, "approve")[0]); err != nil {
+						if err := bed.API.Approve(context.WithoutCancel(t.Context()), bed.Caller, tokensOf(t, bed, created.RunID, "approve")[0]); err != nil {
 							t.Error(err)
 						}
 						for over := false; !over; { // or the test is, for the question was withdrawn

@@ -3,7 +3,6 @@ package tools
 import (
 	"context"
 	"encoding/json"
-	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -36,15 +35,18 @@ func (s *set) asksLinks(c *call) bool {
 // refusedLink reports whether the person at the client did not open the link that
 // a run waits for: then the model may show it.
 func (s *set) refusedLink(c *call, runID string, st feed.State) bool {
-	return s.Attend.RefusedBefore(c.caller.Key, c.personName, runID, attend.SubjectOf(st)) != ""
+	return s.Attend.RefusedBefore(c.caller.Key, c.personName, runID, attend.SubjectOf(st)) != nil
 }
 
-// refusedAll reports whether the person at the client did not decide on any of the
-// approvals that wait.
-func (s *set) refusedAll(c *call, runID string, waiting []approval.Pending) bool {
-	return len(waiting) > 0 && !slices.ContainsFunc(waiting, func(p approval.Pending) bool {
-		return s.Attend.RefusedBefore(c.caller.Key, c.personName, runID, p.ID) == ""
-	})
+// refusedAll returns how the person at the client did not decide on the last of
+// the approvals that wait, if they did not on any; else nil.
+func (s *set) refusedAll(c *call, runID string, waiting []approval.Pending) (last *attend.Outcome) {
+	for _, p := range waiting {
+		if last = s.Attend.RefusedBefore(c.caller.Key, c.personName, runID, p.ID); last == nil {
+			return nil
+		}
+	}
+	return last
 }
 
 // nameOf names the person at the client of a request: a session's, or, in the

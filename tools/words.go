@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/attend"
 	"runs-mcp-server/internal/view"
 )
 
@@ -13,13 +14,13 @@ import (
 // and quoted names are in them: a run must not speak in our voice.
 type standing struct {
 	status  client.Status
-	shown   string // the status, fit to show
-	waiting int    // approvals on which no decision was sent
-	sent    bool   // what waited was decided, and the run has not gone on yet
-	asks    bool   // the client can ask its person to decide
-	refused bool   // and they did not, on all that waits
-	links   bool   // the client can send its person to the link
-	linked  bool   // and this call did
+	shown   string          // the status, fit to show
+	waiting int             // approvals on which no decision was sent
+	sent    bool            // what waited was decided, and the run has not gone on yet
+	asks    bool            // the client can ask its person to decide
+	refused *attend.Outcome // and they did not decide on anything that waits; nil: they were not asked about all
+	links   bool            // the client can send its person to the link
+	linked  bool            // and this call did
 }
 
 // askLater is what to do when a person was asked to decide and did not: no call
@@ -71,8 +72,8 @@ func (s *set) nextStep(r RunResult, st standing, more bool) string {
 		return step
 	case st.status.Terminal():
 		return s.endedStep(r, st)
-	case st.waiting > 0 && st.refused && st.asks && s.Approvals != ApprovalsAgent && s.Offers("approve"):
-		return s.askLater(r.RunID)
+	case st.waiting > 0 && st.refused != nil && st.asks && s.Approvals != ApprovalsAgent && s.Offers("approve"):
+		return s.outcomeStep(*st.refused, r.RunID)
 	case st.waiting > 0 && (st.asks || s.Approvals == ApprovalsAgent) && s.Offers("approve"):
 		return s.approvalStep(st.asks, r.RunID) + " Then " + follow + "."
 	case st.waiting > 0:

@@ -87,11 +87,14 @@ func (a *Attendant) conclude(q *question) {
 	if t.open == q {
 		t.open = nil
 	}
-	if q.outcome.refuses() {
-		t.refuse(q.outcome, q.digest)
-	}
 	if q.answered {
 		a.endRound(approvalOf{q.key, q.runID, q.subject}, nil)
+	}
+	if q.joined == 0 && q.outcome.Fate == Canceled {
+		q.outcome.Fate = Withdrawn // by the client: some do when their model's turn ends
+	}
+	if q.outcome.refuses() {
+		t.refuse(q.outcome, q.digest)
 	}
 	if q.joined > 0 || q.outcome.Fate == Withdrawn {
 		return
@@ -133,16 +136,17 @@ func (a *Attendant) leave(q *question, cancelled bool) *Outcome {
 	return nil
 }
 
-// RefusedBefore reports how a person did not decide on a need within the hour, ""
+// RefusedBefore returns how a person did not decide on a need within the hour, nil
 // where they were not asked in vain. The content may be another by now.
-func (a *Attendant) RefusedBefore(key client.Key, person, runID, subject string) Fate {
+func (a *Attendant) RefusedBefore(key client.Key, person, runID, subject string) *Outcome {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t := a.lookUp(who{key, person, runID}, subject)
-	if time.Since(t.refusedAt) >= refusalLife {
-		return ""
+	if t.refusal.Fate == "" || time.Since(t.refusedAt) >= refusalLife {
+		return nil
 	}
-	return t.refusal.Fate
+	o := t.refusal
+	return &o
 }
 
 // clearLate forgets an outcome that the call which left just before has heard.

@@ -233,8 +233,9 @@ func (a *Attendant) judge(q *question, caller client.Caller, answer Answer, took
 		return Outcome{Fate: Empty}
 	case answer.Action == Accept:
 		q.decided.Store(true)
-		a.Log.Info("a person decided", "runId", q.runID, "approvalId", q.subject, "decision", answer.Decision)
-		return a.send(q, caller, answer.Decision)
+		o := a.send(q, caller, answer.Decision)
+		a.Log.Info("a person decided", "runId", q.runID, "approvalId", q.subject, "decision", o.Decision, "outcome", o.Fate)
+		return o
 	case answer.Action == Decline:
 		return Outcome{Fate: Declined, AtOnce: took < a.ReadingTime}
 	}
@@ -291,7 +292,6 @@ func (a *Attendant) send(q *question, caller client.Caller, d approval.Decision)
 			if errors.Is(o.Err, approval.ErrAlreadySent) {
 				o.Fate, o.Err = Gone, nil
 			}
-			a.withdrawOthers(q)
 		}
 		return o
 	}
@@ -335,16 +335,4 @@ func (a *Attendant) request(ctx context.Context, caller client.Caller, runID, ap
 		}
 	}
 	return approval.Request{}, false, nil
-}
-
-// withdrawOthers withdraws the questions that other sessions of the caller were
-// asked for the same.
-func (a *Attendant) withdrawOthers(q *question) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for o := range a.open {
-		if o != q && o.key == q.key && o.runID == q.runID && o.subject == q.subject && !o.decided.Load() {
-			o.withdraw(errGone)
-		}
-	}
 }
