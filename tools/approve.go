@@ -61,7 +61,9 @@ func (s *set) askApproval(ctx context.Context, c *call, args askArgs) (RunResult
 	} else if args.ApprovalID, err = s.approvalToAsk(ctx, c, args); err != nil {
 		return RunResult{}, err
 	}
-	w := &waiter{set: s, call: c, runID: args.RunID, page: &eventPage{limit: 1}, speaking: ctx}
+	speaking, stop := context.WithDeadline(ctx, c.at.Add(approveWait))
+	defer stop()
+	w := &waiter{set: s, call: c, runID: args.RunID, page: &eventPage{limit: 1}, speaking: speaking}
 	visit := attend.Visit{
 		Caller: c.caller, RunID: args.RunID, Deadline: c.at.Add(approveWait), History: true, Only: args.ApprovalID,
 		Person: s.person(c), Resume: resume, Draining: c.draining, Observer: w,

@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -51,7 +52,7 @@ func askingBubble(t *testing.T, who *slowPerson, front func(http.Handler) http.H
 
 // session returns a call of another session of the same key.
 func (a *asking) session(name string, who *slowPerson) *call {
-	who.name, who.notes = name, make(chan mcp.JSONRPCNotification, 100)
+	who.name, who.notes = name, make(chan mcp.JSONRPCNotification, 10_000)
 	c := a.again(a.first)
 	c.session, c.personName, c.progress = who, "session "+name, newProgress(who, mcp.CallToolRequest{})
 	return c
@@ -162,7 +163,7 @@ func TestManyCallsOneQuestion(t *testing.T) {
 			go func() {
 				got, err := a.askApproval(t.Context(), a.again(a.first), askArgs{RunID: a.runID})
 				if err != nil {
-					t.Error(err)
+					t.Error(err, errors.Unwrap(err))
 				}
 				ended <- got
 			}()

@@ -42,7 +42,7 @@ func bubble(t *testing.T, upstream http.Handler, who *slowPerson) (*set, *call) 
 		API: api, Feeds: feeds, Desk: desk, Attend: people, Secrets: redact.New(), Log: log,
 		Integrations: []string{"*"}, Approvals: ApprovalsHuman, AskApprovals: true,
 	}}
-	who.notes = make(chan mcp.JSONRPCNotification, 100)
+	who.notes = make(chan mcp.JSONRPCNotification, 10_000) // most tests read none
 	ctx := server.NewMCPServer("test", "1").WithContext(client.WithCaller(t.Context(), caller), who)
 	c, err := s.arrive(ctx, "a_tool", mcp.CallToolRequest{Params: mcp.CallToolParams{Meta: &mcp.Meta{ProgressToken: "p"}}})
 	if err != nil {

@@ -81,7 +81,7 @@ func (s *set) afterDecision(ctx context.Context, c *call, runID string, d decisi
 	result, got, err := s.afterAsking(ctx, c, runID, d.eventID, d.known)
 	if err != nil {
 		return RunResult{}, &problem{
-			code: string(client.OutcomeUnknown), message: "the decision was sent, but the run cannot be read",
+			code: string(client.OutcomeUnknown), cause: err, message: "the decision was sent, but the run cannot be read",
 			nextStep: "Do not decide again. To see the state of the run, " + s.look(runID, "runId") + ".",
 		}
 	}
