@@ -231,6 +231,33 @@ func TestWithdrawn(t *testing.T) {
 	}
 }
 
+// TestWithdrawnWhileTheRunGoesOn: a decision made elsewhere takes the question away,
+// however long the run goes on.
+func TestWithdrawnWhileTheRunGoesOn(t *testing.T) {
+	who := &slowPerson{takes: time.Hour}
+	askingBubble(t, who, nil, func(t *testing.T, a *asking) {
+		run, err := a.createRun(t.Context(), a.again(a.first), createRunArgs{Intent: "x", Context: "sandbox: steps=1 step_ms=600000", ApprovalStrategy: "ON_START"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.runID = run.RunID
+		time.Sleep(10 * time.Second)
+		ended := make(chan RunResult, 1)
+		go func() { ended <- a.wait(t, a.first, 30) }()
+		time.Sleep(5 * time.Second)
+		if err := a.API.Approve(t.Context(), caller, tokenOf(t, a, "approve")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		if len(who.messages) != 1 || who.withdrawn != 1 {
+			t.Errorf("asked %d times, %d withdrawn", len(who.messages), who.withdrawn)
+		}
+		if got := <-ended; got.Status != "RUNNING" {
+			t.Errorf("%s: %q", got.Status, got.Summary)
+		}
+	})
+}
+
 // TestCancelledButJoined: a question stays open as long as a call waits for it.
 func TestCancelledButJoined(t *testing.T) {
 	who := &slowPerson{takes: 15 * time.Second, decision: "approve"}
