@@ -236,7 +236,7 @@ func TestWithdrawn(t *testing.T) {
 func TestWithdrawnWhileTheRunGoesOn(t *testing.T) {
 	who := &slowPerson{takes: time.Hour}
 	askingBubble(t, who, nil, func(t *testing.T, a *asking) {
-		run, err := a.createRun(t.Context(), a.again(a.first), createRunArgs{Intent: "x", Context: "sandbox: steps=1 step_ms=600000", ApprovalStrategy: "ON_START"}, nil)
+		run, err := a.createRun(t.Context(), a.again(a.first), createRunArgs{Intent: "x", Context: "sandbox: steps=1 queue_ms=0 step_ms=600000", ApprovalStrategy: "ON_START"}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
