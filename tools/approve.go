@@ -131,8 +131,10 @@ func (s *set) afterAnswer(ctx context.Context, c *call, runID string, seen atten
 // approve decides as the model says.
 func (s *set) approve(ctx context.Context, c *call, args approveArgs) (RunResult, error) {
 	c.addGiven(args.Token)
+	deciding, stop := context.WithDeadline(ctx, c.at.Add(approveWait))
+	defer stop()
 	// A token needs the run's state too: whose it is may be known only then.
-	read, err := s.Feeds.Snapshot(ctx, c.caller, args.RunID, feed.Wanted{Decidable: true})
+	read, err := s.Feeds.Snapshot(deciding, c.caller, args.RunID, feed.Wanted{Decidable: true})
 	if err != nil {
 		return RunResult{}, err
 	}
@@ -140,7 +142,7 @@ func (s *set) approve(ctx context.Context, c *call, args approveArgs) (RunResult
 	d := decision{Decision: approval.Decision(args.Decision), known: true}
 	if args.Token != "" {
 		d.eventID = read.Since
-		d.known, d.err = s.Desk.DecideByToken(ctx, c.caller, approval.ByToken{
+		d.known, d.err = s.Desk.DecideByToken(deciding, c.caller, approval.ByToken{
 			RunID: args.RunID, Decision: d.Decision, Token: args.Token, LinksKnown: len(read.Pending) > 0,
 		})
 		return s.afterDecision(ctx, c, args.RunID, d)
@@ -150,7 +152,7 @@ func (s *set) approve(ctx context.Context, c *call, args approveArgs) (RunResult
 		return RunResult{}, err
 	}
 	d.id, d.eventID = p.ID, p.EventID
-	d.err = s.Desk.Decide(ctx, c.caller, p, d.Decision)
+	d.err = s.Desk.Decide(deciding, c.caller, p, d.Decision)
 	return s.afterDecision(ctx, c, args.RunID, d)
 }
 
