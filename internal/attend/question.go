@@ -13,110 +13,6 @@ import (
 	"runs-mcp-server/internal/feed"
 )
 
-// Kind says what a person is asked for.
-type Kind string
-
-// The kinds of questions.
-const (
-	Decision      Kind = "decision"      // on an approval, by a form
-	Authorization Kind = "authorization" // of an integration, by a link to open
-)
-
-// Question is what a person is asked.
-type Question struct {
-	Kind    Kind
-	Message string
-	URL     string // to open, of an authorisation
-	ID      string // names an authorisation's link to the client
-}
-
-// Action is what a person, or their client, does with a question.
-type Action string
-
-// The actions of the protocol.
-const (
-	Accept  Action = "accept"
-	Decline Action = "decline"
-	Cancel  Action = "cancel"
-)
-
-// Answer is what came back to a question.
-type Answer struct {
-	Action   Action
-	Decision approval.Decision // of an accepted form, "" where it holds none
-}
-
-// Person is the one at a client, as they can be asked.
-type Person struct {
-	// Name is that of the session, or, in the stateless protocol, of the client:
-	// a refusal is remembered by it.
-	Name             string
-	Approvals, Links bool // what they may be asked for
-	// Complete tells the client that the person has done what they were sent to a
-	// link for; nil: it needs no word of it.
-	Complete func(ctx context.Context, id string)
-	// Ask puts a question and returns the answer. It may outlive the call. Its
-	// error wraps [context.Canceled] where the question was withdrawn,
-	// [context.DeadlineExceeded] where no answer came in time; any other says that
-	// the client could not ask. nil: the stateless protocol, see [Round].
-	Ask func(context.Context, Question) (Answer, error)
-}
-
-// Fate is what became of the asking for one need of a run.
-type Fate string
-
-// The fates. Up to Withdrawn they are those of a question, the others those of a
-// call that has put none, or has not heard of its outcome yet.
-const (
-	Sent      Fate = "sent"      // a decision; Err says what the API did not take, or lost the answer to
-	Unsent    Fate = "unsent"    // a decision, for Err
-	Changed   Fate = "changed"   // a decision was not sent: the run asks for something else by now
-	Gone      Fate = "gone"      // the run no longer waits; a decision, if any, was not sent
-	Declined  Fate = "declined"  // the person did not decide
-	Canceled  Fate = "canceled"  // the same, or the client by itself
-	Empty     Fate = "empty"     // an accepted form without a choice
-	Silent    Fate = "silent"    // no answer in time
-	Unasked   Fate = "unasked"   // the client could not ask, or for Err
-	Opened    Fate = "opened"    // the link
-	Withdrawn Fate = "withdrawn" // before an answer
-
-	Open         Fate = "open"      // the question waits for its answer
-	Sending      Fate = "sending"   // the person has decided, and the decision is being sent
-	Elsewhere    Fate = "elsewhere" // another call of the stateless protocol is asking
-	TooOften     Fate = "tooOften"  // by the approve tool
-	TooMany      Fate = "tooMany"   // questions in one call
-	ChangedOften Fate = "changing"  // what would happen changed again and again
-)
-
-// Taken reports whether a decision was sent, and is not known to have been refused.
-func (o Outcome) Taken() bool {
-	return o.Fate == Sent && (o.Err == nil || client.KindOf(o.Err) == client.OutcomeUnknown)
-}
-
-// Seen reports whether a person can have seen the question that was refused.
-func (o Outcome) Seen() bool { return !o.AtOnce && o.Fate != Unasked }
-
-// Outcome is what came of the asking for one need.
-type Outcome struct {
-	Fate
-	Kind     Kind
-	Subject  string            // an approval's id, or an authorisation
-	EventID  int64             // of the event that asked
-	Decision approval.Decision // the person's, "" where they made none
-	AtOnce   bool              // the client refused faster than a person can
-	Before   bool              // it came of a question of an earlier call, and the same is not asked again
-	Err      error
-}
-
-// refuses reports whether the person or their client was asked in vain.
-func (o Outcome) refuses() bool {
-	switch o.Fate {
-	case Declined, Canceled, Empty, Silent, Unasked:
-		return true
-	}
-	return false
-}
-
 // question is one that was put to a person.
 type question struct {
 	who
@@ -155,7 +51,8 @@ type askFunc func(context.Context) (Answer, error)
 // sends a decision. asked is when it was first put. a.mu is held. It returns nil
 // where too many are open.
 func (a *Attendant) put(q *question, caller client.Caller, asked time.Time, ask askFunc) *question {
-	if a.closed || len(a.open) >= maxOpen || a.openOf(q.key) >= maxOpenPerCaller {
+	full := len(a.open) >= maxOpen || a.openOf(q.key) >= maxOpenPerCaller
+	if a.closed || full && !q.answered { // what was answered is over soon
 		return nil
 	}
 	asking, withdraw := context.WithCancelCause(a.ctx)

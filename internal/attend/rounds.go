@@ -66,7 +66,7 @@ func (a *Attendant) answered(caller client.Caller, person string, r *Resume) (*q
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.put(q, caller, asked, func(context.Context) (Answer, error) { return r.Answer, nil }) == nil {
-		return nil, errTooMany
+		return nil, errClosed
 	}
 	return q, nil
 }
