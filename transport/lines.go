@@ -86,14 +86,15 @@ type lineWriter struct {
 	err  error         // why; set before dead is closed
 	done chan struct{} // closed when the goroutine has ended
 
-	busy   atomic.Bool   // a Write is under way
-	writes atomic.Uint64 // Writes that are begun
+	made    time.Time
+	writing atomic.Int64 // when the Write that is under way began, in nanoseconds since made; 0: none is
 }
 
 // newLineWriter makes a writer whose run must be started.
 func newLineWriter(out io.Writer) *lineWriter {
 	return &lineWriter{
 		out:   out,
+		made:  time.Now(),
 		lines: make(chan []byte),
 		dead:  make(chan struct{}),
 		done:  make(chan struct{}),
@@ -109,10 +110,9 @@ func (w *lineWriter) run() {
 			if !more {
 				return
 			}
-			w.writes.Add(1)
-			w.busy.Store(true)
+			w.writing.Store(max(1, int64(time.Since(w.made))))
 			_, err := w.out.Write(append(line, '\n'))
-			w.busy.Store(false)
+			w.writing.Store(0)
 			if err != nil {
 				w.fail(err)
 				return
@@ -131,19 +131,22 @@ func (w *lineWriter) fail(err error) {
 	})
 }
 
-// failUnread fails the writer when the client leaves a line unread for long. It
-// returns when the writer has ended.
+// failUnread fails the writer when the client leaves a line unread for long, from
+// now on. It returns when the writer has ended.
 func (w *lineWriter) failUnread(long time.Duration) {
+	called := time.Since(w.made)
+	looks := time.NewTicker(long / 20)
+	defer looks.Stop()
 	for {
-		before := w.writes.Load()
 		select {
-		case <-time.After(long):
+		case <-looks.C:
 		case <-w.done:
 			return
 		case <-w.dead:
 			return
 		}
-		if w.busy.Load() && w.writes.Load() == before {
+		began := time.Duration(w.writing.Load())
+		if began != 0 && time.Since(w.made)-max(began, called) >= long {
 			w.fail(fmt.Errorf("the client did not read for %s", long))
 		}
 	}

@@ -189,7 +189,7 @@ func (l *stdio) finish(cause error, cancel context.CancelCauseFunc, grace time.D
 // or a client that doesn't read.
 func (l *stdio) abandon(grace time.Duration) error {
 	what := "calls that did not end: " + strconv.Itoa(l.peer.inFlight())
-	if l.out.busy.Load() {
+	if l.out.writing.Load() != 0 {
 		what = "a write the client does not read"
 	}
 	err := fmt.Errorf("transport: stopped after %s, leaving behind %s", grace, what)
