@@ -87,7 +87,7 @@ type lineWriter struct {
 	done chan struct{} // closed when the goroutine has ended
 
 	made    time.Time
-	writing atomic.Int64 // when the Write that is under way began, in nanoseconds since made; 0: none is
+	writing atomic.Int64 // 1 + the nanoseconds from made to the begin of the Write under way; 0: none is
 }
 
 // newLineWriter makes a writer whose run must be started.
@@ -110,7 +110,7 @@ func (w *lineWriter) run() {
 			if !more {
 				return
 			}
-			w.writing.Store(max(1, int64(time.Since(w.made))))
+			w.writing.Store(int64(time.Since(w.made)) + 1)
 			_, err := w.out.Write(append(line, '\n'))
 			w.writing.Store(0)
 			if err != nil {
@@ -146,7 +146,7 @@ func (w *lineWriter) failUnread(long time.Duration) {
 			return
 		}
 		began := time.Duration(w.writing.Load())
-		if began != 0 && time.Since(w.made)-max(began, called) >= long {
+		if began != 0 && time.Since(w.made)-max(began-1, called) >= long {
 			w.fail(fmt.Errorf("the client did not read for %s", long))
 		}
 	}
