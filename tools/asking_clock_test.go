@@ -446,3 +446,60 @@ func tokenOf(t *testing.T, a *asking, decision string) string {
 	t.Error("no token")
 	return ""
 }
+
+// TestApproveAfterALateAnswer tells what came of it, and asks nobody.
+func TestApproveAfterALateAnswer(t *testing.T) {
+	who := &slowPerson{takes: 20 * time.Second, decision: "deny"}
+	askingBubble(t, who, nil, func(t *testing.T, a *asking) {
+		a.wait(t, a.first, 10)
+		time.Sleep(20 * time.Second)
+		got, err := a.askApproval(t.Context(), a.again(a.first), askArgs{RunID: a.runID})
+		if err != nil || !strings.HasPrefix(got.Summary, "The decision to deny was accepted by the API.") || len(who.messages) != 1 {
+			t.Errorf("asked %d times: %q, %v", len(who.messages), got.Summary, err)
+		}
+	})
+}
+
+// TestRoundThatIsLost keeps other calls from asking for a minute, and no longer.
+func TestRoundThatIsLost(t *testing.T) {
+	who := &slowPerson{}
+	askingBubble(t, who, nil, func(t *testing.T, a *asking) {
+		asks := func(seconds int) (bool, time.Duration) {
+			c := a.again(a.first)
+			c.modern, c.personName = true, "client test"
+			_, err := a.getRun(t.Context(), c, getRunArgs{RunID: a.runID, WaitSeconds: seconds})
+			_, round := errors.AsType[*attend.Round](err)
+			return round, time.Since(c.at)
+		}
+		if round, _ := asks(45); !round {
+			t.Fatal("not asked")
+		}
+		if round, took := asks(45); round || took < 45*time.Second {
+			t.Errorf("asked again: %t, after %v", round, took)
+		}
+		if round, took := asks(45); !round || took > 16*time.Second {
+			t.Errorf("asked after a minute: %t, after %v", round, took)
+		}
+	})
+}
+
+// TestLinkThatIsOpenStill: a later call joins the question whose link the person has
+// not opened yet, whatever its cursor.
+func TestLinkThatIsOpenStill(t *testing.T) {
+	who := &slowPerson{takes: 20 * time.Second, decision: "approve"} // accepts
+	askingBubble(t, who, nil, func(t *testing.T, a *asking) {
+		a.AskAuthorization = true
+		c := a.again(a.first)
+		c.canElicit = &mcp.ElicitationCapability{Form: &struct{}{}, URL: &struct{}{}}
+		a.first = c
+		run, err := a.createRun(t.Context(), c, createRunArgs{Intent: "x", Context: "sandbox: steps=1 queue_ms=0 step_ms=1 auth=required auth_ms=60000", WaitSeconds: 10}, nil)
+		if err != nil || !strings.Contains(run.Summary, "is being asked to open the link") || run.Authorization == nil || run.Authorization.URL != "" {
+			t.Fatalf("%+v, %v", run, err)
+		}
+		beyond := run.LastEventID
+		got, err := a.getRun(t.Context(), a.again(c), getRunArgs{RunID: run.RunID, AfterEventID: &beyond, WaitSeconds: 15})
+		if err != nil || len(who.messages) != 1 || !strings.HasPrefix(got.NextStep, "The user was sent to the link") {
+			t.Errorf("asked %d times: %q, %v", len(who.messages), got.NextStep, err)
+		}
+	})
+}

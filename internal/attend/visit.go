@@ -247,9 +247,10 @@ func (v *visit) needsPerson() bool {
 	st, waiting := v.state, v.undecided(v.state.Pending)
 	// A pause whose approvals were all decided is over as soon as the run notices.
 	decided := st.Status == client.Paused && len(st.Pending) > 0 && len(waiting) == 0
+	there := st.Status == client.AuthRequired && v.sentThere()
 	st.Pending = waiting
 	switch {
-	case decided || !st.NeedsPerson(v.since()), st.Status == client.AuthRequired && v.sentThere():
+	case decided || there || !st.NeedsPerson(v.since()):
 		v.linkUntil = time.Time{}
 		return false
 	case st.Status != client.Paused || len(waiting) > 0 && !slices.ContainsFunc(waiting, approval.Pending.Untold):
