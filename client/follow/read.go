@@ -52,7 +52,6 @@ func (r *reader) connect(ctx context.Context) (ended bool, err error) {
 	c := r.open(ctx)
 	defer r.close(c)
 	r.polled = false
-	r.log.connected()
 	read := time.NewTimer(headerPatience)
 	defer read.Stop()
 	defer c.quiet.Stop()
@@ -148,8 +147,7 @@ func (r *reader) readIfDue(ctx context.Context, c *connection) error {
 	case !caused && c.opened && c.untilMute() > 0:
 		c.polls, c.pollAt = 0, time.Now().Add(c.untilMute())
 	case c.synced && r.unreadable: // it may be too large; the next connection tries again
-		c.pollAt = time.Now().Add(c.pollPause())
-		return r.log.settle(nil)
+		return r.settle(c, nil)
 	default:
 		return r.read(ctx, c)
 	}
@@ -177,16 +175,22 @@ func (r *reader) read(ctx context.Context, c *connection) error {
 	return err
 }
 
-// settle gives what is new in the run.
+// settle gives what is new in a run that was read, nil where it is unreadable.
+// After the first time the connection's records are received.
 func (r *reader) settle(c *connection, run *client.Run) error {
-	r.polled, r.seen, r.unreadable = true, true, false
-	first := c.opened && !c.synced
-	c.synced, c.failed, c.over = c.opened, 0, run.Status.Terminal()
+	r.unreadable = run == nil
+	if run != nil {
+		r.polled, r.seen = true, true
+		c.failed, c.over = 0, run.Status.Terminal()
+	}
+	err := r.log.settle(run)
 	c.pollAt = time.Now().Add(c.pollPause())
-	if first {
+	if c.opened && !c.synced {
+		c.synced = true
+		r.log.connected()
 		c.polls, c.pollAt = 0, time.Now().Add(r.patience())
 	}
-	return r.log.settle(run)
+	return err
 }
 
 // readFailed decides what a failed read means. One beside a stream that is
@@ -201,9 +205,7 @@ func (r *reader) readFailed(ctx context.Context, c *connection, err error) error
 	case ctx.Err() != nil:
 		return err
 	case kind == client.Invalid && (r.unreadable || c.failed >= readTries):
-		r.unreadable, c.synced = true, c.opened
-		c.pollAt = time.Now().Add(r.patience())
-		return r.log.settle(nil)
+		return r.settle(c, nil)
 	case c.synced:
 		c.pace.passed(false)
 		c.pace.next = time.Now().Add(max(c.pace.pause, r.asked(err)))
