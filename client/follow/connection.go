@@ -27,10 +27,9 @@ type connection struct {
 	synced bool      // the run was read since, or can never be
 	over   bool      // it said that it has ended
 	failed int       // reads in a row
-	polls  int       // in a row because the stream is mute
-	pollAt time.Time // when the next is due
-	pace   pace
-	quiet  *time.Timer // ends the connection if nothing is told
+	polls  pace      // reads while the stream brings nothing
+	reads  pace      // those that it gives cause for
+	told   time.Time // when it said something last, or the run was read
 }
 
 // record is an event of the stream, or one that was too large for it.
@@ -43,7 +42,8 @@ type record struct {
 // open connects to the stream. The caller closes the connection.
 func (r *reader) open(ctx context.Context) *connection {
 	ctx, cancel := context.WithCancel(ctx)
-	c := &connection{cancel: cancel, records: make(chan record), pollAt: time.Now().Add(headerPatience), quiet: time.NewTimer(quietTime)}
+	c := &connection{cancel: cancel, records: make(chan record)}
+	c.polls.slow(headerPatience)
 	go func() {
 		defer close(c.records)
 		defer func() { c.panicked = recover() }()
@@ -83,12 +83,6 @@ func (c *connection) rethrow() {
 // untilMute returns how long until the open stream is mute: at once if it has
 // brought no byte yet, else muteTime after the last.
 func (c *connection) untilMute() time.Duration { return muteTime - time.Since(c.stream.LastByte()) }
-
-// pollPause counts a poll and returns the time to the next: 2 s, 4 s, then pollCap.
-func (c *connection) pollPause() time.Duration {
-	c.polls++
-	return min(headerPatience<<min(c.polls, 10), pollCap)
-}
 
 // close ends the goroutine and with it the stream. A wait that the stream asked
 // for is for the next connection.

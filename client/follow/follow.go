@@ -74,7 +74,6 @@ type reader struct {
 	seen        bool          // the run was read before
 	refusals    int           // how often in a row it was refused since refusedAt
 	refusedAt   time.Time
-	heartbeats  bool // the last connection ended for want of events while heartbeats came
 }
 
 // run connects until the run has ended. It returns nil then.
@@ -137,11 +136,15 @@ func (r *reader) gaveUp(err error) bool {
 // asked returns how long the API asks to wait before the next connection, by
 // the stream's retry field or by Retry-After, within bounds.
 func (r *reader) asked(err error) time.Duration {
-	asked := min(r.retry, r.ceiling())
+	return max(min(r.retry, r.ceiling()), retryAfter(err))
+}
+
+// retryAfter returns how long an error says to wait, up to a minute.
+func retryAfter(err error) time.Duration {
 	if e, ok := errors.AsType[*client.Error](err); ok {
-		asked = max(asked, min(e.RetryAfter, time.Minute))
+		return min(e.RetryAfter, time.Minute)
 	}
-	return asked
+	return 0
 }
 
 // backoff returns the wait before the next attempt: full jitter above a floor.

@@ -29,20 +29,20 @@ const (
 	pollTimeout = 10 * time.Second
 )
 
-// pace keeps the reads that events give cause for apart: a second, doubling to
-// pollCap while they bring nothing new.
+// pace keeps reads of the run apart: a second, doubling to pollCap.
 type pace struct {
 	pause time.Duration
-	next  time.Time // the earliest time of the next
+	next  time.Time // the earliest time of the next read
 }
 
-func (p *pace) passed(news bool) {
-	if p.pause *= 2; news || p.pause == 0 {
-		p.pause = time.Second
-	}
-	p.pause = min(p.pause, pollCap)
-	p.next = time.Now().Add(p.pause)
+// slow puts the next read off, by no less than the API asks for.
+func (p *pace) slow(asked time.Duration) {
+	p.pause = min(max(2*p.pause, time.Second), pollCap)
+	p.next = time.Now().Add(max(p.pause, asked))
 }
+
+// restart begins anew with a read in so long.
+func (p *pace) restart(in time.Duration) { *p = pace{next: time.Now().Add(in)} }
 
 // connect follows one connection to its end. ended reports that the run has
 // ended and all its events were given; err is why there was no connection.
@@ -52,9 +52,6 @@ func (r *reader) connect(ctx context.Context) (ended bool, err error) {
 	c := r.open(ctx)
 	defer r.close(c)
 	r.polled = false
-	read := time.NewTimer(headerPatience)
-	defer read.Stop()
-	defer c.quiet.Stop()
 	var drained <-chan time.Time
 	for err == nil && !r.log.finished() {
 		if c.over && drained == nil {
@@ -66,16 +63,11 @@ func (r *reader) connect(ctx context.Context) (ended bool, err error) {
 				return r.closed(ctx, c)
 			}
 			err = r.receive(c, next)
-			c.quiet.Reset(quietTime)
-		case <-read.C:
+		case <-time.After(time.Until(r.readAt(c))):
 			err = r.readIfDue(ctx, c)
-		case <-c.quiet.C:
-			r.heartbeats = c.opened && c.untilMute() > 0
-			return c.over, nil
 		case <-drained:
 			return true, r.log.settle(nil)
 		}
-		read.Reset(time.Until(r.readAt(c)))
 	}
 	return err == nil, err
 }
@@ -93,10 +85,12 @@ func (r *reader) records(c *connection) <-chan record {
 // receive deals with a record of the stream. The first says that it is open.
 func (r *reader) receive(c *connection, next record) error {
 	if !c.opened {
-		c.opened, c.failed, c.pollAt = true, 0, time.Now()
+		c.opened, c.failed = true, 0
+		c.polls.restart(0)
 		return nil
 	}
-	c.polls, c.pollAt = 0, time.Now().Add(muteTime)
+	c.told = time.Now()
+	c.polls.restart(muteTime)
 	if next.tooLarge != nil {
 		r.resumeAt(next.tooLarge.ID)
 		r.log.incomplete()
@@ -127,31 +121,30 @@ func (r *reader) closed(ctx context.Context, c *connection) (ended bool, err err
 }
 
 // due reports whether the run is to be read for what the stream said.
-func (r *reader) due(c *connection) bool { return r.log.unsettled && !time.Now().Before(c.pace.next) }
+func (r *reader) due(c *connection) bool { return r.log.unsettled && !time.Now().Before(c.reads.next) }
 
 // readAt returns when the run is to be read next.
 func (r *reader) readAt(c *connection) time.Time {
-	if c.synced && r.log.unsettled && c.pace.next.Before(c.pollAt) {
-		return c.pace.next
+	if c.synced && r.log.unsettled && c.reads.next.Before(c.polls.next) {
+		return c.reads.next
 	}
-	return c.pollAt
+	return c.polls.next
 }
 
-// readIfDue reads the run if a record of the stream gave cause for it, or if the
-// stream is mute.
+// readIfDue reads the run at the beginning of a connection, for what the stream
+// said, and while it says nothing.
 func (r *reader) readIfDue(ctx context.Context, c *connection) error {
-	caused := !c.synced || r.due(c)
-	switch {
-	case !caused && c.over:
-		c.pollAt = time.Now().Add(quietTime)
-	case !caused && c.opened && c.untilMute() > 0:
-		c.polls, c.pollAt = 0, time.Now().Add(c.untilMute())
-	case c.synced && r.unreadable: // it may be too large; the next connection tries again
-		return r.settle(c, nil)
-	default:
-		return r.read(ctx, c)
+	if c.synced && !r.due(c) {
+		quiet := time.Since(c.told) >= quietTime
+		if mute := c.untilMute(); mute > 0 && !quiet || c.over {
+			c.polls.restart(max(mute, time.Second))
+			return nil
+		}
 	}
-	return nil
+	if c.synced && r.unreadable { // it may be too large; the next connection tries again
+		return r.settle(c, nil)
+	}
+	return r.read(ctx, c)
 }
 
 // read reads the run and gives what is new.
@@ -163,67 +156,47 @@ func (r *reader) read(ctx context.Context, c *connection) error {
 		defer cancel()
 	}
 	run, err := r.api.ReadRun(limited, r.caller, r.runID)
-	if err != nil {
-		return r.readFailed(ctx, c, err)
+	if err == nil {
+		return r.settle(c, run)
 	}
-	caused, before := c.synced && r.log.unsettled, r.log.read
-	err = r.settle(c, run)
-	if caused {
-		c.pace.passed(r.log.read > before)
+	c.failed++
+	invalid := client.KindOf(err) == client.Invalid
+	passing := invalid || client.KindOf(err) == client.Unavailable || client.KindOf(err) == client.Timeout
+	switch {
+	case ctx.Err() != nil:
+		return err
+	case invalid && (r.unreadable || c.failed >= readTries):
+		return r.settle(c, nil) // the stream is followed alone
+	case !c.synced && (!passing || c.failed >= readTries):
+		return err
 	}
-	c.quiet.Reset(quietTime)
-	return err
+	// Beside an open stream it costs nothing but time: the stream may bring links
+	// that are said only once.
+	c.polls.slow(retryAfter(err))
+	c.reads.slow(retryAfter(err))
+	return nil
 }
 
 // settle gives what is new in a run that was read, nil where it is unreadable.
 // After the first time the connection's records are received.
 func (r *reader) settle(c *connection, run *client.Run) error {
-	r.unreadable = run == nil
-	if run != nil {
+	if r.unreadable = run == nil; run != nil {
 		r.polled, r.seen = true, true
 		c.failed, c.over = 0, run.Status.Terminal()
 	}
+	caused, before := c.synced && r.log.unsettled, r.log.read
 	err := r.log.settle(run)
-	c.pollAt = time.Now().Add(c.pollPause())
+	if r.log.read > before {
+		c.reads.restart(0)
+	}
+	if caused {
+		c.reads.slow(0)
+	}
 	if c.opened && !c.synced {
 		c.synced = true
 		r.log.connected()
-		c.polls, c.pollAt = 0, time.Now().Add(r.patience())
 	}
+	c.told = time.Now()
+	c.polls.slow(0)
 	return err
-}
-
-// readFailed decides what a failed read means. One beside a stream that is
-// followed costs nothing but time: the stream may bring links that are said only
-// once. The first read of a connection is tried again, and the connection given
-// up then; only where its answer is unreadable is the stream followed alone.
-func (r *reader) readFailed(ctx context.Context, c *connection, err error) error {
-	c.failed++
-	kind := client.KindOf(err)
-	passing := kind == client.Unavailable || kind == client.Timeout || kind == client.Invalid
-	switch {
-	case ctx.Err() != nil:
-		return err
-	case kind == client.Invalid && (r.unreadable || c.failed >= readTries):
-		return r.settle(c, nil)
-	case c.synced:
-		c.pace.passed(false)
-		c.pace.next = time.Now().Add(max(c.pace.pause, r.asked(err)))
-		c.pollAt = time.Now().Add(max(c.pollPause(), r.asked(err)))
-		return nil
-	case passing && c.failed < readTries:
-		c.pollAt = time.Now().Add(r.backoff(c.failed))
-		return nil
-	}
-	return err
-}
-
-// patience is how long the open stream may bring nothing before the first poll:
-// until after the first heartbeat, if those are known to come through.
-func (r *reader) patience() time.Duration {
-	if r.heartbeats {
-		r.heartbeats = false
-		return muteTime
-	}
-	return headerPatience
 }
