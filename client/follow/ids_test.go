@@ -55,7 +55,7 @@ func TestOddNumbering(t *testing.T) {
 		"times are stored alone": {
 			&odd{stored: []string{"", list(storedAt(1, 1), storedAt(2, 3))}, streams: []string{
 				frame(1, `{"runStatus":"RUNNING","step":{"text":"e1"}}`) + frame(2, `{"runStatus":"RUNNING","step":{"text":"e2"}}`) + "id: x\nevent: step\n", "id: 3\n" + end}},
-			"1:e1 2:e2 3:e3 4:",
+			"1:e1 2:e2 1:e1(restarted) 2:e3 3:",
 		},
 		"the newest of one second are stored alone, without ids": {
 			&odd{
@@ -87,6 +87,13 @@ func TestOddNumbering(t *testing.T) {
 			&odd{
 				stored:  []string{list(storedAt(1, 1), storedAt(2, 2))},
 				streams: []string{strings.ReplaceAll(frameAt(1, 1)+frameAt(2, 2), "event: step", "event: run.step") + frameAt(3, 3) + "id: 4\n" + end},
+			},
+			"1:e1 2:e2 3:e3 4:",
+		},
+		"the stream tells more text": {
+			&odd{
+				stored:  []string{list(storedAt(1, 1), storedAt(2, 2))},
+				streams: []string{strings.ReplaceAll(frameAt(1, 1)+frameAt(2, 2), `"text":"`, `"text":"so `) + frameAt(3, 3) + "id: 4\n" + end},
 			},
 			"1:e1 2:e2 3:e3 4:",
 		},

@@ -102,8 +102,8 @@ func (k *known) match(e client.Event, s source) *entry {
 			}
 		}
 	}
-	if found < 0 {
-		found = k.under(n, s)
+	if i, ok := k.under(n); found < 0 && ok && k.entries[i].repeated[s] != k.pass[s] {
+		found = int32(i)
 	}
 	if found < 0 {
 		return nil
@@ -112,35 +112,20 @@ func (k *known) match(e client.Event, s source) *entry {
 	return &k.entries[found]
 }
 
-// agrees reports whether two entries of one text are of one event: of one time,
-// which the stored events may tell in whole seconds.
+// agrees reports whether two entries of one text may be of one event. The API may
+// stamp what it stores and what it streams for itself, or store whole seconds.
 func (n *entry) agrees(o *entry) bool {
-	apart := max(n.at-o.at, o.at-n.at)
-	whole := n.at%1000 == 0 || o.at%1000 == 0
-	return (apart == 0 || whole && apart < 1000) && alike(n.call, o.call) && alike(n.name, o.name)
+	return max(n.at-o.at, o.at-n.at) < 1000 && alike(n.call, o.call) && alike(n.name, o.name)
 }
 
 // alike reports whether two hashes do not differ, as far as both are said.
 func alike(a, b uint32) bool { return a == 0 || b == 0 || a == b }
 
-// slack is how far the times of one event may be apart, in milliseconds, where
-// the API stamps what it stores and what it streams for itself.
-const slack = 1000
-
-// under returns the entry of the same id if it differs in little: its time, or at
-// the same millisecond its text or status.
-func (k *known) under(n entry, s source) int32 {
+// under returns the entry of the same id and millisecond, whose text or status
+// the API may tell otherwise now.
+func (k *known) under(n entry) (int, bool) {
 	i, ok := slices.BinarySearchFunc(k.entries, n.cursor, func(o entry, cursor int64) int { return cmp.Compare(o.cursor, cursor) })
-	if !ok || k.entries[i].repeated[s] == k.pass[s] {
-		return -1
-	}
-	o := &k.entries[i]
-	near := n.at == 0 || o.at == 0 || max(n.at-o.at, o.at-n.at) <= slack
-	sameTime := n.at == o.at && n.at%1000 != 0
-	if alike(n.call, o.call) && (sameTime || near && n.text == o.text && alike(n.name, o.name)) {
-		return int32(i)
-	}
-	return -1
+	return i, ok && n.at%1000 != 0 && n.at == k.entries[i].at && alike(n.call, k.entries[i].call)
 }
 
 // add remembers an event that was given.

@@ -95,7 +95,7 @@ func (l *eventLog) insert(e client.Event, read bool) error {
 	}
 	ahead := e.ID - l.last - 1
 	switch {
-	case ahead <= 0 && read && l.known.forgot:
+	case ahead < 0 && read && l.known.forgot:
 		return nil // it may be as old as that; if it is new, the next read tells
 	case ahead > 0 && l.positions:
 		e.ID, e.Missing = 0, -1
