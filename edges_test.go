@@ -22,12 +22,13 @@ var edges = map[string]struct {
 	why string
 }{
 	"client":                        {[]string{"internal/sse"}, "the client knows nothing of MCP or of who calls it"},
+	"client/follow":                 {[]string{"client"}, "it follows one run, whoever asks and whatever for"},
 	"internal/sse":                  {nil, "bytes to frames, whatever they mean"},
 	"internal/redact":               {nil, "strings without secrets, whatever they are about"},
 	"internal/view":                 {[]string{"client", "internal/redact"}, "it renders the API's values and decides nothing"},
 	"internal/bounded":              {nil, "a map"},
 	"internal/approval":             {[]string{"client", "internal/bounded", "internal/redact", "internal/view"}, "it asks a person in words that the view made safe"},
-	"internal/feed":                 {[]string{"client", "internal/approval", "internal/redact"}, "it shares events, knows their tokens and shows nothing itself"},
+	"internal/feed":                 {[]string{"client", "client/follow", "internal/approval", "internal/redact"}, "it shares events, knows their tokens and shows nothing itself"},
 	"internal/attend":               {[]string{"client", "internal/approval", "internal/bounded", "internal/feed", "internal/redact"}, "it asks people and speaks no protocol"},
 	"internal/sandbox":              {nil, "a stand-in that shares the client's types would share its mistakes"},
 	"internal/inmem":                {nil, "a carrier for tests"},
@@ -65,7 +66,7 @@ func TestEdges(t *testing.T) {
 			if ours, isOurs := strings.CutPrefix(imported, module); isOurs && !slices.Contains(rule.may, ours) {
 				t.Errorf("%s imports %s: %s", path, ours, rule.why)
 			}
-			if strings.HasPrefix(imported, mcpgo) && slices.Contains([]string{"client", "internal/sse", "internal/redact", "internal/view", "internal/approval", "internal/attend", "internal/feed", "internal/sandbox"}, dir) {
+			if strings.HasPrefix(imported, mcpgo) && slices.Contains([]string{"client", "client/follow", "internal/sse", "internal/redact", "internal/view", "internal/approval", "internal/attend", "internal/feed", "internal/sandbox"}, dir) {
 				t.Errorf("%s imports mcp-go: only tools, resources, prompts, transport, main and the demo speak MCP", path)
 			}
 		}

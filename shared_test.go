@@ -20,6 +20,7 @@ var separate = map[string]string{
 	"client.PassThrough.Headers":              oneRequest,
 	"client.PassThrough.Query":                oneRequest,
 	"client.standings.of":                     byCaller,
+	"client/follow.known.newest":              "one reader's, which follows one run for one caller",
 	"client.breaker.of":                       "one caller's: see standings",
 	"internal/approval.Desk.belongs":          byCaller,
 	"internal/approval.Desk.plans":            byCaller,

@@ -202,7 +202,7 @@ func TestOpenBreaker(t *testing.T) {
 		if err := read(); KindOf(err) != Unavailable || requests != breakerLimit+1 {
 			t.Fatalf("the breaker is not open: %v", err)
 		}
-		if _, err := c.readRun(t.Context(), caller, onceRun); err != nil {
+		if _, err := c.ReadRun(t.Context(), caller, onceRun); err != nil {
 			t.Fatal(err)
 		}
 		if err := read(); err != nil {

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/client/follow"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/sandbox/contracttest"
 )
@@ -71,7 +72,7 @@ func TestContract(t *testing.T) {
 	if err != nil || created.Plan == nil || len(created.Plan.Steps) == 0 {
 		t.Fatalf("created %+v, %v", created, err)
 	}
-	for e, err := range c.Events(t.Context(), who, created.RunID, 0) {
+	for e, err := range follow.Events(t.Context(), c, who, created.RunID, 0) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/client/follow"
 	"runs-mcp-server/internal/sandbox"
 )
 
@@ -91,7 +92,7 @@ func (f *faulty) token(t *testing.T) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for e, err := range f.near.Events(t.Context(), sandboxCaller, run.RunID, 0) {
+		for e, err := range follow.Events(t.Context(), f.near, sandboxCaller, run.RunID, 0) {
 			if err != nil {
 				t.Fatal(err)
 			}

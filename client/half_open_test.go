@@ -35,12 +35,12 @@ func TestHalfOpenConnection(t *testing.T) {
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		}))
-		s, err := wire.openStream(t.Context(), Caller{Key: "k"}, onceRun, "")
+		s, err := wire.OpenStream(t.Context(), Caller{Key: "k"}, onceRun, "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer s.close()
-		if _, _, err := s.next(); err != nil {
+		defer s.Close()
+		if _, _, err := s.Next(); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute - time.Second) // pings are answered meanwhile
@@ -55,7 +55,7 @@ func TestHalfOpenConnection(t *testing.T) {
 		if took := time.Since(start); took > pingAfter+pingTimeout+time.Second {
 			t.Errorf("found out after %v", took)
 		}
-		if _, _, err := s.next(); err == nil || time.Since(start) > silence/2 {
+		if _, _, err := s.Next(); err == nil || time.Since(start) > silence/2 {
 			t.Errorf("the stream ended after %v: %v", time.Since(start), err)
 		}
 	})

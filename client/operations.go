@@ -53,11 +53,11 @@ func (c *Client) GetRun(ctx context.Context, caller Caller, runID string, includ
 	})
 }
 
-// readRun is GetRun with its events for the event reader, which paces itself:
+// ReadRun is GetRun with its events for the event reader, which paces itself:
 // one try, out of neither budget nor breaker's reach, or what watches a run in
 // the background would use up what somebody's calls may cost. The breaker is
 // told where the API serves again.
-func (c *Client) readRun(ctx context.Context, caller Caller, runID string) (*Run, error) {
+func (c *Client) ReadRun(ctx context.Context, caller Caller, runID string) (*Run, error) {
 	return c.getRun(runID, true, func(call request, decode func([]byte) error) error {
 		if err := c.try(ctx, c.calls, caller, call, decode); err != nil {
 			return err

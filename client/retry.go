@@ -125,3 +125,15 @@ func (p policy) next(ctx context.Context, st *standing, call request, e *Error, 
 	}
 	return pause, cost, st.budget.take(cost)
 }
+
+// sleep waits and reports whether ctx lasted.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

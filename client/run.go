@@ -86,7 +86,8 @@ type Run struct {
 	// answer held none.
 	Events []Event `json:"-"`
 
-	positions bool // the cursors of Events are positions: the API gave no ids
+	// Positions says that the cursors of Events are positions: the API gave no ids.
+	Positions bool `json:"-"`
 }
 
 // runFields is Run without its methods, so that decoding it does not recurse.
@@ -108,7 +109,7 @@ func (r *Run) UnmarshalJSON(data []byte) error {
 	if items == nil {
 		items = fields.StepsFinished
 	}
-	r.Events, r.positions = storedEvents(items)
+	r.Events, r.Positions = storedEvents(items)
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/client/follow"
 )
 
 // meaning says what a status means for list, get, create, abort, approve and
@@ -135,7 +136,7 @@ func followTwo(ctx context.Context, c *client.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	var ids []int64
-	for e, err := range c.Events(ctx, caller, testRun, 0) {
+	for e, err := range follow.Events(ctx, c, caller, testRun, 0) {
 		if err != nil {
 			return err
 		}

@@ -19,10 +19,6 @@ const (
 	// silence is how long a stream may say nothing before it counts as dead:
 	// three of the API's heartbeats of 20 s.
 	silence = 60 * time.Second
-	// muteTime is how long a stream that spoke may bring no byte before the run
-	// is read meanwhile: longer than the API's heartbeats take. A proxy that
-	// buffers holds back events as well.
-	muteTime = 25 * time.Second
 	// maxRecordTime is how long a stream may go without a whole record. A record
 	// without an end, or one that drips, would else hide what comes after it;
 	// for a stream whose heartbeats are comments it is a reconnection.
@@ -33,17 +29,21 @@ const (
 
 var errSilent = errors.New("the event stream fell silent")
 
-// stream is one connection to a run's event stream.
-type stream struct {
+// Stream is one connection to a run's event stream.
+type Stream struct {
 	frames *sse.Decoder
 	bytes  *watchdog // what frames reads from
-	close  func()
+	shut   func()
 	late   *time.Timer // closes it; runs while a record is waited for
 }
 
-// openStream connects to a run's event stream, tool calls included. The
-// connection lives until close or the end of ctx.
-func (c *Client) openStream(ctx context.Context, caller Caller, runID, lastEventID string) (*stream, error) {
+// TooLargeError is an event that is larger than 1 MiB. The stream goes on after it.
+type TooLargeError = sse.TooLargeError
+
+// OpenStream connects to a run's event stream, tool calls included, after
+// lastEventID if that is not empty. The connection lives until Close or the end
+// of ctx. The error is an [Error].
+func (c *Client) OpenStream(ctx context.Context, caller Caller, runID, lastEventID string) (*Stream, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	call := request{
 		op: "stream", method: http.MethodGet, path: []string{"v1", "runs", runID, "sse"}, runID: runID,
@@ -72,12 +72,17 @@ func (c *Client) openStream(ctx context.Context, caller Caller, runID, lastEvent
 	watched.timer.Stop()
 	late := time.AfterFunc(maxRecordTime, shut)
 	late.Stop()
-	return &stream{frames: sse.NewDecoder(watched, maxEvent), bytes: watched, close: shut, late: late}, nil
+	return &Stream{frames: sse.NewDecoder(watched, maxEvent), bytes: watched, shut: shut, late: late}, nil
 }
 
-// next returns the next record that is an event; keepalives and records
-// without an object are passed over. Its errors are those of the decoder.
-func (s *stream) next() (Event, string, error) {
+// Close ends the connection.
+func (s *Stream) Close() { s.shut() }
+
+// Next returns the next event and its id as it came, "" where it has none. The
+// event's ID is 0 unless the id is an integer. Keepalives and records without an
+// object are passed over. After a [*TooLargeError] the stream goes on; any other
+// error ends it.
+func (s *Stream) Next() (Event, string, error) {
 	for {
 		s.late.Reset(maxRecordTime)
 		frame, err := s.frames.Next()
@@ -88,23 +93,32 @@ func (s *stream) next() (Event, string, error) {
 		if !strings.HasPrefix(string(bytes.TrimSpace(frame.Data)), "{") {
 			continue
 		}
-		id := ""
-		if frame.HasID {
-			id = frame.ID
+		e := decodeEvent(frame.Event, frame.Data)
+		if !frame.HasID {
+			return e, "", nil
 		}
-		return decodeEvent(frame.Event, frame.Data), id, nil
+		if id, ok := eventID(frame.ID); ok {
+			e.ID = id
+		}
+		return e, frame.ID, nil
 	}
 }
 
-// untilMute returns how long until an open stream is mute: at once if it has
-// brought no byte yet, else muteTime after the last. It is safe for concurrent
-// use with next.
-func (s *stream) untilMute() time.Duration {
-	last := s.bytes.last.Load()
-	if last == nil {
-		return 0
+// LastByte returns when the stream brought its last byte, the zero time before
+// the first. It is safe for concurrent use with Next.
+func (s *Stream) LastByte() time.Time {
+	if last := s.bytes.last.Load(); last != nil {
+		return *last
 	}
-	return muteTime - time.Since(*last)
+	return time.Time{}
+}
+
+// Retry returns the reconnection time that the stream asked for, if it did.
+func (s *Stream) Retry() (time.Duration, bool) { return s.frames.Retry() }
+
+// ContextError is the error of an operation whose context has ended.
+func ContextError(ctx context.Context, op string) *Error {
+	return sendError(ctx, request{op: op}, true, ctx.Err())
 }
 
 // watchdog ends a read that waits longer than silence. The time that passes

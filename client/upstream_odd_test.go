@@ -115,9 +115,9 @@ func operations(c *Client) map[string]func(context.Context) error {
 			return c.Approve(ctx, who, "a-token")
 		},
 		"stream": func(ctx context.Context) error {
-			s, err := c.openStream(ctx, who, onceRun, "")
+			s, err := c.OpenStream(ctx, who, onceRun, "")
 			if err == nil {
-				s.close()
+				s.Close()
 			}
 			return err
 		},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/client/follow"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/sandbox"
 )
@@ -165,7 +166,7 @@ func (b *bench) await(ctx context.Context, runID string, count int) (cursor int6
 
 // read follows the events as the hub does.
 func (b *bench) read(ctx context.Context, runID string, cursor int64, v *view) {
-	for e, err := range b.api.Events(ctx, caller(), runID, cursor) {
+	for e, err := range follow.Events(ctx, b.api, caller(), runID, cursor) {
 		switch {
 		case err != nil:
 			v.err = err

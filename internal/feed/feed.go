@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/client/follow"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/redact"
 )
@@ -50,7 +51,7 @@ func newFeed(h *Hub, caller client.Caller, runID string) *feed {
 func (f *feed) run() {
 	// From the beginning, whatever the first watcher asked for: approvals may
 	// have been asked long before its cursor.
-	for e, err := range f.hub.api.Events(f.ctx, f.caller, f.runID, 0) {
+	for e, err := range follow.Events(f.ctx, f.hub.api, f.caller, f.runID, 0) {
 		if err != nil {
 			f.finish(err)
 			return

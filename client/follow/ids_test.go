@@ -1,15 +1,15 @@
-package client_test
+package follow_test
 
 import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/client/follow"
 )
 
 // said is an event as it is told at a second, with a text.
@@ -50,7 +50,7 @@ func TestOddNumbering(t *testing.T) {
 		},
 		"a hole is filled late": {
 			&odd{stored: []string{storedAt(1, 1), storedAt(1, 1), list(storedAt(1, 1), storedAt(2, 2), storedAt(3, 3))}, streams: []string{frameAt(3, 3) + "id: x\nevent: step\n", "id: 4\n" + end}},
-			"1:e1 3:e3 4:",
+			"1:e1 3:e3 4:e2 5:",
 		},
 		"times are stored alone": {
 			&odd{stored: []string{"", list(storedAt(1, 1), storedAt(2, 3))}, streams: []string{
@@ -90,13 +90,20 @@ func TestOddNumbering(t *testing.T) {
 			},
 			"1:e1 2:e2 3:e3 4:",
 		},
+		"the stream tells more text": {
+			&odd{
+				stored:  []string{list(storedAt(1, 1), storedAt(2, 2))},
+				streams: []string{strings.ReplaceAll(frameAt(1, 1)+frameAt(2, 2), `"text":"`, `"text":"so `) + frameAt(3, 3) + "id: 4\n" + end},
+			},
+			"1:e1 2:e2 3:e3 4:",
+		},
 		"stored as text": {
 			&odd{stored: []string{fmt.Sprintf(`{"id":1,"event":"step","payload":%q}`, "{"+said(1, "e1")+"}")}, streams: []string{frameAt(1, 1) + frameAt(2, 2) + "id: 3\n" + end}},
 			"1:e1 2:e2 3:",
 		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			got, err := follow(t, tt.o, func(e client.Event) string {
+			got, err := followRun(t, tt.o, func(e client.Event) string {
 				text := ""
 				if e.Step != nil {
 					text = e.Step.Text
@@ -137,7 +144,7 @@ func TestQuietStreamIsReadAgain(t *testing.T) {
 				}
 			}
 		}))
-		for _, err := range c.Events(t.Context(), caller, testRun, 0) {
+		for _, err := range follow.Events(t.Context(), c, caller, testRun, 0) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -149,33 +156,37 @@ func TestQuietStreamIsReadAgain(t *testing.T) {
 }
 
 // TestReadsOfAConnectionArePaced: where every event gives cause to read the run,
-// it is read ten times a second and no more.
+// the first read is at once, and those that bring nothing new are up to 5 s apart.
+// Nothing comes later than that.
 func TestReadsOfAConnectionArePaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var reads atomic.Int64
+		start := time.Now()
+		var reads []time.Duration
 		c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if !strings.HasSuffix(r.URL.Path, "/sse") {
-				reads.Add(1)
+				reads = append(reads, time.Since(start))
 				fmt.Fprintf(w, `{"runId":%q,"status":"RUNNING","events":[]}`, testRun)
 				return
 			}
 			w.Header().Set("Content-Type", "text/event-stream")
-			for i := range 100 { // a hole before each
+			for i := range 300 { // a hole before each
 				fmt.Fprint(w, frame(2*i+2, fmt.Sprintf(`{"runStatus":"RUNNING","step":{"text":"e%d"}}`, i)))
+				w.(http.Flusher).Flush()
+				time.Sleep(100 * time.Millisecond)
 			}
 			fmt.Fprint(w, "id: 1000\nevent: end\ndata: {\"runStatus\":\"SUCCESS\"}\n\n")
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		}))
-		start, events := time.Now(), 0
-		for _, err := range c.Events(t.Context(), caller, testRun, 0) {
-			if err != nil {
-				t.Fatal(err)
+		events := 0
+		for e, err := range follow.Events(t.Context(), c, caller, testRun, 0) {
+			if late := time.Since(start) - time.Duration(events)*100*time.Millisecond; err != nil || e.Missing == 0 || late > 5*time.Second {
+				t.Fatalf("event %d came %v late, %d missing, %v", e.ID, late, e.Missing, err)
 			}
 			events++
 		}
-		if took := time.Since(start); events != 101 || reads.Load() > 103 || took < 9*time.Second || took > 12*time.Second {
-			t.Errorf("%d events, %d reads in %v", events, reads.Load(), took)
+		if want := "[0s 0s 1s 3s 7s 12s 17s 22s 27s 32s]"; events != 301 || fmt.Sprint(reads) != want {
+			t.Errorf("%d events, reads at %v, want %s", events, reads, want)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package client_test
+package follow_test
 
 import (
 	"bytes"
@@ -13,13 +13,18 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"runs-mcp-server/client"
+	"runs-mcp-server/client/follow"
 	"runs-mcp-server/internal/inmem"
 )
 
 const testRun = "123e4567-e89b-12d3-a456-426614174000"
 
 var caller = client.Caller{Key: "key-of-a-test", UserID: "u"}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // upstream is a Run API with one run that misbehaves as a test asks.
 type upstream struct {
@@ -188,6 +193,7 @@ func (u *upstream) happen() {
 	u.happened = min(u.happened+1, u.count)
 }
 
+// newClient returns a client of a server in memory.
 func newClient(t *testing.T, h http.Handler) *client.Client {
 	t.Helper()
 	c, err := client.New(client.Options{URL: "http://localhost", Transport: inmem.Transport(h)})
@@ -266,7 +272,7 @@ func followAll(t *testing.T, u *upstream) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour) // of the bubble
 	defer cancel()
 	want, last := 1, int64(0)
-	for e, err := range newClient(t, u).Events(ctx, caller, testRun, 0) {
+	for e, err := range follow.Events(ctx, newClient(t, u), caller, testRun, 0) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -296,7 +302,7 @@ func TestEventsGoOnAfterCursor(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			u := &upstream{count: 50, cut: 7, replay: true, happened: 50}
 			next := after + 1
-			for e, err := range newClient(t, u).Events(t.Context(), caller, testRun, after) {
+			for e, err := range follow.Events(t.Context(), newClient(t, u), caller, testRun, after) {
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -333,7 +339,7 @@ func TestEventsMarkWhatNobodyCanTell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{count: 20, replay: true, drop: 5, noStored: true}
 		missing := int64(0)
-		for e, err := range newClient(t, u).Events(t.Context(), caller, testRun, 0) {
+		for e, err := range follow.Events(t.Context(), newClient(t, u), caller, testRun, 0) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -369,7 +375,7 @@ func TestStoredIDsBeginAnew(t *testing.T) {
 			fmt.Fprintf(w, `{"runId":%q,"status":"SUCCESS","events":[{"id":1,"event":"start","timestamp":"2026-02-01T00:00:00Z"},{"id":2,"event":"end"}]}`, testRun)
 		}))
 		var got []string
-		for e, err := range c.Events(t.Context(), caller, testRun, 0) {
+		for e, err := range follow.Events(t.Context(), c, caller, testRun, 0) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -386,7 +392,7 @@ func TestEventsAmend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := &upstream{count: 10, replay: true, poor: true, happened: 9}
 		amended := 0
-		for e, err := range newClient(t, u).Events(t.Context(), caller, testRun, 0) {
+		for e, err := range follow.Events(t.Context(), newClient(t, u), caller, testRun, 0) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -422,12 +428,12 @@ func TestSilentStreamIsDead(t *testing.T) {
 // would report a goroutine left behind).
 func TestEventsStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for range newClient(t, &upstream{count: 10, silent: 4, replay: true}).Events(t.Context(), caller, testRun, 0) {
+		for range follow.Events(t.Context(), newClient(t, &upstream{count: 10, silent: 4, replay: true}), caller, testRun, 0) {
 			break
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		for _, err := range newClient(t, &upstream{count: 10, silent: 4, replay: true}).Events(ctx, caller, testRun, 0) {
+		for _, err := range follow.Events(ctx, newClient(t, &upstream{count: 10, silent: 4, replay: true}), caller, testRun, 0) {
 			cancel()
 			if err != nil && client.KindOf(err) != client.Canceled {
 				t.Errorf("got %v", err)

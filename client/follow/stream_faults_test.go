@@ -1,4 +1,4 @@
-package client_test
+package follow_test
 
 import (
 	"fmt"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/client/follow"
 )
 
 // oddStream is a run of three events that ends after a minute, with a stream that
@@ -65,7 +66,7 @@ type arrival struct {
 
 func (f *oddStream) follow(t *testing.T) (arrivals []arrival) {
 	t.Helper()
-	for e, err := range newClient(t, f).Events(t.Context(), caller, testRun, 0) {
+	for e, err := range follow.Events(t.Context(), newClient(t, f), caller, testRun, 0) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package client_test
+package follow_test
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"runs-mcp-server/client/follow"
 )
 
 // muffled is a run behind a proxy that holds its stream back: nothing gets
@@ -113,7 +115,7 @@ func wait(r *http.Request, tick <-chan time.Time) {
 func (m *muffled) follow(t *testing.T) (delays []time.Duration) {
 	t.Helper()
 	m.start = time.Now()
-	for e, err := range newClient(t, m).Events(t.Context(), caller, testRun, 0) {
+	for e, err := range follow.Events(t.Context(), newClient(t, m), caller, testRun, 0) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -256,7 +258,7 @@ func TestLeavingAMuteStream(t *testing.T) {
 	for _, headers := range []time.Duration{0, never} {
 		synctest.Test(t, func(t *testing.T) {
 			m := &muffled{headers: headers, until: never, events: seconds(3, 60), start: time.Now()}
-			for range newClient(t, m).Events(t.Context(), caller, testRun, 0) {
+			for range follow.Events(t.Context(), newClient(t, m), caller, testRun, 0) {
 				break
 			}
 			if m.now() != 3*time.Second {

@@ -1,4 +1,4 @@
-package client_test
+package follow_test
 
 import (
 	"fmt"
@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"runs-mcp-server/client/follow"
 )
 
 // lines writes so many data lines of so many bytes each.
@@ -71,7 +73,7 @@ func TestLargeRecords(t *testing.T) {
 	}{
 		{"an event of 50 MiB", send("id: 2\n", tooLarge, "\n", end), knows, "1:0 2:0 3:0", 2, 1, 0},
 		{"its id comes last", send(tooLarge, "id: 2\n\n", end), knows, "1:0 2:0 3:0", 2, 1, 0},
-		{"no ids", send(tooLarge, "\n", endUnnumbered), knows, "1:0 2:0 3:0", 2, 1, 0},
+		{"no ids", send(tooLarge, "\n", endUnnumbered), knows, "1:0 2:0 3:0", 3, 1, 0},
 		{"20,000 data lines", send("id: 2\n", manyLines, "\n", end), knows, "1:0 2:0 3:0", 2, 1, 0},
 		{"20,000 data lines that fit", send("id: 2\nevent: step\n", fits, "\n", end), lags, "1:0 2:0 3:0", 1, 1, 0},
 		{"the run lacks it", send("id: 2\n", tooLarge, "\n", end), lags, "1:0 3:1", 3, 1, 0},
@@ -93,7 +95,7 @@ func TestLargeRecords(t *testing.T) {
 				return true
 			}
 			return knows(w, read)
-		}, "1:0 2:0 3:0", 7, 2, 0},
+		}, "1:0 2:0 3:0", 5, 1, 0},
 		{"a record without an end", send(tooLarge, drip), lags, "1:0 2:0 3:0", 3, 2, 3 * time.Minute},
 		{"a record that drips", send("data: ", drip), lags, "1:0 2:0 3:0", 2, 2, 3 * time.Minute},
 	} {
@@ -168,7 +170,7 @@ func TestSlowReader(t *testing.T) {
 			io.WriteString(w, "id: 2\nevent: step\ndata: "+stored(2)+"\n\n")
 			io.WriteString(w, "id: 3\nevent: end\ndata: {}\n\n")
 		}}
-		for _, err := range newClient(t, f).Events(t.Context(), caller, testRun, 0) {
+		for _, err := range follow.Events(t.Context(), newClient(t, f), caller, testRun, 0) {
 			if err != nil {
 				t.Fatal(err)
 			}

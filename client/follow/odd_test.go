@@ -1,4 +1,4 @@
-package client_test
+package follow_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/client/follow"
 )
 
 // odd is a run whose stored events and stream a test writes out itself. The
@@ -51,12 +52,12 @@ func (o *odd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 const endFrame = "id: 9\nevent: end\ndata: {\"runStatus\":\"SUCCESS\"}\n\n"
 
-// follow returns what is yielded, in short, and the error at the end.
-func follow(t *testing.T, o *odd, show func(client.Event) string) (got []string, err error) {
+// followRun returns what is yielded, in short, and the error at the end.
+func followRun(t *testing.T, o *odd, show func(client.Event) string) (got []string, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour) // of the bubble
 	defer cancel()
-	for e, err := range newClient(t, o).Events(ctx, caller, testRun, 0) {
+	for e, err := range follow.Events(ctx, newClient(t, o), caller, testRun, 0) {
 		if err != nil {
 			return got, err
 		}
@@ -84,7 +85,7 @@ const (
 func TestLinksAmendAStepWithCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &odd{stored: []string{step(1, "01", "PENDING", callA)}, streams: []string{frame(1, step(1, "01", "PENDING", callA+links)) + endFrame}}
-		got, err := follow(t, o, func(e client.Event) string { return fmt.Sprint(e.ID, len(e.Links()), e.Amended) })
+		got, err := followRun(t, o, func(e client.Event) string { return fmt.Sprint(e.ID, len(e.Links()), e.Amended) })
 		if want := "[1 0 false 1 1 true"; err != nil || !strings.HasPrefix(fmt.Sprint(got), want) {
 			t.Errorf("got %v, %v; want %s", got, err, want)
 		}
@@ -101,7 +102,7 @@ func TestPendingCallsThatChange(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			again := frame(1, step(1, "01", approval, calls(1000)))
 			o := &odd{stored: []string{step(1, "01", approval, calls(1))}, streams: []string{again + again + endFrame}}
-			got, err := follow(t, o, func(e client.Event) string {
+			got, err := followRun(t, o, func(e client.Event) string {
 				if e.Step == nil {
 					return fmt.Sprint(e.ID)
 				}
@@ -121,7 +122,7 @@ func TestDecidedInPlace(t *testing.T) {
 			stored:  []string{step(1, "01", "PENDING", callA), strings.ReplaceAll(step(1, "01", "APPROVED", callA), "PAUSED", "RUNNING")},
 			streams: []string{frame(3, step(3, "03", "NOT_REQUIRED", callB)) + endFrame},
 		}
-		got, err := follow(t, o, func(e client.Event) string { return fmt.Sprint(e.ID, e.Restarted) })
+		got, err := followRun(t, o, func(e client.Event) string { return fmt.Sprint(e.ID, e.Restarted) })
 		if want := "[1 false 3 false"; err != nil || !strings.HasPrefix(fmt.Sprint(got), want) {
 			t.Errorf("got %v, %v; want %s", got, err, want)
 		}
@@ -136,7 +137,7 @@ func TestTwins(t *testing.T) {
 			stored:  []string{step(2, "01", "PENDING", callA)},
 			streams: []string{frame(2, step(2, "01", "PENDING", callA)) + frame(4, step(4, "01", "PENDING", callB)) + endFrame},
 		}
-		got, err := follow(t, o, func(e client.Event) string { return fmt.Sprint(e.ID) })
+		got, err := followRun(t, o, func(e client.Event) string { return fmt.Sprint(e.ID) })
 		if want := "[2 4"; err != nil || !strings.HasPrefix(fmt.Sprint(got), want) {
 			t.Errorf("got %v, %v; want %s", got, err, want)
 		}
@@ -168,7 +169,7 @@ func TestRefusals(t *testing.T) {
 				o.ServeHTTP(w, r)
 			}))
 			var end error
-			for _, err := range c.Events(t.Context(), caller, testRun, 0) {
+			for _, err := range follow.Events(t.Context(), c, caller, testRun, 0) {
 				end = err
 			}
 			if client.KindOf(end) != tt.kind {
@@ -185,7 +186,7 @@ func TestLateHeaders(t *testing.T) {
 		o := &odd{stored: []string{step(1, "01", "PENDING", links)}, streams: []string{endFrame}, headers: 20 * time.Second}
 		start := time.Now()
 		var first time.Duration
-		_, err := follow(t, o, func(client.Event) string {
+		_, err := followRun(t, o, func(client.Event) string {
 			if first == 0 {
 				first = time.Since(start)
 			}
@@ -197,7 +198,7 @@ func TestLateHeaders(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		o := &odd{stored: []string{"<html>"}, streams: []string{frame(8, bare(8)) + endFrame}, headers: 20 * time.Second}
-		if got, err := follow(t, o, func(e client.Event) string { return fmt.Sprint(e.ID) }); err != nil || fmt.Sprint(got) != "[8 9]" {
+		if got, err := followRun(t, o, func(e client.Event) string { return fmt.Sprint(e.ID) }); err != nil || fmt.Sprint(got) != "[8 9]" {
 			t.Errorf("nothing can be read: got %v, %v", got, err)
 		}
 	})
@@ -209,19 +210,22 @@ func bare(n int) string {
 }
 
 // TestFirstEventBehindAHole: where positions are the cursors, the first event of
-// a stream may be the next position or a later one. The stored events tell; it
-// is the next only where they do not.
+// a stream may be the next position or a later one. The stored events tell; where
+// they do not, it is the next, and some may be missing.
 func TestFirstEventBehindAHole(t *testing.T) {
 	two := bare(1) + "," + bare(2)
-	for name, tt := range map[string]struct{ stored, first, want string }{
-		"left out by the stream": {two + "," + bare(3) + "," + bare(4), frame(4, bare(4)), "[1 2 3 4"},
-		"numbered by connection": {two + "," + bare(3), frame(1, bare(3)), "[1 2 3"},
-		"not stored yet":         {two, frame(4, bare(4)), "[1 2 3"},
+	for name, tt := range map[string]struct {
+		stored, first, want string
+		missing             int64
+	}{
+		"left out by the stream": {two + "," + bare(3) + "," + bare(4), frame(4, bare(4)), "[1 2 3 4", 0},
+		"numbered by connection": {two + "," + bare(3), frame(1, bare(3)), "[1 2 3", 0},
+		"not stored yet":         {two, frame(4, bare(4)), "[1 2 3", -1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			o := &odd{stored: []string{two, tt.stored}, streams: []string{tt.first + endFrame}}
-			got, err := follow(t, o, func(e client.Event) string {
-				if e.Restarted || e.Type != client.EventEnd && e.Missing != 0 {
+			got, err := followRun(t, o, func(e client.Event) string {
+				if e.Restarted || e.ID < 4 && e.Type != client.EventEnd && e.Missing != 0 && (e.ID != 3 || e.Missing != tt.missing) {
 					t.Errorf("%s: event %d: missing %d, restarted %t", name, e.ID, e.Missing, e.Restarted)
 				}
 				return fmt.Sprint(e.ID)
@@ -253,7 +257,7 @@ func TestOneMoment(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			o := &odd{stored: []string{tt.stored}, streams: []string{tt.stream + event("end", `{"runStatus":"SUCCESS"}`)}}
-			got, err := follow(t, o, func(e client.Event) string { return fmt.Sprint(e.ID, e.Type) })
+			got, err := followRun(t, o, func(e client.Event) string { return fmt.Sprint(e.ID, e.Type) })
 			if err != nil || len(got) != tt.want {
 				t.Errorf("%s: got %v, %v; want %d", name, got, err, tt.want)
 			}
@@ -271,7 +275,7 @@ func TestEndIsRepeated(t *testing.T) {
 			streams: []string{frame(1, bare(1)) + frame(3, bare(3)) + "id: 4\nevent: end\ndata: " + end + "\n\n"},
 		}
 		start := time.Now()
-		got, err := follow(t, o, func(e client.Event) string { return fmt.Sprint(e.ID) })
+		got, err := followRun(t, o, func(e client.Event) string { return fmt.Sprint(e.ID) })
 		if took := time.Since(start); err != nil || fmt.Sprint(got) != "[1 2 3 4]" || took > time.Second {
 			t.Errorf("got %v, %v after %v", got, err, took)
 		}
@@ -337,7 +341,7 @@ func TestEndedWithoutEvents(t *testing.T) {
 				fmt.Fprintf(w, `{"runId":%q,"status":"SUCCESS","events":null}`, testRun)
 			}))
 			start, got := time.Now(), 0
-			for _, err := range c.Events(t.Context(), caller, testRun, 0) {
+			for _, err := range follow.Events(t.Context(), c, caller, testRun, 0) {
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -362,26 +366,27 @@ func TestLongRuns(t *testing.T) {
 }
 
 // TestNewEventsOfAVeryLongRun: where more was stored without ids than is
-// remembered, what the stream says next is new all the same.
+// remembered, what the stream says next is new all the same, and what it repeats is not.
 func TestNewEventsOfAVeryLongRun(t *testing.T) {
-	const stored = 20_100
+	const stored = 100_100
+	payload := func(i int) string { return fmt.Sprintf(`{"runStatus":"RUNNING","step":{"text":"event %d"}}`, i) }
 	synctest.Test(t, func(t *testing.T) {
 		events := make([]string, stored)
 		for i := range events {
-			events[i] = fmt.Sprintf(`{"runStatus":"RUNNING","step":{"text":"event %d"}}`, i+1)
+			events[i] = payload(i + 1)
 		}
-		o := &odd{stored: []string{strings.Join(events, ",")}}
-		for i := stored + 1; i <= stored+3; i++ {
-			o.streams = append(o.streams, frame(i, fmt.Sprintf(`{"runStatus":"RUNNING","step":{"text":"event %d"}}`, i)))
+		var frames string
+		for _, i := range []int{1, 2, stored, stored + 1, stored + 2, stored + 3} {
+			frames += frame(i, payload(i))
 		}
-		o.streams = []string{strings.Join(o.streams, "") + strings.Replace(endFrame, "id: 9", fmt.Sprint("id: ", stored+4), 1)}
-		got, err := follow(t, o, func(e client.Event) string {
+		o := &odd{stored: []string{strings.Join(events, ",")}, streams: []string{frames + strings.Replace(endFrame, "id: 9", fmt.Sprint("id: ", stored+4), 1)}}
+		got, err := followRun(t, o, func(e client.Event) string {
 			if e.Missing != 0 {
 				t.Errorf("%d missing before %d", e.Missing, e.ID)
 			}
 			return fmt.Sprint(e.ID)
 		})
-		if err != nil || len(got) != stored+4 || got[len(got)-1] != fmt.Sprint(stored+4) || o.reads.Load() > 2 {
+		if err != nil || len(got) != stored+4 || got[len(got)-1] != fmt.Sprint(stored+4) || o.reads.Load() > 3 {
 			t.Errorf("%d events, %d reads, %v", len(got), o.reads.Load(), err)
 		}
 	})

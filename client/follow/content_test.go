@@ -1,0 +1,167 @@
+package follow_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/client/follow"
+)
+
+// TestShiftedIDs: of many events that are all stored, and whose ids on the stream
+// are others than the stored ones, none is given twice, and what is new comes once.
+func TestShiftedIDs(t *testing.T) {
+	const stored, all, shift = 60_000, 60_003, 7
+	text := func(i int) string {
+		return fmt.Sprintf(`"timestamp":%q,"runStatus":"RUNNING","step":{"text":"event %d"}`, time.Unix(int64(i)/100, int64(i)%100*1e7).UTC().Format(time.RFC3339Nano), i)
+	}
+	var events, frames strings.Builder
+	for i := 1; i <= all; i++ {
+		fmt.Fprintf(&frames, "id: %d\nevent: step\ndata: {%s}\n\n", i+shift, text(i))
+		if i <= stored {
+			fmt.Fprintf(&events, `{"id":%d,"event":"step",%s},`, i, text(i))
+		}
+	}
+	o := &odd{stored: []string{strings.TrimSuffix(events.String(), ",")}, streams: []string{frames.String() + strings.Replace(endFrame, "9", fmt.Sprint(all+1+shift), 1)}}
+	synctest.Test(t, func(t *testing.T) {
+		given := map[string]int{}
+		missing := int64(0)
+		_, err := followRun(t, o, func(e client.Event) string {
+			if missing += e.Missing; e.Step != nil {
+				given[e.Step.Text]++
+			}
+			return ""
+		})
+		for content, times := range given {
+			if times > 1 {
+				t.Fatalf("%s was given %d times", content, times)
+			}
+		}
+		if err != nil || len(given) != all || missing != shift || o.reads.Load() > 10 {
+			t.Errorf("%d events, %d missing, %d reads, %v", len(given), missing, o.reads.Load(), err)
+		}
+	})
+}
+
+// TestToolCallsAreContent: two steps that differ in the id of their tool call
+// alone are two, wherever one of them is told, and one without is either.
+func TestToolCallsAreContent(t *testing.T) {
+	a, b, bare := step(0, "01", "", callA), step(0, "01", "", callB), step(0, "01", "", "")
+	unnumbered := func(payloads ...string) string {
+		return "event: step\ndata: " + strings.Join(payloads, "\n\nevent: step\ndata: ") + "\n\nevent: end\ndata: {}\n\n"
+	}
+	for name, tt := range map[string]struct {
+		stored, stream string
+		want           int
+	}{
+		"both are stored":             {a + "," + b, unnumbered(a, b), 2},
+		"both are stored, one is new": {a + "," + b, unnumbered(b, step(0, "01", "", `,"toolCalls":[{"toolCallId":"c"}]`)), 3},
+		"one is stored":               {a, unnumbered(a, b), 2},
+		"none is stored":              {"", unnumbered(a, b, a), 3},
+		"stored without tool calls":   {bare + "," + bare, unnumbered(a, b), 2},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			amended := 0
+			got, err := followRun(t, &odd{stored: []string{strings.ReplaceAll(tt.stored, `"id":0,`, "")}, streams: []string{tt.stream}}, func(e client.Event) string {
+				if e.Amended {
+					amended++
+				}
+				return fmt.Sprint(e.ID, e.Type)
+			})
+			if err != nil || len(got)-amended != tt.want+1 {
+				t.Errorf("%s: got %v, %v; want %d and the end", name, got, err, tt.want)
+			}
+		})
+	}
+}
+
+// TestHeldOverConnections: what waits for the run to be read when the connection
+// ends is given once, and the next connection may repeat it.
+func TestHeldOverConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		frames := func(seconds ...int) (all string) {
+			for _, s := range seconds {
+				all += "event: step\ndata: {" + said(s, fmt.Sprint("e", s)) + "}\n\n"
+			}
+			return all
+		}
+		connections := 0
+		c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !strings.HasSuffix(r.URL.Path, "/sse") {
+				fmt.Fprintf(w, `{"runId":%q,"status":"RUNNING","events":[]}`, testRun)
+				return
+			}
+			w.Header().Set("Content-Type", "text/event-stream")
+			if connections++; connections == 1 {
+				fmt.Fprint(w, frames(1, 2, 3))
+				panic(http.ErrAbortHandler)
+			}
+			fmt.Fprint(w, frames(1, 2, 3, 4)+"event: end\ndata: {}\n\n")
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		}))
+		var got []string
+		for e, err := range follow.Events(t.Context(), c, caller, testRun, 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.Step != nil {
+				got = append(got, e.Step.Text)
+			}
+		}
+		if want := []string{"e1", "e2", "e3", "e4"}; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	})
+}
+
+// TestEqualContents: of events that say the same, as many are given as there are.
+func TestEqualContents(t *testing.T) {
+	const same = `"runStatus":"RUNNING","step":{"text":"Thinking"}`
+	stored := func(n int) string {
+		var all []string
+		for i := range n {
+			all = append(all, fmt.Sprintf(`{"id":%d,"event":"step",%s}`, i+1, same))
+		}
+		return strings.Join(all, ",")
+	}
+	frames := strings.Repeat("event: step\ndata: {"+same+"}\n\n", 3)
+	for name, o := range map[string]*odd{
+		"a replay without ids":           {stored: []string{stored(3)}, streams: []string{frames}},
+		"live, without ids":              {stored: []string{stored(0), stored(3)}, streams: []string{frames}},
+		"live, with two before":          {stored: []string{stored(2), stored(5)}, streams: []string{frames}},
+		"never stored":                   {stored: []string{""}, streams: []string{frames}},
+		"with ids, and one before":       {stored: []string{stored(1), stored(4)}, streams: []string{frame(2, "{"+same+"}") + frame(3, "{"+same+"}") + frame(4, "{"+same+"}")}},
+		"with ids, replayed and shifted": {stored: []string{stored(3)}, streams: []string{frame(8, "{"+same+"}") + frame(9, "{"+same+"}") + frame(10, "{"+same+"}")}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			want := max(strings.Count(nth(o.stored, 9), "Thinking"), 3)
+			o.streams[0] += "event: end\ndata: {}\n\n"
+			got, err := followRun(t, o, func(e client.Event) string { return e.Type })
+			if err != nil || len(got) != want+1 {
+				t.Errorf("%s: got %v, %v; want %d steps and the end", name, got, err, want)
+			}
+		})
+	}
+}
+
+// TestManyHeld: more than may be held makes the stream wait, and nothing is lost.
+func TestManyHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var frames strings.Builder
+		pad := strings.Repeat("x", 100<<10)
+		for i := range 40 { // 4 MB
+			fmt.Fprintf(&frames, "id: %d\nevent: step\ndata: {\"step\":{\"text\":\"%d %s\"}}\n\n", 2*i+2, i, pad)
+		}
+		o := &odd{stored: []string{""}, streams: []string{frames.String() + strings.Replace(endFrame, "9", "100", 1)}}
+		got, err := followRun(t, o, func(e client.Event) string { return fmt.Sprint(e.ID) })
+		if err != nil || len(got) != 41 || o.reads.Load() < 4 {
+			t.Errorf("%d events, %d reads, %v", len(got), o.reads.Load(), err)
+		}
+	})
+}
