@@ -188,7 +188,7 @@ func (c *Client) try(ctx context.Context, hc *http.Client, caller Caller, call r
 		}
 		return nil
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	body, err := readBody(resp)
 	switch {
 	case err != nil && !call.effect():
 		return sendError(ctx, call, true, err) // a whole answer may come yet
@@ -199,7 +199,7 @@ func (c *Client) try(ctx context.Context, hc *http.Client, caller Caller, call r
 	case len(body) > maxBody:
 		return bodyError(call, resp.StatusCode, fmt.Sprintf("the answer of the Run API is larger than %d MiB", maxBody>>20), nil)
 	}
-	if err := decode(body); err != nil {
+	if err := decodeValid(body, decode); err != nil {
 		if looksLikePage(body) && !call.effect() && !c.served.Load() {
 			return foreignError(call, resp.StatusCode, false)
 		}
@@ -207,6 +207,36 @@ func (c *Client) try(ctx context.Context, hc *http.Client, caller Caller, call r
 	}
 	c.served.Store(true)
 	return nil
+}
+
+// readBody reads an answer of at most maxBody, and a byte more of a larger one.
+// Its buffer is made for the length that the answer announces; else it grows by
+// four, which leaves less behind than io.ReadAll does.
+func readBody(resp *http.Response) ([]byte, error) {
+	size := int64(4 << 10)
+	if resp.ContentLength > 0 {
+		size = resp.ContentLength + 1 // room to see the end
+	}
+	body, from := make([]byte, 0, min(size, maxBody+1)), io.LimitReader(resp.Body, maxBody+1)
+	for {
+		n, err := from.Read(body[len(body):cap(body)])
+		switch body = body[:len(body)+n]; {
+		case err == io.EOF:
+			return body, nil
+		case err != nil:
+			return nil, err
+		case len(body) == cap(body):
+			body = append(make([]byte, 0, min(4*cap(body), maxBody+1)), body...)
+		}
+	}
+}
+
+// decodeValid hands JSON to decode, which need not check it again.
+func decodeValid(body []byte, decode func([]byte) error) error {
+	if !json.Valid(body) {
+		return errors.New("no JSON")
+	}
+	return decode(bytes.TrimSpace(body))
 }
 
 // looksLikePage reports whether a body is a web page.

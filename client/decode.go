@@ -5,17 +5,53 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+
+	"runs-mcp-server/internal/rawjson"
 )
 
-// decodeLenient fills v from data. A field of the wrong type stays empty
-// instead of failing the whole answer: the API may change what we do not need.
-func decodeLenient(data []byte, v any) error {
-	err := json.Unmarshal(data, v)
-	var wrongType *json.UnmarshalTypeError
-	if errors.As(err, &wrongType) && wrongType.Field != "" {
-		return nil
+// readText fills a text from its JSON value. One of another type leaves it as it
+// is, for the API may change what we do not need.
+func readText[S ~string](to *S, value []byte) {
+	if text, ok := rawjson.String(value); ok {
+		*to = S(text)
 	}
-	return err
+}
+
+// readObject fills what to points to from its JSON value. null makes it nil; a
+// value of another type leaves it empty.
+func readObject[T any](to **T, value []byte, read func(*T, []byte)) {
+	switch {
+	case rawjson.IsNull(value):
+		*to = nil
+		return
+	case *to == nil:
+		*to = new(T)
+	}
+	read(*to, value)
+}
+
+// readList fills a list from the first items of a JSON array, so many at most,
+// and says how many follow. null makes it nil.
+func readList[T any](to *[]T, value []byte, most int, read func(*T, []byte)) (more int) {
+	switch {
+	case rawjson.IsNull(value):
+		*to = nil
+		return 0
+	case arrayIn(value) == nil:
+		return 0
+	}
+	list := []T{}
+	for item := range rawjson.Items(value) {
+		if len(list) == most {
+			more++
+			continue
+		}
+		var one T
+		read(&one, item)
+		list = append(list, one)
+	}
+	*to = list
+	return more
 }
 
 // decodeStrict fills v from data and refuses unknown fields and trailing data.

@@ -1,13 +1,20 @@
 package client
 
 import (
-	"bytes"
-	"cmp"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
+
+	"runs-mcp-server/internal/rawjson"
+)
+
+const (
+	// maxCalls bounds the tool calls of a step that are read one by one.
+	maxCalls = 10_000
+	// maxLinks bounds the links of an approval that are read whatever they hold.
+	maxLinks = 100
 )
 
 // The event types that mean something to us. Others are passed through.
@@ -31,7 +38,8 @@ type Event struct {
 	Auth      *Auth  `json:"auth"`
 	// ApprovalActions are the links of a whole run's approval. Secret.
 	ApprovalActions []ApprovalAction `json:"approvalActions"`
-	// Raw is the payload as it came. It may hold approval links.
+	// Raw is the payload as it came, a part of the answer's text: who keeps the
+	// event copies it. It may hold approval links.
 	Raw json.RawMessage `json:"-"`
 
 	// Missing counts the events known to be lost right before this one; -1
@@ -112,103 +120,37 @@ func (e Event) ApprovalTokens() []string {
 	return tokens
 }
 
-// ApprovalTokens returns the tokens of all events that the answer held.
-func (r *Run) ApprovalTokens() []string {
-	var tokens []string
-	for _, e := range r.Events {
-		tokens = append(tokens, e.ApprovalTokens()...)
-	}
-	return tokens
-}
-
-// storedEvents reads the items of a run's events. Where they carry integer ids
-// they are put in their order, and one that has none, or another's, takes the
-// next; where none does, every item's position is its cursor.
-func storedEvents(items []json.RawMessage) (events []Event, positions bool) {
-	if items == nil {
-		return nil, false
-	}
-	events = make([]Event, 0, len(items))
-	numbered := 0
-	for _, raw := range items {
-		e, ok := storedEvent(raw)
-		if ok {
-			numbered++
-		}
-		events = append(events, e)
-	}
-	if numbered == len(events) {
-		slices.SortStableFunc(events, func(a, b Event) int { return cmp.Compare(a.ID, b.ID) })
-	}
-	last := int64(0)
-	for i := range events {
-		if e := &events[i]; numbered == 0 || e.ID <= last {
-			e.ID = last + 1
-		}
-		last = events[i].ID
-	}
-	return events, numbered == 0 && len(events) > 0
-}
-
-// storedEvent reads one item, whose id and name may stand under several keys
-// and whose payload may be nested; ok reports whether it had an integer id.
-func storedEvent(raw json.RawMessage) (e Event, ok bool) {
-	var outer struct {
-		ID      json.RawMessage `json:"id"`
-		EventID json.RawMessage `json:"eventId"`
-		Event   json.RawMessage `json:"event"`
-		Type    json.RawMessage `json:"type"`
-		Data    json.RawMessage `json:"data"`
-		Payload json.RawMessage `json:"payload"`
-	}
-	item := objectIn(raw)
-	_ = decodeLenient(item, &outer) // an item that is no object stays as its raw self
-	payload := item
-	for _, nested := range []json.RawMessage{outer.Data, outer.Payload} {
-		if nested = objectIn(nested); bytes.HasPrefix(nested, []byte("{")) {
-			payload = nested
-			break
-		}
-	}
-	e = decodeEvent(firstName(outer.Event, outer.Type), payload)
-	e.Raw = slices.Clone(raw)
-	for _, id := range []json.RawMessage{outer.ID, outer.EventID} {
-		if n, isInt := eventID(strings.Trim(string(id), `"`)); isInt {
-			e.ID, ok = n, true
-			break
-		}
-	}
-	return e, ok
-}
-
-// objectIn returns the JSON object that a value is or, as a string, holds; any
-// other value as it is.
-func objectIn(raw json.RawMessage) json.RawMessage {
-	var text string
-	if json.Unmarshal(raw, &text) == nil && strings.HasPrefix(strings.TrimSpace(text), "{") && json.Valid([]byte(text)) {
-		return bytes.TrimSpace([]byte(text))
-	}
-	return bytes.TrimSpace(raw)
-}
-
-// firstName returns the first of the raw values that is a string, "" when none is.
-func firstName(values ...json.RawMessage) string {
-	for _, v := range values {
-		var s string
-		if json.Unmarshal(v, &s) == nil && s != "" {
-			return s
-		}
-	}
-	return ""
-}
-
-// decodeEvent reads an event's payload. Fields of an unexpected type stay empty.
+// decodeEvent reads an event's payload as the stream brings it. Fields of an
+// unexpected type stay empty; what is no JSON has none.
 func decodeEvent(name string, payload []byte) Event {
+	if !json.Valid(payload) {
+		return Event{Type: name, Raw: payload}
+	}
+	return readEvent(name, payload)
+}
+
+var eventNames = []string{"runStatus", "timestamp", "step", "auth", "approvalActions"}
+
+// readEvent is decodeEvent for valid JSON.
+func readEvent(name string, payload []byte) Event {
 	e := Event{Type: name, Raw: payload}
-	_ = decodeLenient(payload, &e)
+	for field, value := range rawjson.Members(payload) {
+		switch rawjson.Name(field, eventNames) {
+		case "runStatus":
+			readText(&e.RunStatus, value)
+		case "timestamp":
+			readText(&e.Timestamp, value)
+		case "step":
+			readObject(&e.Step, value, (*Step).decode)
+		case "auth":
+			readObject(&e.Auth, value, (*Auth).decode)
+		case "approvalActions":
+			readLinks(&e.ApprovalActions, value)
+		}
+	}
 	if e.Step == nil && (name == EventStep || name == "") {
 		var flat Step
-		_ = decodeLenient(payload, &flat)
+		flat.decode(payload)
 		if name == EventStep || flat.Approval != "" { // which only steps have
 			e.Step = &flat
 		}
@@ -217,6 +159,93 @@ func decodeEvent(name string, payload []byte) Event {
 		e.Type = guessType(e)
 	}
 	return e
+}
+
+var eventStepNames = []string{"reason", "text", "approval", "approvalActions", "toolCalls"}
+
+func (s *Step) decode(text []byte) {
+	for name, value := range rawjson.Members(text) {
+		switch rawjson.Name(name, eventStepNames) {
+		case "reason":
+			readText(&s.Reason, value)
+		case "text":
+			readText(&s.Text, value)
+		case "approval":
+			readText(&s.Approval, value)
+		case "approvalActions":
+			readLinks(&s.ApprovalActions, value)
+		case "toolCalls":
+			if more := readList(&s.ToolCalls, value, maxCalls, (*ToolCall).decode); more > 0 {
+				// All of them are part of what a person decides on.
+				s.ToolCalls = append(s.ToolCalls, ToolCall{ToolName: fmt.Sprintf("[%d more tool calls]", more), ToolParameters: slices.Clone(value)})
+			}
+		}
+	}
+}
+
+var callNames = []string{"toolCallId", "toolName", "toolParameters", "toolResult"}
+
+// decode reads a tool call. What it keeps of the text are copies, for approvals
+// are kept longer than the answers that they came in.
+func (c *ToolCall) decode(text []byte) {
+	for name, value := range rawjson.Members(text) {
+		switch rawjson.Name(name, callNames) {
+		case "toolCallId":
+			readText(&c.ToolCallID, value)
+		case "toolName":
+			readText(&c.ToolName, value)
+		case "toolParameters":
+			c.ToolParameters = slices.Clone(value)
+		case "toolResult":
+			c.ToolResult = slices.Clone(value)
+		}
+	}
+}
+
+var authNames = []string{"status", "url", "integrationName"}
+
+func (a *Auth) decode(text []byte) {
+	for name, value := range rawjson.Members(text) {
+		switch rawjson.Name(name, authNames) {
+		case "status":
+			readText(&a.Status, value)
+		case "url":
+			readText(&a.URL, value)
+		case "integrationName":
+			readText(&a.IntegrationName, value)
+		}
+	}
+}
+
+var linkNames = []string{"action", "url"}
+
+func (a *ApprovalAction) decode(text []byte) {
+	for name, value := range rawjson.Members(text) {
+		switch rawjson.Name(name, linkNames) {
+		case "action":
+			readText(&a.Action, value)
+		case "url":
+			readText(&a.URL, value)
+		}
+	}
+}
+
+// readLinks fills the links of an approval. Of more than [maxLinks] those with a
+// token are read too: no token may go unknown.
+func readLinks(to *[]ApprovalAction, value []byte) {
+	if readList(to, value, maxLinks, (*ApprovalAction).decode) == 0 {
+		return
+	}
+	n := 0
+	for item := range rawjson.Items(value) {
+		var link ApprovalAction
+		if n++; n > maxLinks {
+			link.decode(item)
+		}
+		if link.Token() != "" {
+			*to = append(*to, link)
+		}
+	}
 }
 
 // guessType names an event by its payload where the API left the name out.

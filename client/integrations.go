@@ -2,11 +2,12 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
 	"slices"
+
+	"runs-mcp-server/internal/rawjson"
 )
 
 // Integration is a connected system that runs may use.
@@ -20,18 +21,34 @@ type Integration struct {
 	AuthType              string `json:"authType"`
 }
 
-// integrationFields is Integration without its methods, so that decoding it
-// does not recurse.
-type integrationFields Integration
+var integrationNames = []string{"integrationId", "customerIntegrationId", "active", "name", "description", "host", "authType"}
 
-// UnmarshalJSON reads an integration, which is active unless it says otherwise:
-// the active ones were asked for. Fields of the wrong type stay empty.
-func (i *Integration) UnmarshalJSON(data []byte) error {
-	fields := integrationFields{Active: true}
-	_ = decodeLenient(data, &fields) // an item that is no object has no id, and is passed over
-	*i = Integration(fields)
-	return nil
+// decode reads an integration, which is active unless it says otherwise: the
+// active ones were asked for. An item that is no object has no id.
+func (i *Integration) decode(text []byte) {
+	i.Active = true
+	for name, value := range rawjson.Members(text) {
+		switch rawjson.Name(name, integrationNames) {
+		case "integrationId":
+			readText(&i.IntegrationID, value)
+		case "customerIntegrationId":
+			readText(&i.CustomerIntegrationID, value)
+		case "active":
+			i.Active = string(value) != "false" && (i.Active || string(value) == "true")
+		case "name":
+			readText(&i.Name, value)
+		case "description":
+			readText(&i.Description, value)
+		case "host":
+			readText(&i.Host, value)
+		case "authType":
+			readText(&i.AuthType, value)
+		}
+	}
 }
+
+// maxIntegrations bounds the integrations of an answer that are read.
+const maxIntegrations = 10_000
 
 // ListIntegrations reads the active integrations that have an id, in the API's
 // order: a documented neighbour of the contract, which the API may lack (see
@@ -41,12 +58,10 @@ func (c *Client) ListIntegrations(ctx context.Context, caller Caller) ([]Integra
 	err := c.do(ctx, c.calls, caller, request{
 		op: "list_integrations", method: http.MethodGet, path: []string{"v1", "integrations"}, query: url.Values{"active": {"true"}},
 	}, func(data []byte) error {
-		if err := json.Unmarshal(data, &list); err != nil {
-			return err
+		if arrayIn(data) == nil {
+			return errors.New("no list")
 		}
-		if list == nil {
-			return errors.New("null in place of a list")
-		}
+		readList(&list, data, maxIntegrations, (*Integration).decode)
 		return nil
 	})
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+
+	"runs-mcp-server/internal/rawjson"
 )
 
 // CreateRunRequest is the body of the create operation. The API requires
@@ -39,11 +41,22 @@ func (c *Client) CreateRun(ctx context.Context, caller Caller, body CreateRunReq
 	err := c.do(ctx, c.once, caller, request{
 		op: "create_run", method: http.MethodPost, path: []string{"v1", "runs"}, body: body,
 		repeat: repeatUnsent, secrets: body.secrets(), mute: len(body.PassThrough) > 0,
-	}, func(data []byte) error { return decodeRun(data, &run) })
+	}, run.decodeOne)
 	if err != nil {
 		return nil, err
 	}
 	return &run, nil
+}
+
+// decodeOne reads a run that an operation must answer: one without an id is none.
+func (r *Run) decodeOne(data []byte) error {
+	if err := r.decode(data, maxEvents); err != nil {
+		return err
+	}
+	if r.RunID == "" {
+		return errors.New("a run without runId")
+	}
+	return nil
 }
 
 // GetRun reads a run, with its events when includeEvents.
@@ -75,7 +88,7 @@ func (c *Client) getRun(runID string, includeEvents bool, send func(request, fun
 	var run Run
 	err := send(request{
 		op: "get_run", method: http.MethodGet, path: []string{"v1", "runs", runID}, query: query, runID: runID,
-	}, func(data []byte) error { return decodeRun(data, &run) })
+	}, run.decodeOne)
 	if err != nil {
 		return nil, err
 	}
@@ -130,10 +143,14 @@ func (q ListRunsQuery) values() url.Values {
 
 // RunPage is one page of runs.
 type RunPage struct {
-	Runs []Run
+	Runs []Run // at most [maxRuns]
+	More int   // runs that the answer held beyond those
 	// Total is the number of runs over all pages, -1 where the API does not say.
 	Total int
 }
+
+// maxRuns bounds the runs of a page that are read: nobody can ask for more.
+const maxRuns = 100
 
 // ListRuns reads one page of the runs that the key may see.
 func (c *Client) ListRuns(ctx context.Context, caller Caller, q ListRunsQuery) (*RunPage, error) {
@@ -149,29 +166,48 @@ func (c *Client) ListRuns(ctx context.Context, caller Caller, q ListRunsQuery) (
 
 // decode reads both list forms: the contract's array, and the object that one
 // version of the vendor's pages shows.
-func (p *RunPage) decode(data []byte) error {
-	if json.Unmarshal(data, &p.Runs) == nil && p.Runs != nil {
-		return nil
-	}
-	var wrapped struct {
-		Runs       json.RawMessage `json:"runs"`
-		Pagination struct {
-			Total      *int `json:"total"`
-			TotalItems *int `json:"totalItems"`
-		} `json:"pagination"`
-	}
-	if err := decodeLenient(data, &wrapped); err != nil {
-		return err
-	}
-	if json.Unmarshal(wrapped.Runs, &p.Runs) != nil || p.Runs == nil {
-		return errors.New("neither an array of runs nor an object with runs")
-	}
-	for _, total := range []*int{wrapped.Pagination.Total, wrapped.Pagination.TotalItems} {
-		if total != nil {
-			p.Total = *total
+func (p *RunPage) decode(text []byte) error {
+	runs := arrayIn(text)
+	for name, value := range rawjson.Members(text) {
+		switch rawjson.Name(name, []string{"runs", "pagination"}) {
+		case "runs":
+			runs = arrayIn(value)
+		case "pagination":
+			p.readTotal(value)
 		}
 	}
+	if runs == nil {
+		return errors.New("neither an array of runs nor an object with runs")
+	}
+	p.Runs = []Run{}
+	for item := range rawjson.Items(runs) {
+		if len(p.Runs) == maxRuns {
+			p.More++
+			continue
+		}
+		var run Run
+		if err := run.decode(item, maxListedEvents); err != nil {
+			return err
+		}
+		p.Runs = append(p.Runs, run)
+	}
 	return nil
+}
+
+// readTotal reads how many runs there are. Where both are told, totalItems counts.
+func (p *RunPage) readTotal(pagination []byte) {
+	totals := map[string]int{}
+	for name, value := range rawjson.Members(pagination) {
+		known := rawjson.Name(name, []string{"total", "totalItems"})
+		if n, err := strconv.Atoi(string(value)); err == nil && known != "" {
+			totals[known] = n
+		}
+	}
+	for _, name := range []string{"total", "totalItems"} {
+		if n, ok := totals[name]; ok {
+			p.Total = n
+		}
+	}
 }
 
 // GetPlan reads an execution plan: a documented neighbour of the contract,
@@ -180,7 +216,7 @@ func (c *Client) GetPlan(ctx context.Context, caller Caller, executionPlanID str
 	var plan Plan
 	err := c.do(ctx, c.calls, caller, request{
 		op: "get_plan", method: http.MethodGet, path: []string{"v1", "execution-plans", url.PathEscape(executionPlanID)},
-	}, func(data []byte) error { return json.Unmarshal(data, &plan) })
+	}, plan.UnmarshalJSON)
 	if err != nil {
 		return nil, err
 	}

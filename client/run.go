@@ -1,21 +1,21 @@
 package client
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
+
+	"runs-mcp-server/internal/rawjson"
 )
 
-// decodeRun reads a run that an operation must answer: one without an id is none.
-func decodeRun(data []byte, run *Run) error {
-	if err := json.Unmarshal(data, run); err != nil {
-		return err
-	}
-	if run.RunID == "" {
-		return errors.New("a run without runId")
-	}
-	return nil
-}
+const (
+	// maxSteps bounds the steps of a plan that are read.
+	maxSteps = 10_000
+	// maxDepends bounds the steps that one step is read to depend on.
+	maxDepends = 1_000
+)
 
 // Status is the state of a run. The API may say one that is not listed here;
 // it is passed through, and is not terminal.
@@ -83,34 +83,79 @@ type Run struct {
 	Result          json.RawMessage `json:"result"`
 	Plan            *Plan           `json:"plan"`
 	// Events are the run's events in order, with their cursors; nil when the
-	// answer held none.
+	// answer held none. Of more than [maxEvents] they are the newest.
 	Events []Event `json:"-"`
+	// Earlier counts the older events that the answer held and Events lacks.
+	Earlier int `json:"-"`
 
 	// Positions says that the cursors of Events are positions: the API gave no ids.
 	Positions bool `json:"-"`
+
+	tokens []string // of the approval links of the earlier events
 }
 
-// runFields is Run without its methods, so that decoding it does not recurse.
-type runFields Run
-
-// UnmarshalJSON reads a run. Fields that are missing or of the wrong type stay
-// empty: one odd field must not cost the rest.
+// UnmarshalJSON reads a run as it stands in an answer of the API.
 func (r *Run) UnmarshalJSON(data []byte) error {
-	var fields struct {
-		runFields
-		Events        []json.RawMessage `json:"events"`
-		StepsFinished []json.RawMessage `json:"stepsFinished"` // older answers
+	return r.decode(slices.Clone(data), maxEvents)
+}
+
+// runNames are the fields of a run that are read. Older answers call the events
+// stepsFinished.
+var runNames = []string{"runId", "repeatKey", "repeatRunId", "status", "executionPlanId", "intent", "context",
+	"createdAt", "updatedAt", "result", "plan", "events", "stepsFinished"}
+
+// decode reads a run out of valid JSON, and builds its newest events, so many at
+// most. Result is a part of the text. Fields that are missing or of the wrong type
+// stay empty: one odd field must not cost the rest.
+func (r *Run) decode(text []byte, most int) error {
+	*r = Run{}
+	if text = bytes.TrimSpace(text); !bytes.HasPrefix(text, []byte("{")) && !rawjson.IsNull(text) {
+		return errors.New("a run that is no object")
 	}
-	if err := decodeLenient(data, &fields); err != nil {
-		return err
+	var events, finished []byte
+	for name, value := range rawjson.Members(text) {
+		switch rawjson.Name(name, runNames) {
+		case "runId":
+			readText(&r.RunID, value)
+		case "repeatKey":
+			readText(&r.RepeatKey, value)
+		case "repeatRunId":
+			readText(&r.RepeatRunID, value)
+		case "status":
+			readText(&r.Status, value)
+		case "executionPlanId":
+			readText(&r.ExecutionPlanID, value)
+		case "intent":
+			readText(&r.Intent, value)
+		case "context":
+			readText(&r.Context, value)
+		case "createdAt":
+			readText(&r.CreatedAt, value)
+		case "updatedAt":
+			readText(&r.UpdatedAt, value)
+		case "result":
+			r.Result = value
+		case "plan":
+			readObject(&r.Plan, value, (*Plan).decode)
+		case "events":
+			events = arrayIn(value)
+		case "stepsFinished":
+			finished = arrayIn(value)
+		}
 	}
-	*r = Run(fields.runFields)
-	items := fields.Events
-	if items == nil {
-		items = fields.StepsFinished
+	if events == nil {
+		events = finished
 	}
-	r.Events, r.Positions = storedEvents(items)
+	r.readEvents(events, most)
 	return nil
+}
+
+// arrayIn returns an array as it is, nil for another value.
+func arrayIn(value []byte) []byte {
+	if !bytes.HasPrefix(value, []byte("[")) {
+		return nil
+	}
+	return value
 }
 
 // Plan is what a run intends to do: text, or steps. Both are empty while the
@@ -130,23 +175,51 @@ type PlanStep struct {
 	DependsOnSteps []string `json:"dependsOnSteps"`
 }
 
-// UnmarshalJSON reads a plan in either of its types, whatever planType says;
-// one of another form is Raw alone.
+// UnmarshalJSON reads a plan as it stands in an answer of the API.
 func (p *Plan) UnmarshalJSON(data []byte) error {
-	*p = Plan{Raw: slices.Clone(data)}
-	var outer struct {
-		Plan json.RawMessage `json:"plan"`
-	}
-	_ = decodeLenient(data, &outer)
-	if json.Unmarshal(outer.Plan, &p.Text) == nil {
-		return nil
-	}
-	var inner struct {
-		Title       string     `json:"title"`
-		Description string     `json:"description"`
-		Steps       []PlanStep `json:"steps"`
-	}
-	_ = decodeLenient(outer.Plan, &inner)
-	p.Title, p.Description, p.Steps = inner.Title, inner.Description, inner.Steps
+	p.decode(data)
 	return nil
+}
+
+// decode reads a plan in either of its types, whatever planType says; one of
+// another form is Raw alone. Raw is a copy, for plans are kept longer than the
+// answers that they came in.
+func (p *Plan) decode(text []byte) {
+	*p = Plan{Raw: slices.Clone(text)}
+	var inner []byte
+	for name, value := range rawjson.Members(p.Raw) {
+		if rawjson.Name(name, []string{"plan"}) != "" {
+			inner = value
+		}
+	}
+	readText(&p.Text, inner)
+	for name, value := range rawjson.Members(inner) {
+		switch rawjson.Name(name, planNames) {
+		case "title":
+			readText(&p.Title, value)
+		case "description":
+			readText(&p.Description, value)
+		case "steps":
+			if more := readList(&p.Steps, value, maxSteps, (*PlanStep).decode); more > 0 {
+				p.Steps = append(p.Steps, PlanStep{Description: fmt.Sprintf("[%d later steps are not read]", more)})
+			}
+		}
+	}
+}
+
+var planNames = []string{"title", "description", "steps"}
+
+var stepNames = []string{"id", "description", "dependsOnSteps"}
+
+func (s *PlanStep) decode(text []byte) {
+	for name, value := range rawjson.Members(text) {
+		switch rawjson.Name(name, stepNames) {
+		case "id":
+			readText(&s.ID, value)
+		case "description":
+			readText(&s.Description, value)
+		case "dependsOnSteps":
+			readList(&s.DependsOnSteps, value, maxDepends, readText)
+		}
+	}
 }

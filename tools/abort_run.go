@@ -45,7 +45,7 @@ func (s *set) abortRun(ctx context.Context, c *call, args abortRunArgs) (RunResu
 	default:
 		return RunResult{}, s.unclearAbort("whether the run was told to stop is unknown; it has not ended yet", abortErr)
 	}
-	page := notShown(got.Run.Events, 0)
+	page := notShown(got.Run, 0)
 	page.last = got.Last
 	result := s.result(c, got, page)
 	canceled := got.Run.Status == client.CanceledRun

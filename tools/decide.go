@@ -99,5 +99,5 @@ func (s *set) afterAsking(ctx context.Context, c *call, runID string, eventID in
 		return RunResult{}, got, err
 	}
 	got.decided = decided
-	return s.result(c, got, notShown(got.Run.Events, eventID)), got, nil
+	return s.result(c, got, notShown(got.Run, eventID)), got, nil
 }

@@ -96,7 +96,7 @@ func (l *RunList) fit(o Options) {
 			l.Runs[i].Intent = strings.ToValidUTF8(in[:shortIntent], "") + "…"
 		}
 	}
-	all := len(l.Runs)
+	all := len(l.Runs) + l.RunsLeftOut
 	for len(l.Runs) > 1 && sizeOf(l) > limit {
 		l.shorten(len(l.Runs)-1, all)
 	}

@@ -85,6 +85,9 @@ func (s *set) listRuns(ctx context.Context, c *call, args listRunsArgs) (RunList
 		out.More = out.Page*out.PageSize < page.Total
 	}
 	out.Summary, out.NextStep = s.describeList(out, filtersOf(args, userID))
+	if page.More > 0 {
+		out.shorten(len(out.Runs), len(out.Runs)+page.More)
+	}
 	return out, nil
 }
 
@@ -163,6 +166,6 @@ func listedRun(v view.View, run *client.Run, withEvents bool) ListedRun {
 	for _, e := range page.events {
 		out.Events = append(out.Events, v.Event(e))
 	}
-	out.EventsLeftOut = page.leftOut
+	out.EventsLeftOut = page.leftOut + run.Earlier
 	return out
 }

@@ -78,9 +78,12 @@ func (p *eventPage) add(e client.Event) {
 
 // notShown is a page that shows none of a run's events, of which those after
 // the cursor are left out.
-func notShown(events []client.Event, cursor int64) *eventPage {
+func notShown(run *client.Run, cursor int64) *eventPage {
 	page := &eventPage{hidden: true, last: cursor}
-	for _, e := range events {
+	if cursor == 0 {
+		page.leftOut = run.Earlier
+	}
+	for _, e := range run.Events {
 		if e.ID > cursor {
 			page.leftOut++
 		}

@@ -88,6 +88,9 @@ func (s *set) result(c *call, got reading, page *eventPage) RunResult {
 	if page != nil {
 		r.Events = s.show(v, page, s.MaxResultBytes-sizeOf(r)-wordBytes)
 		r.LastEventID, r.EventsLeftOut = page.last, page.leftOut
+		if page.newest && len(page.types) == 0 {
+			r.EventsLeftOut += run.Earlier
+		}
 	}
 	r.Summary = st.summary() + got.note()
 	if v.Overfull() {

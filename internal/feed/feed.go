@@ -65,6 +65,7 @@ func (f *feed) run() {
 func (f *feed) add(e client.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	e.Raw = slices.Clone(e.Raw) // the log must not hold on to a whole answer
 	f.tokens.Add(e.ApprovalTokens()...)
 	if asked, ok := f.tracker.Add(e); ok {
 		f.hub.desk.See(f.runID, asked)

@@ -1,15 +1,14 @@
 package view
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"hash"
 	"strings"
 	"unicode/utf8"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/rawjson"
 	"runs-mcp-server/internal/redact"
 )
 
@@ -27,94 +26,62 @@ type Range struct {
 // no more of it is kept than the part. 1 MiB of ordinary text takes 35 ms.
 func (v View) ResultRange(r *client.Run, offset, limit int) Range {
 	w := window{from: offset, to: offset + limit, sum: sha256.New()}
-	var compact bytes.Buffer
-	if json.Compact(&compact, r.Result) != nil || compact.String() == "null" {
+	if from, end := rawjson.Token(r.Result, 0); string(r.Result[from:end]) == "null" || from == end {
 		return Range{Offset: offset}
 	}
-	v.writeClean(&w, compact.Bytes())
+	v.writeClean(&w, r.Result)
 	return Range{Text: w.kept.String(), Offset: offset, Total: w.total, Digest: hex.EncodeToString(w.sum.Sum(nil)[:8])}
 }
 
-// writeClean writes compact JSON with its strings, names and numbers cleaned,
-// and secret fields emptied. It makes no tree of it, which would take many
-// times its size.
+// writeClean writes JSON without the white space between its tokens, with its
+// strings, names and numbers cleaned, and secret fields emptied.
 func (v View) writeClean(w *window, in []byte) {
-	done := 0 // what stands before is written
-	for i := 0; i < len(in); {
-		end := i + 1
-		switch c := in[i]; {
+	done, last := 0, 0 // what stands before is written; where the last token ends
+	for from, end := rawjson.Token(in, 0); from < end; from, end = rawjson.Token(in, end) {
+		if from > last {
+			w.write(in[done:last])
+			done = from
+		}
+		switch c := in[from]; {
 		case c == '"':
-			end = endOfString(in, i)
-			w.write(in[done:i])
-			text := v.writeString(w, in[i:end])
-			done = end
-			if end < len(in) && in[end] == ':' && secretField(text) {
-				end = endOfValue(in, end+1)
+			w.write(in[done:from])
+			text := v.writeString(w, in[from:end])
+			if value := afterColon(in, end); value > 0 && secretField(text) {
 				w.write([]byte(`:"` + redact.Removed + `"`))
-				done = end
+				end = rawjson.End(in, value)
 			}
+			done = end
 		case c == '-' || c >= '0' && c <= '9':
-			end = endOfNumber(in, i)
-			digits := string(in[i:end])
+			digits := string(in[from:end])
 			if shown := v.redacted(digits); shown != digits { // a secret can be a number
-				w.write(in[done:i])
+				w.write(in[done:from])
 				w.write(JSON(shown))
 				done = end
 			}
 		}
-		i = end
+		last = end
 	}
-	w.write(in[done:])
+	w.write(in[done:last])
+}
+
+// afterColon returns where the value of a member begins whose name ends at i, 0
+// where it is no name.
+func afterColon(in []byte, i int) int {
+	if from, end := rawjson.Token(in, i); from < end && in[from] == ':' {
+		from, _ = rawjson.Token(in, end)
+		return from
+	}
+	return 0
 }
 
 // writeString writes a JSON string cleaned, and returns what it said.
 func (v View) writeString(w *window, literal []byte) string {
-	text := string(literal[1 : len(literal)-1])
-	if strings.Contains(text, `\`) {
-		_ = json.Unmarshal(literal, &text) // it was checked
-		literal = JSON(text)
-	}
-	if shown := v.redacted(text); shown != text {
+	text, _ := rawjson.String(literal)
+	if shown := v.redacted(text); shown != string(literal[1:len(literal)-1]) {
 		literal = JSON(shown)
 	}
 	w.write(literal)
 	return text
-}
-
-// endOfString returns where the string that begins at i ends in valid JSON.
-func endOfString(in []byte, i int) int {
-	for i++; in[i] != '"'; i++ {
-		if in[i] == '\\' {
-			i++
-		}
-	}
-	return i + 1
-}
-
-// endOfNumber returns where the number that begins at i ends in compact JSON.
-func endOfNumber(in []byte, i int) int {
-	for i < len(in) && strings.IndexByte(",]}", in[i]) < 0 {
-		i++
-	}
-	return i
-}
-
-// endOfValue returns where the member's value that begins at i ends in compact
-// JSON: before a comma or the end of its object.
-func endOfValue(in []byte, i int) int {
-	for depth := 0; ; i++ {
-		switch in[i] {
-		case '"':
-			i = endOfString(in, i) - 1
-		case '{', '[':
-			depth++
-		case '}', ']':
-			depth--
-		}
-		if next := in[i+1]; depth == 0 && (next == ',' || next == '}') {
-			return i + 1
-		}
-	}
 }
 
 // window takes a text bit by bit, counts its characters and keeps some of them.

@@ -1,16 +1,13 @@
 package view
 
 import (
-	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
+	"runs-mcp-server/internal/rawjson"
 	"runs-mcp-server/internal/redact"
 )
 
@@ -22,8 +19,7 @@ const (
 	minShare = 40
 )
 
-// Value returns a JSON value fit to show, or nil when raw holds none: every
-// string and name as Text gives it, credentials emptied, and about limit
+// Value returns a JSON value fit to show, nil for none: every string and name as Text gives it, credentials emptied, and about limit
 // bytes at most. Where that is too little, long strings end early and arrays
 // and objects have fewer items, with marks that say how much is gone; what is
 // small in an object is shown before what is large.
@@ -32,18 +28,18 @@ func (v View) Value(raw json.RawMessage, limit int) any {
 	return value
 }
 
-// Fit returns what Value does, and whether that is the whole value.
+// Fit returns what Value does, and whether that is the whole value. The value is
+// read as it is written, never decoded as a whole: that would take many times its
+// size.
 func (v View) Fit(raw json.RawMessage, limit int) (value any, whole bool) {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	if len(raw) == 0 || d.Decode(&value) != nil {
+	if len(raw) == 0 {
 		return nil, true
 	}
 	c := cutter{view: v}
-	if weight(value, limit) <= limit {
+	if weight(raw, limit) <= limit {
 		limit = math.MaxInt32 // it fits as it is
 	}
-	value, _ = c.value(value, 0, limit)
+	value, _ = c.value(raw, 0, limit)
 	return value, !c.cut
 }
 
@@ -54,76 +50,89 @@ type cutter struct {
 	cut  bool // something was left out
 }
 
-func (c *cutter) value(value any, depth, limit int) (shown any, took int) {
-	switch value := value.(type) {
-	case string:
-		s, whole := c.view.text(value, max(limit-markSize, 0))
-		c.cut = c.cut || !whole
-		return s, len(s) + 3
-	case []any:
-		return c.array(value, depth, limit)
-	case map[string]any:
-		return c.object(value, depth, limit)
-	case json.Number:
-		// A number of a thousand digits is a text in disguise, and one beyond
-		// what a float64 holds fails the clients that decode into one.
-		s := c.view.Text(value.String(), 64)
-		if _, err := value.Float64(); s != value.String() || err != nil {
-			return s, len(s) + 3
-		}
-		return value, len(s) + 1
-	default:
-		return value, 5
+func (c *cutter) value(raw []byte, depth, limit int) (shown any, took int) {
+	switch raw[0] {
+	case '"':
+		return c.text(raw, limit)
+	case '[':
+		return c.array(raw, depth, limit)
+	case '{':
+		return c.object(raw, depth, limit)
+	case 'n':
+		return nil, 5
+	case 't', 'f':
+		return raw[0] == 't', 5
 	}
+	// A number of a thousand digits is a text in disguise, and one beyond what a
+	// float64 holds fails the clients that decode into one.
+	number := json.Number(raw)
+	s := c.view.Text(number.String(), 64)
+	if _, err := number.Float64(); s != number.String() || err != nil {
+		return s, len(s) + 3
+	}
+	return number, len(s) + 1
 }
 
-func (c *cutter) array(items []any, depth, limit int) (shown any, took int) {
+// maxHead is how much of a long string is decoded to show how it begins, in bytes.
+// One that shows nothing until there is left out.
+const maxHead = 256 << 10
+
+func (c *cutter) text(raw []byte, limit int) (shown any, took int) {
+	limit = max(limit-markSize, 0)
+	head, left := rawjson.Prefix(raw, max(maxHead, min(limit, math.MaxInt32/8)*8))
+	s, whole := c.view.text(head, left, limit)
+	c.cut = c.cut || !whole
+	return s, len(s) + 3
+}
+
+func (c *cutter) array(raw []byte, depth, limit int) (shown any, took int) {
 	took = 2
 	if depth == maxDepth {
 		c.cut = true
-		return fmt.Sprintf("[%d items left out: too deep]", len(items)), took
+		return fmt.Sprintf("[%d items left out: too deep]", rawjson.Count(raw)), took
 	}
-	out := make([]any, 0, min(len(items), max(limit, 1)))
-	for i, item := range items {
-		if took >= limit {
-			c.cut = true
-			return append(out, fmt.Sprintf("[%d more items left out]", len(items)-i)), took
+	out, left := []any{}, 0
+	for item := range rawjson.Items(raw) {
+		if left > 0 || took >= limit {
+			left++
+			continue
 		}
 		shown, n := c.value(item, depth+1, limit-took)
 		out, took = append(out, shown), took+n
 	}
+	if left > 0 {
+		c.cut = true
+		out = append(out, fmt.Sprintf("[%d more items left out]", left))
+	}
 	return out, took
 }
 
-func (c *cutter) object(fields map[string]any, depth, limit int) (shown any, took int) {
+func (c *cutter) object(raw []byte, depth, limit int) (shown any, took int) {
 	took = 2
 	if depth == maxDepth {
 		c.cut = true
-		return fmt.Sprintf("[%d fields left out: too deep]", len(fields)), took
+		return fmt.Sprintf("[%d fields left out: too deep]", rawjson.Count(raw)), took
 	}
-	out := make(map[string]any, min(len(fields), max(limit, 1)))
-	names := slices.Sorted(maps.Keys(fields))
-	names = names[:min(len(names), max(limit, 1))] // more would not fit
-	labels := c.labels(names)
-	for i, name := range smallestFirst(names, fields, limit) {
-		share := (limit - took) / (len(fields) - i)
-		if share < minShare && took+weight(fields[name], limit+markSize) > limit+markSize {
-			c.cut = true
-			out["[left out]"] = strconv.Itoa(len(fields)-i) + " more fields"
-			return out, took
+	fields, left := fieldsOf(raw, max(limit, 1)) // more would not fit
+	all, out := len(fields)+left, make(map[string]any, len(fields))
+	c.label(fields)
+	for i, f := range smallestFirst(fields, limit) {
+		share := (limit - took) / (all - i)
+		if share < minShare && took+weight(f.value, limit+markSize) > limit+markSize {
+			left = all - i
+			break
 		}
-		label := labels[name]
-		took += len(label) + 4
-		if secretField(name) {
-			out[label] = redact.Removed
+		took += len(f.label) + 4
+		if secretField(f.name) {
+			out[f.label] = redact.Removed
 			continue
 		}
-		shown, n := c.value(fields[name], depth+1, share-len(label)-4)
-		out[label], took = shown, took+n
+		shown, n := c.value(f.value, depth+1, share-len(f.label)-4)
+		out[f.label], took = shown, took+n
 	}
-	if n := len(fields) - len(names); n > 0 {
+	if left > 0 {
 		c.cut = true
-		out["[left out]"] = strconv.Itoa(n) + " more fields"
+		out["[left out]"] = strconv.Itoa(left) + " more fields"
 	}
 	return out, took
 }
@@ -138,56 +147,15 @@ func secretField(name string) bool {
 	return false
 }
 
-// labels returns the names under which fields are shown, which differ wherever
+// label gives fields the names under which they are shown, which differ wherever
 // the names do: one field must not take the place of another that looks alike.
-func (c *cutter) labels(names []string) map[string]string {
-	labels, taken := make(map[string]string, len(names)), make(map[string]bool, len(names)+1)
-	taken["[left out]"] = true
-	for _, name := range names {
-		label := c.view.Text(name, maxName)
+func (c *cutter) label(fields []field) {
+	taken := map[string]bool{"[left out]": true}
+	for i := range fields {
+		label := c.view.Text(fields[i].name, maxName)
 		for taken[label] {
 			label += " [again]"
 		}
-		labels[name], taken[label] = label, true
+		fields[i].label, taken[label] = label, true
 	}
-	return labels
-}
-
-// smallestFirst returns the names of fields by what those weigh up to the
-// limit: what small ones leave over is for the large ones.
-func smallestFirst(names []string, fields map[string]any, limit int) []string {
-	names = slices.Clone(names)
-	weights := make(map[string]int, len(names))
-	for _, name := range names {
-		weights[name] = weight(fields[name], limit)
-	}
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(weights[a], weights[b]) })
-	return names
-}
-
-// weight returns about how many bytes a value takes, most+1 where it takes more
-// than most: so it is the same in whatever order a map is gone through.
-func weight(value any, most int) int {
-	n := 2
-	switch value := value.(type) {
-	case string:
-		n += len(value)
-	case json.Number:
-		n += len(value)
-	case []any:
-		for _, item := range value {
-			if n > most {
-				break
-			}
-			n += 1 + weight(item, most-n)
-		}
-	case map[string]any:
-		for name, field := range value {
-			if n > most {
-				break
-			}
-			n += len(name) + 4 + weight(field, most-n)
-		}
-	}
-	return min(n, most+1)
 }

@@ -39,17 +39,22 @@ const markSize = len("… [1234567 bytes left out]")
 // Text returns s fit to show: visible characters only, secrets taken out, and
 // at most limit bytes and a mark where it was cut.
 func (v View) Text(s string, limit int) string {
-	shown, _ := v.text(s, limit)
+	shown, _ := v.text(s, 0, limit)
 	return shown
 }
 
-// text returns what Text does, and whether that is the whole of s.
-func (v View) text(s string, limit int) (shown string, whole bool) {
-	head, left := v.secrets.Cut(s, limit+markSize)
-	if left > 0 {
-		head, left = v.secrets.Cut(s, limit)
+// text returns what Text does for a text that begins with head and goes on for
+// more bytes, and whether that is the whole of it.
+func (v View) text(head string, more, limit int) (shown string, whole bool) {
+	shown, left := v.secrets.Cut(head, limit+markSize)
+	if left > 0 || more > 0 {
+		shown, left = v.secrets.Cut(head, limit)
 	}
-	shown = v.redacted(head)
+	if more > 0 && left == 0 { // hardly any of it is visible, and it may end inside a secret
+		shown, left = "", len(head)
+	}
+	left += more
+	shown = v.redacted(shown)
 	if len(shown) > limit+markSize { // marks may be longer than what they stand for
 		cut := runeStart(shown, limit)
 		left += len(shown) - cut

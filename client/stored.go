@@ -1,0 +1,207 @@
+package client
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"runs-mcp-server/internal/rawjson"
+)
+
+const (
+	// maxEvents bounds the events of a run that are built, for each takes up to
+	// 300 bytes. Events with all that the contract asks for take 150 bytes of an
+	// answer, so hardly a run that can be read has more.
+	maxEvents = 100_000
+	// maxListedEvents is the same for each run of a list.
+	maxListedEvents = 10
+)
+
+// ApprovalTokens returns the tokens of all events that the answer held.
+func (r *Run) ApprovalTokens() []string {
+	tokens := slices.Clip(r.tokens)
+	for _, e := range r.Events {
+		tokens = append(tokens, e.ApprovalTokens()...)
+	}
+	return tokens
+}
+
+// readEvents reads the items of a run's events, and builds the newest, so many at
+// most. Where all items carry integer ids they are put in their order; one that
+// has none, or another's, takes the next cursor; where none does, every item's
+// position is its cursor.
+func (r *Run) readEvents(items []byte, most int) {
+	if items == nil {
+		return
+	}
+	count := rawjson.Count(items)
+	r.Events, r.Earlier = make([]Event, 0, min(count, most)), max(count-most, 0)
+	older := earlier{left: r.Earlier}
+	if r.Earlier > 0 {
+		older.order(items)
+	}
+	numbered := 0
+	for item := range rawjson.Items(items) {
+		e, ok := storedEvent(item)
+		if ok {
+			numbered++
+		}
+		if older.takes(e.ID) {
+			r.tokens = append(r.tokens, e.ApprovalTokens()...)
+			continue
+		}
+		r.Events = append(r.Events, e)
+	}
+	if numbered == count {
+		slices.SortStableFunc(r.Events, func(a, b Event) int { return cmp.Compare(a.ID, b.ID) })
+	}
+	last := older.last
+	for i := range r.Events {
+		e := &r.Events[i]
+		e.ID = max(e.ID, last+1)
+		last = e.ID
+	}
+	if r.Earlier > 0 {
+		r.Events[0].Missing = int64(r.Earlier)
+	}
+	r.Positions = numbered == 0 && count > 0
+}
+
+// earlier picks the events of an answer that are too old to be built.
+type earlier struct {
+	left int   // how many are to come yet
+	last int64 // the cursor of the newest
+	// from is the lowest id that is built, and equal how many with it are not,
+	// where the events do not stand in the order of their ids; else 0.
+	from  int64
+	equal int
+}
+
+// order looks whether all items have ids and do not stand in their order.
+func (o *earlier) order(items []byte) {
+	sorted, before := true, int64(0)
+	for item := range rawjson.Items(items) {
+		id, ok := storedID(item)
+		if !ok {
+			return
+		}
+		sorted, before = sorted && id >= before, id
+	}
+	if sorted {
+		return
+	}
+	ids := make([]int64, 0, rawjson.Count(items))
+	for item := range rawjson.Items(items) {
+		id, _ := storedID(item)
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	o.from = ids[o.left]
+	first, _ := slices.BinarySearch(ids, o.from)
+	o.equal = o.left - first
+	for _, id := range ids[:o.left] {
+		o.last = max(id, o.last+1)
+	}
+}
+
+// takes reports whether the next item, of an id or 0, is an earlier one.
+func (o *earlier) takes(id int64) bool {
+	switch {
+	case o.left == 0 || id > o.from && o.from > 0:
+		return false
+	case o.from == 0:
+		o.last = max(id, o.last+1)
+	case id == o.from && o.equal == 0:
+		return false
+	case id == o.from:
+		o.equal--
+	}
+	o.left--
+	return true
+}
+
+var storedNames = []string{"id", "eventId", "event", "type", "data", "payload"}
+
+// stored is one item of a run's events: its id and name may stand under several
+// keys, and its payload may be nested.
+type stored struct{ id, eventID, event, kind, data, payload []byte }
+
+func (s *stored) decode(item []byte) {
+	for name, value := range rawjson.Members(item) {
+		switch rawjson.Name(name, storedNames) {
+		case "id":
+			s.id = value
+		case "eventId":
+			s.eventID = value
+		case "event":
+			s.event = value
+		case "type":
+			s.kind = value
+		case "data":
+			s.data = value
+		case "payload":
+			s.payload = value
+		}
+	}
+}
+
+// number returns the item's integer id.
+func (s *stored) number() (int64, bool) {
+	for _, id := range [][]byte{s.id, s.eventID} {
+		if n, isInt := eventID(strings.Trim(string(id), `"`)); isInt {
+			return n, true
+		}
+	}
+	return 0, false
+}
+
+// storedID returns the integer id of one item.
+func storedID(raw []byte) (int64, bool) {
+	var s stored
+	s.decode(objectIn(raw))
+	return s.number()
+}
+
+// storedEvent reads one item; ok reports whether it had an integer id. An item
+// that is no object stays as its raw self.
+func storedEvent(raw []byte) (e Event, ok bool) {
+	var s stored
+	item := objectIn(raw)
+	s.decode(item)
+	payload := item
+	for _, nested := range [][]byte{s.data, s.payload} {
+		if nested = objectIn(nested); bytes.HasPrefix(nested, []byte("{")) {
+			payload = nested
+			break
+		}
+	}
+	e = readEvent(firstName(s.event, s.kind), payload)
+	e.Raw = raw
+	e.ID, ok = s.number()
+	return e, ok
+}
+
+// objectIn returns the JSON object that a value is or, as a string, holds; any
+// other value as it is.
+func objectIn(raw []byte) []byte {
+	if !bytes.HasPrefix(raw, []byte(`"`)) {
+		return raw
+	}
+	text, _ := rawjson.String(raw)
+	if text = strings.TrimSpace(text); strings.HasPrefix(text, "{") && json.Valid([]byte(text)) {
+		return []byte(text)
+	}
+	return raw
+}
+
+// firstName returns the first of the raw values that is a string, "" when none is.
+func firstName(values ...[]byte) string {
+	for _, v := range values {
+		if s, _ := rawjson.String(v); s != "" {
+			return s
+		}
+	}
+	return ""
+}
