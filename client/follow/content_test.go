@@ -90,9 +90,13 @@ func TestHeldOverConnections(t *testing.T) {
 			}
 			return all
 		}
-		connections := 0
+		connections, reads := 0, 0
 		c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if !strings.HasSuffix(r.URL.Path, "/sse") {
+				if reads++; reads > 1 && connections == 1 { // for what is held
+					w.WriteHeader(http.StatusServiceUnavailable)
+					return
+				}
 				fmt.Fprintf(w, `{"runId":%q,"status":"RUNNING","events":[]}`, testRun)
 				return
 			}
@@ -102,8 +106,6 @@ func TestHeldOverConnections(t *testing.T) {
 				panic(http.ErrAbortHandler)
 			}
 			fmt.Fprint(w, frames(1, 2, 3, 4)+"event: end\ndata: {}\n\n")
-			w.(http.Flusher).Flush()
-			<-r.Context().Done()
 		}))
 		var got []string
 		for e, err := range follow.Events(t.Context(), c, caller, testRun, 0) {
@@ -114,8 +116,8 @@ func TestHeldOverConnections(t *testing.T) {
 				got = append(got, e.Step.Text)
 			}
 		}
-		if want := []string{"e1", "e2", "e3", "e4"}; !slices.Equal(got, want) {
-			t.Errorf("got %v, want %v", got, want)
+		if want := []string{"e1", "e2", "e3", "e4"}; !slices.Equal(got, want) || connections != 2 {
+			t.Errorf("got %v over %d connections, want %v over 2", got, connections, want)
 		}
 	})
 }
@@ -162,6 +164,70 @@ func TestManyHeld(t *testing.T) {
 		got, err := followRun(t, o, func(e client.Event) string { return fmt.Sprint(e.ID) })
 		if err != nil || len(got) != 41 || o.reads.Load() < 4 {
 			t.Errorf("%d events, %d reads, %v", len(got), o.reads.Load(), err)
+		}
+	})
+}
+
+// TestIDsOfTheConnection: an id that follows the last one, but not the one before
+// on its connection, hides an event that the stream left out.
+func TestIDsOfTheConnection(t *testing.T) {
+	for range 20 { // the run is read before the last frame or after it
+		synctest.Test(t, func(t *testing.T) {
+			o := &odd{
+				stored:  []string{storedAt(1, 1) + "," + storedAt(2, 2), storedAt(1, 1) + "," + storedAt(2, 2) + "," + storedAt(3, 3) + "," + storedAt(4, 4)},
+				streams: []string{frameAt(1, 2) + frameAt(3, 4) + endFrame},
+			}
+			got, err := followRun(t, o, func(e client.Event) string {
+				if e.Step == nil {
+					return e.Type
+				}
+				return fmt.Sprintf("%d:%s", e.ID, e.Step.Text)
+			})
+			if want := "[1:e1 2:e2 3:e3 4:e4 end]"; err != nil || fmt.Sprint(got) != want {
+				t.Errorf("got %v, %v; want %s", got, err, want)
+			}
+		})
+	}
+}
+
+// TestNothingConnects: where no stored event is known, some may be missing.
+func TestNothingConnects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &odd{stored: []string{storedAt(1, 1) + "," + storedAt(2, 2), storedAt(8, 8) + "," + storedAt(9, 9)}, streams: []string{": a comment\n\n" + frameAt(9, 9) + strings.Replace(endFrame, "9", "10", 1)}}
+		got, err := followRun(t, o, func(e client.Event) string { return fmt.Sprintf("%d:%d", e.ID, e.Missing) })
+		if want := "[1:0 2:0 8:-1 9:0 10:0]"; err != nil || fmt.Sprint(got) != want {
+			t.Errorf("got %v, %v; want %s", got, err, want)
+		}
+	})
+}
+
+// TestReadsThatBringNews are a second apart: nothing comes later than that.
+func TestReadsThatBringNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const count, apart = 100, 300 * time.Millisecond
+		start := time.Now()
+		c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			happened := min(int(time.Since(start)/apart), count)
+			if !strings.HasSuffix(r.URL.Path, "/sse") {
+				var events []string
+				for i := range happened {
+					events = append(events, storedAt(i+1, i+1))
+				}
+				fmt.Fprintf(w, `{"runId":%q,"status":"RUNNING","events":[%s]}`, testRun, strings.Join(events, ","))
+				return
+			}
+			w.Header().Set("Content-Type", "text/event-stream")
+			for i := 1; i <= count; i++ { // without ids
+				time.Sleep(time.Until(start.Add(time.Duration(i) * apart)))
+				fmt.Fprint(w, strings.TrimPrefix(frameAt(i, i), fmt.Sprintf("id: %d\n", i)))
+				w.(http.Flusher).Flush()
+			}
+			fmt.Fprint(w, "event: end\ndata: {}\n\n")
+		}))
+		for e, err := range follow.Events(t.Context(), c, caller, testRun, 0) {
+			if late := time.Since(start) - time.Duration(e.ID)*apart; err != nil || e.ID <= count && late > time.Second {
+				t.Fatalf("event %d came %v late, %v", e.ID, late, err)
+			}
 		}
 	})
 }

@@ -33,7 +33,7 @@ type known struct {
 
 // bucket holds the entries that may have the same content.
 type bucket struct {
-	text   uint32
+	text   uint64
 	second int64
 }
 
@@ -41,7 +41,7 @@ type bucket struct {
 type entry struct {
 	cursor   int64
 	at       int64  // milliseconds, 0 where the event does not say
-	text     uint32 // a hash of what it says
+	text     uint64 // a hash of what it says
 	call     uint32 // a hash of the first tool call's id
 	name     uint32 // a hash of the type, for what is neither a step nor an authorisation
 	said     details
@@ -56,6 +56,7 @@ func newKnown() known {
 // begin begins a read or a connection.
 func (k *known) begin(s source) { k.pass[s]++ }
 
+// hash returns 0 for "" alone.
 func (k *known) hash(s string) uint32 {
 	if s == "" {
 		return 0
@@ -66,20 +67,22 @@ func (k *known) hash(s string) uint32 {
 // entry describes an event. Stored events may lack their type, and a step its tool calls.
 func (k *known) entry(e client.Event) entry {
 	n := entry{cursor: e.ID, said: k.details(e)}
+	var text string
 	if t, err := time.Parse(time.RFC3339, e.Timestamp); err == nil {
 		n.at = t.UnixMilli()
 	}
 	switch {
 	case e.Step != nil:
-		n.text = k.hash("step\x00" + e.Step.Text + "\x00" + e.Step.Reason)
+		text = "step\x00" + e.Step.Text + "\x00" + e.Step.Reason
 		if len(e.Step.ToolCalls) > 0 {
 			n.call = k.hash(e.Step.ToolCalls[0].ToolCallID)
 		}
 	case e.Auth != nil:
-		n.text = k.hash("authentication\x00" + e.Auth.Status)
+		text = "authentication\x00" + e.Auth.Status
 	default:
-		n.text, n.name = k.hash("run\x00"+string(e.RunStatus)), k.hash(strings.ToLower(e.Type))
+		text, n.name = "run\x00"+string(e.RunStatus), k.hash(strings.ToLower(e.Type))
 	}
+	n.text = maphash.String(k.seed, text) // all 64 bits: among 100,000 texts some share 32
 	return n
 }
 

@@ -104,7 +104,7 @@ func (r *reader) receive(c *connection, next record) error {
 // where it was refused, for then every connection is a poll, and for what is held.
 func (r *reader) closed(ctx context.Context, c *connection) (ended bool, err error) {
 	c.rethrow()
-	if c.err == nil && !r.due(c) {
+	if c.err == nil && len(r.log.held) == 0 {
 		return c.over, nil
 	}
 	run, err := r.api.ReadRun(ctx, r.caller, r.runID)
@@ -120,9 +120,6 @@ func (r *reader) closed(ctx context.Context, c *connection) (ended bool, err err
 	return false, c.err
 }
 
-// due reports whether the run is to be read for what the stream said.
-func (r *reader) due(c *connection) bool { return r.log.unsettled && !time.Now().Before(c.reads.next) }
-
 // readAt returns when the run is to be read next.
 func (r *reader) readAt(c *connection) time.Time {
 	if c.synced && r.log.unsettled && c.reads.next.Before(c.polls.next) {
@@ -134,7 +131,8 @@ func (r *reader) readAt(c *connection) time.Time {
 // readIfDue reads the run at the beginning of a connection, for what the stream
 // said, and while it says nothing.
 func (r *reader) readIfDue(ctx context.Context, c *connection) error {
-	if c.synced && !r.due(c) {
+	due := r.log.unsettled && !time.Now().Before(c.reads.next)
+	if c.synced && !due {
 		quiet := time.Since(c.told) >= quietTime
 		if mute := c.untilMute(); mute > 0 && !quiet || c.over {
 			c.polls.restart(max(mute, time.Second))
