@@ -13,8 +13,9 @@ import (
 const (
 	// maxEvents bounds the events of a run that are built, for each takes up to
 	// 300 bytes. Events with all that the contract asks for take 150 bytes of an
-	// answer, so hardly a run that can be read has more.
-	maxEvents = 100_000
+	// answer, so few runs that can be read have more. It is less than what
+	// client/follow knows by content, so that no stored event is taken for new.
+	maxEvents = 70_000
 	// maxListedEvents is the same for each run of a list.
 	maxListedEvents = 10
 )

@@ -108,6 +108,7 @@ func (l *eventLog) insert(e client.Event, read bool) error {
 // catchUp gives the stored events that are new.
 func (l *eventLog) catchUp(run *client.Run) error {
 	l.positions, l.doubtful = run.Positions, false
+	l.known.forgot = l.known.forgot || run.Earlier > 0 // those are known no more than forgotten ones
 	fresh, overlap := l.unknown(run.Events)
 	if !overlap && len(fresh) > 0 && l.given > 0 {
 		// Nothing connects them to what was given.
