@@ -168,11 +168,13 @@ func evaluate(e ast.Expr, known settings) constant.Value {
 		if x == nil || y == nil {
 			return nil
 		}
-		if e.Op == token.SHL {
+		switch e.Op {
+		case token.SHL:
 			n, _ := constant.Uint64Val(y)
 			return constant.Shift(x, token.SHL, uint(n))
+		case token.ADD, token.SUB, token.MUL, token.QUO:
+			return constant.BinaryOp(x, e.Op, y)
 		}
-		return constant.BinaryOp(x, e.Op, y)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"runs-mcp-server/internal/rawjson"
 )
@@ -87,13 +88,24 @@ type ApprovalAction struct {
 	URL    string `json:"url"`
 }
 
-// Token returns the link's one-time token, "" when it has none.
+// Token returns the link's one-time token, "" when it has none. It makes no
+// [url.Values], for an answer may hold many thousands of links.
 func (a ApprovalAction) Token() string {
 	u, err := url.Parse(a.URL)
 	if err != nil {
 		return ""
 	}
-	return u.Query().Get("token")
+	for pair := range strings.SplitSeq(u.RawQuery, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(name)
+		if err != nil || name != "token" || strings.Contains(pair, ";") {
+			continue
+		}
+		if token, err := url.QueryUnescape(value); err == nil {
+			return token
+		}
+	}
+	return ""
 }
 
 // Links returns the event's approval links: the run's, or its step's.
@@ -129,11 +141,12 @@ func decodeEvent(name string, payload []byte) Event {
 	return readEvent(name, payload)
 }
 
-var eventNames = []string{"runStatus", "timestamp", "step", "auth", "approvalActions"}
+var eventNames = []string{"runStatus", "timestamp", "step", "auth", "approvalActions", "approval"}
 
 // readEvent is decodeEvent for valid JSON.
 func readEvent(name string, payload []byte) Event {
 	e := Event{Type: name, Raw: payload}
+	flat := name == EventStep // the step's fields may be the event's
 	for field, value := range rawjson.Members(payload) {
 		switch rawjson.Name(field, eventNames) {
 		case "runStatus":
@@ -146,13 +159,14 @@ func readEvent(name string, payload []byte) Event {
 			readObject(&e.Auth, value, (*Auth).decode)
 		case "approvalActions":
 			readLinks(&e.ApprovalActions, value)
+		case "approval": // which only steps have
+			flat = flat || name == ""
 		}
 	}
-	if e.Step == nil && (name == EventStep || name == "") {
-		var flat Step
-		flat.decode(payload)
-		if name == EventStep || flat.Approval != "" { // which only steps have
-			e.Step = &flat
+	if e.Step == nil && flat {
+		step := new(Step)
+		if step.decode(payload); name == EventStep || step.Approval != "" {
+			e.Step = step
 		}
 	}
 	if e.Type == "" {

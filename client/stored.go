@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	// maxEvents bounds the events of a run that are built, for each takes up to
-	// 300 bytes. Events with all that the contract asks for take 150 bytes of an
-	// answer, so few runs that can be read have more. It is less than what
-	// client/follow knows by content, so that no stored event is taken for new.
+	// maxEvents bounds the events of a run that are built, for each takes 150 bytes
+	// and more. An answer that has more events has less than 240 bytes for each. It
+	// is less than what client/follow knows by content, so that no stored event is
+	// taken for new.
 	maxEvents = 70_000
 	// maxListedEvents is the same for each run of a list.
 	maxListedEvents = 10
@@ -23,6 +23,9 @@ const (
 // ApprovalTokens returns the tokens of all events that the answer held.
 func (r *Run) ApprovalTokens() []string {
 	tokens := slices.Clip(r.tokens)
+	if len(tokens) > 0 {
+		tokens = slices.Grow(tokens, len(r.Events))
+	}
 	for _, e := range r.Events {
 		tokens = append(tokens, e.ApprovalTokens()...)
 	}
@@ -151,8 +154,10 @@ func (s *stored) decode(item []byte) {
 // number returns the item's integer id.
 func (s *stored) number() (int64, bool) {
 	for _, id := range [][]byte{s.id, s.eventID} {
-		if n, isInt := eventID(strings.Trim(string(id), `"`)); isInt {
-			return n, true
+		if len(id) > 0 { // an error costs memory, and there may be millions without an id
+			if n, isInt := eventID(strings.Trim(string(id), `"`)); isInt {
+				return n, true
+			}
 		}
 	}
 	return 0, false

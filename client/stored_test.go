@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -110,5 +111,18 @@ func TestManyInOne(t *testing.T) {
 	var page RunPage
 	if err := page.decode([]byte(many("{}", maxRuns+9))); err != nil || len(page.Runs) != maxRuns || page.More != 9 {
 		t.Errorf("%d runs and %d more, %v", len(page.Runs), page.More, err)
+	}
+}
+
+// TestToken: a link's token is what net/url reads.
+func TestToken(t *testing.T) {
+	for _, link := range []string{"https://x.test/a?token=1", "?a=b&token=1&token=2", "?token=%zz&token=b", "?tok%65n=a%2Fb+c", "?token;x=1&token=2", "?token=1;2&token=3", "?token", "", "%", "?x=1#token=2"} {
+		want := ""
+		if u, err := url.Parse(link); err == nil {
+			want = u.Query().Get("token")
+		}
+		if got := (ApprovalAction{URL: link}).Token(); got != want {
+			t.Errorf("%s: %q, want %q", link, got, want)
+		}
 	}
 }

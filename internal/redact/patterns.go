@@ -70,11 +70,21 @@ func findLinks(lower string) (holes []hole) {
 // lowerASCII returns s with small letters for the ASCII capitals. Unlike
 // [strings.ToLower] it keeps every byte in its place.
 func lowerASCII(s string) string {
-	out := []byte(s)
-	for i, c := range out {
-		if 'A' <= c && c <= 'Z' {
-			out[i] = c | 0x20
+	var out strings.Builder
+	for done, i := 0, 0; ; i++ {
+		switch {
+		case i == len(s) && done == 0:
+			return s
+		case i == len(s):
+			out.WriteString(s[done:])
+			return out.String()
+		case 'A' <= s[i] && s[i] <= 'Z':
+			if done == 0 {
+				out.Grow(len(s))
+			}
+			out.WriteString(s[done:i])
+			out.WriteByte(s[i] | 0x20)
+			done = i + 1
 		}
 	}
-	return string(out)
 }

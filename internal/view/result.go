@@ -77,12 +77,24 @@ func afterColon(in []byte, i int) int {
 // writeString writes a JSON string cleaned, and returns what it said.
 func (v View) writeString(w *window, literal []byte) string {
 	text, _ := rawjson.String(literal)
-	if shown := v.redacted(text); shown != string(literal[1:len(literal)-1]) {
-		literal = JSON(shown)
+	shown := v.redacted(text)
+	if shown == string(literal[1:len(literal)-1]) {
+		w.write(literal)
+		return text
 	}
-	w.write(literal)
+	w.write([]byte{'"'})
+	for len(shown) > 0 {
+		end := runeStart(shown, min(len(shown), maxPiece))
+		piece := JSON(shown[:end])
+		w.write(piece[1 : len(piece)-1])
+		shown = shown[end:]
+	}
+	w.write([]byte{'"'})
 	return text
 }
+
+// maxPiece is how much of a long string is written as JSON at a time.
+const maxPiece = 64 << 10
 
 // window takes a text bit by bit, counts its characters and keeps some of them.
 type window struct {
