@@ -138,15 +138,22 @@ func (r *Run) decode(text []byte, most int) error {
 		case "plan":
 			readObject(&r.Plan, value, (*Plan).decode)
 		case "events":
-			events = arrayIn(value)
+			events = value
 		case "stepsFinished":
-			finished = arrayIn(value)
+			finished = value
 		}
 	}
-	if events == nil {
-		events = finished
+	r.readEvents(firstArray(events, finished), most)
+	return nil
+}
+
+// firstArray returns the first of some values that is an array, nil where none is.
+func firstArray(values ...[]byte) []byte {
+	for _, value := range values {
+		if arrayIn(value) != nil {
+			return value
+		}
 	}
-	r.readEvents(events, most)
 	return nil
 }
 

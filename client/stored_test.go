@@ -126,3 +126,17 @@ func TestToken(t *testing.T) {
 		}
 	}
 }
+
+// TestFlatStep: a step's fields may stand in the event itself, which is a step's
+// then without a name, too.
+func TestFlatStep(t *testing.T) {
+	for name, isStep := range map[string]bool{"step": true, "": true, "other": false} {
+		e := readEvent(name, []byte(`{"text":"pay","approval":"PENDING"}`))
+		if got := e.Step != nil && e.Step.Text == "pay" && e.Type == EventStep; got != isStep {
+			t.Errorf("an event %q is %+v", name, e)
+		}
+	}
+	if e := readEvent("", []byte(`{"text":"pay"}`)); e.Step != nil {
+		t.Errorf("a text alone made a step: %+v", e)
+	}
+}

@@ -76,6 +76,15 @@ func (p *eventPage) add(e client.Event) {
 	p.last = e.ID
 }
 
+// allLeftOut counts the matching events of a run that the page does not show. Of
+// those that were not read nobody knows the type.
+func (p *eventPage) allLeftOut(run *client.Run) int {
+	if p.newest && len(p.types) == 0 {
+		return p.leftOut + run.Earlier
+	}
+	return p.leftOut
+}
+
 // notShown is a page that shows none of a run's events, of which those after
 // the cursor are left out.
 func notShown(run *client.Run, cursor int64) *eventPage {

@@ -87,10 +87,7 @@ func (s *set) result(c *call, got reading, page *eventPage) RunResult {
 	}
 	if page != nil {
 		r.Events = s.show(v, page, s.MaxResultBytes-sizeOf(r)-wordBytes)
-		r.LastEventID, r.EventsLeftOut = page.last, page.leftOut
-		if page.newest && len(page.types) == 0 {
-			r.EventsLeftOut += run.Earlier
-		}
+		r.LastEventID, r.EventsLeftOut = page.last, page.allLeftOut(run)
 	}
 	r.Summary = st.summary() + got.note()
 	if v.Overfull() {
