@@ -54,6 +54,7 @@ for (const [name, client, transport, callTool, asking] of ways) {
   client.setRequestHandler(asking, async request => {
     asked.push(request.params.message);
     const answer = answers.shift() ?? 'cancel';
+    if (answer === 'decline') await new Promise(read => setTimeout(read, 1500)); // no person declines within a second
     return ['approve', 'deny'].includes(answer) ? { action: 'accept', content: { decision: answer } } : { action: answer };
   });
   try {
