@@ -13,7 +13,7 @@ import (
 // TestMoreThanIsRead: what an answer holds beyond what is read is counted, and the
 // tokens of the events that are not read are hidden all the same.
 func TestMoreThanIsRead(t *testing.T) {
-	const events, runs = 50_050, 130
+	const events, runs = 70_050, 130
 	run := fmt.Sprintf(`{"runId":%q,"status":"SUCCESS","result":"it said an-early-token","events":[{"approvalActions":[{"action":"approve","url":"?token=an-early-token"}]}%s]}`,
 		unknownRun, strings.Repeat(`,{"runStatus":"RUNNING"}`, events-1))
 	s := testbed.New(t, nil, func(http.Handler) http.Handler {
