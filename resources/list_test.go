@@ -3,6 +3,7 @@ package resources_test
 import (
 	"encoding/json"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -58,5 +59,22 @@ func TestListPages(t *testing.T) {
 		if err != nil || len(done.Completion.Values) != 80 || slices.ContainsFunc(done.Completion.Values, func(id string) bool { return want["run://"+id] == 0 }) {
 			t.Errorf("%s: completed %+v, %v", version, done, err)
 		}
+	}
+}
+
+// TestListWithoutTheAPI: where the API is down, resources/list tells what needs no
+// API, and no error.
+func TestListWithoutTheAPI(t *testing.T) {
+	bed := testbed.New(t, nil, func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	})
+	for _, version := range []string{"2025-11-25", testbed.Newest} {
+		page, err := bed.Connect(version, nil).ListResources(t.Context(), nil)
+		if err != nil || len(page.Resources) != 1 || page.Resources[0].URI != "integrations://active" || page.NextCursor != "" {
+			t.Errorf("%s: %+v, %v", version, page, err)
+		}
+	}
+	if log := bed.Log.String(); !strings.Contains(log, "could not be listed as resources") {
+		t.Errorf("the log says nothing of it: %s", log)
 	}
 }

@@ -352,3 +352,31 @@ func TestListEnds(t *testing.T) {
 		t.Errorf("%d resources, then %q, %v", len(page.Resources), page.NextCursor, err)
 	}
 }
+
+// TestNewsWithoutEvents: a run that has ended and tells no event is news all the same.
+func TestNewsWithoutEvents(t *testing.T) {
+	const runID = "123e4567-e89b-12d3-a456-426614174000"
+	bed := testbed.New(t, nil, func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/sse") {
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+			fmt.Fprintf(w, `{"runId":%q,"status":"SUCCESS","events":[]}`, runID)
+		})
+	})
+	told := make(chan string, 10)
+	s := bed.ConnectWith("2025-11-25", &sdk.ClientOptions{
+		ResourceUpdatedHandler: func(_ context.Context, r *sdk.ResourceUpdatedNotificationRequest) {
+			told <- fmt.Sprint(r.Params.Meta["lastEventId"])
+		},
+	})
+	for _, uri := range []string{"run://" + runID, "run://" + runID + "/events"} {
+		if err := s.Subscribe(t.Context(), &sdk.SubscribeParams{URI: uri}); err != nil {
+			t.Fatal(err)
+		}
+		if last := <-told; last != "0" {
+			t.Errorf("%s: told of the event %s", uri, last)
+		}
+	}
+}

@@ -331,29 +331,38 @@ func TestStateOf(t *testing.T) {
 
 // TestLostEventsAreTold: what neither the log nor the API holds any more.
 func TestLostEventsAreTold(t *testing.T) {
-	for stored, want := range map[string][2]int64{ // the first event and its Missing
-		"":             {17, -1},
-		"1-16":         {1, 0},
-		"1-10":         {1, -1},
-		"8-16":         {8, -1},
-		"12-20":        {12, -1},
-		"18-20":        {17, -1},
-		"1-3 and 7-16": {1, 0}, // ids may have holes
-		"unreadable":   {17, -1},
+	for _, tt := range []struct {
+		stored         string
+		cursor         int64 // that is watched from
+		first, missing int64 // the first event and its Missing
+	}{
+		{"", 0, 17, -1},
+		{"1-16", 0, 1, 0},
+		{"1-10", 0, 1, -1},
+		{"8-16", 0, 8, -1},
+		{"12-20", 0, 12, -1},
+		{"18-20", 0, 17, -1},
+		{"1-3 and 7-16", 0, 1, 0}, // ids may have holes
+		{"unreadable", 0, 17, -1},
+		{"1-16", 5, 6, 0},
+		{"6-16", 5, 6, 0},
+		{"1-3 and 9-16", 5, 9, 0}, // what reaches back behind the cursor has a hole in its ids
+		{"9-16", 5, 9, -1},        // what does not may lack events
+		{"9-20", 5, 9, -1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			api, err := client.New(client.Options{URL: "http://localhost", Transport: inmem.Transport(streamOf(20, stored))})
+			api, err := client.New(client.Options{URL: "http://localhost", Transport: inmem.Transport(streamOf(20, tt.stored))})
 			if err != nil {
 				t.Fatal(err)
 			}
 			hub := newHub(api, feed.Options{LogEvents: 4})
 			defer hub.Close()
-			w := hub.Watch(caller, "123e4567-e89b-12d3-a456-426614174000", 0)
+			w := hub.Watch(caller, "123e4567-e89b-12d3-a456-426614174000", tt.cursor)
 			defer w.Close()
 			time.Sleep(time.Second)
 			news, err := w.Next(t.Context())
-			if err != nil || news.Events[0].ID != want[0] || news.Events[0].Missing != want[1] || w.Cursor() != 20 {
-				t.Errorf("stored %s: got %+v, %v; want %v", stored, news.Events[0], err, want)
+			if err != nil || news.Events[0].ID != tt.first || news.Events[0].Missing != tt.missing || w.Cursor() != 20 {
+				t.Errorf("%+v: got %+v, %v", tt, news.Events[0], err)
 			}
 		})
 	}
