@@ -250,6 +250,7 @@ func TestWithdrawnWhileTheRunGoesOn(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		if len(who.messages) != 1 || who.withdrawn != 1 {
 			t.Errorf("asked %d times, %d withdrawn", len(who.messages), who.withdrawn)
 		}
@@ -397,6 +398,7 @@ func TestCancelledByTheClient(t *testing.T) {
 	askingBubble(t, who, nil, func(t *testing.T, a *asking) {
 		a.wait(t, a.first, 10)
 		time.Sleep(20 * time.Second) // then it is taken away
+		synctest.Wait()
 		who.cancels, who.decision = false, "approve"
 		if got := a.wait(t, a.first, 30); got.Status != "SUCCESS" || len(who.messages) != 2 {
 			t.Errorf("asked %d times: %s, %q", len(who.messages), got.Status, got.Summary)
@@ -453,6 +455,7 @@ func TestApproveAfterALateAnswer(t *testing.T) {
 	askingBubble(t, who, nil, func(t *testing.T, a *asking) {
 		a.wait(t, a.first, 10)
 		time.Sleep(20 * time.Second)
+		synctest.Wait()
 		got, err := a.askApproval(t.Context(), a.again(a.first), askArgs{RunID: a.runID})
 		if err != nil || !strings.HasPrefix(got.Summary, "The decision to deny was accepted by the API.") || len(who.messages) != 1 {
 			t.Errorf("asked %d times: %q, %v", len(who.messages), got.Summary, err)
