@@ -28,7 +28,7 @@ var edges = map[string]struct {
 	"internal/redact":               {nil, "strings without secrets, whatever they are about"},
 	"internal/view":                 {[]string{"client", "internal/rawjson", "internal/redact"}, "it renders the API's values and decides nothing"},
 	"internal/bounded":              {nil, "a map"},
-	"internal/approval":             {[]string{"client", "internal/bounded", "internal/redact", "internal/view"}, "it asks a person in words that the view made safe"},
+	"internal/approval":             {[]string{"client", "internal/bounded", "internal/rawjson", "internal/redact", "internal/view"}, "it asks a person in words that the view made safe"},
 	"internal/feed":                 {[]string{"client", "client/follow", "internal/approval", "internal/redact"}, "it shares events, knows their tokens and shows nothing itself"},
 	"internal/attend":               {[]string{"client", "internal/approval", "internal/bounded", "internal/feed", "internal/redact"}, "it asks people and speaks no protocol"},
 	"internal/sandbox":              {nil, "a stand-in that shares the client's types would share its mistakes"},

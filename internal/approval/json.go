@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"runs-mcp-server/internal/rawjson"
 )
 
 // maxLevels is how many levels of a value are read. What is deeper is taken as it
@@ -36,52 +38,15 @@ type member struct {
 
 func (m member) size() int { return len(m.name) + len(m.value) }
 
-// members returns what a compact array or object holds, in order, duplicates
-// included.
+// members returns what an array or object holds, in order, duplicates included.
 func members(value []byte) (all []member) {
-	for i := 1; i < len(value)-1; i++ { // past the bracket, then past each comma
-		var m member
-		if value[0] == '{' {
-			end := i + length(value[i:])
-			m.name, i = string(value[i:end]), end+1
-		}
-		end := i + length(value[i:])
-		m.value, i = value[i:end], end
-		all = append(all, m)
+	for item := range rawjson.Items(value) {
+		all = append(all, member{value: item})
+	}
+	for name, item := range rawjson.Members(value) {
+		all = append(all, member{string(name), item})
 	}
 	return all
-}
-
-// length returns how many bytes the first value of some compact ones takes.
-func length(values []byte) int {
-	depth := 0
-	for i := 0; i < len(values); i++ {
-		switch values[i] {
-		case '"':
-			for i++; values[i] != '"'; i++ {
-				if values[i] == '\\' {
-					i++
-				}
-			}
-			if depth == 0 {
-				return i + 1
-			}
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth--; depth == 0 {
-				return i + 1
-			}
-			if depth < 0 { // the end of what holds a number or a word
-				return i
-			}
-		case ',', ':':
-			if depth == 0 {
-				return i
-			}
-		}
-	}
-	return len(values)
 }
 
 // canonical appends a compact value to out so that values which mean the same are
