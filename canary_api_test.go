@@ -16,7 +16,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/internal/lab/testbed"
 )
 
 // leakyAPI is a Run API that says the secrets it knows (callers' keys,

@@ -8,7 +8,7 @@ import (
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/internal/lab/testbed"
 	"runs-mcp-server/tools"
 )
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/internal/lab/testbed"
 )
 
 // TestCanaries puts secrets in every place there is, lets the API say them in

@@ -21,31 +21,31 @@ var edges = map[string]struct {
 	may []string
 	why string
 }{
-	"client":                        {[]string{"internal/rawjson", "internal/sse"}, "the client knows nothing of MCP or of who calls it"},
-	"client/follow":                 {[]string{"client"}, "it follows one run, whoever asks and whatever for"},
-	"internal/sse":                  {nil, "bytes to frames, whatever they mean"},
-	"internal/rawjson":              {nil, "JSON text, whatever it means"},
-	"internal/redact":               {nil, "strings without secrets, whatever they are about"},
-	"internal/view":                 {[]string{"client", "internal/rawjson", "internal/redact"}, "it renders the API's values and decides nothing"},
-	"internal/bounded":              {nil, "a map"},
-	"internal/approval":             {[]string{"client", "internal/bounded", "internal/rawjson", "internal/redact", "internal/view"}, "it asks a person in words that the view made safe"},
-	"internal/feed":                 {[]string{"client", "client/follow", "internal/approval", "internal/redact"}, "it shares events, knows their tokens and shows nothing itself"},
-	"internal/attend":               {[]string{"client", "internal/approval", "internal/bounded", "internal/feed", "internal/redact"}, "it asks people and speaks no protocol"},
-	"internal/sandbox":              {nil, "a stand-in that shares the client's types would share its mistakes"},
-	"internal/inmem":                {nil, "a carrier for tests"},
-	"internal/logqueue":             {nil, "bytes to a writer, whatever they mean"},
-	"internal/cli":                  {[]string{"client", "internal/approval", "internal/attend", "internal/feed", "internal/redact", "internal/sandbox", "internal/view"}, "what a person types; it serves nobody else"},
-	"tools":                         {[]string{"client", "internal/approval", "internal/attend", "internal/feed", "internal/redact", "internal/view"}, "tools know nothing of how peers reach them"},
-	"resources":                     {[]string{"client", "internal/approval", "internal/feed", "internal/redact", "internal/view"}, "resources know nothing of HTTP"},
-	"internal/prompts":              {[]string{"client", "internal/view", "resources", "tools"}, "prompts say how to use the tools and resources there are, and do nothing themselves"},
-	"transport":                     {nil, "the transport knows nothing of runs; what it needs is handed in"},
-	"internal/bridge":               {[]string{"internal/approval", "internal/attend", "internal/feed", "internal/prompts", "internal/redact", "resources", "tools", "transport"}, "it puts the rooms together and decides nothing"},
-	"internal/testbed":              {[]string{"client", "internal/approval", "internal/attend", "internal/bridge", "internal/feed", "internal/inmem", "internal/redact", "internal/sandbox", "internal/sandbox/contracttest", "internal/view", "tools", "transport"}, "the whole server, for tests"},
-	"internal/soak":                 {[]string{"client", "internal/attend", "internal/bridge", "internal/feed", "internal/redact", "internal/sandbox", "internal/view", "tools", "transport"}, "the whole server under a long load; never in the product"},
-	"internal/evals":                {nil, "it asks a model about the server from outside, as a client does"},
-	"internal/diagnostic":           {[]string{"transport"}, "the fixtures of the conformance suite; never in the product"},
-	"":                              {[]string{"client", "internal/approval", "internal/attend", "internal/bridge", "internal/cli", "internal/feed", "internal/logqueue", "internal/redact", "internal/sandbox", "internal/view", "tools", "transport"}, "main reads what the operator set"},
-	"internal/sandbox/contracttest": {[]string{"internal/sandbox"}, "tests alone"},
+	"client":                    {[]string{"internal/rawjson", "internal/sse"}, "the client knows nothing of MCP or of who calls it"},
+	"client/follow":             {[]string{"client"}, "it follows one run, whoever asks and whatever for"},
+	"internal/sse":              {nil, "bytes to frames, whatever they mean"},
+	"internal/rawjson":          {nil, "JSON text, whatever it means"},
+	"internal/redact":           {nil, "strings without secrets, whatever they are about"},
+	"internal/view":             {[]string{"client", "internal/rawjson", "internal/redact"}, "it renders the API's values and decides nothing"},
+	"internal/bounded":          {nil, "a map"},
+	"internal/approval":         {[]string{"client", "internal/bounded", "internal/rawjson", "internal/redact", "internal/view"}, "it asks a person in words that the view made safe"},
+	"internal/feed":             {[]string{"client", "client/follow", "internal/approval", "internal/redact"}, "it shares events, knows their tokens and shows nothing itself"},
+	"internal/attend":           {[]string{"client", "internal/approval", "internal/bounded", "internal/feed", "internal/redact"}, "it asks people and speaks no protocol"},
+	"internal/sandbox":          {nil, "a stand-in that shares the client's types would share its mistakes"},
+	"internal/lab/inmem":        {nil, "a carrier for tests"},
+	"internal/logqueue":         {nil, "bytes to a writer, whatever they mean"},
+	"internal/cli":              {[]string{"client", "internal/approval", "internal/attend", "internal/feed", "internal/redact", "internal/sandbox", "internal/view"}, "what a person types; it serves nobody else"},
+	"tools":                     {[]string{"client", "internal/approval", "internal/attend", "internal/feed", "internal/redact", "internal/view"}, "tools know nothing of how peers reach them"},
+	"resources":                 {[]string{"client", "internal/approval", "internal/feed", "internal/redact", "internal/view"}, "resources know nothing of HTTP"},
+	"internal/prompts":          {[]string{"client", "internal/view", "resources", "tools"}, "prompts say how to use the tools and resources there are, and do nothing themselves"},
+	"transport":                 {nil, "the transport knows nothing of runs; what it needs is handed in"},
+	"internal/bridge":           {[]string{"internal/approval", "internal/attend", "internal/feed", "internal/prompts", "internal/redact", "resources", "tools", "transport"}, "it puts the rooms together and decides nothing"},
+	"internal/lab/testbed":      {[]string{"client", "internal/approval", "internal/attend", "internal/bridge", "internal/feed", "internal/lab/inmem", "internal/redact", "internal/sandbox", "internal/lab/contracttest", "internal/view", "tools", "transport"}, "the whole server, for tests"},
+	"internal/lab/soak":         {[]string{"client", "internal/attend", "internal/bridge", "internal/feed", "internal/redact", "internal/sandbox", "internal/view", "tools", "transport"}, "the whole server under a long load; never in the product"},
+	"internal/lab/evals":        {nil, "it asks a model about the server from outside, as a client does"},
+	"internal/lab/diagnostic":   {[]string{"transport"}, "the fixtures of the conformance suite; never in the product"},
+	"":                          {[]string{"client", "internal/approval", "internal/attend", "internal/bridge", "internal/cli", "internal/feed", "internal/logqueue", "internal/redact", "internal/sandbox", "internal/view", "tools", "transport"}, "main reads what the operator set"},
+	"internal/lab/contracttest": {[]string{"internal/sandbox"}, "tests alone"},
 }
 
 // TestEdges holds the arrows between the packages, and the places where the
@@ -54,9 +54,9 @@ func TestEdges(t *testing.T) {
 	seen := map[string]bool{}
 	eachFile(t, func(path, dir string, imports []string) {
 		rule, ok := edges[dir]
-		if !ok && strings.HasPrefix(dir, "internal/diagnostic/") {
-			rule, ok = edges["internal/diagnostic"], true
-			rule.may = append(slices.Clone(rule.may), "internal/diagnostic")
+		if !ok && strings.HasPrefix(dir, "internal/lab/diagnostic/") {
+			rule, ok = edges["internal/lab/diagnostic"], true
+			rule.may = append(slices.Clone(rule.may), "internal/lab/diagnostic")
 		}
 		if !ok {
 			t.Errorf("%s: the package stands in no rule; say in edges what it may import", path)
@@ -73,7 +73,7 @@ func TestEdges(t *testing.T) {
 		}
 	})
 	for dir := range edges {
-		if !seen[dir] && dir != "internal/diagnostic" {
+		if !seen[dir] && dir != "internal/lab/diagnostic" {
 			t.Errorf("edges has a rule for %q, which is not there", dir)
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"runs-mcp-server/internal/lab/testbed"
 	"runs-mcp-server/internal/sandbox"
-	"runs-mcp-server/internal/testbed"
 )
 
 // undecided makes a run wait, has a client that cannot ask call approve, and

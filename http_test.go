@@ -17,8 +17,8 @@ import (
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 	"pgregory.net/rapid"
 
+	"runs-mcp-server/internal/lab/testbed"
 	"runs-mcp-server/internal/sandbox"
-	"runs-mcp-server/internal/testbed"
 	"runs-mcp-server/tools"
 )
 

@@ -22,8 +22,8 @@ import (
 	"go.uber.org/goleak"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/lab/testbed"
 	"runs-mcp-server/internal/sandbox"
-	"runs-mcp-server/internal/testbed"
 	"runs-mcp-server/tools"
 )
 

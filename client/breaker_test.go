@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"runs-mcp-server/internal/inmem"
+	"runs-mcp-server/internal/lab/inmem"
 )
 
 // send enters the breaker and tells it v, each time of another run; false where

@@ -20,8 +20,8 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/client/follow"
+	"runs-mcp-server/internal/lab/contracttest"
 	"runs-mcp-server/internal/sandbox"
-	"runs-mcp-server/internal/sandbox/contracttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"runs-mcp-server/client"
-	"runs-mcp-server/internal/inmem"
+	"runs-mcp-server/internal/lab/inmem"
 )
 
 const testRun = "123e4567-e89b-12d3-a456-426614174000"

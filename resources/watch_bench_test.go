@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"runs-mcp-server/client"
-	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/internal/lab/testbed"
 	"runs-mcp-server/transport"
 )
 

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/lab/testbed"
 	"runs-mcp-server/internal/redact"
-	"runs-mcp-server/internal/testbed"
 	"runs-mcp-server/tools"
 )
 

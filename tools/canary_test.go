@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/internal/lab/testbed"
 )
 
 // TestTokensStayHere, though the run repeats them in the texts of this approval

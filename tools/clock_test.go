@@ -17,7 +17,7 @@ import (
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/attend"
 	"runs-mcp-server/internal/feed"
-	"runs-mcp-server/internal/inmem"
+	"runs-mcp-server/internal/lab/inmem"
 	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/sandbox"
 )

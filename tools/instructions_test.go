@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/internal/lab/testbed"
 	"runs-mcp-server/tools"
 )
 

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/internal/lab/testbed"
 	"runs-mcp-server/tools"
 )
 

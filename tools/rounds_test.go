@@ -13,8 +13,8 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/lab/testbed"
 	"runs-mcp-server/internal/sandbox"
-	"runs-mcp-server/internal/testbed"
 	"runs-mcp-server/tools"
 )
 

@@ -14,7 +14,7 @@ import (
 	"unicode"
 
 	"runs-mcp-server/internal/approval"
-	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/internal/lab/testbed"
 	"runs-mcp-server/tools"
 )
 

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"runs-mcp-server/client"
-	"runs-mcp-server/internal/inmem"
+	"runs-mcp-server/internal/lab/inmem"
 )
 
 // TestPlanIsNotWaitedForLong: an API that does not answer costs seconds, and

@@ -18,7 +18,7 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/feed"
-	"runs-mcp-server/internal/inmem"
+	"runs-mcp-server/internal/lab/inmem"
 	"runs-mcp-server/internal/sandbox"
 )
 

@@ -12,7 +12,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/feed"
-	"runs-mcp-server/internal/inmem"
+	"runs-mcp-server/internal/lab/inmem"
 )
 
 // holding keeps back what is written until a time: then the next write brings it all.

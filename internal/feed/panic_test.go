@@ -13,7 +13,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/feed"
-	"runs-mcp-server/internal/inmem"
+	"runs-mcp-server/internal/lab/inmem"
 )
 
 // panics is an API client's network that panics where it is told to: at a

@@ -9,7 +9,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/internal/lab/testbed"
 	"runs-mcp-server/tools"
 )
 

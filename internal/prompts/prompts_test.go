@@ -15,7 +15,7 @@ import (
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.uber.org/goleak"
 
-	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/internal/lab/testbed"
 	"runs-mcp-server/tools"
 )
 

@@ -15,8 +15,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"runs-mcp-server/internal/lab/contracttest"
 	"runs-mcp-server/internal/sandbox"
-	"runs-mcp-server/internal/sandbox/contracttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -17,7 +17,7 @@ import (
 
 	"github.com/mark3labs/mcp-go/server"
 
-	"runs-mcp-server/internal/diagnostic"
+	"runs-mcp-server/internal/lab/diagnostic"
 	"runs-mcp-server/transport"
 )
 

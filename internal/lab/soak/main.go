@@ -2,7 +2,7 @@
 // faults on both sides of it, and fails where its memory, goroutines or
 // descriptors grow:
 //
-//	go run ./internal/soak -for 30m
+//	go run ./internal/lab/soak -for 30m
 //
 // The server is a process of its own, so that nothing else is measured. It is
 // wired as the program wires it, but forgets in minutes what the program keeps

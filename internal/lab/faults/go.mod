@@ -1,8 +1,8 @@
-module runs-mcp-server/internal/faults
+module runs-mcp-server/internal/lab/faults
 
 go 1.26.0
 
-replace runs-mcp-server => ../..
+replace runs-mcp-server => ../../..
 
 require (
 	github.com/Shopify/toxiproxy/v2 v2.5.0

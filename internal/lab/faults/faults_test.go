@@ -4,7 +4,7 @@
 // effect must have it at most once. It is a module of its own, so that the
 // proxy and what it needs stay out of the product's.
 //
-//	cd internal/faults
+//	cd internal/lab/faults
 //	go test -timeout 30m               20 seeds of 10,000 events: 3 minutes on 2 idle cores
 //	go test -short                     3 seeds, as .ci/run does: half a minute
 //	go test -race -short

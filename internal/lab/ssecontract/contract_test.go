@@ -1,4 +1,4 @@
-// Package contract runs the public contract suite for clients of event
+// Package ssecontract runs the public contract suite for clients of event
 // streams, launchdarkly/sse-contract-tests, on our decoder. The suite drives a
 // service over HTTP; the tests here are that service, with a client around the
 // decoder that does what the suite asks of one and our own reader of runs
@@ -8,8 +8,8 @@
 // address, so it runs where there is loopback alone:
 //
 //	unshare --net --map-root-user sh -c 'ip link set lo up &&
-//	  go test ./internal/sse/contract -run TestSuite -v -args -suite /path/to/sse-contract-tests'
-package contract
+//	  go test ./internal/lab/ssecontract -run TestSuite -v -args -suite /path/to/sse-contract-tests'
+package ssecontract
 
 import (
 	"context"

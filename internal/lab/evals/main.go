@@ -3,7 +3,7 @@
 // sandbox; the model sees what any client shows it, the server's instructions
 // and its live tools/list, and must make the right call next, or none.
 //
-//	go run ./internal/evals --url http://127.0.0.1:11434/v1 --model NAME
+//	go run ./internal/lab/evals --url http://127.0.0.1:11434/v1 --model NAME
 //
 // The URL is that of an OpenAI-compatible API (POST URL/chat/completions, with
 // tools); its key, if it wants one, is in the environment, EVALS_API_KEY, where

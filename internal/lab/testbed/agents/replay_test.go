@@ -23,7 +23,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"runs-mcp-server/client"
-	"runs-mcp-server/internal/testbed"
+	"runs-mcp-server/internal/lab/testbed"
 	"runs-mcp-server/tools"
 	"runs-mcp-server/transport"
 )

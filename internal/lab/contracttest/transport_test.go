@@ -8,7 +8,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"runs-mcp-server/internal/sandbox/contracttest"
+	"runs-mcp-server/internal/lab/contracttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
