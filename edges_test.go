@@ -21,12 +21,13 @@ var edges = map[string]struct {
 	may []string
 	why string
 }{
-	"client":                    {[]string{"internal/rawjson", "internal/sse"}, "the client knows nothing of MCP or of who calls it"},
+	"client":                    {[]string{"internal/loopback", "internal/rawjson", "internal/sse"}, "the client knows nothing of MCP or of who calls it"},
 	"client/follow":             {[]string{"client"}, "it follows one run, whoever asks and whatever for"},
 	"internal/sse":              {nil, "bytes to frames, whatever they mean"},
 	"internal/rawjson":          {nil, "JSON text, whatever it means"},
 	"internal/redact":           {nil, "strings without secrets, whatever they are about"},
-	"internal/view":             {[]string{"client", "internal/rawjson", "internal/redact"}, "it renders the API's values and decides nothing"},
+	"internal/loopback":         {nil, "whether a host is this machine"},
+	"internal/view":             {[]string{"client", "internal/loopback", "internal/rawjson", "internal/redact"}, "it renders the API's values and decides nothing"},
 	"internal/bounded":          {nil, "a map"},
 	"internal/approval":         {[]string{"client", "internal/bounded", "internal/rawjson", "internal/redact", "internal/view"}, "it asks a person in words that the view made safe"},
 	"internal/feed":             {[]string{"client", "client/follow", "internal/approval", "internal/redact"}, "it shares events, knows their tokens and shows nothing itself"},
