@@ -225,11 +225,11 @@ func (c *approveCommand) Run(p *process) error {
 		return err
 	}
 	defer api.Close()
-	desk := approval.NewDesk(api)
-	feeds := feed.NewHub(api, desk, feed.Options{Logger: log})
+	decider := approval.NewDecider(api)
+	feeds := feed.NewHub(api, decider, feed.Options{Logger: log})
 	defer feeds.Close()
 	return cli.Approve(p.ctx, cli.Approval{
-		API: api, Feeds: feeds, Desk: desk, Caller: client.Caller{Key: key}, RunID: runID, In: p.stdin, Out: p.out,
+		API: api, Feeds: feeds, Decider: decider, Caller: client.Caller{Key: key}, RunID: runID, In: p.stdin, Out: p.out,
 	})
 }
 

@@ -24,7 +24,7 @@ func (s *set) plan(ctx context.Context, caller client.Caller, a address) (any, e
 	if err != nil {
 		return nil, err
 	}
-	plan, err := s.Desk.Plan(ctx, caller, run)
+	plan, err := s.Decider.Plan(ctx, caller, run)
 	if err != nil {
 		return nil, err
 	}

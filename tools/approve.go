@@ -142,7 +142,7 @@ func (s *set) approve(ctx context.Context, c *call, args approveArgs) (RunResult
 	d := decision{Decision: approval.Decision(args.Decision), known: true}
 	if args.Token != "" {
 		d.eventID = read.Since
-		d.known, d.err = s.Desk.DecideByToken(deciding, c.caller, approval.ByToken{
+		d.known, d.err = s.Decider.DecideByToken(deciding, c.caller, approval.ByToken{
 			RunID: args.RunID, Decision: d.Decision, Token: args.Token, LinksKnown: len(read.Pending) > 0,
 		})
 		return s.afterDecision(ctx, c, args.RunID, d)
@@ -152,7 +152,7 @@ func (s *set) approve(ctx context.Context, c *call, args approveArgs) (RunResult
 		return RunResult{}, err
 	}
 	d.id, d.eventID = p.ID, p.EventID
-	d.err = s.Desk.Decide(deciding, c.caller, p, d.Decision)
+	d.err = s.Decider.Decide(deciding, c.caller, p, d.Decision)
 	return s.afterDecision(ctx, c, args.RunID, d)
 }
 
@@ -162,7 +162,7 @@ func (s *set) choose(st feed.State, runID, approvalID string) (approval.Pending,
 	waiting := s.unsent(st.Pending)
 	ids := make([]string, 0, len(waiting))
 	for _, p := range waiting {
-		if p.ID == approvalID || approvalID == "" && len(waiting) == 1 && s.Desk.Shown(p) {
+		if p.ID == approvalID || approvalID == "" && len(waiting) == 1 && s.Decider.Shown(p) {
 			return p, nil
 		}
 		ids = append(ids, p.ID)

@@ -32,14 +32,14 @@ func bubble(t *testing.T, upstream http.Handler, who *slowPerson) (*set, *call) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	desk := approval.NewDesk(api)
-	feeds := feed.NewHub(api, desk, feed.Options{})
+	decider := approval.NewDecider(api)
+	feeds := feed.NewHub(api, decider, feed.Options{})
 	t.Cleanup(feeds.Close)
 	log := slog.New(slog.DiscardHandler)
-	people := attend.New(attend.Options{Feeds: feeds, Desk: desk, Secrets: redact.New(), Log: log})
+	people := attend.New(attend.Options{Feeds: feeds, Decider: decider, Secrets: redact.New(), Log: log})
 	t.Cleanup(people.Close)
 	s := &set{Options{
-		API: api, Feeds: feeds, Desk: desk, Attend: people, Secrets: redact.New(), Log: log,
+		API: api, Feeds: feeds, Decider: decider, Attend: people, Secrets: redact.New(), Log: log,
 		Integrations: []string{"*"}, Approvals: ApprovalsHuman, AskApprovals: true,
 	}}
 	who.notes = make(chan mcp.JSONRPCNotification, 10_000) // most tests read none

@@ -81,7 +81,7 @@ func withinBytes(text string, limit int) string {
 // showSteps shows the steps of the plan from an offset on.
 func (s *set) showSteps(ctx context.Context, c *call, r *RunResult, run *client.Run, offset, budget int) {
 	r.Piece = &Piece{Part: partPlan, Offset: offset}
-	plan, err := s.Desk.Plan(ctx, c.caller, run)
+	plan, err := s.Decider.Plan(ctx, c.caller, run)
 	switch {
 	case err != nil:
 		r.Summary += " Its plan cannot be read now: " + s.why(err) + "."

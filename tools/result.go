@@ -140,7 +140,7 @@ func (s *set) showPlan(v view.View, runID string, plan *client.Plan, limit int) 
 // unsent returns the approvals on which no decision was sent: the events may
 // lag behind one.
 func (s *set) unsent(pending []approval.Pending) []approval.Pending {
-	return slices.DeleteFunc(slices.Clone(pending), s.Desk.Sent)
+	return slices.DeleteFunc(slices.Clone(pending), s.Decider.Sent)
 }
 
 // pendingApprovals renders what waits, and remembers that it was shown.
@@ -152,7 +152,7 @@ func (s *set) pendingApprovals(v view.View, waiting []approval.Pending) []Pendin
 		shown := pendingApproval(v, p, budget/(len(waiting)-i))
 		budget -= sizeOf(shown)
 		out = append(out, shown)
-		s.Desk.Show(p)
+		s.Decider.Show(p)
 	}
 	return out
 }

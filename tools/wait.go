@@ -160,7 +160,7 @@ func (w *waiter) tell(ctx context.Context, got reading) RunResult {
 	}
 	r.WaitEnded = waitEnded(w.seen.End, got.Run.Status)
 	if slices.ContainsFunc(r.PendingApprovals, func(p PendingApproval) bool { return p.Scope == string(approval.OfRun) }) {
-		plan, _ := w.Desk.Plan(ctx, w.caller, got.Run) // left out where nobody tells it
+		plan, _ := w.Decider.Plan(ctx, w.caller, got.Run) // left out where nobody tells it
 		r.Plan = w.showPlan(w.view(), w.runID, plan, min(judgedPlanBytes, w.MaxResultBytes/3))
 	}
 	if w.after > 0 || w.offset > 0 { // whoever goes on was told the rest before

@@ -38,7 +38,7 @@ type Request struct {
 // Request returns what a person is asked about an approval that waits in a run, as
 // it was read with its events. secrets are the operator's; the caller's key and
 // the tokens of the run's links are hidden, too.
-func (d *Desk) Request(ctx context.Context, caller client.Caller, run *client.Run, p Pending, secrets *redact.Set) Request {
+func (d *Decider) Request(ctx context.Context, caller client.Caller, run *client.Run, p Pending, secrets *redact.Set) Request {
 	r := Request{Pending: p, Run: run}
 	if p.Scope == OfRun {
 		r.Plan, _ = d.toldPlan(ctx, caller, run) // the question says that it is not told

@@ -24,7 +24,7 @@ import (
 // Options are what an Attendant works with.
 type Options struct {
 	Feeds   *feed.Hub
-	Desk    *approval.Desk
+	Decider *approval.Decider
 	Secrets *redact.Set // the operator's: no question shows them
 	Log     *slog.Logger
 	// ReadingTime is the time in which no person reads a question and refuses:

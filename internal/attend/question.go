@@ -198,7 +198,7 @@ func (a *Attendant) send(q *question, caller client.Caller, d approval.Decision)
 func (a *Attendant) decide(ctx context.Context, caller client.Caller, p approval.Pending, d approval.Decision) error {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer stop()
-	return a.Desk.Decide(ctx, caller, p, d)
+	return a.Decider.Decide(ctx, caller, p, d)
 }
 
 // passing reports whether a run may be readable a little later.
@@ -228,7 +228,7 @@ func (a *Attendant) request(ctx context.Context, caller client.Caller, runID, ap
 	}
 	for _, p := range read.Pending {
 		if p.ID == approvalID {
-			return a.Desk.Request(ctx, caller, read.Run, p, a.Secrets), true, nil
+			return a.Decider.Request(ctx, caller, read.Run, p, a.Secrets), true, nil
 		}
 	}
 	return approval.Request{}, false, nil

@@ -274,7 +274,7 @@ func (v *visit) since() int64 {
 // which the run was not read without.
 func (v *visit) undecided(pending []approval.Pending) []approval.Pending {
 	return slices.DeleteFunc(slices.Clone(pending), func(p approval.Pending) bool {
-		return v.Desk.Sent(p) || slices.Contains(v.gone, p.ID)
+		return v.Decider.Sent(p) || slices.Contains(v.gone, p.ID)
 	})
 }
 

@@ -24,21 +24,21 @@ type Bridge struct {
 	resources resources.Options
 }
 
-// New returns a Bridge by what the operator allows. The Desk and the Feeds of
+// New returns a Bridge by what the operator allows. The Decider and the Feeds of
 // o, where they are not set, are made here.
 func New(o tools.Options, f feed.Options, a attend.Options) *Bridge {
 	o.Secrets = cmp.Or(o.Secrets, redact.New())
-	if o.Desk == nil {
-		o.Desk = approval.NewDesk(o.API)
+	if o.Decider == nil {
+		o.Decider = approval.NewDecider(o.API)
 	}
 	if o.Feeds == nil {
 		f.Logger = o.Log
-		o.Feeds = feed.NewHub(o.API, o.Desk, f)
+		o.Feeds = feed.NewHub(o.API, o.Decider, f)
 	}
-	a.Feeds, a.Desk, a.Secrets, a.Log = o.Feeds, o.Desk, o.Secrets, o.Log
+	a.Feeds, a.Decider, a.Secrets, a.Log = o.Feeds, o.Decider, o.Secrets, o.Log
 	o.Attend = attend.New(a)
 	return &Bridge{o, resources.Options{
-		API: o.API, Feeds: o.Feeds, Desk: o.Desk, Log: o.Log, Secrets: o.Secrets,
+		API: o.API, Feeds: o.Feeds, Decider: o.Decider, Log: o.Log, Secrets: o.Secrets,
 		Integrations: o.Integrations, AllowAnyIntegration: o.AllowAnyIntegration,
 	}}
 }

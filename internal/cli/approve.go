@@ -20,13 +20,13 @@ import (
 
 // Approval is a visit to what waits in one run.
 type Approval struct {
-	API    *client.Client
-	Feeds  *feed.Hub
-	Desk   *approval.Desk
-	Caller client.Caller
-	RunID  string
-	In     io.Reader // a terminal
-	Out    io.Writer
+	API     *client.Client
+	Feeds   *feed.Hub
+	Decider *approval.Decider
+	Caller  client.Caller
+	RunID   string
+	In      io.Reader // a terminal
+	Out     io.Writer
 
 	tokens []string // of the run, when it was first read
 }
@@ -46,12 +46,12 @@ func Approve(ctx context.Context, a Approval) error {
 		return a.plain(err)
 	}
 	a.tokens = read.Tokens
-	waiting := slices.DeleteFunc(read.Pending, a.Desk.Sent)
+	waiting := slices.DeleteFunc(read.Pending, a.Decider.Sent)
 	if len(waiting) == 0 {
 		fmt.Fprintln(a.Out, a.nothing(read.Status))
 		return nil
 	}
-	people := attend.New(attend.Options{Feeds: a.Feeds, Desk: a.Desk, Secrets: redact.New(), Log: slog.New(slog.DiscardHandler)})
+	people := attend.New(attend.Options{Feeds: a.Feeds, Decider: a.Decider, Secrets: redact.New(), Log: slog.New(slog.DiscardHandler)})
 	defer people.Close()
 	reading, leave := context.WithCancel(ctx)
 	defer leave()

@@ -61,8 +61,8 @@ func visits(t *testing.T, ctx context.Context, approves http.HandlerFunc) *visit
 	if err != nil {
 		t.Fatal(err)
 	}
-	desk := approval.NewDesk(api)
-	feeds := feed.NewHub(api, desk, feed.Options{})
+	decider := approval.NewDecider(api)
+	feeds := feed.NewHub(api, decider, feed.Options{})
 	in, keys := io.Pipe()
 	v.keys = keys
 	t.Cleanup(func() {
@@ -85,7 +85,7 @@ func visits(t *testing.T, ctx context.Context, approves http.HandlerFunc) *visit
 	}
 	v.api, v.feeds, v.caller, v.runID = api, feeds, caller, run.RunID
 	go func() {
-		v.ended <- cli.Approve(ctx, cli.Approval{API: api, Feeds: feeds, Desk: desk, Caller: caller, RunID: run.RunID, In: in, Out: v.out})
+		v.ended <- cli.Approve(ctx, cli.Approval{API: api, Feeds: feeds, Decider: decider, Caller: caller, RunID: run.RunID, In: in, Out: v.out})
 	}()
 	<-v.out.shown
 	return v

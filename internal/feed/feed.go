@@ -68,7 +68,7 @@ func (f *feed) add(e client.Event) {
 	e.Raw = slices.Clone(e.Raw) // the log must not hold on to a whole answer
 	f.tokens.Add(e.ApprovalTokens()...)
 	if asked, ok := f.tracker.Add(e); ok {
-		f.hub.desk.See(f.runID, asked)
+		f.hub.decider.See(f.runID, asked)
 	}
 	if e.Amended {
 		if i, ok := f.find(e.ID); ok {

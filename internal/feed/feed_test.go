@@ -61,9 +61,9 @@ func newBed(t *testing.T, o feed.Options) *bed {
 	return b
 }
 
-// newHub returns a hub with a desk of its own.
+// newHub returns a hub with a decider of its own.
 func newHub(api *client.Client, o feed.Options) *feed.Hub {
-	return feed.NewHub(api, approval.NewDesk(api), o)
+	return feed.NewHub(api, approval.NewDecider(api), o)
 }
 
 func (b *bed) create(t *testing.T, behaviour string, strategy client.ApprovalStrategy) string {

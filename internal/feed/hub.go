@@ -33,11 +33,11 @@ type Options struct {
 
 // Hub holds the feeds of all callers. It is safe for concurrent use.
 type Hub struct {
-	api  *client.Client
-	desk *approval.Desk
-	opts Options
-	ctx  context.Context // ends all feeds
-	stop context.CancelFunc
+	api     *client.Client
+	decider *approval.Decider
+	opts    Options
+	ctx     context.Context // ends all feeds
+	stop    context.CancelFunc
 
 	mu    sync.Mutex // guards feeds, kept, keeps and the watcher counts of feeds
 	feeds map[key]*feed
@@ -53,7 +53,7 @@ type key struct {
 }
 
 // NewHub returns a Hub that opens no stream yet.
-func NewHub(api *client.Client, desk *approval.Desk, o Options) *Hub {
+func NewHub(api *client.Client, decider *approval.Decider, o Options) *Hub {
 	setDefault(&o.Grace, 10*time.Second)
 	setDefault(&o.LogEvents, 256)
 	setDefault(&o.LogBytes, 48<<10)
@@ -62,7 +62,7 @@ func NewHub(api *client.Client, desk *approval.Desk, o Options) *Hub {
 	setDefault(&o.KeptFor, 24*time.Hour)
 	setDefault(&o.Logger, slog.New(slog.DiscardHandler))
 	ctx, stop := context.WithCancel(context.Background())
-	return &Hub{api: api, desk: desk, opts: o, ctx: ctx, stop: stop, feeds: map[key]*feed{}, kept: map[client.Key]int{}}
+	return &Hub{api: api, decider: decider, opts: o, ctx: ctx, stop: stop, feeds: map[key]*feed{}, kept: map[client.Key]int{}}
 }
 
 func setDefault[T comparable](to *T, value T) {

@@ -132,7 +132,7 @@ func (h *Hub) lagsBehind(snap Snapshot, seen State) bool {
 }
 
 // undecided reports whether this server sent no decision on an approval.
-func (h *Hub) undecided(p approval.Pending) bool { return !h.desk.Sent(p) }
+func (h *Hub) undecided(p approval.Pending) bool { return !h.decider.Sent(p) }
 
 // StateOf returns the state that a run read with its events is in.
 func (h *Hub) StateOf(caller client.Caller, run *client.Run) State {
@@ -149,7 +149,7 @@ func (h *Hub) StateOf(caller client.Caller, run *client.Run) State {
 		s.Auth, s.Pending = nil, nil
 	}
 	for _, p := range s.Pending {
-		h.desk.See(run.RunID, p)
+		h.decider.See(run.RunID, p)
 	}
 	return s
 }

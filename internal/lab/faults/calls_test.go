@@ -157,7 +157,7 @@ func (b *bench) approvalRun(ctx context.Context, tag string, r *rand.Rand) {
 	for i, decision := range []approval.Decision{approval.Approve, second} {
 		random := rand.New(rand.NewPCG(r.Uint64(), 0))
 		watching.Go(func() {
-			views[i] = b.follow(ctx, runID, habit{name: "person", news: b.decider(ctx, decision, &aborted)}, random)
+			views[i] = b.follow(ctx, runID, habit{name: "person", news: b.decideOnce(ctx, decision, &aborted)}, random)
 		})
 	}
 	impatient.Go(func() {
@@ -179,15 +179,15 @@ func (b *bench) approvalRun(ctx context.Context, tag string, r *rand.Rand) {
 	b.checkDecisions(tag+" "+behaviour, runID, stored)
 }
 
-// decider returns what decides whatever is pending, once for each.
-func (b *bench) decider(ctx context.Context, d approval.Decision, aborted *atomic.Bool) func(feed.News) {
+// decideOnce returns what decides whatever is pending, once for each.
+func (b *bench) decideOnce(ctx context.Context, d approval.Decision, aborted *atomic.Bool) func(feed.News) {
 	return func(news feed.News) {
 		for _, p := range news.Pending {
-			if b.desk.Sent(p) {
+			if b.decider.Sent(p) {
 				continue
 			}
 			ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-			err := b.desk.Decide(ctx, caller(), p, d)
+			err := b.decider.Decide(ctx, caller(), p, d)
 			cancel()
 			kind := client.KindOf(err)
 			if err != nil && kind == "" {

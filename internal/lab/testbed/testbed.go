@@ -90,7 +90,7 @@ func newBed(t testing.TB, box *sandbox.Sandbox, url string, rt http.RoundTripper
 	secrets := redact.New(string(b.Caller.Key))
 	log := slog.New(view.LogHandler(secrets, slog.NewTextHandler(b.Log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	b.log = log
-	o := tools.Options{API: b.API, Desk: approval.NewDesk(b.API), Secrets: secrets, Log: log, Integrations: []string{"*"}, Approvals: tools.ApprovalsAgent, AuthLinks: true}
+	o := tools.Options{API: b.API, Decider: approval.NewDecider(b.API), Secrets: secrets, Log: log, Integrations: []string{"*"}, Approvals: tools.ApprovalsAgent, AuthLinks: true}
 	if change != nil {
 		change(&o)
 	}

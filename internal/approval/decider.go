@@ -18,11 +18,11 @@ var (
 	ErrOtherToken  = errors.New("the token belongs to the other decision or to another run, or is unknown to this run")
 )
 
-// Desk sends decisions, each token and each approval of a caller at most once in
+// Decider sends decisions, each token and each approval of a caller at most once in
 // the life of the process; beyond it the API's one-time links are the judge. What
 // it remembers of one caller says nothing to another. It is safe for concurrent
 // use.
-type Desk struct {
+type Decider struct {
 	api *client.Client
 
 	mu   sync.Mutex // guards the rest
@@ -33,7 +33,7 @@ type Desk struct {
 	plans   *bounded.Map[planOf, *client.Plan]
 }
 
-// maxRemembered bounds each of what a Desk remembers, but plans.
+// maxRemembered bounds each of what a Decider remembers, but plans.
 const maxRemembered = 10_000
 
 // callers names something of one caller's: an approval by its id, or a token by
@@ -50,16 +50,16 @@ type owner struct {
 	claims   []callers // of the approval, see [claimsOf]
 }
 
-// NewDesk returns a desk that sends through api.
-func NewDesk(api *client.Client) *Desk {
-	return &Desk{
+// NewDecider returns a decider that sends through api.
+func NewDecider(api *client.Client) *Decider {
+	return &Decider{
 		api: api, sent: bounded.New[callers, bool](maxRemembered), belongs: bounded.New[callers, owner](maxRemembered),
 		shown: bounded.New[callers, bool](maxRemembered), plans: bounded.New[planOf, *client.Plan](maxPlans),
 	}
 }
 
 // See remembers what the tokens of a pending approval decide.
-func (d *Desk) See(runID string, p Pending) {
+func (d *Decider) See(runID string, p Pending) {
 	claims := claimsOf(p)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -69,14 +69,14 @@ func (d *Desk) See(runID string, p Pending) {
 }
 
 // Show remembers that the caller was shown what a pending approval is about.
-func (d *Desk) Show(p Pending) {
+func (d *Decider) Show(p Pending) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.shown.Add(callers{p.caller, p.ID}, true)
 }
 
 // Shown reports whether the caller was shown what an approval is about.
-func (d *Desk) Shown(p Pending) bool {
+func (d *Decider) Shown(p Pending) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.shown.Has(callers{p.caller, p.ID})
@@ -84,7 +84,7 @@ func (d *Desk) Shown(p Pending) bool {
 
 // Decide sends a decision on a pending approval. Besides the errors above it
 // returns those of [client.Client.Approve].
-func (d *Desk) Decide(ctx context.Context, caller client.Caller, p Pending, decision Decision) error {
+func (d *Decider) Decide(ctx context.Context, caller client.Caller, p Pending, decision Decision) error {
 	token := p.tokens[decision]
 	if token == "" {
 		return ErrNoLink
@@ -104,7 +104,7 @@ type ByToken struct {
 
 // DecideByToken sends a token that came another way, unless it is known not to
 // be the decision's. known reports that it is known to be.
-func (d *Desk) DecideByToken(ctx context.Context, caller client.Caller, by ByToken) (known bool, err error) {
+func (d *Decider) DecideByToken(ctx context.Context, caller client.Caller, by ByToken) (known bool, err error) {
 	named := callers{caller.Key, hashOf(by.Token)}
 	d.mu.Lock()
 	whose, known := d.belongs.Get(named)
@@ -120,7 +120,7 @@ func (d *Desk) DecideByToken(ctx context.Context, caller client.Caller, by ByTok
 }
 
 // Sent reports whether a decision on the approval was sent.
-func (d *Desk) Sent(p Pending) bool {
+func (d *Decider) Sent(p Pending) bool {
 	claims := claimsOf(p)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -128,7 +128,7 @@ func (d *Desk) Sent(p Pending) bool {
 }
 
 // claimsOf returns what sending a decision on an approval claims: its id, and
-// both of its tokens, for the other one may come by [Desk.DecideByToken].
+// both of its tokens, for the other one may come by [Decider.DecideByToken].
 func claimsOf(p Pending) []callers {
 	claims := []callers{{p.caller, p.ID}}
 	for _, token := range p.tokens {
@@ -144,7 +144,7 @@ func hashOf(token string) string {
 }
 
 // send sends a token once it has all the claims.
-func (d *Desk) send(ctx context.Context, caller client.Caller, token string, claims []callers) error {
+func (d *Decider) send(ctx context.Context, caller client.Caller, token string, claims []callers) error {
 	if !d.claim(claims) {
 		return ErrAlreadySent
 	}
@@ -163,7 +163,7 @@ func unused(e *client.Error) bool {
 }
 
 // claim records what is being sent; false when any of it was before.
-func (d *Desk) claim(claims []callers) bool {
+func (d *Decider) claim(claims []callers) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.anySent(claims) {
@@ -176,11 +176,11 @@ func (d *Desk) claim(claims []callers) bool {
 }
 
 // anySent reports whether any of the claims is taken; d.mu is held.
-func (d *Desk) anySent(claims []callers) bool {
+func (d *Decider) anySent(claims []callers) bool {
 	return slices.ContainsFunc(claims, d.sent.Has)
 }
 
-func (d *Desk) release(claims []callers) {
+func (d *Decider) release(claims []callers) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, c := range claims {
