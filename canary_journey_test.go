@@ -8,6 +8,7 @@ import (
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"runs-mcp-server/client"
 	"runs-mcp-server/internal/lab/testbed"
 	"runs-mcp-server/tools"
 )
@@ -78,7 +79,7 @@ func (j *journey) creation(intent string, wait int) map[string]any {
 }
 
 // wholeRun does a run from its beginning to its end, waiting on every way.
-func (j *journey) wholeRun() (runID string) {
+func (j *journey) wholeRun() (runID client.RunID) {
 	run := j.create(j.asking, "step by step", 20)
 	if !j.human {
 		j.call(j.asking, "approve", map[string]any{"runId": run.RunID, "decision": "approve", "approvalId": j.waiting(run.RunID)})
@@ -94,7 +95,7 @@ func (j *journey) wholeRun() (runID string) {
 }
 
 // waiting returns the approval that a run waits for, once it is known.
-func (j *journey) waiting(runID string) (approvalID string) {
+func (j *journey) waiting(runID client.RunID) (approvalID string) {
 	for {
 		got := testbed.Call[tools.RunResult](j.t, j.asking, "get_run", map[string]any{"runId": runID, "waitSeconds": 20})
 		if len(got.PendingApprovals) > 0 {
@@ -104,7 +105,7 @@ func (j *journey) waiting(runID string) (approvalID string) {
 }
 
 // reads reads all there is without changing anything.
-func (j *journey) reads(runID string) {
+func (j *journey) reads(runID client.RunID) {
 	ctx := j.t.Context()
 	must := func(what string, err error) {
 		j.t.Helper()
@@ -113,8 +114,8 @@ func (j *journey) reads(runID string) {
 		}
 	}
 	done := j.create(j.asking, "done already", 0).RunID
-	for _, uri := range []string{"run://" + done, "run://" + done + "/events", "run://" + done + "/plan", "run://" + done + "/result", "run://" + done + "/result?offset=50&limit=500",
-		"run://" + runID, "run://" + runID + "/events?afterEventId=3&limit=500", "run://" + runID + "/plan", "run://" + runID + "/result"} {
+	for _, uri := range []string{string("run://" + done), string("run://" + done + "/events"), string("run://" + done + "/plan"), string("run://" + done + "/result"), string("run://" + done + "/result?offset=50&limit=500"),
+		string("run://" + runID), string("run://" + runID + "/events?afterEventId=3&limit=500"), string("run://" + runID + "/plan"), string("run://" + runID + "/result")} {
 		_, err := j.asking.ReadResource(ctx, &sdk.ReadResourceParams{URI: uri})
 		must(uri, err)
 	}
@@ -132,10 +133,10 @@ func (j *journey) reads(runID string) {
 	must("integrations", err)
 	_, err = j.asking.ListPrompts(ctx, nil)
 	must("prompts", err)
-	_, err = j.asking.GetPrompt(ctx, &sdk.GetPromptParams{Name: "diagnose_run", Arguments: map[string]string{"runId": runID}})
+	_, err = j.asking.GetPrompt(ctx, &sdk.GetPromptParams{Name: "diagnose_run", Arguments: map[string]string{"runId": string(runID)}})
 	must("a prompt", err)
 	_, err = j.asking.Complete(ctx, &sdk.CompleteParams{
-		Ref: &sdk.CompleteReference{Type: "ref/resource", URI: "run://{runId}"}, Argument: sdk.CompleteParamsArgument{Name: "runId", Value: done[:2]}})
+		Ref: &sdk.CompleteReference{Type: "ref/resource", URI: "run://{runId}"}, Argument: sdk.CompleteParamsArgument{Name: "runId", Value: string(done[:2])}})
 	must("completion", err)
 }
 
@@ -144,7 +145,7 @@ func (j *journey) reads(runID string) {
 func (j *journey) subscribes() {
 	strange := j.create(j.asking, "strange to say", 1).RunID
 	j.call(j.asking, "approve", map[string]any{"runId": strange, "decision": "approve"})
-	for _, uri := range []string{"run://" + j.create(j.plain, "quiet until asked", 0).RunID + "/events", "run://" + strange} {
+	for _, uri := range []string{string("run://" + j.create(j.plain, "quiet until asked", 0).RunID + "/events"), string("run://" + strange)} {
 		if err := j.asking.Subscribe(j.t.Context(), &sdk.SubscribeParams{URI: uri}); err != nil {
 			j.t.Fatal(err)
 		}

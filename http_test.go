@@ -98,7 +98,7 @@ func TestOfficialClientOverHTTP(t *testing.T) {
 			if ended.Status != "SUCCESS" {
 				t.Fatalf("got %+v", ended)
 			}
-			if message := <-progress; message != "run "+run.RunID+" was created" {
+			if message := <-progress; message != "run "+string(run.RunID)+" was created" {
 				t.Errorf("progress first said %q", message)
 			}
 			for id := range ended.LastEventID {
@@ -106,7 +106,7 @@ func TestOfficialClientOverHTTP(t *testing.T) {
 					t.Errorf("progress said %q, want event %d", message, id+1)
 				}
 			}
-			if _, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: "run://" + run.RunID + "/events?limit=2"}); err != nil {
+			if _, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: string("run://" + string(run.RunID) + "/events?limit=2")}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -209,7 +209,7 @@ func (c *tenant) create(t interface{ Fatal(...any) }, behaviour string) {
 	if json.Unmarshal([]byte(body), &m) != nil || m.Result == nil || m.Result.StructuredContent.RunID == "" {
 		t.Fatal(body)
 	}
-	c.runs = append(c.runs, m.Result.StructuredContent.RunID)
+	c.runs = append(c.runs, string(m.Result.StructuredContent.RunID))
 }
 
 // TestTenantsKeptApart: whatever one caller does with what is another's, over

@@ -210,8 +210,8 @@ func (c *approveCommand) Run(p *process) error {
 	if !isTerminal(p.stdin) {
 		return misuse("approve asks a person: type it in a terminal, with nothing piped in")
 	}
-	runID := strings.TrimPrefix(strings.ToLower(c.RunID), "run://")
-	if !client.IsRunID(runID) {
+	runID, valid := client.ParseRunID(strings.TrimPrefix(strings.ToLower(c.RunID), "run://"))
+	if !valid {
 		return misuse("a run's id is a UUID such as 123e4567-e89b-12d3-a456-426614174000")
 	}
 	key, err := c.key(p)

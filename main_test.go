@@ -100,7 +100,7 @@ func pausedRun(ts *testscript.TestScript, behaviour string) string {
 		run, err = api.GetRun(context.Background(), caller, run.RunID, true)
 		ts.Check(err)
 	}
-	return run.RunID
+	return string(run.RunID)
 }
 
 // binary returns a path under which the test binary is the program. It is no
@@ -151,7 +151,7 @@ func TestOfficialClient(t *testing.T) {
 			if ended.Status != "SUCCESS" || ended.Result == nil {
 				t.Fatalf("got %+v", ended)
 			}
-			if message := <-progress; message != "run "+run.RunID+" was created" {
+			if message := <-progress; message != "run "+string(run.RunID)+" was created" {
 				t.Errorf("progress first said %q", message)
 			}
 			for id := range ended.LastEventID {
@@ -159,7 +159,7 @@ func TestOfficialClient(t *testing.T) {
 					t.Errorf("progress said %q, want event %d", message, id+1)
 				}
 			}
-			read, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: "run://" + run.RunID + "/events?afterEventId=1&limit=2"})
+			read, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: string("run://" + string(run.RunID) + "/events?afterEventId=1&limit=2")})
 			if err != nil || !strings.Contains(read.Contents[0].Text, `"lastEventId":3,"more":true`) {
 				t.Errorf("read %+v, %v", read, err)
 			}

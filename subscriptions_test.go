@@ -146,7 +146,7 @@ func TestSubscribersHearOfTheirOwnRuns(t *testing.T) {
 			}
 			// Whatever would be heard of the foreign run is on its way first.
 			for _, end := range []client.Caller{{Key: otherKey}, {Key: ownKey}} {
-				if err := api.AbortRun(t.Context(), end, map[client.Key]string{otherKey: foreign, ownKey: own}[end.Key]); err != nil {
+				if err := api.AbortRun(t.Context(), end, map[client.Key]client.RunID{otherKey: client.RunID(foreign), ownKey: client.RunID(own)}[end.Key]); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -173,5 +173,5 @@ func waitingRun(t *testing.T, api *client.Client, key client.Key) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return run.RunID
+	return string(run.RunID)
 }

@@ -110,10 +110,9 @@ func (s *set) createOrResume(ctx context.Context, c *call, args createRunArgs, p
 	if err != nil {
 		return nil, err
 	}
-	run.RunID = strings.ToLower(run.RunID) // as later calls will name it
 	c.addTokens(run.ApprovalTokens())
 	// A client that loses the connection may never see the answer.
-	c.progress.say(ctx, "run "+c.view().Line(run.RunID, maxRunID)+" was created")
+	c.progress.say(ctx, "run "+c.view().Line(string(run.RunID), maxRunID)+" was created")
 	if body.ApprovalStrategy != client.ApproveNothing {
 		s.Decider.KeepPlan(c.caller, run.RunID, run.Plan)
 		c.unkept = !s.Feeds.Keep(c.caller, run.RunID)

@@ -126,7 +126,7 @@ func TestAmendedEventBringsItsToolCalls(t *testing.T) {
 // TestIDs: the same on every replica, another for every caller and run.
 func TestIDs(t *testing.T) {
 	id := func(key client.Key, run string) string {
-		tracker := NewTracker(client.Caller{Key: key}, run)
+		tracker := NewTracker(client.Caller{Key: key}, client.RunID(run))
 		tracker.Add(event(t, `{"id":1,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, links(1)))
 		return tracker.Pending()[0].ID
 	}

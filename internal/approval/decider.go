@@ -45,7 +45,7 @@ type callers struct {
 
 // owner is what a token decides.
 type owner struct {
-	runID    string
+	runID    client.RunID
 	decision Decision
 	claims   []callers // of the approval, see [claimsOf]
 }
@@ -59,7 +59,7 @@ func NewDecider(api *client.Client) *Decider {
 }
 
 // See remembers what the tokens of a pending approval decide.
-func (d *Decider) See(runID string, p Pending) {
+func (d *Decider) See(runID client.RunID, p Pending) {
 	claims := claimsOf(p)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -94,7 +94,7 @@ func (d *Decider) Decide(ctx context.Context, caller client.Caller, p Pending, d
 
 // ByToken is a decision by a token that came another way.
 type ByToken struct {
-	RunID    string
+	RunID    client.RunID
 	Decision Decision
 	Token    string
 	// LinksKnown says that the links which wait in the run are known: then a

@@ -20,11 +20,11 @@ const planPatience = 5 * time.Second
 // planOf names a plan: what one API key may see says nothing of another's.
 type planOf struct {
 	key   client.Key
-	runID string
+	runID client.RunID
 }
 
 // KeepPlan remembers the plan that the answer to create told.
-func (d *Decider) KeepPlan(caller client.Caller, runID string, plan *client.Plan) {
+func (d *Decider) KeepPlan(caller client.Caller, runID client.RunID, plan *client.Plan) {
 	if plan == nil {
 		return
 	}
@@ -77,7 +77,7 @@ func saysAnything(p *client.Plan) bool {
 	return p != nil && strings.TrimSpace(p.Title+p.Description+p.Text) != ""
 }
 
-func (d *Decider) kept(caller client.Caller, runID string) *client.Plan {
+func (d *Decider) kept(caller client.Caller, runID client.RunID) *client.Plan {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	plan, _ := d.plans.Get(planOf{caller.Key, runID})

@@ -87,8 +87,8 @@ func (r Request) Question(changed bool) string {
 		}
 		writeLine(&b, count(w.hidden, "secret")+are+" hidden, by "+redact.Removed+": keys, or tokens of this run's approval links.")
 	}
-	if client.IsRunID(r.Run.RunID) {
-		writeLine(&b, "Run "+r.Run.RunID)
+	if r.Run.RunID.Valid() {
+		writeLine(&b, "Run "+string(r.Run.RunID))
 	}
 	var question strings.Builder
 	writeLine(&question, head)

@@ -55,13 +55,14 @@ type Attendant struct {
 type who struct {
 	key    client.Key
 	person string
-	runID  string
+	runID  client.RunID
 }
 
 // approvalOf names one thing that a run needs, as one caller sees it.
 type approvalOf struct {
-	key            client.Key
-	runID, subject string
+	key     client.Key
+	runID   client.RunID
+	subject string
 }
 
 const (

@@ -221,7 +221,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // request reads what an approval is about now; waits is false where the run no
 // longer waits for it. Somebody else may have decided meanwhile.
-func (a *Attendant) request(ctx context.Context, caller client.Caller, runID, approvalID string) (r approval.Request, waits bool, err error) {
+func (a *Attendant) request(ctx context.Context, caller client.Caller, runID client.RunID, approvalID string) (r approval.Request, waits bool, err error) {
 	read, err := a.Feeds.Snapshot(ctx, caller, runID, feed.Wanted{Decidable: true})
 	if err != nil {
 		return approval.Request{}, false, err

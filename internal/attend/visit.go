@@ -37,7 +37,7 @@ const (
 // Visit is one call's following of one run.
 type Visit struct {
 	Caller   client.Caller
-	RunID    string
+	RunID    client.RunID
 	After    int64     // cursor from which events and needs count
 	Deadline time.Time // zero: none
 	History  bool      // what happened before is no news: the call named no event to go on from

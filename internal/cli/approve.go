@@ -24,7 +24,7 @@ type Approval struct {
 	Feeds   *feed.Hub
 	Decider *approval.Decider
 	Caller  client.Caller
-	RunID   string
+	RunID   client.RunID
 	In      io.Reader // a terminal
 	Out     io.Writer
 
@@ -35,9 +35,6 @@ type Approval struct {
 // other, and sends what they type: y approves, n denies, anything else leaves
 // it waiting. Its errors are for the person to read.
 func Approve(ctx context.Context, a Approval) error {
-	if !client.IsRunID(a.RunID) {
-		return errors.New("a run's id is a UUID such as 123e4567-e89b-12d3-a456-426614174000")
-	}
 	// The stream may tell a link or a tool call only once: it stays open.
 	watch := a.Feeds.Watch(a.Caller, a.RunID, 0)
 	defer watch.Close()

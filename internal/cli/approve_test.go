@@ -43,7 +43,7 @@ type visit struct {
 	api    *client.Client
 	feeds  *feed.Hub
 	caller client.Caller
-	runID  string
+	runID  client.RunID
 }
 
 // visits starts one; approves, unless nil, takes the API's approval calls.

@@ -17,7 +17,7 @@ import (
 type feed struct {
 	hub    *Hub
 	caller client.Caller
-	runID  string
+	runID  client.RunID
 	ctx    context.Context
 	cancel context.CancelFunc
 
@@ -39,7 +39,7 @@ type feed struct {
 	err     error
 }
 
-func newFeed(h *Hub, caller client.Caller, runID string) *feed {
+func newFeed(h *Hub, caller client.Caller, runID client.RunID) *feed {
 	ctx, cancel := context.WithCancel(h.ctx)
 	return &feed{
 		hub: h, caller: caller, runID: runID, ctx: ctx, cancel: cancel,
