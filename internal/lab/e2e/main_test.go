@@ -1,4 +1,5 @@
-// Package e2e tests the whole program over HTTP: who may call, what each caller sees, what they are asked.
+// Package e2e tests the whole program as its clients see it: who may call and what
+// each caller sees, questions, subscriptions, large answers, and official clients.
 package e2e
 
 import (
@@ -7,5 +8,5 @@ import (
 	"runs-mcp-server/internal/lab/program"
 )
 
-// TestMain runs the program where a test starts it under its own name.
+// TestMain lets the tests start the program as a process; see [program.Main].
 func TestMain(m *testing.M) { program.Main(m) }
