@@ -121,9 +121,16 @@ func checkWithdrawnOnOwnResponse(t *testing.T, q *openQuestion) {
 
 func checkWithdrawnOnOtherResponse(t *testing.T, q *openQuestion) {
 	id, _ := q.ask(t)
-	next := q.me.Stream(t, getRunMessage(q.runID, 2, 30), nil)
+	// Progress opens the stream of the response at once; a keep-alive would do so after
+	// 15 s only.
+	call := strings.Replace(getRunMessage(q.runID, 2, 30), `"arguments"`, `"_meta":{"progressToken":2},"arguments"`, 1)
+	next := q.me.Stream(t, call, nil)
 	q.abort(t)
-	requireWithdrawn(t, next(), id)
+	message := next()
+	for strings.Contains(message, "notifications/progress") {
+		message = next()
+	}
+	requireWithdrawn(t, message, id)
 }
 
 func requireWithdrawn(t *testing.T, message, questionID string) {
