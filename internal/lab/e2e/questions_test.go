@@ -48,11 +48,7 @@ func TestQuestionOverHTTP(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			box, err := sandbox.Listen(t.Context(), "127.0.0.1:0", sandbox.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer box.Close()
+			box := startSandbox(t)
 			url := program.ServeHTTP(t, io.Discard, nil, "--api-url", box.URL(), "--integrations=*", "--approval-strategy=ON_START")
 			me := &program.Tenant{URL: url, Key: sandbox.DefaultKey}
 			startElicitationSession(t, me)
@@ -163,11 +159,7 @@ func checkAskedAgain(t *testing.T, q *openQuestion) {
 // TestDecideHintOverHTTP holds that a result says where a person can decide if the
 // client cannot ask. It never names a way that works on the operator's machine only.
 func TestDecideHintOverHTTP(t *testing.T) {
-	box, err := sandbox.Listen(t.Context(), "127.0.0.1:0", sandbox.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer box.Close()
+	box := startSandbox(t)
 	for _, tt := range []struct {
 		args []string
 		want string

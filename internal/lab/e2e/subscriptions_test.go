@@ -11,7 +11,6 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/lab/program"
-	"runs-mcp-server/internal/sandbox"
 )
 
 const ownKey, otherKey = "key-of-the-subscriber-0", "key-of-somebody-else-00"
@@ -43,11 +42,7 @@ func TestSubscriptionsAreLimitedToOwnRuns(t *testing.T) {
 		"subscribe over HTTP, stateful": {subscribeOverHTTP, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			box, err := sandbox.Listen(t.Context(), "127.0.0.1:0", sandbox.Options{Keys: []string{ownKey, otherKey}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { box.Close() })
+			box := startSandbox(t, ownKey, otherKey)
 			api, err := client.New(client.Options{URL: box.URL()})
 			if err != nil {
 				t.Fatal(err)
