@@ -70,8 +70,8 @@ func TestSIGTERMWithBlockedOutput(t *testing.T) {
 	var log bytes.Buffer
 	command.Stderr = &log
 	in, out := program.StartPiped(t, command)
-	fmt.Fprintln(in, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"raw","version":"1"}}}`)
-	if _, err := out.Read(make([]byte, 1)); err != nil { // it serves
+	fmt.Fprintln(in, program.Initialize)
+	if _, err := out.Read(make([]byte, 1)); err != nil { // it serves now
 		t.Fatal(err)
 	}
 	go func() { // fill the pipe until it blocks
