@@ -15,25 +15,12 @@ import (
 	"runs-mcp-server/internal/sandbox"
 )
 
-// screen is what a person sees; shown is closed once they are asked.
-type screen struct {
-	text  strings.Builder
-	shown chan struct{}
-}
-
-func (s *screen) Write(p []byte) (int, error) {
-	if strings.Contains(string(p), "y approves") {
-		close(s.shown)
-	}
-	return s.text.Write(p)
-}
-
-// visit is one person's approve command in front of a run that waits.
-type visit struct {
-	box   *sandbox.Sandbox
-	keys  *io.PipeWriter
-	out   *screen
-	ended chan error
+// approveSession is one person's approve command for a run that waits for approval.
+type approveSession struct {
+	box      *sandbox.Sandbox
+	keyboard *io.PipeWriter
+	screen   *questionScreen
+	ended    chan error // receives what the command returned
 
 	api    *client.Client
 	feeds  *feed.Hub
@@ -41,35 +28,63 @@ type visit struct {
 	runID  client.RunID
 }
 
-// visits starts one; approves, unless nil, takes the API's approval calls.
-func visits(t *testing.T, ctx context.Context, approves http.HandlerFunc) *visit {
+// questionScreen is the output of a command. It closes asked when it gets a question.
+type questionScreen struct {
+	text  strings.Builder
+	asked chan struct{}
+}
+
+func (s *questionScreen) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), "y approves") {
+		close(s.asked)
+	}
+	return s.text.Write(p)
+}
+
+// startApprove creates a run and starts its approve command. It returns once the person
+// is asked. approve, unless nil, handles the API's approval requests.
+func startApprove(t *testing.T, ctx context.Context, approve http.HandlerFunc) *approveSession {
 	t.Helper()
-	v := &visit{box: sandbox.New(sandbox.Options{}), out: &screen{shown: make(chan struct{})}, ended: make(chan error, 1)}
+	s := &approveSession{
+		box: sandbox.New(sandbox.Options{}), screen: &questionScreen{asked: make(chan struct{})}, ended: make(chan error, 1),
+		caller: client.Caller{Key: sandbox.DefaultKey},
+	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if approves != nil && strings.HasSuffix(r.URL.Path, "/approval") {
-			approves(w, r)
+		if approve != nil && strings.HasSuffix(r.URL.Path, "/approval") {
+			approve(w, r)
 			return
 		}
-		v.box.ServeHTTP(w, r)
+		s.box.ServeHTTP(w, r)
 	}))
-	api, err := client.New(client.Options{URL: server.URL})
-	if err != nil {
+	var err error
+	if s.api, err = client.New(client.Options{URL: server.URL}); err != nil {
 		t.Fatal(err)
 	}
-	decider := approval.NewDecider(api)
-	feeds := feed.NewHub(api, decider, feed.Options{})
-	in, keys := io.Pipe()
-	v.keys = keys
+	decider := approval.NewDecider(s.api)
+	s.feeds = feed.NewHub(s.api, decider, feed.Options{})
+	in, keyboard := io.Pipe()
+	s.keyboard = keyboard
 	t.Cleanup(func() {
 		in.Close()
-		feeds.Close()
-		api.Close()
-		v.box.Close()
+		s.feeds.Close()
+		s.api.Close()
+		s.box.Close()
 		server.Close()
 	})
-	caller := client.Caller{Key: sandbox.DefaultKey}
+	s.runID = createPausedRun(t, s.api, s.caller)
+	go func() {
+		s.ended <- (&approveDialog{api: s.api, feeds: s.feeds, decider: decider, caller: s.caller, runID: s.runID, in: in, out: s.screen}).run(ctx)
+	}()
+	<-s.screen.asked
+	return s
+}
+
+// createPausedRun creates a run and waits until it needs the approval of its start.
+func createPausedRun(t *testing.T, api *client.Client, caller client.Caller) client.RunID {
+	t.Helper()
 	run, err := api.CreateRun(t.Context(), caller, client.CreateRunRequest{
-		Intent: "x", Integrations: []string{"*"}, UserID: "u", ApprovalStrategy: client.ApproveStart, Context: "sandbox: step_ms=0"})
+		Intent: "x", Integrations: []string{"*"}, UserID: "u", ApprovalStrategy: client.ApproveStart, Context: "sandbox: step_ms=0",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,75 +93,73 @@ func visits(t *testing.T, ctx context.Context, approves http.HandlerFunc) *visit
 			t.Fatal(err)
 		}
 	}
-	v.api, v.feeds, v.caller, v.runID = api, feeds, caller, run.RunID
-	go func() {
-		v.ended <- (&approveDialog{api: api, feeds: feeds, decider: decider, caller: caller, runID: run.RunID, in: in, out: v.out}).run(ctx)
-	}()
-	<-v.out.shown
-	return v
+	return run.RunID
 }
 
-// types is a line at the keyboard, whoever reads it.
-func (v *visit) types(line string) {
-	go func() { _, _ = io.WriteString(v.keys, line+"\n") }()
+// typeLine types a line. It does not wait until the command reads it.
+func (s *approveSession) typeLine(line string) {
+	go func() { _, _ = io.WriteString(s.keyboard, line+"\n") }()
 }
 
-// TestInterrupted: who interrupts has not decided, whatever they type after it.
+// TestInterrupted holds that an interrupt is no decision, whatever the person types
+// after it.
 func TestInterrupted(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
-	v := visits(t, ctx, nil)
+	s := startApprove(t, ctx, nil)
 	interrupt()
-	v.types("y")
-	if err := <-v.ended; err == nil || !strings.Contains(err.Error(), "nothing was sent") {
+	s.typeLine("y")
+	if err := <-s.ended; err == nil || !strings.Contains(err.Error(), "nothing was sent") {
 		t.Errorf("got %v", err)
 	}
-	if n := v.box.Stats().ApprovalCalls; n != 0 {
+	if n := s.box.Stats().ApprovalCalls; n != 0 {
 		t.Errorf("%d tokens were sent", n)
 	}
 }
 
-// TestInterruptedTooLate: a decision that is on its way is not called back.
+// TestInterruptedTooLate holds that an interrupt does not cancel the request of a
+// decision.
 func TestInterruptedTooLate(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
-	calledBack := make(chan bool, 1)
-	v := visits(t, ctx, func(w http.ResponseWriter, r *http.Request) {
+	cancelled := make(chan bool, 1)
+	s := startApprove(t, ctx, func(w http.ResponseWriter, r *http.Request) {
 		interrupt()
-		select { // who calls the request back is noticed within this
+		select { // a cancelled request is noticed within this time
 		case <-r.Context().Done():
-			calledBack <- true
+			cancelled <- true
 		case <-time.After(300 * time.Millisecond):
-			calledBack <- false
+			cancelled <- false
 		}
 	})
-	v.types("y")
-	if err := <-v.ended; <-calledBack || err != nil || !strings.Contains(v.out.text.String(), "took the decision to approve") {
-		t.Errorf("got %v: %s", err, v.out.text.String())
+	s.typeLine("y")
+	if err := <-s.ended; <-cancelled || err != nil || !strings.Contains(s.screen.text.String(), "took the decision to approve") {
+		t.Errorf("got %v: %s", err, s.screen.text.String())
 	}
 }
 
-// TestAnswerLost says that the decision may have been taken.
+// TestAnswerLost holds that the command says that the decision was sent if the API's
+// answer is lost.
 func TestAnswerLost(t *testing.T) {
-	v := visits(t, t.Context(), func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	v.types("n")
-	if err := <-v.ended; err == nil || !strings.Contains(err.Error(), "the decision to deny was sent, but the API's answer was lost; the run is PAUSED now") {
+	s := startApprove(t, t.Context(), func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	s.typeLine("n")
+	if err := <-s.ended; err == nil || !strings.Contains(err.Error(), "the decision to deny was sent, but the API's answer was lost; the run is PAUSED now") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// TestDecidedElsewhere while the person read: what they type is not sent.
+// TestDecidedElsewhere holds that a decision is not sent if the run stopped waiting for
+// it while the person read the question.
 func TestDecidedElsewhere(t *testing.T) {
-	var v *visit
 	sent := 0
-	v = visits(t, t.Context(), func(http.ResponseWriter, *http.Request) { sent++ })
-	if err := v.api.AbortRun(t.Context(), v.caller, v.runID); err != nil {
+	s := startApprove(t, t.Context(), func(http.ResponseWriter, *http.Request) { sent++ })
+	if err := s.api.AbortRun(t.Context(), s.caller, s.runID); err != nil {
 		t.Fatal(err)
 	}
-	for known := false; !known; { // the feed hears of it
-		_, st, ok := v.feeds.Read(v.caller, v.runID, 0)
-		known = !ok || len(st.Pending) == 0
+	for pending := true; pending; { // until the feed has the abort
+		_, state, ok := s.feeds.Read(s.caller, s.runID, 0)
+		pending = ok && len(state.Pending) > 0
 	}
-	v.types("y")
-	if err := <-v.ended; err != nil || sent != 0 || !strings.Contains(v.out.text.String(), "no longer waits for this decision") {
-		t.Errorf("%d sent, %v: %s", sent, err, v.out.text.String())
+	s.typeLine("y")
+	if err := <-s.ended; err != nil || sent != 0 || !strings.Contains(s.screen.text.String(), "no longer waits for this decision") {
+		t.Errorf("%d sent, %v: %s", sent, err, s.screen.text.String())
 	}
 }

@@ -8,8 +8,9 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
-// TestDemoAsks: what is typed is the decision, anything but yes and no is none.
-func TestDemoAsks(t *testing.T) {
+// TestDemoQuestion holds that the demo takes yes and no as decisions, asks again after
+// any other line, and takes an empty line as no decision.
+func TestDemoQuestion(t *testing.T) {
 	for typed, want := range map[string]any{"y": "approve", "no": "deny", "maybe\nyes": "approve", "": nil} {
 		var out bytes.Buffer
 		d := &demo{out: &out, lines: readLines(t.Context(), strings.NewReader(typed+"\n"))}
@@ -22,7 +23,7 @@ func TestDemoAsks(t *testing.T) {
 			t.Errorf("%q: %+v", typed, got)
 		}
 		if !strings.Contains(out.String(), "It would call x.") || !strings.Contains(out.String(), "For y.") {
-			t.Errorf("asked %q", out.String())
+			t.Errorf("printed %q", out.String())
 		}
 	}
 }

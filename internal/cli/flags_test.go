@@ -11,15 +11,15 @@ import (
 	"runs-mcp-server/tools"
 )
 
-// TestWhatFlagsAsk lets a run wait for approval and another for authorisation,
-// with a client that can ask for both, and its person declines.
-func TestWhatFlagsAsk(t *testing.T) {
+// TestAskingFlags holds which flags have the person asked while a call waits: about an
+// approval and about an authorisation. The client can ask both; the person declines.
+func TestAskingFlags(t *testing.T) {
 	form, url := []string{""}, []string{"url"}
 	for _, tt := range []struct {
 		flags     string
-		approval  []string // modes in which the person is asked
-		authorise []string
-		link      bool // in the result, for who is asked declines
+		approval  []string // the modes of the questions about an approval
+		authorise []string // the modes of the questions about an authorisation
+		link      bool     // the result holds the link to authorise
 	}{
 		{"", form, url, true},
 		{"--ask-while-waiting", form, url, true},
@@ -32,11 +32,11 @@ func TestWhatFlagsAsk(t *testing.T) {
 		t.Run(tt.flags, func(t *testing.T) {
 			t.Parallel()
 			flags := strings.Fields("--sandbox --approval-strategy=ON_START " + tt.flags)
-			asked, got := waits(t, flags, "")
+			asked, got := createRunDeclining(t, flags, "")
 			if !slices.Equal(asked, tt.approval) || got.Status != "PAUSED" || got.ApprovalStrategy != "ON_START" {
 				t.Errorf("approval: asked %q, want %q: %+v", asked, tt.approval, got)
 			}
-			asked, got = waits(t, slices.DeleteFunc(flags, func(f string) bool { return strings.HasPrefix(f, "--approval-strategy") }), "auth=required auth_ms=60000")
+			asked, got = createRunDeclining(t, slices.DeleteFunc(flags, func(f string) bool { return strings.HasPrefix(f, "--approval-strategy") }), "auth=required auth_ms=60000")
 			if !slices.Equal(asked, tt.authorise) || got.Status != "AUTH_REQUIRED" || (got.Authorization.URL != "") != tt.link {
 				t.Errorf("authorisation: asked %q, want %q: %+v", asked, tt.authorise, got)
 			}
@@ -44,11 +44,11 @@ func TestWhatFlagsAsk(t *testing.T) {
 	}
 }
 
-// waits serves with flags, and creates a run and waits for it. It returns the
-// modes in which the person was asked, who declined.
-func waits(t *testing.T, flags []string, behaviour string) (asked []string, got tools.RunResult) {
+// createRunDeclining serves with flags, and creates a run and waits for it. The person
+// declines every question. It returns the modes of the questions and the result.
+func createRunDeclining(t *testing.T, flags []string, behaviour string) (asked []string, got tools.RunResult) {
 	t.Helper()
-	in, out, ended := program.ServeStdio(t, flags...)
+	in, out, exit := program.ServeStdio(t, flags...)
 	send := func(format string, args ...any) {
 		if _, err := fmt.Fprintf(in, format+"\n", args...); err != nil {
 			t.Error(err)
@@ -79,7 +79,7 @@ func waits(t *testing.T, flags []string, behaviour string) (asked []string, got 
 	in.Close()
 	for out.Scan() {
 	}
-	if code := <-ended; code != 0 {
+	if code := <-exit; code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	return asked, got

@@ -1,13 +1,9 @@
 package cli_test
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -17,53 +13,16 @@ import (
 	"runs-mcp-server/internal/sandbox"
 )
 
-// started is what a process that has ended left.
-type started struct {
-	code        int
-	out, errors string
-}
-
-// start runs the program to its end, with nothing on standard input and no
-// other environment than env, in a directory of its own with files in it.
-func start(t *testing.T, files map[string]string, env []string, args ...string) started {
-	t.Helper()
-	command := exec.Command(program.Executable(t), args...)
-	command.Dir = t.TempDir()
-	for path, content := range files {
-		if err := os.WriteFile(filepath.Join(command.Dir, path), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	command.Env = append([]string{"HOME=" + command.Dir, "GOCOVERDIR=" + command.Dir}, env...) // the latter for CI's coverage
-	var out, errs bytes.Buffer
-	command.Stdout, command.Stderr = &out, &errs
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	code := program.WaitEnd(t, command)
-	// The program names itself by its path, for it is not on the PATH here.
-	return started{code, out.String(), strings.ReplaceAll(errs.String(), "Try "+command.Path, "Try "+cli.Name)}
-}
-
-// utf16File is a text as Windows PowerShell writes it.
-func utf16File(text string) string {
-	data := []byte{0xff, 0xfe}
-	for _, unit := range utf16.Encode([]rune(text)) {
-		data = append(data, byte(unit), byte(unit>>8))
-	}
-	return string(data)
-}
-
-// TestWrongBeginnings: each ends with code 2 and a message on standard error
-// that names what is wrong, with nothing on standard output and no secret. What
-// the message says to do instead is in TestRightBeginnings.
-func TestWrongBeginnings(t *testing.T) {
+// TestWrongSettings holds that a wrong setting ends the program with code 2, with a
+// message on standard error that names it and no secret, and with no standard output.
+// TestRightSettings tries what the messages advise.
+func TestWrongSettings(t *testing.T) {
 	words := func(line string) []string { return strings.Fields(line) }
 	key := func(value string) []string { return []string{"TR_API_KEY=" + value} }
 	for _, tt := range []struct {
 		args []string
 		env  []string
-		says string
+		want string
 	}{
 		// The command line.
 		{words("htpp"), nil, `unexpected argument htpp, did you mean one of "http", "help"?`},
@@ -163,19 +122,20 @@ func TestWrongBeginnings(t *testing.T) {
 			t.Parallel()
 			files := map[string]string{"quoted": "'k-0123456789'\n", "dotenv": "TR_API_KEY=k-0123456789\n",
 				"large": `{"slack":{"headers":{"x":"` + strings.Repeat("0123456789", 30_000) + `"}}}`}
-			got := start(t, files, tt.env, tt.args...)
-			if got.code != 2 || got.out != "" || !strings.HasPrefix(got.errors, cli.Name+": ") || !strings.Contains(got.errors, tt.says) {
-				t.Errorf("exit code %d, standard output %q, standard error:\n%s, want %s", got.code, got.out, got.errors, tt.says)
+			got := runProgram(t, files, tt.env, tt.args...)
+			if got.code != 2 || got.stdout != "" || !strings.HasPrefix(got.stderr, cli.Name+": ") || !strings.Contains(got.stderr, tt.want) {
+				t.Errorf("exit code %d, standard output %q, standard error:\n%s, want %s", got.code, got.stdout, got.stderr, tt.want)
 			}
-			if strings.Contains(got.errors, "0123456789") || strings.Contains(got.errors, "EOL") || strings.Contains(got.errors, "msg=") {
-				t.Errorf("it says what it must not, or did something first:\n%s", got.errors)
+			if strings.Contains(got.stderr, "0123456789") || strings.Contains(got.stderr, "EOL") || strings.Contains(got.stderr, "msg=") {
+				t.Errorf("it printed a secret, or logged first:\n%s", got.stderr)
 			}
 		})
 	}
 }
 
-// TestRightBeginnings are what the messages of TestWrongBeginnings lead to.
-func TestRightBeginnings(t *testing.T) {
+// TestRightSettings holds that the program starts with settings that look like the
+// wrong ones of TestWrongSettings, or are what their messages advise.
+func TestRightSettings(t *testing.T) {
 	files := map[string]string{
 		"plain": "k-0123456789\n", "marked": "\ufeffk-0123456789\r\n", "powershell": utf16File("k-0123456789\r\n"),
 		"pass.json": `{"aws": {"headers": {"X-A": "b"}}}`,
@@ -198,8 +158,8 @@ func TestRightBeginnings(t *testing.T) {
 		{[]string{"--sandbox", "--decide-hint", "in the console of the ops team: https://ops.test/RUN_ID"}, nil},
 		{[]string{"--pass-through", "pass.json", "--integrations", "slack, aws"}, []string{"TR_API_KEY=k-0123456789"}},
 	} {
-		if got := start(t, files, tt.env, tt.args...); got.code != 0 || strings.Contains(got.errors, cli.Name+": ") {
-			t.Errorf("%q %q: exit code %d: %s", tt.env, tt.args, got.code, got.errors)
+		if got := runProgram(t, files, tt.env, tt.args...); got.code != 0 || strings.Contains(got.stderr, cli.Name+": ") {
+			t.Errorf("%q %q: exit code %d: %s", tt.env, tt.args, got.code, got.stderr)
 		}
 	}
 	t.Run("http", func(t *testing.T) {
@@ -208,7 +168,8 @@ func TestRightBeginnings(t *testing.T) {
 	})
 }
 
-// TestAddressInUse is no wrong usage, and names the flag.
+// TestAddressInUse holds that an address in use ends the program with code 1, not 2, and
+// with a message that names the flag.
 func TestAddressInUse(t *testing.T) {
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -216,9 +177,18 @@ func TestAddressInUse(t *testing.T) {
 	}
 	defer l.Close()
 	for _, command := range []string{"http", "sandbox"} {
-		got := start(t, nil, nil, command, "--listen", l.Addr().String())
-		if got.code != 1 || !strings.Contains(got.errors, "--listen: ") || !strings.Contains(got.errors, "in use") || got.out != "" {
-			t.Errorf("%s: exit code %d: %s%s", command, got.code, got.out, got.errors)
+		got := runProgram(t, nil, nil, command, "--listen", l.Addr().String())
+		if got.code != 1 || !strings.Contains(got.stderr, "--listen: ") || !strings.Contains(got.stderr, "in use") || got.stdout != "" {
+			t.Errorf("%s: exit code %d: %s%s", command, got.code, got.stdout, got.stderr)
 		}
 	}
+}
+
+// utf16File returns a text as Windows PowerShell writes it: UTF-16 with a byte order mark.
+func utf16File(text string) string {
+	data := []byte{0xff, 0xfe}
+	for _, unit := range utf16.Encode([]rune(text)) {
+		data = append(data, byte(unit), byte(unit>>8))
+	}
+	return string(data)
 }

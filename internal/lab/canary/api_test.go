@@ -19,35 +19,34 @@ import (
 	"runs-mcp-server/internal/lab/testbed"
 )
 
-// leakyAPI is a Run API that says the secrets it knows (callers' keys,
-// pass-through data, approval tokens) in every place and disguise: what a run's
-// texts repeat, what an integration echoes, what a proxy prints. The first word
-// of an intent chooses the run; see eventsOf.
-type leakyAPI struct {
-	*canaries
+// fakeAPI is a Run API that repeats every secret it knows (callers' keys,
+// pass-through data, approval tokens) in every field and encoding. The first word
+// of a run's intent is its kind; see advanceRun.
+type fakeAPI struct {
+	*canarySet
 	*httptest.Server
-	said testbed.Buffer // the first answer of each address
+	responses testbed.Buffer // the first response of each method and path
 
-	mu      sync.Mutex // guards all below
-	asked   map[string]bool
-	runs    []*leakyRun
-	taken   []string // what the tokens that were sent decide
-	changed chan struct{}
+	mu         sync.Mutex // guards the fields below
+	requested  map[string]bool
+	runs       []*fakeRun
+	usedTokens []string      // the names of the tokens that were sent; see fakeRun.token
+	changed    chan struct{} // closed and replaced when a run gets an event
 }
 
-func newLeakyAPI(t *testing.T) *leakyAPI {
-	a := &leakyAPI{canaries: &canaries{}, changed: make(chan struct{}), asked: map[string]bool{}}
+func newFakeAPI(t *testing.T) *fakeAPI {
+	a := &fakeAPI{canarySet: &canarySet{}, changed: make(chan struct{}), requested: map[string]bool{}}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v1/runs", a.create)
-	mux.HandleFunc("GET /v1/runs", a.list)
+	mux.HandleFunc("POST /v1/runs", a.createRun)
+	mux.HandleFunc("GET /v1/runs", a.listRuns)
 	mux.HandleFunc("GET /v1/runs/approval", a.approve)
-	mux.HandleFunc("GET /v1/runs/{id}", a.read)
-	mux.HandleFunc("DELETE /v1/runs/{id}", a.abort)
-	mux.HandleFunc("GET /v1/runs/{id}/sse", a.stream)
-	mux.HandleFunc("GET /v1/execution-plans/{id}", a.plan)
+	mux.HandleFunc("GET /v1/runs/{id}", a.getRun)
+	mux.HandleFunc("DELETE /v1/runs/{id}", a.abortRun)
+	mux.HandleFunc("GET /v1/runs/{id}/sse", a.streamEvents)
+	mux.HandleFunc("GET /v1/execution-plans/{id}", a.getPlan)
 	a.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if a.first(r.Method + r.URL.Path) {
-			w = spoken{w, io.MultiWriter(w, &a.said)}
+		if a.isFirst(r.Method + r.URL.Path) {
+			w = recordingWriter{w, io.MultiWriter(w, &a.responses)}
 		}
 		mux.ServeHTTP(w, r)
 	}))
@@ -55,37 +54,37 @@ func newLeakyAPI(t *testing.T) *leakyAPI {
 	return a
 }
 
-// first reports whether nothing like this was asked before.
-func (a *leakyAPI) first(asked string) bool {
+// isFirst reports whether the request is the first with its method and path.
+func (a *fakeAPI) isFirst(request string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	known := a.asked[asked]
-	a.asked[asked] = true
+	known := a.requested[request]
+	a.requested[request] = true
 	return !known
 }
 
-// spoken keeps what is answered.
-type spoken struct {
+// recordingWriter copies a response body to another writer.
+type recordingWriter struct {
 	http.ResponseWriter
 	to io.Writer
 }
 
-func (s spoken) Write(p []byte) (int, error) { return s.to.Write(p) }
-func (s spoken) Flush()                      { s.ResponseWriter.(http.Flusher).Flush() }
+func (w recordingWriter) Write(p []byte) (int, error) { return w.to.Write(p) }
+func (w recordingWriter) Flush()                      { w.ResponseWriter.(http.Flusher).Flush() }
 
-// saidAll fails the test unless the API said every canary but the tokens of
-// runs that never came so far.
-func (a *leakyAPI) saidAll(t *testing.T, s *scanner) {
-	found := s.find(a.said.String())
-	for _, place := range a.places() {
-		said := slices.ContainsFunc([]string{"plain ", "base64 ", "hex "}, func(form string) bool { return found[form+place] != "" })
-		if !said && !strings.HasPrefix(place, "token of ") {
-			t.Errorf("the API never said the canary of %s", place)
+// requireAllSent fails the test unless the API sent every canary. Tokens are
+// exempt: not every run reaches the event that holds them.
+func (a *fakeAPI) requireAllSent(t *testing.T, s *scanner) {
+	found := s.scan(a.responses.String())
+	for _, location := range a.locations() {
+		sent := slices.ContainsFunc([]string{"plain ", "base64 ", "hex "}, func(form string) bool { return found[form+location] != "" })
+		if !sent && !strings.HasPrefix(location, "token of ") {
+			t.Errorf("the API never sent the canary of %s", location)
 		}
 	}
 }
 
-func (a *leakyAPI) create(w http.ResponseWriter, r *http.Request) {
+func (a *fakeAPI) createRun(w http.ResponseWriter, r *http.Request) {
 	data, _ := io.ReadAll(r.Body)
 	var body struct {
 		Intent      string
@@ -95,56 +94,57 @@ func (a *leakyAPI) create(w http.ResponseWriter, r *http.Request) {
 		panic(err)
 	}
 	kind, _, _ := strings.Cut(body.Intent, " ")
-	// The operator's data may be repeated for good, the call's in its answer alone.
+	// Every answer may repeat the operator's data. Only the answer to this call may
+	// repeat the call's own data.
 	key := r.Header.Get("x-api-key")
 	operators, all := []string{key}, []string{key}
 	for _, data := range body.PassThrough {
 		whose, _, _ := strings.Cut(data["customerIntegrationId"].(string), "-")
 		delete(data, "customerIntegrationId")
-		all = append(all, passedThrough(data)...)
+		all = append(all, secretsIn(data)...)
 		if whose == "ops" && kind == "done" {
-			operators = append(operators, passedThrough(data)...)
+			operators = append(operators, secretsIn(data)...)
 		}
 	}
 	if status, ok := strings.CutPrefix(kind, "fail-"); ok {
-		fail(w, status, voiceOf(0, all...))
+		writeError(w, status, newGenerator(0, all...))
 		return
 	}
-	run := a.add(kind, operators...)
+	run := a.addRun(kind, operators...)
 	answer := run.document(false)
-	delete(answer, "result") // which only a run that is read has
+	delete(answer, "result") // only GET /v1/runs/{id} returns it
 	answer["plan"] = run.plan
-	answer["intent"] = voiceOf(0, all...).say(1 << 17)
-	answer["repeatKey"] = run.early.say(90)
-	answerJSON(w, http.StatusCreated, answer)
+	answer["intent"] = newGenerator(0, all...).next(1 << 17)
+	answer["repeatKey"] = run.early.next(90)
+	writeJSON(w, http.StatusCreated, answer)
 }
 
-// add makes a run of a kind that says these secrets, the first of which is its
-// caller's key, and its tokens.
-func (a *leakyAPI) add(kind string, secrets ...string) *leakyRun {
-	run := &leakyRun{id: uuid.NewString(), key: secrets[0], kind: kind, token: map[string]string{}}
+// addRun adds a run of a kind. Its texts contain the secrets and the run's own
+// tokens. The first secret is the caller's key.
+func (a *fakeAPI) addRun(kind string, secrets ...string) *fakeRun {
+	run := &fakeRun{id: uuid.NewString(), key: secrets[0], kind: kind, token: map[string]string{}}
 	for _, name := range []string{"approve", "deny", "approveUrl", "href", "plan"} {
-		run.token[name] = a.canary("token of " + name + " " + run.id)
+		run.token[name] = a.canaryFor("token of " + name + " " + run.id)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	turn := 0
+	round := 0
 	for _, other := range a.runs {
 		if other.key == run.key {
-			turn++
+			round++
 		}
 	}
-	run.plain = voiceOf(turn, secrets...)
-	run.early = run.plain.withLinks(run.token["approveUrl"])
-	run.asked = voiceOf(turn, append(secrets, run.token["approve"], run.token["deny"])...)
-	run.voice = run.asked.withLinks(run.token["href"])
-	run.fixed, run.plan = run.texts(), run.planSaying(turn)
-	a.eventsOf(run)
+	run.earlyNoLinks = newGenerator(round, secrets...)
+	run.early = run.earlyNoLinks.withLinks(run.token["approveUrl"])
+	run.allNoLinks = newGenerator(round, append(secrets, run.token["approve"], run.token["deny"])...)
+	run.all = run.allNoLinks.withLinks(run.token["href"])
+	run.fixed, run.plan = run.documentFields(), run.newPlan(round)
+	a.advanceRun(run)
 	a.runs = append(a.runs, run)
 	return run
 }
 
-func answerJSON(w http.ResponseWriter, status int, value any) {
+func writeJSON(w http.ResponseWriter, status int, value any) {
 	data, err := json.Marshal(value)
 	if err != nil {
 		panic(err)
@@ -154,30 +154,30 @@ func answerJSON(w http.ResponseWriter, status int, value any) {
 	w.Write(data)
 }
 
-// fail answers an error: 4xx in JSON, 5xx as a proxy's page. 418 puts a secret
-// where long messages are cut.
-func fail(w http.ResponseWriter, status string, v *voice) {
+// writeError answers 4xx in JSON and 5xx as the HTML page of a proxy. 418 puts a
+// secret where long messages are cut.
+func writeError(w http.ResponseWriter, status string, g *generator) {
 	code, err := strconv.Atoi(status)
 	switch {
 	case err != nil:
 		panic(err)
 	case code == http.StatusTeapot:
-		answerJSON(w, code, map[string]any{"message": strings.Repeat("so ", 88) + v.say(1)})
+		writeJSON(w, code, map[string]any{"message": strings.Repeat("so ", 88) + g.next(1)})
 	case code == http.StatusTooManyRequests:
-		answerJSON(w, code, map[string]any{"message": []string{v.say(1), briefLinks()}})
+		writeJSON(w, code, map[string]any{"message": []string{g.next(1), shortTokenLinks()}})
 	case code < 500:
-		answerJSON(w, code, map[string]any{"statusCode": code, "message": []string{v.say(150), v.say(150)}, "error": v.say(100)})
+		writeJSON(w, code, map[string]any{"statusCode": code, "message": []string{g.next(150), g.next(150)}, "error": g.next(100)})
 	default:
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(code)
-		fmt.Fprintf(w, "<html><body><h1>%d</h1>%s</body></html>", code, v.say(1000))
+		fmt.Fprintf(w, "<html><body><h1>%d</h1>%s</body></html>", code, g.next(1000))
 	}
 }
 
-// find returns the run of a request. One whose id begins with zeros is an
-// error, whose status the id ends with, and speaks of the caller's newest run.
-func (a *leakyAPI) find(w http.ResponseWriter, r *http.Request) *leakyRun {
-	id, newest := r.PathValue("id"), (*leakyRun)(nil)
+// findRun returns the run of a request. If there is none, it writes an error with
+// the secrets of the caller's newest run. The status is the end of the run's id.
+func (a *fakeAPI) findRun(w http.ResponseWriter, r *http.Request) *fakeRun {
+	id, newest := r.PathValue("id"), (*fakeRun)(nil)
 	for _, run := range a.runs {
 		if run.id == id {
 			return run
@@ -186,19 +186,19 @@ func (a *leakyAPI) find(w http.ResponseWriter, r *http.Request) *leakyRun {
 			newest = run
 		}
 	}
-	fail(w, cmp.Or(strings.TrimLeft(id[max(0, len(id)-3):], "0"), "404"), newest.early)
+	writeError(w, cmp.Or(strings.TrimLeft(id[max(0, len(id)-3):], "0"), "404"), newest.early)
 	return nil
 }
 
-func (a *leakyAPI) read(w http.ResponseWriter, r *http.Request) {
+func (a *fakeAPI) getRun(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if run := a.find(w, r); run != nil {
-		answerJSON(w, http.StatusOK, run.document(r.URL.Query().Has("includeEvents")))
+	if run := a.findRun(w, r); run != nil {
+		writeJSON(w, http.StatusOK, run.document(r.URL.Query().Has("includeEvents")))
 	}
 }
 
-func (a *leakyAPI) list(w http.ResponseWriter, r *http.Request) {
+func (a *fakeAPI) listRuns(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	docs := []any{}
@@ -207,34 +207,34 @@ func (a *leakyAPI) list(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		if status := r.URL.Query().Get("customerIntegrationIds"); status != "" {
-			fail(w, status, run.early)
+			writeError(w, status, run.early)
 			return
 		}
 		docs = append(docs, run.document(r.URL.Query().Has("includeEvents")))
 	}
-	answerJSON(w, http.StatusOK, docs)
+	writeJSON(w, http.StatusOK, docs)
 }
 
-func (a *leakyAPI) plan(w http.ResponseWriter, r *http.Request) {
+func (a *fakeAPI) getPlan(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	r.SetPathValue("id", strings.TrimPrefix(r.PathValue("id"), "plan-"))
-	if run := a.find(w, r); run != nil {
-		answerJSON(w, http.StatusOK, run.plan)
+	if run := a.findRun(w, r); run != nil {
+		writeJSON(w, http.StatusOK, run.plan)
 	}
 }
 
-func (a *leakyAPI) abort(w http.ResponseWriter, r *http.Request) {
+func (a *fakeAPI) abortRun(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if run := a.find(w, r); run != nil {
-		a.move(run, leakyEvent{name: "end", payload: map[string]any{"runStatus": "CANCELED"}})
+	if run := a.findRun(w, r); run != nil {
+		a.appendEvent(run, fakeEvent{name: "end", payload: map[string]any{"runStatus": "CANCELED"}})
 		w.WriteHeader(http.StatusNoContent)
 	}
 }
 
-// approve takes a token.
-func (a *leakyAPI) approve(w http.ResponseWriter, r *http.Request) {
+// approve accepts a token.
+func (a *fakeAPI) approve(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, run := range a.runs {
@@ -242,21 +242,21 @@ func (a *leakyAPI) approve(w http.ResponseWriter, r *http.Request) {
 			if token != r.URL.Query().Get("token") {
 				continue
 			}
-			a.taken = append(a.taken, name)
+			a.usedTokens = append(a.usedTokens, name)
 			if status, ok := strings.CutPrefix(run.kind, "refuse-"); ok {
-				fail(w, status, run.voice)
+				writeError(w, status, run.all)
 				return
 			}
-			a.finish(run)
-			answerJSON(w, http.StatusOK, map[string]any{"message": run.voice.say(500)})
+			a.finishRun(run)
+			writeJSON(w, http.StatusOK, map[string]any{"message": run.all.next(500)})
 			return
 		}
 	}
-	answerJSON(w, http.StatusNotFound, map[string]any{"message": "no such token"})
+	writeJSON(w, http.StatusNotFound, map[string]any{"message": "no such token"})
 }
 
-// authorize is what the person's visit to the authorisation link does.
-func (a *leakyAPI) authorize(link string) {
+// authorize does what a person's visit to the authorisation link does.
+func (a *fakeAPI) authorize(link string) {
 	u, err := url.Parse(link)
 	if err != nil {
 		panic(err)
@@ -265,8 +265,8 @@ func (a *leakyAPI) authorize(link string) {
 	defer a.mu.Unlock()
 	for _, run := range a.runs {
 		if run.id == strings.TrimPrefix(u.Path, "/authorize/") {
-			a.move(run, leakyEvent{name: "authentication", payload: map[string]any{"runStatus": "RUNNING", "auth": map[string]any{"status": "success", "integrationName": run.voice.say(100)}}})
-			a.finish(run)
+			a.appendEvent(run, fakeEvent{name: "authentication", payload: map[string]any{"runStatus": "RUNNING", "auth": map[string]any{"status": "success", "integrationName": run.all.next(100)}}})
+			a.finishRun(run)
 		}
 	}
 }

@@ -11,52 +11,53 @@ import (
 	"runs-mcp-server/internal/lab/testbed"
 )
 
-// TestCanaries puts secrets in every place there is, lets the API say them in
-// every disguise, and looks for them in every byte that leaves, over both
-// transports, in both eras, whoever decides.
+// TestCanaries holds that no secret leaves the server: not in messages to a client,
+// not in the log, over both transports, in both eras, with human and agent
+// approvals. The API repeats every secret in every encoding.
 func TestCanaries(t *testing.T) {
-	a := newLeakyAPI(t)
-	flags := []string{"--api-url", a.URL, "--log-level=debug", "--user-id=user-1", "--integrations=*", "--allow-pass-through", "--pass-through", operatorsFile(t, a.canaries)}
+	a := newFakeAPI(t)
+	flags := []string{"--api-url", a.URL, "--log-level=debug", "--user-id=user-1", "--integrations=*", "--allow-pass-through", "--pass-through", writePassThroughFile(t, a.canarySet)}
 	human := append(flags, "--approvals=human")
 	agent := append(flags[:len(flags):len(flags)], "--approvals=agent", "--auth-links=off", "--no-ask-while-waiting")
-	outlets := map[string]*outlet{
-		"stdio, old, human": overStdio(a.canary("key of an old person's stdio"), testbed.Oldest, human...),
-		"stdio, new, agent": overStdio(a.canary("key of a new agent's stdio"), testbed.Newest, agent...),
-		"HTTP, new, human":  overHTTP(t, a.canary("key of a new person's HTTP"), testbed.Newest, human...),
-		"HTTP, old, agent":  overHTTP(t, a.canary("key of an old agent's HTTP"), "2025-11-25", agent...),
+	servers := map[string]*recordedServer{
+		"stdio, stateful, human":  serveStdio(a.canaryFor("key of stdio, stateful, human"), testbed.Oldest, human...),
+		"stdio, stateless, agent": serveStdio(a.canaryFor("key of stdio, stateless, agent"), testbed.Newest, agent...),
+		"HTTP, stateless, human":  serveHTTP(t, a.canaryFor("key of HTTP, stateless, human"), testbed.Newest, human...),
+		"HTTP, stateful, agent":   serveHTTP(t, a.canaryFor("key of HTTP, stateful, agent"), "2025-11-25", agent...),
 	}
 	t.Run("clients", func(t *testing.T) {
-		for name, o := range outlets {
-			o.human = strings.HasSuffix(name, "human")
+		for name, server := range servers {
+			server.human = strings.HasSuffix(name, "human")
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				(&journey{outlet: o, t: t, api: a}).all()
+				(&scenario{recordedServer: server, t: t, api: a}).run()
 			})
 		}
 	})
-	s := newScanner(a.canaries)
-	if len(a.taken) < 28 || slices.ContainsFunc(a.taken, func(d string) bool { return d != "approve" }) {
-		t.Errorf("tokens were sent to %q", a.taken)
+	s := newScanner(a.canarySet)
+	if len(a.usedTokens) < 28 || slices.ContainsFunc(a.usedTokens, func(name string) bool { return name != "approve" }) {
+		t.Errorf("tokens were sent to %q", a.usedTokens)
 	}
-	s.look("approval link", "/v1/runs/approval")
-	t.Run("said", func(t *testing.T) {
+	s.addPattern("approval link", "/v1/runs/approval")
+	t.Run("API sent all", func(t *testing.T) {
 		t.Parallel()
-		a.saidAll(t, s)
+		a.requireAllSent(t, s)
 	})
-	for name, o := range outlets {
+	for name, server := range servers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o.check(t, s)
+			server.checkOutput(t, s)
 		})
 	}
 }
 
-// operatorsFile writes a pass-through file with a canary in every place.
-func operatorsFile(t *testing.T, c *canaries) string {
+// writePassThroughFile writes the operator's pass-through file, with a canary in
+// every field, and returns its path.
+func writePassThroughFile(t *testing.T, c *canarySet) string {
 	data, err := json.Marshal(map[string]any{
-		"ops-aws":  passThrough(c, "operator", "aws"),
-		"ops-role": passThrough(c, "operator", "role"),
-		"ops-okta": passThrough(c, "operator", "okta"),
+		"ops-aws":  passThroughData(c, "operator", "aws"),
+		"ops-role": passThroughData(c, "operator", "role"),
+		"ops-okta": passThroughData(c, "operator", "okta"),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -68,10 +69,12 @@ func operatorsFile(t *testing.T, c *canaries) string {
 	return path
 }
 
-// passThrough is pass-through data of one credential type with a canary in
-// every place.
-func passThrough(c *canaries, whose, kind string) map[string]any {
-	secret := func(place string) string { return c.canary("pass-through: " + whose + "'s " + kind + " " + place) }
+// passThroughData returns pass-through data of one credential type (aws, role or
+// okta) with a canary in every field.
+func passThroughData(c *canarySet, whose, kind string) map[string]any {
+	secret := func(location string) string {
+		return c.canaryFor("pass-through: " + whose + "'s " + kind + " " + location)
+	}
 	values := map[string]any{}
 	for _, name := range map[string][]string{
 		"aws": {"accessKeyId", "secretAccessKey", "sessionToken"}, "role": {"roleArn", "externalId"},

@@ -1,4 +1,6 @@
-// Package canary puts secrets wherever they may be, lets the API repeat them in every disguise, and looks for them in every byte that leaves.
+// Package canary puts a secret into every field that may hold one, has an API repeat
+// the secrets in every encoding, and searches every byte that leaves the server for
+// them.
 package canary
 
 import (
@@ -7,5 +9,5 @@ import (
 	"runs-mcp-server/internal/lab/program"
 )
 
-// TestMain runs the program where a test starts it under its own name.
+// TestMain lets the tests start the program as a process; see [program.Main].
 func TestMain(m *testing.M) { program.Main(m) }

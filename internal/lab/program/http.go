@@ -3,6 +3,7 @@ package program
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -12,8 +13,8 @@ import (
 )
 
 // StartHTTP starts the program's http command as a process, on a free port, and
-// returns it with its URL. The signal named by ignored, if any, is ignored when the
-// program starts.
+// returns it with its URL. If ignored names a signal, such as HUP, the process starts
+// with that signal ignored.
 func StartHTTP(t *testing.T, ignored string, args ...string) (command *exec.Cmd, url string) {
 	t.Helper()
 	const script = `if [ -n "$0" ]; then trap "" "$0"; fi; exec "$@"`
@@ -32,7 +33,7 @@ func StartHTTP(t *testing.T, ignored string, args ...string) (command *exec.Cmd,
 			return command, url
 		}
 	}
-	t.Fatalf("it does not serve: exit code %d", WaitEnd(t, command))
+	t.Fatalf("the program does not serve: exit code %d", WaitExit(t, command))
 	return nil, ""
 }
 
@@ -48,7 +49,7 @@ func (h Headers) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// Initialize is the first message of a client of 2025-11-25, with the id 0.
+// Initialize is the initialize message of a client of 2025-11-25, with the id 0.
 const Initialize = `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"raw","version":"1"}}}`
 
 // ToolCall returns a tools/call message with the id 1.
@@ -60,14 +61,14 @@ func ToolCall(tool string, args map[string]any) string {
 // Fataler is a *testing.T or a *rapid.T.
 type Fataler interface{ Fatal(...any) }
 
-// Tenant is one of several callers of an HTTP server, who writes messages by hand.
+// Tenant is one of several callers of an HTTP server. It sends raw messages.
 type Tenant struct {
 	URL, Key string
-	Session  string   // the Mcp-Session-Id
-	Runs     []string // the ids of the runs that it created
+	Session  string   // the Mcp-Session-Id; "" is none
+	Runs     []string // the ids of the runs that CreateRun created
 }
 
-// NewTenant returns a caller with a session of 2025-11-25.
+// NewTenant returns a tenant with a session of 2025-11-25.
 func NewTenant(t Fataler, url, key string) *Tenant {
 	c := &Tenant{URL: url, Key: key}
 	_, _, header := c.Send(t, "", Initialize, nil)
@@ -77,10 +78,10 @@ func NewTenant(t Fataler, url, key string) *Tenant {
 	return c
 }
 
-// Send posts a message, in a session unless that is "". It returns the status, the
-// last message of the answer, and the headers.
-func (c *Tenant) Send(t Fataler, session, message string, headers map[string]string) (int, string, http.Header) {
-	req, err := http.NewRequest(http.MethodPost, c.URL, strings.NewReader(message))
+// Do sends a request with a message as its body, in a session unless that is "". The
+// caller closes the response's body.
+func (c *Tenant) Do(ctx context.Context, t Fataler, method, session, message string, headers map[string]string) *http.Response {
+	req, err := http.NewRequestWithContext(ctx, method, c.URL, strings.NewReader(message))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,15 +98,52 @@ func (c *Tenant) Send(t Fataler, session, message string, headers map[string]str
 	if err != nil {
 		t.Fatal(err)
 	}
+	return resp
+}
+
+// Send posts a message, in a session unless that is "". It returns the status, the
+// last message of the response, and the headers.
+func (c *Tenant) Send(t Fataler, session, message string, headers map[string]string) (int, string, http.Header) {
+	resp := c.Do(context.Background(), t, http.MethodPost, session, message, headers)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
+	if isEventStream(resp) {
 		body = lastAnswer(body)
 	}
 	return resp.StatusCode, string(bytes.TrimSpace(body)), resp.Header
+}
+
+// Stream posts a message, or opens the stream of GET if the message is "". Each call
+// of next waits for the next message of the response; "" is the end of the stream.
+func (c *Tenant) Stream(t *testing.T, message string, headers map[string]string) (next func() string) {
+	t.Helper()
+	method := http.MethodPost
+	if message == "" {
+		method = http.MethodGet
+	}
+	resp := c.Do(t.Context(), t, method, c.Session, message, headers)
+	t.Cleanup(func() { resp.Body.Close() })
+	if !isEventStream(resp) {
+		body, _ := io.ReadAll(resp.Body)
+		return func() string { return string(body) }
+	}
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 1<<20)
+	return func() string {
+		for lines.Scan() {
+			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok && data != "" {
+				return data
+			}
+		}
+		return ""
+	}
+}
+
+func isEventStream(resp *http.Response) bool {
+	return strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream")
 }
 
 // lastAnswer returns the last message with an id of an event stream.
@@ -118,7 +156,7 @@ func lastAnswer(stream []byte) (last []byte) {
 	return last
 }
 
-// CreateRun creates a run that behaves as the sandbox is asked to.
+// CreateRun creates a run. The behaviour is a directive of the sandbox, such as steps=1.
 func (c *Tenant) CreateRun(t Fataler, behaviour string) {
 	_, body, _ := c.Send(t, c.Session, ToolCall("create_run", map[string]any{
 		"intent": "of " + c.Key, "context": "sandbox: step_ms=0 " + behaviour, "userId": "u", "selectedCustomerIntegrationIds": []string{"*"},

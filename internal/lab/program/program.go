@@ -1,5 +1,5 @@
-// Package program runs the whole program for tests: as a process of its own, or
-// within the test on pipes or on a listener.
+// Package program runs the whole program for tests: as a process, or inside the test
+// process on pipes or on a listener.
 package program
 
 import (
@@ -22,9 +22,9 @@ import (
 	"runs-mcp-server/internal/cli"
 )
 
-// Main is the TestMain of a package whose tests start the program: the test's
-// executable becomes the program if it runs under its name. The tests fail if
-// goroutines outlive them.
+// Main is the TestMain of a package whose tests start the program. The test's
+// executable is the program if its file is named like the program. The tests fail if
+// goroutines are left when they have ended.
 func Main(m *testing.M) {
 	testscript.Main(leakChecked{m}, map[string]func(){cli.Name: func() {
 		ctx, stop := cli.NotifyContext()
@@ -48,8 +48,8 @@ func (l leakChecked) Run() int {
 	return code
 }
 
-// Executable returns the path of the program. [Main] must be the TestMain. It is
-// no symbolic link, because the demo starts the file behind a link.
+// Executable returns the path of the program. [Main] must be the TestMain. The file is
+// a hard link or a copy: the demo would follow a symbolic link to another file name.
 func Executable(t *testing.T) string {
 	t.Helper()
 	self, err := os.Executable()
@@ -60,7 +60,7 @@ func Executable(t *testing.T) string {
 	if os.Link(self, path) == nil {
 		return path
 	}
-	data, err := os.ReadFile(self) // on another file system
+	data, err := os.ReadFile(self) // the hard link failed: another file system
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,18 +70,18 @@ func Executable(t *testing.T) string {
 	return path
 }
 
-// EndTimeout is how long a process may take to end in a test.
-const EndTimeout = time.Minute
+// ExitTimeout is how long a process may take to exit in a test.
+const ExitTimeout = time.Minute
 
-// WaitEnd returns the exit code of a process. It kills the process and fails the
-// test if the process does not end within [EndTimeout].
-func WaitEnd(t *testing.T, command *exec.Cmd) int {
+// WaitExit returns the exit code of a process. It kills the process and fails the
+// test if the process does not exit within [ExitTimeout].
+func WaitExit(t *testing.T, command *exec.Cmd) int {
 	t.Helper()
-	late := time.AfterFunc(EndTimeout, func() {
-		t.Errorf("it has not ended after %s", EndTimeout)
+	timer := time.AfterFunc(ExitTimeout, func() {
+		t.Errorf("the program has not exited after %s", ExitTimeout)
 		command.Process.Kill()
 	})
-	defer late.Stop()
+	defer timer.Stop()
 	command.Wait()
 	return command.ProcessState.ExitCode()
 }
@@ -102,32 +102,32 @@ func StartPiped(t *testing.T, command *exec.Cmd) (in io.WriteCloser, out io.Read
 	return in, out
 }
 
-// ServeStdio runs the program within the test, with pipes for its standard input
-// and output. ended gets the exit code.
-func ServeStdio(t *testing.T, args ...string) (in io.WriteCloser, out *bufio.Scanner, ended chan int) {
+// ServeStdio runs the program inside the test process, with pipes for its standard
+// input and output. exit receives the exit code.
+func ServeStdio(t *testing.T, args ...string) (in io.WriteCloser, out *bufio.Scanner, exit chan int) {
 	t.Helper()
 	serverIn, in := io.Pipe()
 	clientIn, serverOut := io.Pipe()
-	ended = make(chan int, 1)
+	exit = make(chan int, 1)
 	go func() {
-		ended <- cli.Run(context.Background(), args, func(string) string { return "" }, serverIn, serverOut, io.Discard)
+		exit <- cli.Run(context.Background(), args, func(string) string { return "" }, serverIn, serverOut, io.Discard)
 		serverOut.Close()
 	}()
 	out = bufio.NewScanner(clientIn)
 	out.Buffer(nil, 4<<20)
-	return in, out, ended
+	return in, out, exit
 }
 
-// ServeHTTP runs the program's http command within the test, on a free port, and
-// returns its URL. It writes the program's log to log. It ends with the test.
+// ServeHTTP runs the program's http command inside the test process, on a free port,
+// and returns its URL. The program's log goes to log. The program ends with the test.
 func ServeHTTP(t *testing.T, log io.Writer, env map[string]string, args ...string) (url string) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	logs, stderr := io.Pipe()
-	ended := make(chan int, 1)
+	exit := make(chan int, 1)
 	go func() {
 		args := append([]string{"http", "--listen", "127.0.0.1:0"}, args...)
-		ended <- cli.Run(ctx, args, func(name string) string { return env[name] }, strings.NewReader(""), io.Discard, stderr)
+		exit <- cli.Run(ctx, args, func(name string) string { return env[name] }, strings.NewReader(""), io.Discard, stderr)
 		stderr.Close()
 	}()
 	found := make(chan string, 1)
@@ -143,13 +143,13 @@ func ServeHTTP(t *testing.T, log io.Writer, env map[string]string, args ...strin
 	url = <-found
 	t.Cleanup(func() {
 		stop()
-		if code := <-ended; code != 0 {
+		if code := <-exit; code != 0 {
 			t.Errorf("exit code %d", code)
 		}
 		http.DefaultClient.CloseIdleConnections()
 	})
 	if url == "" {
-		t.Fatal("it does not listen")
+		t.Fatal("the program does not listen")
 	}
 	return url
 }

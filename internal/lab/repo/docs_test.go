@@ -15,7 +15,7 @@ import (
 	"runs-mcp-server/internal/cli"
 )
 
-// TestDocumentedTests holds the docs to the tests that they name.
+// TestDocumentedTests holds that every test that the docs name exists.
 func TestDocumentedTests(t *testing.T) {
 	var tests []string
 	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
@@ -43,16 +43,16 @@ func TestDocumentedTests(t *testing.T) {
 		}
 		for _, name := range regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Z]\\w+)`").FindAllStringSubmatch(string(text), -1) {
 			if !slices.Contains(tests, name[1]) {
-				t.Errorf("%s names %s, which there is not", doc, name[1])
+				t.Errorf("%s names %s, but there is no such test", doc, name[1])
 			}
 		}
 	}
 }
 
-var update = flag.Bool("update", false, "write the generated part of the README anew")
+var update = flag.Bool("update", false, "rewrite the generated part of the README")
 
-// TestREADMETools holds the README's table of tools to what the server offers.
-// go test ./internal/lab/repo -run TestREADMETools -update writes it.
+// TestREADMETools holds that the README's table of tools is what the server offers.
+// go test ./internal/lab/repo -run TestREADMETools -update rewrites the table.
 func TestREADMETools(t *testing.T) {
 	var out, errs bytes.Buffer
 	if code := cli.Run(t.Context(), []string{"tools"}, func(string) string { return "" }, strings.NewReader(""), &out, &errs); code != 0 {
@@ -80,21 +80,22 @@ func TestREADMETools(t *testing.T) {
 		t.Fatal(err)
 	}
 	before, rest, found := strings.Cut(string(text), begin)
-	is, after, ended := strings.Cut(rest, end)
+	current, after, ended := strings.Cut(rest, end)
 	switch {
 	case !found || !ended:
 		t.Fatalf("README.md lacks %q or %q", begin, end)
-	case is == table.String():
+	case current == table.String():
 	case *update:
 		if err := os.WriteFile("README.md", []byte(before+begin+table.String()+end+after), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	default:
-		t.Errorf("README.md is behind the tools; go test ./internal/lab/repo -run TestREADMETools -update writes:%s", table.String())
+		t.Errorf("README.md differs from the tools; go test ./internal/lab/repo -run TestREADMETools -update writes:%s", table.String())
 	}
 }
 
-// argumentsOf lists the arguments of a tool in their order.
+// argumentsOf returns the arguments of a tool in the order of its schema. A star marks
+// those that are required.
 func argumentsOf(t *testing.T, schema json.RawMessage) (names []string) {
 	t.Helper()
 	var is struct {

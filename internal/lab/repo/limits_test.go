@@ -7,7 +7,6 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,82 +14,70 @@ import (
 	"time"
 )
 
-// bounded are the packages whose bounds docs/limits.md lists, all of them.
+// bounded lists the packages whose limits must all be in docs/limits.md.
 var bounded = []string{"client", "client/follow", "internal/approval", "internal/feed", "internal/sandbox", "internal/sse", "internal/view", "resources", "tools", "transport"}
 
-// row is a line of a table of docs/limits.md: what is bounded, the bound, what
-// happens beyond it, and the name and the file where the code says so.
+// row matches a row of docs/limits.md: what is limited, the limit, what happens beyond it,
+// and the name and the file of the limit in the code.
 var row = regexp.MustCompile("(?m)^\\| .+ \\| (.+) \\| .+ \\| `(\\w+)` (\\S+) \\|$")
 
-// TestLimitsAreTrue holds docs/limits.md to the code: every bound it names is
-// there and has the value that it says, and it names every bound.
+// TestLimitsAreTrue holds that docs/limits.md agrees with the code: every limit that it
+// names exists and has the value that it says, and it names every limit.
 func TestLimitsAreTrue(t *testing.T) {
 	doc, err := os.ReadFile("docs/limits.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := map[string]bool{}
+	documented := map[string]bool{} // "file name"
 	for _, m := range row.FindAllStringSubmatch(string(doc), -1) {
 		bound, name, file := m[1], m[2], m[3]
-		said[file+" "+name] = true
-		values := readSettings(t, file).of[name]
+		documented[file+" "+name] = true
+		values := readSettings(t, file).values[name]
 		if len(values) == 0 {
-			t.Errorf("docs/limits.md names %s, but %s gives no such name a constant value", name, file)
+			t.Errorf("docs/limits.md names %s, but %s gives that name no constant value", name, file)
 		}
 		for _, v := range values {
-			if !spelled(bound, v) {
-				t.Errorf("docs/limits.md says %q of %s in %s, which is %s", bound, name, file, strings.Join(spellings(v), " or "))
+			if !containsValue(bound, v) {
+				t.Errorf("docs/limits.md says %q for %s in %s, but it is %s", bound, name, file, strings.Join(spellings(v), " or "))
 			}
 		}
 	}
-	if rows := strings.Count(string(doc), "\n| ") - 2*strings.Count(string(doc), "\n|---"); len(said) < rows/2 {
-		t.Errorf("only %d of some %d lines were understood", len(said), rows)
+	if rows := strings.Count(string(doc), "\n| ") - 2*strings.Count(string(doc), "\n|---"); len(documented) < rows/2 {
+		t.Errorf("only %d of about %d rows have the form of a limit", len(documented), rows)
 	}
 	for _, dir := range bounded {
-		for _, file := range sources(t, dir) {
-			for _, name := range readSettings(t, file).bounds {
-				if !said[file+" "+name] {
-					t.Errorf("docs/limits.md lacks a line like: | what | bound | what happens beyond | `%s` %s |", name, file)
+		for _, file := range sourcesOf(t, dir) {
+			for _, name := range readSettings(t, file).limits {
+				if !documented[file+" "+name] {
+					t.Errorf("docs/limits.md lacks a row like: | what | bound | what happens beyond | `%s` %s |", name, file)
 				}
 			}
 		}
 	}
 }
 
-func sources(t *testing.T, dir string) []string {
-	t.Helper()
-	files, err := filepath.Glob(dir + "/*.go")
-	if err != nil || len(files) == 0 {
-		t.Fatal(dir, err)
-	}
-	return slices.DeleteFunc(files, func(f string) bool { return strings.HasSuffix(f, "_test.go") })
-}
-
-// settings are the constants of a file: what each name is given, and which of
-// the names are bounds by their form: constants called max…, and the defaults
-// of options that are numbers.
+// settings are the constant values in a file.
 type settings struct {
-	of     map[string][]constant.Value
-	bounds []string
+	values map[string][]constant.Value // all values of each name
+	limits []string                    // the names of limits: constants max…, and defaults of options
 }
 
-// readSettings reads a file's settings. A name is given a value as a constant,
-// as a default, as a field of a literal, by an assignment, or as what a
-// function returns.
+// readSettings reads a file's settings. A name has a value if it is a constant, has a
+// default, is a field of a literal, is assigned to, or is a function that returns it.
 func readSettings(t *testing.T, path string) settings {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := settings{of: map[string][]constant.Value{}}
-	give := func(name ast.Expr, value ast.Expr) (string, bool) {
+	s := settings{values: map[string][]constant.Value{}}
+	record := func(name, value ast.Expr) (string, bool) {
 		n, v := lastName(name), evaluate(value, s)
 		if n == "" || v == nil {
 			return "", false
 		}
-		if !slices.ContainsFunc(s.of[n], func(o constant.Value) bool { return constant.Compare(o, token.EQL, v) }) {
-			s.of[n] = append(s.of[n], v)
+		if !slices.ContainsFunc(s.values[n], func(o constant.Value) bool { return constant.Compare(o, token.EQL, v) }) {
+			s.values[n] = append(s.values[n], v)
 		}
 		return n, true
 	}
@@ -99,28 +86,28 @@ func readSettings(t *testing.T, path string) settings {
 		case *ast.ValueSpec:
 			for i, name := range node.Names {
 				if i < len(node.Values) {
-					give(name, node.Values[i])
+					record(name, node.Values[i])
 					if strings.HasPrefix(name.Name, "max") {
-						s.bounds = append(s.bounds, name.Name)
+						s.limits = append(s.limits, name.Name)
 					}
 				}
 			}
 		case *ast.CallExpr:
 			if f := lastName(node.Fun); (f == "orDefault" || f == "setDefault") && len(node.Args) == 2 {
-				if n, ok := give(node.Args[0], node.Args[1]); ok {
-					s.bounds = append(s.bounds, n)
+				if n, ok := record(node.Args[0], node.Args[1]); ok {
+					s.limits = append(s.limits, n)
 				}
 			}
 		case *ast.KeyValueExpr:
-			give(node.Key, node.Value)
+			record(node.Key, node.Value)
 		case *ast.AssignStmt:
 			if len(node.Lhs) == 1 && len(node.Rhs) == 1 {
-				give(node.Lhs[0], node.Rhs[0])
+				record(node.Lhs[0], node.Rhs[0])
 			}
 		case *ast.FuncDecl:
 			ast.Inspect(node, func(inner ast.Node) bool {
 				if r, ok := inner.(*ast.ReturnStmt); ok && len(r.Results) == 1 {
-					give(node.Name, r.Results[0])
+					record(node.Name, r.Results[0])
 				}
 				return true
 			})
@@ -130,7 +117,7 @@ func readSettings(t *testing.T, path string) settings {
 	return s
 }
 
-// lastName is the name at the end of x, &x.y or x.y.
+// lastName returns the last name of x, x.y or &x.y.
 func lastName(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.Ident:
@@ -143,8 +130,8 @@ func lastName(e ast.Expr) string {
 	return ""
 }
 
-// evaluate returns the number that an expression stands for, times in
-// nanoseconds as time.Duration has them; nil where it is no constant number.
+// evaluate returns the value of a constant integer expression, with durations in
+// nanoseconds. It returns nil for any other expression.
 func evaluate(e ast.Expr, known settings) constant.Value {
 	switch e := e.(type) {
 	case *ast.BasicLit:
@@ -154,7 +141,7 @@ func evaluate(e ast.Expr, known settings) constant.Value {
 	case *ast.ParenExpr:
 		return evaluate(e.X, known)
 	case *ast.Ident:
-		if v := known.of[e.Name]; len(v) == 1 {
+		if v := known.values[e.Name]; len(v) == 1 {
 			return v[0]
 		}
 	case *ast.SelectorExpr:
@@ -181,15 +168,15 @@ func evaluate(e ast.Expr, known settings) constant.Value {
 
 var units = map[string]time.Duration{"Millisecond": time.Millisecond, "Second": time.Second, "Minute": time.Minute, "Hour": time.Hour}
 
-// spelled reports whether a cell holds a value in one of its spellings, as a
-// word of its own.
-func spelled(cell string, v constant.Value) bool {
+// containsValue reports whether a cell contains one of the spellings of a value as a
+// separate word.
+func containsValue(cell string, v constant.Value) bool {
 	return slices.ContainsFunc(spellings(v), func(s string) bool {
 		return regexp.MustCompile(`(^|[^\w.,])` + regexp.QuoteMeta(s) + `($|[^\w.,]|[.,]($| ))`).MatchString(cell)
 	})
 }
 
-// spellings are the ways to write a value: 16,384; 16 KiB; 90 s; 24 h.
+// spellings returns the ways to write a value: 16,384; 16 KiB; 90 s; 24 h.
 func spellings(v constant.Value) []string {
 	n, _ := constant.Int64Val(v)
 	forms := []string{grouped(n)}
@@ -204,7 +191,7 @@ func spellings(v constant.Value) []string {
 	return forms
 }
 
-// grouped writes a number with a comma before every three digits.
+// grouped returns a number with a comma before every three digits.
 func grouped(n int64) string {
 	if n < 1000 {
 		return fmt.Sprint(n)

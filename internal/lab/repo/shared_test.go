@@ -13,9 +13,9 @@ import (
 	"testing"
 )
 
-// separate says of every field that holds many things by a key, in the packages
-// that know runs, why two callers cannot meet in it. A new one must be put here
-// with its reason; one of secrets that outlives a call has none.
+// separate lists every map in a struct field, in the packages that know runs, with the
+// reason why two callers do not share its values. A new map needs a row here. No reason
+// is good enough for a map of secrets that outlives a call.
 var separate = map[string]string{
 	"client.PassThrough.Headers":              oneRequest,
 	"client.PassThrough.Query":                oneRequest,
@@ -47,9 +47,8 @@ const (
 	oneRequest = "one request's"
 )
 
-// TestNothingIsShared: no package of the product holds anything that changes and
-// that two callers share, but limits: no package variable changes, and what is
-// kept by a key is kept by the caller's.
+// TestNothingIsShared holds that callers share no state but limits: no package variable
+// of the product changes, and every map has a reason in separate.
 func TestNothingIsShared(t *testing.T) {
 	seen := map[string]bool{}
 	for dir, files := range product(t) {
@@ -57,42 +56,42 @@ func TestNothingIsShared(t *testing.T) {
 		for _, file := range files {
 			for _, d := range file.Decls {
 				if g, ok := d.(*ast.GenDecl); ok {
-					for name := range fieldsOfMany(g) {
+					for name := range mapFields(g) {
 						if dir != "transport" { // which knows nothing of runs
 							seen[dir+"."+name] = true
 						}
 					}
-					for _, name := range variablesOf(g) {
+					for _, name := range packageVariables(g) {
 						variables[name.Name] = name.Pos()
 					}
 				}
 			}
 		}
 		for _, file := range files {
-			for name := range changed(file, variables) {
-				t.Errorf("%s: the package variable %s changes: it would be shared by all callers", dir, name)
+			for name := range changedVariables(file, variables) {
+				t.Errorf("%s: the package variable %s changes: all callers would share it", dir, name)
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(seen)) {
 		if separate[name] == "" {
-			t.Errorf("%s keeps many things by a key: say in separate why two callers cannot meet in it", name)
+			t.Errorf("%s is a map: add it to separate with the reason why two callers do not share its values", name)
 		}
 	}
 	for name := range separate {
 		if !seen[name] {
-			t.Errorf("separate has a reason for %s, which is not there", name)
+			t.Errorf("separate has a row for %s, but there is no such field", name)
 		}
 	}
 }
 
-// notServing are the packages that serve no callers.
-var notServing = regexp.MustCompile(`^internal/(sandbox|inmem|testbed|soak|evals|diagnostic|faults|lab)(/|$)`)
+// notServing matches the packages that serve no callers.
+var notServing = regexp.MustCompile(`^internal/(sandbox|lab)(/|$)`)
 
-// product returns the files of the packages that serve callers, by folder.
+// product returns the parsed files of the packages that serve callers, by folder.
 func product(t *testing.T) map[string][]*ast.File {
 	files := map[string][]*ast.File{}
-	eachFile(t, func(path, dir string, _ []string) {
+	visitSources(t, func(path, dir string, _ []string) {
 		if notServing.MatchString(dir) {
 			return
 		}
@@ -105,8 +104,9 @@ func product(t *testing.T) map[string][]*ast.File {
 	return files
 }
 
-// fieldsOfMany yields the fields of struct types that are maps, bounded or not.
-func fieldsOfMany(g *ast.GenDecl) map[string]bool {
+// mapFields returns the struct fields ("type.field") of a declaration that are maps,
+// bounded or not.
+func mapFields(g *ast.GenDecl) map[string]bool {
 	found := map[string]bool{}
 	for _, spec := range g.Specs {
 		typed, ok := spec.(*ast.TypeSpec)
@@ -128,7 +128,7 @@ func fieldsOfMany(g *ast.GenDecl) map[string]bool {
 	return found
 }
 
-func variablesOf(g *ast.GenDecl) (names []*ast.Ident) {
+func packageVariables(g *ast.GenDecl) (names []*ast.Ident) {
 	for _, spec := range g.Specs {
 		if v, ok := spec.(*ast.ValueSpec); ok && g.Tok == token.VAR {
 			names = append(names, v.Names...)
@@ -137,30 +137,19 @@ func variablesOf(g *ast.GenDecl) (names []*ast.Ident) {
 	return names
 }
 
-// changed returns the package variables that a file assigns to, increments or
-// deletes from, or of which it calls a method that stores.
-func changed(file *ast.File, variables map[string]token.Pos) map[string]bool {
+// changedVariables returns the package variables that a file changes: it assigns to
+// them, increments them, deletes from them, or calls a method of them that stores.
+func changedVariables(file *ast.File, variables map[string]token.Pos) map[string]bool {
 	found := map[string]bool{}
 	note := func(e ast.Expr) {
-		for {
-			switch inner := e.(type) {
-			case *ast.IndexExpr:
-				e = inner.X
-				continue
-			case *ast.SelectorExpr:
-				e = inner.X
-				continue
-			case *ast.StarExpr:
-				e = inner.X
-				continue
-			case *ast.Ident:
-				_, known := variables[inner.Name]
-				// A local variable of the same name is declared elsewhere.
-				if local := inner.Obj != nil && inner.Obj.Pos() != variables[inner.Name]; known && !local && inner.Name != "_" {
-					found[inner.Name] = true
-				}
-			}
+		name := rootName(e)
+		if name == nil || name.Name == "_" {
 			return
+		}
+		position, known := variables[name.Name]
+		local := name.Obj != nil && name.Obj.Pos() != position
+		if known && !local {
+			found[name.Name] = true
 		}
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
@@ -188,4 +177,20 @@ func changed(file *ast.File, variables map[string]token.Pos) map[string]bool {
 		return true
 	})
 	return found
+}
+
+// rootName returns the x of x, x.y, x[i] and *x, and of any nesting of them; nil for
+// other expressions.
+func rootName(e ast.Expr) *ast.Ident {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e
+	case *ast.IndexExpr:
+		return rootName(e.X)
+	case *ast.SelectorExpr:
+		return rootName(e.X)
+	case *ast.StarExpr:
+		return rootName(e.X)
+	}
+	return nil
 }

@@ -1,4 +1,4 @@
-package cli_test
+package e2e
 
 import (
 	"bufio"
@@ -17,49 +17,8 @@ import (
 	"runs-mcp-server/internal/lab/program"
 )
 
-// page answers every path with a status and a body that no Run API gives.
-func page(status int, body string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/html")
-		w.WriteHeader(status)
-		io.WriteString(w, body)
-	})
-}
-
-// ask starts the program with an address of the Run API, calls a tool over stdio
-// and returns the text that a model reads, and the log.
-func ask(t *testing.T, url, tool string, args map[string]any, env ...string) (text, log string) {
-	t.Helper()
-	command := exec.Command(program.Executable(t), "--user-id=u", "--integrations=*")
-	command.Env = append([]string{"TR_API_KEY=k-0123456789", "TR_API_URL=" + url}, env...)
-	var errs bytes.Buffer
-	command.Stderr = &errs
-	in, out := program.StartPiped(t, command)
-	fmt.Fprintf(in, "%s\n%s\n", program.Initialize, program.ToolCall(tool, args))
-	var answer struct {
-		ID     int
-		Result struct {
-			IsError bool
-			Content []struct{ Text string }
-		}
-	}
-	for lines := bufio.NewScanner(out); answer.ID != 1; {
-		if !lines.Scan() || json.Unmarshal(lines.Bytes(), &answer) != nil {
-			t.Fatalf("no answer; standard error:\n%s", &errs)
-		}
-	}
-	in.Close()
-	if code := program.WaitEnd(t, command); code != 0 {
-		t.Errorf("exit code %d", code)
-	}
-	if !answer.Result.IsError {
-		t.Fatalf("%s succeeded: %+v", tool, answer)
-	}
-	return answer.Result.Content[0].Text, errs.String()
-}
-
-// TestWrongServers: what answers in the place of the Run API, or not at all, is
-// told in words that lead on, and its cause is in the log at the default level.
+// TestWrongServers holds that a model reads what to do next if the address of the Run
+// API is wrong or does not answer, and that the log has the cause at the default level.
 func TestWrongServers(t *testing.T) {
 	serve := func(h http.Handler) string {
 		s := httptest.NewServer(h)
@@ -86,7 +45,7 @@ func TestWrongServers(t *testing.T) {
 			c.Close()
 		}
 	}()
-	getRun, create := map[string]any{"runId": "123e4567-e89b-12d3-a456-426614174000"}, map[string]any{"intent": "x"}
+	getRun, create := map[string]any{"runId": unknownRun}, map[string]any{"intent": "x"}
 	const address = "Tell the user to check --api-url (TR_API_URL)"
 	for _, tt := range []struct {
 		name, url, tool string
@@ -117,7 +76,7 @@ func TestWrongServers(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			text, logged := ask(t, tt.url, tt.tool, tt.args, tt.env...)
+			text, logged := callFailingTool(t, tt.url, tt.tool, tt.args, tt.env...)
 			if !strings.HasPrefix(text, tt.text) || !strings.Contains(text, tt.next) || len(text) > 512 || json.Valid([]byte(text)) {
 				t.Errorf("got %q, want %q and %q; log\n%s", text, tt.text, tt.next, logged)
 			}
@@ -126,4 +85,45 @@ func TestWrongServers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// page answers every path with an HTML page, which no Run API does.
+func page(status int, body string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(status)
+		io.WriteString(w, body)
+	})
+}
+
+// callFailingTool starts the program with an address of the Run API and calls a tool
+// over stdio. It returns the text of the error result and the log.
+func callFailingTool(t *testing.T, url, tool string, args map[string]any, env ...string) (text, log string) {
+	t.Helper()
+	command := exec.Command(program.Executable(t), "--user-id=u", "--integrations=*")
+	command.Env = append([]string{"TR_API_KEY=k-0123456789", "TR_API_URL=" + url}, env...)
+	var errs bytes.Buffer
+	command.Stderr = &errs
+	in, out := program.StartPiped(t, command)
+	fmt.Fprintf(in, "%s\n%s\n", program.Initialize, program.ToolCall(tool, args))
+	var answer struct {
+		ID     int
+		Result struct {
+			IsError bool
+			Content []struct{ Text string }
+		}
+	}
+	for lines := bufio.NewScanner(out); answer.ID != 1; {
+		if !lines.Scan() || json.Unmarshal(lines.Bytes(), &answer) != nil {
+			t.Fatalf("no answer; standard error:\n%s", &errs)
+		}
+	}
+	in.Close()
+	if code := program.WaitExit(t, command); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if !answer.Result.IsError {
+		t.Fatalf("%s succeeded: %+v", tool, answer)
+	}
+	return answer.Result.Content[0].Text, errs.String()
 }

@@ -1,0 +1,58 @@
+package cli_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"runs-mcp-server/internal/lab/program"
+	"runs-mcp-server/internal/lab/testbed"
+	"runs-mcp-server/internal/sandbox"
+)
+
+// TestPrintedURL holds that the printed URL works for every --listen address, and that
+// the log names --allowed-hosts if clients on other machines need it.
+func TestPrintedURL(t *testing.T) {
+	for _, tt := range []struct {
+		args   []string
+		prefix string
+		warns  bool
+	}{
+		{[]string{"--listen=127.0.0.1:0"}, "http://127.0.0.1:", false},
+		{[]string{"--listen=localhost:0"}, "http://", false},
+		{[]string{"--listen=[::1]:0"}, "http://[::1]:", false},
+		{[]string{"--listen=:0"}, "http://localhost:", true},
+		{[]string{"--listen=0.0.0.0:0"}, "http://localhost:", true},
+		{[]string{"--listen=[::]:0"}, "http://localhost:", true},
+		{[]string{"--listen=0.0.0.0:0", "--allowed-hosts=mcp.example.com"}, "http://localhost:", false},
+	} {
+		address := strings.TrimPrefix(tt.args[0], "--listen=")
+		if l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address); err == nil {
+			l.Close()
+		} else { // no IPv6 on this machine
+			continue
+		}
+		log := &testbed.Buffer{}
+		url := program.ServeHTTP(t, log, nil, append(tt.args, "--sandbox")...)
+		program.NewTenant(t, url, sandbox.DefaultKey)
+		if !strings.HasPrefix(url, tt.prefix) || !strings.HasSuffix(url, "/mcp") {
+			t.Errorf("%s: printed %s", tt.args, url)
+		}
+		if warns := strings.Contains(log.String(), "--allowed-hosts"); warns != tt.warns {
+			t.Errorf("%s: warned %t: %s", tt.args, warns, log.String())
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+// TestPathPrefix holds that the printed URL has the prefix, with or without slashes.
+func TestPathPrefix(t *testing.T) {
+	for _, prefix := range []string{"/team/runs", "team/runs", "/team/runs/"} {
+		if url := program.ServeHTTP(t, io.Discard, nil, "--sandbox", "--path-prefix="+prefix); !strings.HasSuffix(url, "/team/runs/mcp") {
+			t.Errorf("%s: printed %s", prefix, url)
+		}
+	}
+}
