@@ -125,7 +125,7 @@ func (f *fields) outputSchema() any {
 		f.problem("outputSchema must be an object")
 		return nil
 	}
-	shaped, err := specimenFor(schema)
+	shaped, err := resultForSchema(schema)
 	if err != nil {
 		f.problem("outputSchema: %v", err)
 	}
