@@ -185,7 +185,7 @@ func TestOpenBreaker(t *testing.T) {
 		reads := 0
 		read := func() error { // of one run, and of another
 			reads++
-			_, err := c.GetRun(t.Context(), caller, onceRun[:35]+fmt.Sprint(reads%2), false)
+			_, err := c.GetRun(t.Context(), caller, RunID(onceRun[:35]+fmt.Sprint(reads%2)), false)
 			return err
 		}
 		for st.breaker.wait() == 0 {

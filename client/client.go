@@ -19,8 +19,6 @@ import (
 	"net/url"
 	"sync/atomic"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // DefaultURL is the API's published address.
@@ -130,7 +128,7 @@ type request struct {
 	path   []string
 	query  url.Values
 	body   any
-	runID  string // the run it concerns, "" when none
+	runID  RunID // the run it concerns, "" when none
 	repeat repeat
 	// secrets are this request's own; the API's message is scrubbed of them.
 	secrets []string
@@ -267,7 +265,7 @@ func (c *Client) build(ctx context.Context, caller Caller, call request) (*http.
 	if caller.Key == "" {
 		return nil, &Error{Kind: Unauthorized, Op: call.op, Message: "no API key was given"}
 	}
-	if call.runID != "" && !IsRunID(call.runID) {
+	if call.runID != "" && !call.runID.Valid() {
 		return nil, invalid("runId must be a UUID such as 123e4567-e89b-12d3-a456-426614174000")
 	}
 	var body io.Reader
@@ -302,9 +300,4 @@ func (c *Client) build(ctx context.Context, caller Caller, call request) (*http.
 		req.Header.Set("User-Agent", c.userAgent)
 	}
 	return req, nil
-}
-
-// IsRunID reports whether s has the form of a run's id: a UUID of 36 characters.
-func IsRunID(s string) bool {
-	return len(s) == 36 && uuid.Validate(s) == nil
 }

@@ -156,7 +156,7 @@ func TestRequests(t *testing.T) {
 	}
 	got = nil
 	for _, runID := range []string{"", "../approval", "17", "{123e4567-e89b-12d3-a456-42661417400}"} {
-		if _, err := c.GetRun(t.Context(), caller, runID+"x", false); client.KindOf(err) != client.InvalidArgument {
+		if _, err := c.GetRun(t.Context(), caller, client.RunID(runID+"x"), false); client.KindOf(err) != client.InvalidArgument {
 			t.Errorf("run %q: %v", runID, err)
 		}
 	}

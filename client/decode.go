@@ -17,6 +17,14 @@ func readText[S ~string](to *S, value []byte) {
 	}
 }
 
+// readRunID returns the run's id that a JSON value holds, "" for no text.
+func readRunID(value []byte) RunID {
+	var text string
+	readText(&text, value)
+	id, _ := ParseRunID(text)
+	return id
+}
+
 // readObject fills what to points to from its JSON value. null makes it nil; a
 // value of another type leaves it empty.
 func readObject[T any](to **T, value []byte, read func(*T, []byte)) {

@@ -60,7 +60,7 @@ func (r *Run) decodeOne(data []byte) error {
 }
 
 // GetRun reads a run, with its events when includeEvents.
-func (c *Client) GetRun(ctx context.Context, caller Caller, runID string, includeEvents bool) (*Run, error) {
+func (c *Client) GetRun(ctx context.Context, caller Caller, runID RunID, includeEvents bool) (*Run, error) {
 	return c.getRun(runID, includeEvents, func(call request, decode func([]byte) error) error {
 		return c.do(ctx, c.calls, caller, call, decode)
 	})
@@ -70,24 +70,24 @@ func (c *Client) GetRun(ctx context.Context, caller Caller, runID string, includ
 // one try, out of neither budget nor breaker's reach, or what watches a run in
 // the background would use up what somebody's calls may cost. The breaker is
 // told where the API serves again.
-func (c *Client) ReadRun(ctx context.Context, caller Caller, runID string) (*Run, error) {
+func (c *Client) ReadRun(ctx context.Context, caller Caller, runID RunID) (*Run, error) {
 	return c.getRun(runID, true, func(call request, decode func([]byte) error) error {
 		if err := c.try(ctx, c.calls, caller, call, decode); err != nil {
 			return err
 		}
-		c.standings.get(caller.Key).breaker.settle(healthy, false, runID)
+		c.standings.get(caller.Key).breaker.settle(healthy, false, string(runID))
 		return nil
 	})
 }
 
-func (c *Client) getRun(runID string, includeEvents bool, send func(request, func([]byte) error) error) (*Run, error) {
+func (c *Client) getRun(runID RunID, includeEvents bool, send func(request, func([]byte) error) error) (*Run, error) {
 	var query url.Values
 	if includeEvents {
 		query = url.Values{"includeEvents": {"true"}}
 	}
 	var run Run
 	err := send(request{
-		op: "get_run", method: http.MethodGet, path: []string{"v1", "runs", runID}, query: query, runID: runID,
+		op: "get_run", method: http.MethodGet, path: []string{"v1", "runs", string(runID)}, query: query, runID: runID,
 	}, run.decodeOne)
 	if err != nil {
 		return nil, err
@@ -98,9 +98,9 @@ func (c *Client) getRun(runID string, includeEvents bool, send func(request, fun
 // AbortRun stops a run. It is sent again like a read. After a doubtful outcome
 // (kind OutcomeUnknown, also where a later try is refused) the run tells
 // whether it did.
-func (c *Client) AbortRun(ctx context.Context, caller Caller, runID string) error {
+func (c *Client) AbortRun(ctx context.Context, caller Caller, runID RunID) error {
 	return c.do(ctx, c.calls, caller, request{
-		op: "abort_run", method: http.MethodDelete, path: []string{"v1", "runs", runID}, runID: runID, repeat: repeatEffect,
+		op: "abort_run", method: http.MethodDelete, path: []string{"v1", "runs", string(runID)}, runID: runID, repeat: repeatEffect,
 	}, nil)
 }
 

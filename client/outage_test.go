@@ -131,7 +131,7 @@ func TestFailsFast(t *testing.T) {
 		f.status.Store(503)
 		c := newClient(t, f)
 		for i := range 4 {
-			c.GetRun(t.Context(), caller, aRun(i), false)
+			c.GetRun(t.Context(), caller, client.RunID(aRun(i)), false)
 		}
 		sent := f.requests.Load()
 		if sent != 10 {
@@ -172,7 +172,7 @@ func TestDayOfCalls(t *testing.T) {
 		c := newClient(t, f)
 		const day = 24 * 60 * 60
 		for i := range day / 5 {
-			if _, err := c.GetRun(t.Context(), caller, aRun(i), false); client.KindOf(err) != client.Unavailable {
+			if _, err := c.GetRun(t.Context(), caller, client.RunID(aRun(i)), false); client.KindOf(err) != client.Unavailable {
 				t.Fatalf("got %v", err)
 			}
 			time.Sleep(5 * time.Second)

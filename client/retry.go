@@ -64,7 +64,7 @@ func (p policy) run(ctx context.Context, st *standing, call request, try func() 
 	var last *Error // of the last try
 	doubt, paid := false, 0
 	for n := 1; ; n++ {
-		leave, wait := st.breaker.enter(cmp.Or(call.runID, call.op))
+		leave, wait := st.breaker.enter(cmp.Or(string(call.runID), call.op))
 		if leave == nil {
 			return heldBack(call, last, wait).afterDoubt(doubt)
 		}

@@ -71,9 +71,9 @@ func (s ApprovalStrategy) AtLeast(least ApprovalStrategy) ApprovalStrategy {
 // Run is a run as the API tells it. Created runs carry Plan and lack Intent,
 // Context, Result and the times; read runs carry those and lack Plan.
 type Run struct {
-	RunID           string          `json:"runId"`
+	RunID           RunID           `json:"runId"`
 	RepeatKey       string          `json:"repeatKey"`
-	RepeatRunID     string          `json:"repeatRunId"`
+	RepeatRunID     RunID           `json:"repeatRunId"`
 	Status          Status          `json:"status"`
 	ExecutionPlanID string          `json:"executionPlanId"`
 	Intent          string          `json:"intent"`
@@ -116,11 +116,11 @@ func (r *Run) decode(text []byte, most int) error {
 	for name, value := range rawjson.Members(text) {
 		switch rawjson.Name(name, runNames) {
 		case "runId":
-			readText(&r.RunID, value)
+			r.RunID = readRunID(value)
 		case "repeatKey":
 			readText(&r.RepeatKey, value)
 		case "repeatRunId":
-			readText(&r.RepeatRunID, value)
+			r.RepeatRunID = readRunID(value)
 		case "status":
 			readText(&r.Status, value)
 		case "executionPlanId":

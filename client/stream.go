@@ -43,10 +43,10 @@ type TooLargeError = sse.TooLargeError
 // OpenStream connects to a run's event stream, tool calls included, after
 // lastEventID if that is not empty. The connection lives until Close or the end
 // of ctx. The error is an [Error].
-func (c *Client) OpenStream(ctx context.Context, caller Caller, runID, lastEventID string) (*Stream, error) {
+func (c *Client) OpenStream(ctx context.Context, caller Caller, runID RunID, lastEventID string) (*Stream, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	call := request{
-		op: "stream", method: http.MethodGet, path: []string{"v1", "runs", runID, "sse"}, runID: runID,
+		op: "stream", method: http.MethodGet, path: []string{"v1", "runs", string(runID), "sse"}, runID: runID,
 		query: url.Values{"includeToolCalls": {"true"}}, accept: "text/event-stream", lastEventID: lastEventID,
 	}
 	// An error's body, too, may come late or never.

@@ -2,11 +2,12 @@ package client
 
 import (
 	"errors"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
+
+	"runs-mcp-server/internal/loopback"
 )
 
 const (
@@ -54,7 +55,7 @@ func parseBase(raw string) (*url.URL, error) {
 		return nil, errors.New("the API address must not hold a user, a query or a fragment")
 	case u.Port() != "" && !validPort(u.Port()):
 		return nil, errors.New("the API address has a port that is none")
-	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+	case u.Scheme == "https", u.Scheme == "http" && loopback.Host(u.Hostname()):
 		return u, nil
 	default:
 		return nil, errors.New("the API address must be https (http is for loopback only), or the key would travel in the clear")
@@ -65,9 +66,4 @@ func parseBase(raw string) (*url.URL, error) {
 func validPort(port string) bool {
 	n, err := strconv.ParseUint(port, 10, 16)
 	return err == nil && n > 0
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -50,7 +50,7 @@ func (p part) paging() paging {
 
 // address is a run:// URI in its parts.
 type address struct {
-	runID string
+	runID client.RunID
 	part  part
 	from  int64 // the event after which, or the step or character at which, reading begins
 	limit int
@@ -58,7 +58,7 @@ type address struct {
 
 // String returns the URI.
 func (a address) String() string {
-	uri := scheme + a.runID
+	uri := scheme + string(a.runID)
 	if a.part != ofRun {
 		uri += "/" + string(a.part)
 	}
@@ -87,14 +87,15 @@ func parseAddress(uri string) (address, error) {
 		text = plain
 	}
 	rest, ok := cutScheme(text)
-	if !ok && !client.IsRunID(text) {
+	if _, bare := client.ParseRunID(text); !ok && !bare {
 		return address{}, server.ErrResourceNotFound
 	}
 	rest, query, hasQuery := strings.Cut(expand(rest), "?")
 	runID, name, _ := strings.Cut(strings.TrimRight(rest, "/"), "/")
-	a := address{runID: strings.ToLower(strings.Trim(runID, " <>")), part: part(strings.ToLower(name))} // one run, one feed
+	id, valid := client.ParseRunID(strings.Trim(runID, " <>"))
+	a := address{runID: id, part: part(strings.ToLower(name))}
 	switch {
-	case !client.IsRunID(a.runID):
+	case !valid:
 		return address{}, invalid("after run:// comes a run's id, a UUID such as 123e4567-e89b-12d3-a456-426614174000; resources/list has the newest runs")
 	case a.part != ofRun && a.part != ofEvents && a.part != ofPlan && a.part != ofResult:
 		return address{}, invalid("a run has events, plan and result: run://{runId}/events and so on")

@@ -45,8 +45,8 @@ func (c *Completer) RunIDs(ctx context.Context, typed string, status client.Stat
 		if status != "" && run.Status != status {
 			continue // a filter that the API did not mind
 		}
-		if client.IsRunID(run.RunID) && strings.HasPrefix(run.RunID, strings.ToLower(typed)) {
-			out.Values = append(out.Values, run.RunID)
+		if run.RunID.Valid() && strings.HasPrefix(string(run.RunID), strings.ToLower(typed)) {
+			out.Values = append(out.Values, string(run.RunID))
 		}
 	}
 	return out, nil

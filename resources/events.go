@@ -14,7 +14,7 @@ const maxCalls = 5 << 10
 
 // EventPage is what the events of a run read as.
 type EventPage struct {
-	RunID       string       `json:"runId"`
+	RunID       client.RunID `json:"runId"`
 	Status      string       `json:"status"`
 	Events      []view.Event `json:"events"`
 	LastEventID int64        `json:"lastEventId"`    // go on with it as afterEventId

@@ -60,8 +60,8 @@ func (s *set) list(ctx context.Context, cursor mcp.Cursor) ([]mcp.Resource, mcp.
 	out, v := make([]mcp.Resource, 0, len(runs.Runs)), s.view(caller)
 	for i := range runs.Runs {
 		run := v.Run(&runs.Runs[i])
-		name := cmp.Or(cut(v.Line(runs.Runs[i].Intent, maxName), maxName), run.RunID)
-		out = append(out, mcp.NewResource("run://"+run.RunID, name,
+		name := cmp.Or(cut(v.Line(runs.Runs[i].Intent, maxName), maxName), string(run.RunID))
+		out = append(out, mcp.NewResource(scheme+string(run.RunID), name,
 			mcp.WithResourceDescription(cut(run.Status+", created "+run.CreatedAt, maxDescription)),
 			mcp.WithMIMEType("application/json")))
 	}

@@ -26,7 +26,7 @@ func TestListPages(t *testing.T) {
 	first := bed.Connect(testbed.Newest, nil)
 	for i := range 80 {
 		run := testbed.Call[tools.RunResult](t, first, "create_run", map[string]any{"intent": intents[i%len(intents)], "context": "sandbox: step_ms=0"})
-		want["run://"+run.RunID] = 1
+		want[string("run://"+string(run.RunID))] = 1
 	}
 	for _, version := range []string{"2025-11-25", testbed.Newest} {
 		s := bed.Connect(version, nil)

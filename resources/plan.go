@@ -10,13 +10,13 @@ import (
 
 // RunPlan is what the plan of a run reads as: some of its steps, in order.
 type RunPlan struct {
-	RunID           string     `json:"runId"`
-	Status          string     `json:"status"`
-	Summary         string     `json:"summary"` // in our words
-	ExecutionPlanID string     `json:"executionPlanId,omitempty"`
-	Plan            *view.Plan `json:"plan,omitempty"`
-	More            bool       `json:"more"`           // there are later steps
-	Next            string     `json:"next,omitempty"` // where they are
+	RunID           client.RunID `json:"runId"`
+	Status          string       `json:"status"`
+	Summary         string       `json:"summary"` // in our words
+	ExecutionPlanID string       `json:"executionPlanId,omitempty"`
+	Plan            *view.Plan   `json:"plan,omitempty"`
+	More            bool         `json:"more"`           // there are later steps
+	Next            string       `json:"next,omitempty"` // where they are
 }
 
 func (s *set) plan(ctx context.Context, caller client.Caller, a address) (any, error) {
@@ -24,7 +24,7 @@ func (s *set) plan(ctx context.Context, caller client.Caller, a address) (any, e
 	if err != nil {
 		return nil, err
 	}
-	plan, err := s.Desk.Plan(ctx, caller, run)
+	plan, err := s.Decider.Plan(ctx, caller, run)
 	if err != nil {
 		return nil, err
 	}

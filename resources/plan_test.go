@@ -29,7 +29,7 @@ func TestPlan(t *testing.T) {
 			},
 		} {
 			run := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "Find invoices", "context": "sandbox: step_ms=60000 " + context})
-			got := read[resources.RunPlan](t, s, "run://"+run.RunID+"/plan")
+			got := read[resources.RunPlan](t, s, string("run://"+string(run.RunID)+"/plan"))
 			if got.RunID != run.RunID || got.Status != "QUEUED" || got.ExecutionPlanID == "" || got.Plan == nil || !check(got) {
 				t.Errorf("%s %s: got %+v %+v", version, context, got, got.Plan)
 			}

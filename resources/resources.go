@@ -35,10 +35,10 @@ const (
 
 // Options are what the resources work with, and the operator's limits.
 type Options struct {
-	API   *client.Client
-	Feeds *feed.Hub
-	Desk  *approval.Desk
-	Log   *slog.Logger
+	API     *client.Client
+	Feeds   *feed.Hub
+	Decider *approval.Decider
+	Log     *slog.Logger
 	// Secrets are the operator's: they are shown to nobody.
 	Secrets *redact.Set
 

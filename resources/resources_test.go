@@ -50,7 +50,7 @@ func TestRead(t *testing.T) {
 			}
 		}
 		run := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: steps=10 step_ms=0", "waitSeconds": 30})
-		if got := read[view.Run](t, s, "run://"+run.RunID); got.Status != "SUCCESS" || got.Result == nil || got.Context != "" {
+		if got := read[view.Run](t, s, string("run://"+string(run.RunID))); got.Status != "SUCCESS" || got.Result == nil || got.Context != "" {
 			t.Errorf("got %+v", got)
 		}
 		next, after := int64(1), int64(0)
@@ -100,21 +100,21 @@ func TestHalfExpanded(t *testing.T) {
 	for _, version := range []string{testbed.Oldest, testbed.Newest} {
 		s := testbed.New(t, nil, nil).Connect(version, nil)
 		run := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: steps=3 step_ms=0", "waitSeconds": 30})
-		upper := strings.ToUpper(run.RunID)
+		upper := strings.ToUpper(string(run.RunID))
 		for uri, want := range map[string]string{
-			" run://" + run.RunID + "/ ":                                        `"status":"SUCCESS"`,
-			"run://" + upper:                                                    `"status":"SUCCESS"`,
-			"RUN://<" + run.RunID + ">":                                         `"status":"SUCCESS"`,
-			run.RunID:                                                           `"status":"SUCCESS"`,
-			"run://" + run.RunID + "/events?":                                   `"lastEventId":6`,
-			"run://" + upper + "/events{?afterEventId,limit}":                   `"lastEventId":6`,
-			"run://" + run.RunID + "/events%7B?afterEventId,limit%7D":           `"lastEventId":6`,
-			"run://" + run.RunID + "/events?afterEventId={afterEventId}&limit=": `"lastEventId":6`,
-			"run://" + run.RunID + "/events?limit=2{&afterEventId}":             `"lastEventId":2`,
-			"run://" + run.RunID + "/events{?afterEventId=1,limit=2}":           `"lastEventId":3`,
-			"run://" + run.RunID + "/plan/{?offset,limit}":                      `"summary":"The whole plan: 3 steps."`,
-			"run://%7B" + run.RunID + "%7D/result%7B%3Foffset%2Climit%7D":       `"offset":0`,
-			"Integrations://active/":                                            `"integrations":[`,
+			string(" run://" + run.RunID + "/ "):                                                `"status":"SUCCESS"`,
+			"run://" + upper:                                                                    `"status":"SUCCESS"`,
+			string("RUN://<" + run.RunID + ">"):                                                 `"status":"SUCCESS"`,
+			string(run.RunID):                                                                   `"status":"SUCCESS"`,
+			string("run://" + string(run.RunID) + "/events?"):                                   `"lastEventId":6`,
+			"run://" + upper + "/events{?afterEventId,limit}":                                   `"lastEventId":6`,
+			string("run://" + string(run.RunID) + "/events%7B?afterEventId,limit%7D"):           `"lastEventId":6`,
+			string("run://" + string(run.RunID) + "/events?afterEventId={afterEventId}&limit="): `"lastEventId":6`,
+			string("run://" + string(run.RunID) + "/events?limit=2{&afterEventId}"):             `"lastEventId":2`,
+			string("run://" + string(run.RunID) + "/events{?afterEventId=1,limit=2}"):           `"lastEventId":3`,
+			string("run://" + string(run.RunID) + "/plan/{?offset,limit}"):                      `"summary":"The whole plan: 3 steps."`,
+			string("run://%7B" + run.RunID + "%7D/result%7B%3Foffset%2Climit%7D"):               `"offset":0`,
+			"Integrations://active/":                                                            `"integrations":[`,
 		} {
 			got, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: uri})
 			if err != nil || len(got.Contents) != 1 || !strings.Contains(got.Contents[0].Text, want) {
@@ -199,8 +199,8 @@ func TestFailedRead(t *testing.T) {
 func TestCursorBeyondTheNewest(t *testing.T) {
 	s := testbed.New(t, nil, nil).Connect(testbed.Newest, nil)
 	run := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: steps=2 step_ms=0", "waitSeconds": 30})
-	page := read[resources.EventPage](t, s, "run://"+run.RunID+"/events?afterEventId=99999")
-	if len(page.Events) != 0 || !page.More || page.LastEventID != 0 || page.Next != "run://"+run.RunID+"/events?afterEventId=0&limit=50" {
+	page := read[resources.EventPage](t, s, string("run://"+string(run.RunID)+"/events?afterEventId=99999"))
+	if len(page.Events) != 0 || !page.More || page.LastEventID != 0 || page.Next != "run://"+string(run.RunID)+"/events?afterEventId=0&limit=50" {
 		t.Errorf("got %+v", page)
 	}
 }

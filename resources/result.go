@@ -10,16 +10,16 @@ import (
 // ResultPart is what the result of a run reads as: a part of its JSON text.
 // Offsets count characters, which are Unicode code points.
 type ResultPart struct {
-	RunID      string `json:"runId"`
-	Status     string `json:"status"`
-	Summary    string `json:"summary"` // in our words
-	Total      int    `json:"total"`   // characters of the whole
-	Offset     int    `json:"offset"`
-	NextOffset int    `json:"nextOffset,omitempty"`
-	More       bool   `json:"more"`
-	Next       string `json:"next,omitempty"`   // where the next part is
-	Digest     string `json:"digest,omitempty"` // of the whole: another one, another result
-	Text       string `json:"text"`
+	RunID      client.RunID `json:"runId"`
+	Status     string       `json:"status"`
+	Summary    string       `json:"summary"` // in our words
+	Total      int          `json:"total"`   // characters of the whole
+	Offset     int          `json:"offset"`
+	NextOffset int          `json:"nextOffset,omitempty"`
+	More       bool         `json:"more"`
+	Next       string       `json:"next,omitempty"`   // where the next part is
+	Digest     string       `json:"digest,omitempty"` // of the whole: another one, another result
+	Text       string       `json:"text"`
 }
 
 // result cuts a part out of a run's result. Nothing is kept from one part to

@@ -51,7 +51,7 @@ func TestResult(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, query := range []string{"", "?limit=7777", "?limit=65536"} {
-			uri, joined, first := "run://"+run.RunID+"/result"+query, "", resources.ResultPart{}
+			uri, joined, first := "run://"+string(run.RunID)+"/result"+query, "", resources.ResultPart{}
 			parts := 0
 			for ; uri != ""; parts++ {
 				part := read[resources.ResultPart](t, s, uri)
@@ -142,7 +142,7 @@ func TestNothingSecretIsRead(t *testing.T) {
 		})
 	}).Connect(testbed.Newest, nil)
 	for _, uri := range []string{"/plan", "/result", "/result?limit=20&offset=10", "/result?offset=40", ""} {
-		got, err := fresh.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: "run://" + run.RunID + uri})
+		got, err := fresh.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: "run://" + string(run.RunID) + uri})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,13 +25,13 @@ type speaker struct {
 	streams map[string]chan string
 }
 
-func (s *speaker) stream(runID string) chan string {
+func (s *speaker) stream(runID client.RunID) chan string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.streams[runID] == nil {
-		s.streams[runID] = make(chan string, 1)
+	if s.streams[string(runID)] == nil {
+		s.streams[string(runID)] = make(chan string, 1)
 	}
-	return s.streams[runID]
+	return s.streams[string(runID)]
 }
 
 func (s *speaker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -46,7 +46,7 @@ func (s *speaker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	flush()
 	for {
 		select {
-		case frame := <-s.stream(runID):
+		case frame := <-s.stream(client.RunID(runID)):
 			io.WriteString(w, frame)
 			flush()
 		case <-r.Context().Done():
@@ -162,7 +162,7 @@ func eventToNotification(b *testing.B, n int, stuck bool) {
 		runID, id := benchRun(i%n), int64(2+i/n)
 		frame := fmt.Sprintf("id: %d\nevent: step\ndata: {\"runStatus\":\"RUNNING\",\"step\":{\"text\":\"Look up the overdue invoices\"}}\n\n", id)
 		start := time.Now()
-		api.stream(runID) <- frame
+		api.stream(client.RunID(runID)) <- frame
 		for u := range updates {
 			if u.lastID == id && strings.Contains(u.uri, runID) {
 				break

@@ -71,15 +71,15 @@ func (w *watcher) wake(name string) {
 }
 
 // bySubscription reads what came after the cursor whenever it is told to.
-func (w *watcher) bySubscription(runID string) (ids []int64) {
+func (w *watcher) bySubscription(runID client.RunID) (ids []int64) {
 	uri := "run://" + runID + "/events"
-	if err := w.session.Subscribe(w.t.Context(), &sdk.SubscribeParams{URI: uri}); err != nil {
+	if err := w.session.Subscribe(w.t.Context(), &sdk.SubscribeParams{URI: string(uri)}); err != nil {
 		w.t.Error(err)
 		return nil
 	}
 	after := int64(0)
 	for ended := false; !ended; {
-		<-w.updated(uri)
+		<-w.updated(string(uri))
 		for more := true; more; {
 			page := read[resources.EventPage](w.t, w.session, fmt.Sprintf("%s?afterEventId=%d&limit=60", uri, after))
 			for _, e := range page.Events {
@@ -92,14 +92,14 @@ func (w *watcher) bySubscription(runID string) (ids []int64) {
 			after, more = page.LastEventID, page.More
 		}
 	}
-	if err := w.session.Unsubscribe(w.t.Context(), &sdk.UnsubscribeParams{URI: uri}); err != nil {
+	if err := w.session.Unsubscribe(w.t.Context(), &sdk.UnsubscribeParams{URI: string(uri)}); err != nil {
 		w.t.Error(err)
 	}
 	return ids
 }
 
 // byCalls waits again and again, from where the last answer ended.
-func (w *watcher) byCalls(runID string) (ids []int64) {
+func (w *watcher) byCalls(runID client.RunID) (ids []int64) {
 	after := int64(0)
 	for {
 		text, failed := testbed.Raw(w.t, w.session, "get_run", map[string]any{"runId": runID, "afterEventId": after, "limit": 200, "waitSeconds": 2})
@@ -122,9 +122,9 @@ func (w *watcher) byCalls(runID string) (ids []int64) {
 }
 
 // byProgress waits in one call and listens to its progress.
-func (w *watcher) byProgress(runID string) []int64 {
+func (w *watcher) byProgress(runID client.RunID) []int64 {
 	params := &sdk.CallToolParams{Name: "get_run", Arguments: map[string]any{"runId": runID, "afterEventId": 0, "waitSeconds": 45}}
-	params.SetProgressToken(runID)
+	params.SetProgressToken(string(runID))
 	result, err := w.session.CallTool(w.t.Context(), params)
 	if err != nil || result.IsError {
 		w.t.Errorf("run %s: %+v, %v", runID, result, err)
@@ -133,11 +133,11 @@ func (w *watcher) byProgress(runID string) []int64 {
 	// On a busy machine the 45 s of a wait may be over before the run is: then
 	// what came must still be a beginning without a hole.
 	if strings.Contains(result.Content[0].(*sdk.TextContent).Text, `"waitEnded":"finished"`) {
-		<-w.updated(runID) // the client hands over notifications after the answer
+		<-w.updated(string(runID)) // the client hands over notifications after the answer
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.progress[runID]
+	return w.progress[string(runID)]
 }
 
 // TestEveryWayOfWatching: 30 runs of 200 events, over streams that break every
@@ -155,9 +155,9 @@ func TestEveryWayOfWatching(t *testing.T) {
 		ways := map[string][]int64{}
 		var mu sync.Mutex // guards ways
 		var watching sync.WaitGroup
-		for name, way := range map[string]func(string) []int64{"subscription": w.bySubscription, "calls": w.byCalls, "progress": w.byProgress} {
+		for name, way := range map[string]func(client.RunID) []int64{"subscription": w.bySubscription, "calls": w.byCalls, "progress": w.byProgress} {
 			watching.Go(func() {
-				ids := way(run.RunID)
+				ids := way(client.RunID(string(run.RunID)))
 				mu.Lock()
 				defer mu.Unlock()
 				ways[name] = ids
@@ -206,7 +206,7 @@ func TestOnlyRunsAndEventsAreWatched(t *testing.T) {
 	bed := testbed.New(t, nil, nil)
 	old := bed.Connect("2025-11-25", nil)
 	run := testbed.Call[tools.RunResult](t, old, "create_run", map[string]any{"intent": "x", "context": "sandbox: step_ms=60000"})
-	for _, uri := range []string{"integrations://active", "run://" + run.RunID + "/plan", "run://" + run.RunID + "/result", "run://" + run.RunID + "/result?offset=1", "run://" + someRun + "/plan"} {
+	for _, uri := range []string{"integrations://active", string("run://" + string(run.RunID) + "/plan"), string("run://" + string(run.RunID) + "/result"), string("run://" + string(run.RunID) + "/result?offset=1"), "run://" + someRun + "/plan"} {
 		var wire *jsonrpc.Error
 		if err := old.Subscribe(t.Context(), &sdk.SubscribeParams{URI: uri}); !errors.As(err, &wire) || wire.Code != -32602 || !strings.HasSuffix(wire.Message, "can be subscribed to") {
 			t.Errorf("%s: got %v", uri, err)
@@ -240,7 +240,7 @@ func TestHundredWatchers(t *testing.T) {
 			sessions[i] = bed.ConnectWith([]string{testbed.Oldest, testbed.Newest}[i%2], &sdk.ClientOptions{
 				ResourceUpdatedHandler: func(context.Context, *sdk.ResourceUpdatedNotificationRequest) { heard[i].Add(1) },
 			})
-			if err := sessions[i].Subscribe(t.Context(), &sdk.SubscribeParams{URI: "run://" + run.RunID + "/events"}); err != nil {
+			if err := sessions[i].Subscribe(t.Context(), &sdk.SubscribeParams{URI: string("run://" + string(run.RunID) + "/events")}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -272,7 +272,7 @@ func TestRunSubscription(t *testing.T) {
 		newest <- last
 	}})
 	run := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: steps=5 step_ms=100"})
-	if err := s.Subscribe(t.Context(), &sdk.SubscribeParams{URI: "run://" + run.RunID}); err != nil {
+	if err := s.Subscribe(t.Context(), &sdk.SubscribeParams{URI: string("run://" + string(run.RunID))}); err != nil {
 		t.Fatal(err)
 	}
 	var seen []string
@@ -299,7 +299,7 @@ func TestList(t *testing.T) {
 		s := bed.Connect(version, nil)
 		want := map[string]bool{}
 		for range 30 {
-			want[testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "Tidy up", "context": "sandbox: step_ms=0"}).RunID] = true
+			want[string(testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "Tidy up", "context": "sandbox: step_ms=0"}).RunID)] = true
 		}
 		seen, shared := 0, 0
 		for r, err := range s.Resources(t.Context(), nil) {

@@ -10,7 +10,7 @@ import (
 )
 
 type abortRunArgs struct {
-	RunID string `json:"runId" jsonschema:"format=uuid" jsonschema_description:"The run to stop."`
+	RunID client.RunID `json:"runId" jsonschema:"format=uuid" jsonschema_description:"The run to stop."`
 }
 
 func (s *set) abortRunTool() server.ServerTool {

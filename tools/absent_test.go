@@ -81,7 +81,7 @@ func answers(t *testing.T, bed *testbed.Bed, s *sdk.ClientSession, absent string
 		if err != nil {
 			t.Fatal(err)
 		}
-		runs[state] = run.RunID
+		runs[state] = string(run.RunID)
 	}
 	calls := []struct {
 		tool, args string

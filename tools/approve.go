@@ -16,16 +16,16 @@ import (
 )
 
 type approveArgs struct {
-	RunID      string `json:"runId" jsonschema:"format=uuid" jsonschema_description:"The run that waits."`
-	Decision   string `json:"decision" jsonschema:"enum=approve,enum=deny"`
-	ApprovalID string `json:"approvalId,omitempty" jsonschema:"maxLength=64" jsonschema_description:"Which pending approval; default: the only one."`
-	Token      string `json:"token,omitempty" jsonschema:"maxLength=4096" jsonschema_description:"One-time token of a link that came another way."`
+	RunID      client.RunID `json:"runId" jsonschema:"format=uuid" jsonschema_description:"The run that waits."`
+	Decision   string       `json:"decision" jsonschema:"enum=approve,enum=deny"`
+	ApprovalID string       `json:"approvalId,omitempty" jsonschema:"maxLength=64" jsonschema_description:"Which pending approval; default: the only one."`
+	Token      string       `json:"token,omitempty" jsonschema:"maxLength=4096" jsonschema_description:"One-time token of a link that came another way."`
 }
 
 type askArgs struct {
-	RunID      string `json:"runId" jsonschema:"format=uuid" jsonschema_description:"The run that waits."`
-	ApprovalID string `json:"approvalId,omitempty" jsonschema:"maxLength=64" jsonschema_description:"Which pending approval; default: the oldest."`
-	Decision   string `json:"decision,omitempty" jsonschema:"enum=approve,enum=deny" jsonschema_description:"What the user seems to want. It decides nothing."`
+	RunID      client.RunID `json:"runId" jsonschema:"format=uuid" jsonschema_description:"The run that waits."`
+	ApprovalID string       `json:"approvalId,omitempty" jsonschema:"maxLength=64" jsonschema_description:"Which pending approval; default: the oldest."`
+	Decision   string       `json:"decision,omitempty" jsonschema:"enum=approve,enum=deny" jsonschema_description:"What the user seems to want. It decides nothing."`
 }
 
 func (s *set) approveTool() server.ServerTool {
@@ -102,7 +102,7 @@ func (s *set) approvalToAsk(ctx context.Context, c *call, args askArgs) (approva
 }
 
 // afterAnswer tells what came of asking, and how the run stands.
-func (s *set) afterAnswer(ctx context.Context, c *call, runID string, seen attend.Result) (RunResult, error) {
+func (s *set) afterAnswer(ctx context.Context, c *call, runID client.RunID, seen attend.Result) (RunResult, error) {
 	o := attend.Outcome{Fate: attend.Gone}
 	if seen.Outcome != nil {
 		o = *seen.Outcome
@@ -142,7 +142,7 @@ func (s *set) approve(ctx context.Context, c *call, args approveArgs) (RunResult
 	d := decision{Decision: approval.Decision(args.Decision), known: true}
 	if args.Token != "" {
 		d.eventID = read.Since
-		d.known, d.err = s.Desk.DecideByToken(deciding, c.caller, approval.ByToken{
+		d.known, d.err = s.Decider.DecideByToken(deciding, c.caller, approval.ByToken{
 			RunID: args.RunID, Decision: d.Decision, Token: args.Token, LinksKnown: len(read.Pending) > 0,
 		})
 		return s.afterDecision(ctx, c, args.RunID, d)
@@ -152,17 +152,17 @@ func (s *set) approve(ctx context.Context, c *call, args approveArgs) (RunResult
 		return RunResult{}, err
 	}
 	d.id, d.eventID = p.ID, p.EventID
-	d.err = s.Desk.Decide(deciding, c.caller, p, d.Decision)
+	d.err = s.Decider.Decide(deciding, c.caller, p, d.Decision)
 	return s.afterDecision(ctx, c, args.RunID, d)
 }
 
 // choose picks the approval that a call means. One that is not named must have
 // been shown: another than the one that was looked at may wait by now.
-func (s *set) choose(st feed.State, runID, approvalID string) (approval.Pending, error) {
+func (s *set) choose(st feed.State, runID client.RunID, approvalID string) (approval.Pending, error) {
 	waiting := s.unsent(st.Pending)
 	ids := make([]string, 0, len(waiting))
 	for _, p := range waiting {
-		if p.ID == approvalID || approvalID == "" && len(waiting) == 1 && s.Desk.Shown(p) {
+		if p.ID == approvalID || approvalID == "" && len(waiting) == 1 && s.Decider.Shown(p) {
 			return p, nil
 		}
 		ids = append(ids, p.ID)
@@ -171,7 +171,7 @@ func (s *set) choose(st feed.State, runID, approvalID string) (approval.Pending,
 	if n := len(ids) - maxPending; n > 0 {
 		list += fmt.Sprintf(" and %d more", n)
 	}
-	look := s.look(runID, "runId")
+	look := s.look(string(runID), "runId")
 	judge := &problem{code: codeInvalidArgument, nextStep: strings.ToUpper(look[:1]) + look[1:] + " to see what would happen, judge it, then call approve with its approvalId."}
 	switch {
 	case len(ids) == 1 && approvalID == "":

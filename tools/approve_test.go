@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"runs-mcp-server/client"
 	"runs-mcp-server/internal/lab/testbed"
 	"runs-mcp-server/tools"
 )
@@ -35,7 +36,7 @@ func isRead(r *http.Request) bool {
 // tokensOf returns the tokens of a run's stored links with a decision.
 func tokensOf(t *testing.T, bed *testbed.Bed, runID, decision string) (tokens []string) {
 	t.Helper()
-	run, err := bed.API.GetRun(t.Context(), bed.Caller, runID, true)
+	run, err := bed.API.GetRun(t.Context(), bed.Caller, client.RunID(runID), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,10 +57,10 @@ func TestUnnamedApprovalMustHaveBeenShown(t *testing.T) {
 	s := bed.Connect(testbed.Newest, nil)
 	got := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: steps=2 step_ms=1", "approvalStrategy": "ON_TOOL_CALL", "waitSeconds": 30})
 	// A person decides in the vendor's console, and the next step asks.
-	if err := bed.API.Approve(t.Context(), bed.Caller, tokensOf(t, bed, got.RunID, "approve")[0]); err != nil {
+	if err := bed.API.Approve(t.Context(), bed.Caller, tokensOf(t, bed, string(got.RunID), "approve")[0]); err != nil {
 		t.Fatal(err)
 	}
-	for len(tokensOf(t, bed, got.RunID, "approve")) < 2 {
+	for len(tokensOf(t, bed, string(got.RunID), "approve")) < 2 {
 	}
 	args := map[string]any{"runId": got.RunID, "decision": "approve"}
 	f := testbed.Fail(t, s, "approve", args)
@@ -74,7 +75,7 @@ func TestUnnamedApprovalMustHaveBeenShown(t *testing.T) {
 		t.Errorf("%q does not name what waits: %+v", f.Message, seen.PendingApprovals)
 	}
 	testbed.Call[tools.RunResult](t, s, "approve", args)
-	if d := bed.Sandbox.Decisions(got.RunID); len(d) != 2 {
+	if d := bed.Sandbox.Decisions(string(got.RunID)); len(d) != 2 {
 		t.Errorf("the API took %v", d)
 	}
 }
@@ -85,7 +86,7 @@ func TestTokenOfAnotherProcess(t *testing.T) {
 	bed := testbed.New(t, nil, nil)
 	paused := map[string]any{"intent": "x", "context": "sandbox: step_ms=0", "approvalStrategy": "ON_START", "waitSeconds": 30}
 	theirs := testbed.Call[tools.RunResult](t, bed.Connect(testbed.Newest, nil), "create_run", paused)
-	deny := tokensOf(t, bed, theirs.RunID, "deny")[0]
+	deny := tokensOf(t, bed, string(theirs.RunID), "deny")[0]
 
 	s := testbed.New(t, nil, func(http.Handler) http.Handler { return bed.Sandbox }).Connect(testbed.Newest, nil)
 	ours := testbed.Call[tools.RunResult](t, s, "create_run", paused)
@@ -119,7 +120,7 @@ func TestOneOfTwoDecided(t *testing.T) {
 		t.Errorf("decided again: %+v", f)
 	}
 	testbed.Call[tools.RunResult](t, s, "approve", map[string]any{"runId": got.RunID, "decision": "approve"})
-	if d := bed.Sandbox.Decisions(got.RunID); len(d) != 2 {
+	if d := bed.Sandbox.Decisions(string(got.RunID)); len(d) != 2 {
 		t.Errorf("the API took %v", d)
 	}
 }
@@ -194,7 +195,7 @@ func TestUpperCaseRunID(t *testing.T) {
 	bed := testbed.New(t, nil, nil)
 	s := bed.Connect(testbed.Newest, nil)
 	got := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: step_ms=0", "approvalStrategy": "ON_START", "waitSeconds": 30})
-	upper := strings.ToUpper(got.RunID)
+	upper := strings.ToUpper(string(got.RunID))
 	again := testbed.Call[tools.RunResult](t, s, "get_run", map[string]any{"runId": upper, "waitSeconds": 1, "afterEventId": 0})
 	if len(again.PendingApprovals) != 1 || again.PendingApprovals[0].ApprovalID != got.PendingApprovals[0].ApprovalID {
 		t.Fatalf("got %+v, then %+v", got.PendingApprovals, again.PendingApprovals)

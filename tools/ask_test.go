@@ -129,7 +129,7 @@ func TestPersonDecides(t *testing.T) {
 				if tt.decisions == nil && (got.Status != "PAUSED" || !strings.Contains(got.NextStep, "Do not ask again")) {
 					t.Errorf("undecided: %s, %q", got.Status, got.NextStep)
 				}
-				if d := bed.Sandbox.Decisions(created.RunID); !slices.Equal(d, tt.decisions) {
+				if d := bed.Sandbox.Decisions(string(created.RunID)); !slices.Equal(d, tt.decisions) {
 					t.Errorf("the API took %v, want %v", d, tt.decisions)
 				}
 				asked := who.questions()
@@ -170,10 +170,10 @@ func TestClientCannotAsk(t *testing.T) {
 		bed := testbed.New(t, human, nil)
 		created := paused(t, bed, version, "ON_START", "")
 		f := testbed.Fail(t, bed.Connect(version, nil), "approve", map[string]any{"runId": created.RunID, "decision": "approve"})
-		if f.Code != "conflict" || !strings.Contains(f.NextStep, "runs-mcp-server approve "+created.RunID) || !strings.Contains(f.NextStep, "console") || !strings.Contains(f.NextStep, "--approvals=agent") {
+		if f.Code != "conflict" || !strings.Contains(f.NextStep, string("runs-mcp-server approve "+created.RunID)) || !strings.Contains(f.NextStep, "console") || !strings.Contains(f.NextStep, "--approvals=agent") {
 			t.Errorf("got %+v", f)
 		}
-		if !strings.Contains(created.NextStep, "runs-mcp-server approve "+created.RunID) {
+		if !strings.Contains(created.NextStep, string("runs-mcp-server approve "+created.RunID)) {
 			t.Errorf("nextStep %q", created.NextStep)
 		}
 		linksOnly := (&person{}).options()
@@ -242,7 +242,7 @@ func TestUndecidedEndsTheWait(t *testing.T) {
 		if got.Status != "PAUSED" || got.WaitEnded != "needs_person" || !strings.Contains(got.Summary, "declined") || !strings.Contains(got.NextStep, "Do not ask again") {
 			t.Errorf("got %+v", got)
 		}
-		if d := bed.Sandbox.Decisions(got.RunID); !slices.Equal(d, []sandbox.Decision{"approve"}) || bed.Sandbox.Stats().Creates != 1 {
+		if d := bed.Sandbox.Decisions(string(got.RunID)); !slices.Equal(d, []sandbox.Decision{"approve"}) || bed.Sandbox.Stats().Creates != 1 {
 			t.Errorf("%d runs, the API took %v", bed.Sandbox.Stats().Creates, d)
 		}
 		// Who waits again does not ask again by itself; approve does, and then the rest is asked.
@@ -256,7 +256,7 @@ func TestUndecidedEndsTheWait(t *testing.T) {
 		if got.Status != "CANCELED" {
 			t.Errorf("got %+v", got)
 		}
-		if d := bed.Sandbox.Decisions(got.RunID); !slices.Equal(d, []sandbox.Decision{"approve", "approve", "deny"}) {
+		if d := bed.Sandbox.Decisions(string(got.RunID)); !slices.Equal(d, []sandbox.Decision{"approve", "approve", "deny"}) {
 			t.Errorf("the API took %v", d)
 		}
 	})
@@ -269,8 +269,8 @@ func TestEnoughQuestions(t *testing.T) {
 		who := &person{answers: slices.Repeat([]answer{chooses("approve")}, 20)}
 		got := testbed.Call[tools.RunResult](t, bed.ConnectWith(version, who.options()), "create_run", map[string]any{
 			"intent": "x", "context": "sandbox: step_ms=1 steps=10", "approvalStrategy": "ON_TOOL_CALL", "waitSeconds": 30})
-		if got.Status != "PAUSED" || !strings.Contains(got.Summary, "often enough") || len(bed.Sandbox.Decisions(got.RunID)) != 8 || len(who.questions()) != 8 {
-			t.Errorf("%d decisions, %d questions; got %+v", len(bed.Sandbox.Decisions(got.RunID)), len(who.questions()), got)
+		if got.Status != "PAUSED" || !strings.Contains(got.Summary, "often enough") || len(bed.Sandbox.Decisions(string(got.RunID))) != 8 || len(who.questions()) != 8 {
+			t.Errorf("%d decisions, %d questions; got %+v", len(bed.Sandbox.Decisions(string(got.RunID))), len(who.questions()), got)
 		}
 	})
 }
@@ -282,14 +282,14 @@ func TestApprovalGone(t *testing.T) {
 			bed := testbed.New(t, human, nil)
 			created := paused(t, bed, version, "ON_START", "")
 			elsewhere := func() {
-				if err := bed.API.Approve(context.WithoutCancel(t.Context()), bed.Caller, tokensOf(t, bed, created.RunID, "deny")[0]); err != nil {
+				if err := bed.API.Approve(context.WithoutCancel(t.Context()), bed.Caller, tokensOf(t, bed, string(created.RunID), "deny")[0]); err != nil {
 					t.Error(err)
 				}
 			}
 			who := &person{answers: []answer{first(elsewhere, chooses("approve"))}}
 			f := testbed.Fail(t, bed.ConnectWith(version, who.options()), "approve", map[string]any{"runId": created.RunID})
-			if f.Code != "conflict" || !slices.Equal(bed.Sandbox.Decisions(created.RunID), []sandbox.Decision{"deny"}) {
-				t.Errorf("got %+v; the API took %v", f, bed.Sandbox.Decisions(created.RunID))
+			if f.Code != "conflict" || !slices.Equal(bed.Sandbox.Decisions(string(created.RunID)), []sandbox.Decision{"deny"}) {
+				t.Errorf("got %+v; the API took %v", f, bed.Sandbox.Decisions(string(created.RunID)))
 			}
 		})
 		t.Run("aborted", func(t *testing.T) {
@@ -302,7 +302,7 @@ func TestApprovalGone(t *testing.T) {
 			}
 			who := &person{answers: []answer{first(abort, chooses("approve"))}}
 			f := testbed.Fail(t, bed.ConnectWith(version, who.options()), "approve", map[string]any{"runId": created.RunID})
-			if f.Code != "conflict" || len(bed.Sandbox.Decisions(created.RunID)) != 0 {
+			if f.Code != "conflict" || len(bed.Sandbox.Decisions(string(created.RunID))) != 0 {
 				t.Errorf("got %+v", f)
 			}
 		})
@@ -391,7 +391,7 @@ func TestClientGoneAfterTheAnswer(t *testing.T) {
 		if !<-sent {
 			t.Error("the decision was called back")
 		}
-		if d := bed.Sandbox.Decisions(created.RunID); !slices.Equal(d, []sandbox.Decision{"deny"}) {
+		if d := bed.Sandbox.Decisions(string(created.RunID)); !slices.Equal(d, []sandbox.Decision{"deny"}) {
 			t.Errorf("the API took %v", d)
 		}
 	})

@@ -25,7 +25,7 @@ import (
 type asking struct {
 	*set
 	box   *sandbox.Sandbox
-	runID string
+	runID client.RunID
 	first *call // of the first session
 }
 
@@ -84,7 +84,7 @@ func TestAnswerInTheLastMoment(t *testing.T) {
 						told++
 					}
 				}
-				if d := a.box.Decisions(a.runID); len(d) != 1 || string(d[0]) != decision || told != 1 || len(who.messages) != 1 {
+				if d := a.box.Decisions(string(a.runID)); len(d) != 1 || string(d[0]) != decision || told != 1 || len(who.messages) != 1 {
 					t.Errorf("after %v: %v sent, told %d times, asked %d times", takes, d, told, len(who.messages))
 				}
 			})
@@ -177,7 +177,7 @@ func TestManyCallsOneQuestion(t *testing.T) {
 					t.Errorf("%s: %q", decision, got.Summary)
 				}
 			}
-			if n := len(a.box.Decisions(a.runID)); len(who.messages) != 1 || n != min(1, len(decision)) {
+			if n := len(a.box.Decisions(string(a.runID))); len(who.messages) != 1 || n != min(1, len(decision)) {
 				t.Errorf("%s: asked %d times, %d sent", decision, len(who.messages), n)
 			}
 		})
@@ -197,7 +197,7 @@ func TestSessionsOfOneKey(t *testing.T) {
 				t.Errorf("%s: %q", got.Status, got.Summary)
 			}
 		}
-		if d := a.box.Decisions(a.runID); len(d) != 1 || len(fast.messages) != 1 || len(slow.messages) != 1 || slow.withdrawn != 1 {
+		if d := a.box.Decisions(string(a.runID)); len(d) != 1 || len(fast.messages) != 1 || len(slow.messages) != 1 || slow.withdrawn != 1 {
 			t.Errorf("sent %v, asked %d and %d times, %d withdrawn", d, len(fast.messages), len(slow.messages), slow.withdrawn)
 		}
 	})
@@ -306,8 +306,8 @@ func TestDecisionIsKept(t *testing.T) {
 			if back {
 				want, n = "The decision to approve was accepted by the API.", 1
 			}
-			if len(a.box.Decisions(a.runID)) != n || !strings.HasPrefix(got.Summary, want) {
-				t.Errorf("back %t: %v sent, %q", back, a.box.Decisions(a.runID), got.Summary)
+			if len(a.box.Decisions(string(a.runID))) != n || !strings.HasPrefix(got.Summary, want) {
+				t.Errorf("back %t: %v sent, %q", back, a.box.Decisions(string(a.runID)), got.Summary)
 			}
 		})
 	}

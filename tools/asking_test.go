@@ -69,7 +69,7 @@ func TestSixtyCalls(t *testing.T) {
 					t.Errorf("%s: %q, %q", got.Status, got.Summary, got.NextStep)
 				}
 			}
-			if d := bed.Sandbox.Decisions(created.RunID); !slices.Equal(d, tt.decisions) || len(who.questions()) != 1 {
+			if d := bed.Sandbox.Decisions(string(created.RunID)); !slices.Equal(d, tt.decisions) || len(who.questions()) != 1 {
 				t.Errorf("sent %v, asked %d times", d, len(who.questions()))
 			}
 		})
@@ -109,7 +109,7 @@ func TestTwoSessions(t *testing.T) {
 		if version != testbed.Newest {
 			<-withdrawn
 		}
-		if d := bed.Sandbox.Decisions(created.RunID); !slices.Equal(d, []sandbox.Decision{"approve"}) {
+		if d := bed.Sandbox.Decisions(string(created.RunID)); !slices.Equal(d, []sandbox.Decision{"approve"}) {
 			t.Errorf("sent %v", d)
 		}
 	})
@@ -135,7 +135,7 @@ func TestBusyElsewhere(t *testing.T) {
 			t.Error(text)
 		}
 	}
-	if got := answered(t, s, "get_run", map[string]any{"runId": created.RunID, "waitSeconds": 30}, state); got.IsError || len(bed.Sandbox.Decisions(created.RunID)) != 1 {
+	if got := answered(t, s, "get_run", map[string]any{"runId": created.RunID, "waitSeconds": 30}, state); got.IsError || len(bed.Sandbox.Decisions(string(created.RunID))) != 1 {
 		t.Errorf("got %+v", got.Content[0])
 	}
 }
@@ -154,7 +154,7 @@ func TestLateAnswer(t *testing.T) {
 				return testbed.Call[tools.RunResult](t, s, "get_run", map[string]any{"runId": created.RunID, "waitSeconds": seconds})
 			}
 			got := wait(1)
-			if got.Status != "PAUSED" || !strings.Contains(got.Summary, "the question stays open when this call has ended") || !strings.Contains(got.NextStep, "runs-mcp-server approve "+created.RunID) {
+			if got.Status != "PAUSED" || !strings.Contains(got.Summary, "the question stays open when this call has ended") || !strings.Contains(got.NextStep, string("runs-mcp-server approve "+created.RunID)) {
 				t.Errorf("got %+v", got)
 			}
 			ended := make(chan tools.RunResult, 1)
@@ -165,12 +165,12 @@ func TestLateAnswer(t *testing.T) {
 			if joined {
 				got = <-ended
 			} else {
-				for len(bed.Sandbox.Decisions(created.RunID)) == 0 && !t.Failed() {
+				for len(bed.Sandbox.Decisions(string(created.RunID))) == 0 && !t.Failed() {
 				}
 				for got = wait(0); !got.Finished; got = wait(30) {
 				}
 			}
-			if d := bed.Sandbox.Decisions(created.RunID); !got.Finished || len(d) != 1 || string(d[0]) != decision || len(who.questions()) != 1 {
+			if d := bed.Sandbox.Decisions(string(created.RunID)); !got.Finished || len(d) != 1 || string(d[0]) != decision || len(who.questions()) != 1 {
 				t.Errorf("%s, joined %t: %s, sent %v, asked %d times", decision, joined, got.Status, d, len(who.questions()))
 			}
 		}
@@ -187,7 +187,7 @@ func TestErrorForAnAnswer(t *testing.T) {
 	s := bed.ConnectWith(testbed.Oldest, who.options())
 	for range 2 {
 		got := testbed.Call[tools.RunResult](t, s, "get_run", map[string]any{"runId": created.RunID, "waitSeconds": 30})
-		if !strings.Contains(got.Summary, "could not ask the user") || strings.Contains(got.Summary, "was asked") || !strings.HasPrefix(got.NextStep, "Tell the user to decide in a terminal: `runs-mcp-server approve "+created.RunID) {
+		if !strings.Contains(got.Summary, "could not ask the user") || strings.Contains(got.Summary, "was asked") || !strings.HasPrefix(got.NextStep, string("Tell the user to decide in a terminal: `runs-mcp-server approve "+created.RunID)) {
 			t.Errorf("%q, %q", got.Summary, got.NextStep)
 		}
 	}
@@ -208,7 +208,7 @@ func TestWrongApprovalBurnsNothing(t *testing.T) {
 	if got := answered(t, s, "approve", wrong, state); !got.IsError {
 		t.Errorf("got %+v", got.Content[0])
 	}
-	if got := answered(t, s, "approve", args, state); got.IsError || len(bed.Sandbox.Decisions(created.RunID)) != 1 {
+	if got := answered(t, s, "approve", args, state); got.IsError || len(bed.Sandbox.Decisions(string(created.RunID))) != 1 {
 		t.Errorf("got %+v", got.Content[0])
 	}
 }

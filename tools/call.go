@@ -81,7 +81,7 @@ func elicitationOf(ctx context.Context, session server.ClientSession) *mcp.Elici
 // resumes returns what the call brings of an earlier round about a run, nil in a
 // first call. An answer that was given about another run is refused, and stays good
 // for its own.
-func (c *call) resumes(runID string) (*attend.Resume, error) {
+func (c *call) resumes(runID client.RunID) (*attend.Resume, error) {
 	if c.resume != nil && c.resume.RunID != runID {
 		return nil, attend.ErrNotSealed
 	}

@@ -75,7 +75,7 @@ func (s *set) notFoundYet(message string, cause error) *problem {
 
 // candidate is a run that a create may have made.
 type candidate struct {
-	runID     string
+	runID     client.RunID
 	status    client.Status
 	createdAt time.Time
 }
@@ -96,10 +96,10 @@ func candidates(runs []client.Run, intent string, since time.Time) (found []cand
 	from, to := since.Add(-clockSkew), time.Now().Add(clockSkew)
 	for _, run := range runs {
 		at, err := time.Parse(time.RFC3339, run.CreatedAt)
-		if err != nil || at.Before(from) || at.After(to) || !client.IsRunID(run.RunID) || strings.TrimSpace(run.Intent) != strings.TrimSpace(intent) {
+		if err != nil || at.Before(from) || at.After(to) || !run.RunID.Valid() || strings.TrimSpace(run.Intent) != strings.TrimSpace(intent) {
 			continue
 		}
-		found = append(found, candidate{strings.ToLower(run.RunID), run.Status, at})
+		found = append(found, candidate{run.RunID, run.Status, at})
 	}
 	slices.SortFunc(found, func(a, b candidate) int { return b.createdAt.Compare(a.createdAt) })
 	return found

@@ -14,10 +14,10 @@ import (
 
 // TestCandidates are the runs with the intent that were made about then.
 func TestCandidates(t *testing.T) {
-	const id = "123E4567-E89B-12D3-A456-42661417400"
+	const id = "123e4567-e89b-12d3-a456-42661417400"
 	began := time.Now().Add(-10 * time.Second)
 	run := func(n int, intent string, at time.Time) client.Run {
-		return client.Run{RunID: fmt.Sprint(id, n), Intent: intent, Status: client.Running, CreatedAt: at.Format(time.RFC3339Nano)}
+		return client.Run{RunID: client.RunID(fmt.Sprint(id, n)), Intent: intent, Status: client.Running, CreatedAt: at.Format(time.RFC3339Nano)}
 	}
 	other := run(7, "Find it", began)
 	other.RunID = "Find it"
@@ -29,9 +29,9 @@ func TestCandidates(t *testing.T) {
 	}, "Find it ", began)
 	var ids []string
 	for _, c := range found {
-		ids = append(ids, c.runID[35:])
+		ids = append(ids, string(c.runID[35:]))
 	}
-	if got := strings.Join(ids, ""); got != "210" || found[0].runID != strings.ToLower(id+"2") {
+	if got := strings.Join(ids, ""); got != "210" || found[0].runID != id+"2" {
 		t.Errorf("candidates %s, the first %v", got, found[0])
 	}
 }

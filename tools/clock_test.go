@@ -32,14 +32,14 @@ func bubble(t *testing.T, upstream http.Handler, who *slowPerson) (*set, *call) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	desk := approval.NewDesk(api)
-	feeds := feed.NewHub(api, desk, feed.Options{})
+	decider := approval.NewDecider(api)
+	feeds := feed.NewHub(api, decider, feed.Options{})
 	t.Cleanup(feeds.Close)
 	log := slog.New(slog.DiscardHandler)
-	people := attend.New(attend.Options{Feeds: feeds, Desk: desk, Secrets: redact.New(), Log: log})
+	people := attend.New(attend.Options{Feeds: feeds, Decider: decider, Secrets: redact.New(), Log: log})
 	t.Cleanup(people.Close)
 	s := &set{Options{
-		API: api, Feeds: feeds, Desk: desk, Attend: people, Secrets: redact.New(), Log: log,
+		API: api, Feeds: feeds, Decider: decider, Attend: people, Secrets: redact.New(), Log: log,
 		Integrations: []string{"*"}, Approvals: ApprovalsHuman, AskApprovals: true,
 	}}
 	who.notes = make(chan mcp.JSONRPCNotification, 10_000) // most tests read none
@@ -155,14 +155,14 @@ func TestHistoryIsNoProgress(t *testing.T) {
 // person thinks; the question stays open, its answer counts once, and the next call
 // tells what came of it.
 func TestAnsweredInTime(t *testing.T) {
-	for name, call := range map[string]func(context.Context, *set, *call, string) (RunResult, error){
-		"create_run": func(ctx context.Context, s *set, c *call, _ string) (RunResult, error) {
+	for name, call := range map[string]func(context.Context, *set, *call, client.RunID) (RunResult, error){
+		"create_run": func(ctx context.Context, s *set, c *call, _ client.RunID) (RunResult, error) {
 			return s.createRun(ctx, c, createRunArgs{Intent: "x", ApprovalStrategy: "ON_START", WaitSeconds: 45}, nil)
 		},
-		"get_run": func(ctx context.Context, s *set, c *call, runID string) (RunResult, error) {
+		"get_run": func(ctx context.Context, s *set, c *call, runID client.RunID) (RunResult, error) {
 			return s.getRun(ctx, c, getRunArgs{RunID: runID, WaitSeconds: 20})
 		},
-		"approve": func(ctx context.Context, s *set, c *call, runID string) (RunResult, error) {
+		"approve": func(ctx context.Context, s *set, c *call, runID client.RunID) (RunResult, error) {
 			return s.askApproval(ctx, c, askArgs{RunID: runID})
 		},
 	} {
@@ -193,7 +193,7 @@ func TestAnsweredInTime(t *testing.T) {
 			if got, err = s.getRun(t.Context(), s.again(c), getRunArgs{RunID: got.RunID}); err != nil || strings.Contains(got.Summary, "decision") {
 				t.Errorf("%s: told twice: %q, %v", name, got.Summary, err)
 			}
-			if n := len(box.Decisions(got.RunID)); n != 1 || who.asked != 1 {
+			if n := len(box.Decisions(string(got.RunID))); n != 1 || who.asked != 1 {
 				t.Errorf("%s: %d decisions, %d questions", name, n, who.asked)
 			}
 		})

@@ -73,7 +73,7 @@ func (s *set) createRun(ctx context.Context, c *call, args createRunArgs, passTh
 	}
 	if result.Plan == nil {
 		if run.Plan == nil {
-			run.Plan, _ = s.Desk.Plan(ctx, c.caller, run) // left out where nobody tells it
+			run.Plan, _ = s.Decider.Plan(ctx, c.caller, run) // left out where nobody tells it
 		}
 		result.Plan = s.showPlan(c.view(), run.RunID, run.Plan, planBytes)
 	}
@@ -110,12 +110,11 @@ func (s *set) createOrResume(ctx context.Context, c *call, args createRunArgs, p
 	if err != nil {
 		return nil, err
 	}
-	run.RunID = strings.ToLower(run.RunID) // as later calls will name it
 	c.addTokens(run.ApprovalTokens())
 	// A client that loses the connection may never see the answer.
-	c.progress.say(ctx, "run "+c.view().Line(run.RunID, maxRunID)+" was created")
+	c.progress.say(ctx, "run "+c.view().Line(string(run.RunID), maxRunID)+" was created")
 	if body.ApprovalStrategy != client.ApproveNothing {
-		s.Desk.KeepPlan(c.caller, run.RunID, run.Plan)
+		s.Decider.KeepPlan(c.caller, run.RunID, run.Plan)
 		c.unkept = !s.Feeds.Keep(c.caller, run.RunID)
 	}
 	return run, nil

@@ -74,7 +74,7 @@ func (d decision) over(got reading) bool {
 
 // afterDecision tells what is known of a decision: sent, refused by the API,
 // or doubtful, and how the run stands.
-func (s *set) afterDecision(ctx context.Context, c *call, runID string, d decision) (RunResult, error) {
+func (s *set) afterDecision(ctx context.Context, c *call, runID client.RunID, d decision) (RunResult, error) {
 	if err := s.notTaken(d); err != nil {
 		return RunResult{}, err
 	}
@@ -82,7 +82,7 @@ func (s *set) afterDecision(ctx context.Context, c *call, runID string, d decisi
 	if err != nil {
 		return RunResult{}, &problem{
 			code: string(client.OutcomeUnknown), cause: err, message: "the decision was sent, but the run cannot be read",
-			nextStep: "Do not decide again. To see the state of the run, " + s.look(runID, "runId") + ".",
+			nextStep: "Do not decide again. To see the state of the run, " + s.look(string(runID), "runId") + ".",
 		}
 	}
 	result.Summary = d.summary(d.over(got)) + " " + result.Summary
@@ -91,7 +91,7 @@ func (s *set) afterDecision(ctx context.Context, c *call, runID string, d decisi
 
 // afterAsking tells how a run stands on from an event, for what came since was
 // shown to nobody.
-func (s *set) afterAsking(ctx context.Context, c *call, runID string, eventID int64, decided bool) (RunResult, reading, error) {
+func (s *set) afterAsking(ctx context.Context, c *call, runID client.RunID, eventID int64, decided bool) (RunResult, reading, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	got, err := s.read(ctx, c, runID, feed.State{})

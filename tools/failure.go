@@ -119,8 +119,8 @@ func (s *set) logFailure(c *call, req mcp.CallToolRequest, err error) {
 	if session, ok := c.session.(identified); ok {
 		attrs = append(attrs, "request", session.RequestID())
 	}
-	var named struct{ RunID string }
-	if json.Unmarshal(req.Params.RawArguments, &named) == nil && client.IsRunID(named.RunID) {
+	var named struct{ RunID client.RunID }
+	if json.Unmarshal(req.Params.RawArguments, &named) == nil && named.RunID.Valid() {
 		attrs = append(attrs, "run", named.RunID)
 	}
 	if e, ok := errors.AsType[*client.Error](err); ok && e.Detail() != "" {

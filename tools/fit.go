@@ -54,7 +54,7 @@ func (r *RunResult) fit(o Options) {
 		},
 		func() {
 			if r.Result != nil {
-				r.Result, r.ResultURI = nil, "run://"+r.RunID+"/result"
+				r.Result, r.ResultURI = nil, "run://"+string(r.RunID)+"/result"
 			}
 		},
 		func() { r.Intent = leftOut(r.Intent) },

@@ -4,19 +4,21 @@ import (
 	"context"
 
 	"github.com/mark3labs/mcp-go/server"
+
+	"runs-mcp-server/client"
 )
 
 type getRunArgs struct {
-	RunID            string   `json:"runId" jsonschema:"format=uuid" jsonschema_description:"The run."`
-	AfterEventID     *int64   `json:"afterEventId,omitempty" jsonschema:"minimum=0" jsonschema_description:"Only what came after this event; default: the newest events."`
-	EventTypes       []string `json:"eventTypes,omitempty" jsonschema:"maxItems=20" jsonschema_description:"Only events of these types, such as step or run_approval."`
-	Limit            int      `json:"limit,omitempty" jsonschema:"minimum=1,maximum=200" jsonschema_description:"How many events at most; default 20."`
-	IncludeEvents    *bool    `json:"includeEvents,omitempty" jsonschema_description:"Show events; default true."`
-	IncludeToolCalls bool     `json:"includeToolCalls,omitempty" jsonschema_description:"Show the tool calls of steps."`
-	IncludeContext   bool     `json:"includeContext,omitempty" jsonschema_description:"Show the context the run was given."`
-	Part             string   `json:"part,omitempty" jsonschema:"enum=result,enum=plan" jsonschema_description:"Read this in pieces instead: the whole result, or the plan."`
-	Offset           int      `json:"offset,omitempty" jsonschema:"minimum=0" jsonschema_description:"Where the piece begins: the nextOffset you got."`
-	WaitSeconds      int      `json:"waitSeconds,omitempty" jsonschema:"minimum=0,maximum=45" jsonschema_description:"Wait until it ends or needs a person; default 0."`
+	RunID            client.RunID `json:"runId" jsonschema:"format=uuid" jsonschema_description:"The run."`
+	AfterEventID     *int64       `json:"afterEventId,omitempty" jsonschema:"minimum=0" jsonschema_description:"Only what came after this event; default: the newest events."`
+	EventTypes       []string     `json:"eventTypes,omitempty" jsonschema:"maxItems=20" jsonschema_description:"Only events of these types, such as step or run_approval."`
+	Limit            int          `json:"limit,omitempty" jsonschema:"minimum=1,maximum=200" jsonschema_description:"How many events at most; default 20."`
+	IncludeEvents    *bool        `json:"includeEvents,omitempty" jsonschema_description:"Show events; default true."`
+	IncludeToolCalls bool         `json:"includeToolCalls,omitempty" jsonschema_description:"Show the tool calls of steps."`
+	IncludeContext   bool         `json:"includeContext,omitempty" jsonschema_description:"Show the context the run was given."`
+	Part             string       `json:"part,omitempty" jsonschema:"enum=result,enum=plan" jsonschema_description:"Read this in pieces instead: the whole result, or the plan."`
+	Offset           int          `json:"offset,omitempty" jsonschema:"minimum=0" jsonschema_description:"Where the piece begins: the nextOffset you got."`
+	WaitSeconds      int          `json:"waitSeconds,omitempty" jsonschema:"minimum=0,maximum=45" jsonschema_description:"Wait until it ends or needs a person; default 0."`
 }
 
 const defaultEvents = 20

@@ -11,6 +11,7 @@ import (
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"runs-mcp-server/client"
 	"runs-mcp-server/internal/lab/testbed"
 	"runs-mcp-server/tools"
 )
@@ -77,7 +78,7 @@ var changing = []struct {
 func TestGoldenResults(t *testing.T) {
 	bed := testbed.New(t, nil, nil)
 	s := bed.Connect(testbed.Newest, nil)
-	call := func(name, tool string, args map[string]any) (runID string) {
+	call := func(name, tool string, args map[string]any) (runID client.RunID) {
 		t.Helper()
 		result, err := s.CallTool(t.Context(), &sdk.CallToolParams{Name: tool, Arguments: args})
 		if err != nil {
@@ -87,7 +88,7 @@ func TestGoldenResults(t *testing.T) {
 		if result.IsError {
 			text = compact(t, map[string]any{"text": string(text), "_meta": result.Meta})
 		}
-		var run struct{ RunID string }
+		var run struct{ RunID client.RunID }
 		if err := json.Unmarshal(text, &run); err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +98,7 @@ func TestGoldenResults(t *testing.T) {
 		golden(t, "result_"+name, text)
 		return run.RunID
 	}
-	create := func(name, context, strategy string, wait int) string {
+	create := func(name, context, strategy string, wait int) client.RunID {
 		return call(name, "create_run", map[string]any{"intent": "Find overdue invoices", "context": "sandbox: " + context, "approvalStrategy": strategy, "waitSeconds": wait})
 	}
 	create("create_run", "steps=2 queue_ms=60000", "NONE", 0)

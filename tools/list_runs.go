@@ -36,7 +36,7 @@ type RunList struct {
 
 // ListedRun is a run as one of many.
 type ListedRun struct {
-	RunID         string       `json:"runId"`
+	RunID         client.RunID `json:"runId"`
 	Status        string       `json:"status"`
 	Finished      bool         `json:"finished"`
 	Intent        string       `json:"intent" jsonschema_description:"Cut at 150 bytes."`

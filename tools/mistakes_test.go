@@ -97,7 +97,7 @@ func TestMistakes(t *testing.T) {
 			of[m.tool]++
 			var args map[string]any
 			text := m.args
-			for name, id := range map[string]string{`"ID"`: running.RunID, `"ENDED"`: ended.RunID, `"WAITS"`: waits.RunID} {
+			for name, id := range map[string]string{`"ID"`: string(running.RunID), `"ENDED"`: string(ended.RunID), `"WAITS"`: string(waits.RunID)} {
 				text = strings.ReplaceAll(text, name, `"`+id+`"`)
 			}
 			if err := json.Unmarshal([]byte(text), &args); err != nil {

@@ -93,8 +93,8 @@ func (s *set) linkNote(o attend.Outcome) string {
 
 // outcomeStep says what to do where a person was asked and the run still waits, ""
 // where the run itself says it.
-func (s *set) outcomeStep(o attend.Outcome, runID string) string {
-	follow := s.look(runID, fmt.Sprintf("runId and waitSeconds %d", maxWait))
+func (s *set) outcomeStep(o attend.Outcome, runID client.RunID) string {
+	follow := s.look(string(runID), fmt.Sprintf("runId and waitSeconds %d", maxWait))
 	switch o.Fate {
 	case attend.Open, attend.Elsewhere, attend.Sending:
 		// Some clients take the question away when the model's turn ends.
@@ -127,7 +127,7 @@ const changedOften = "What would happen changed 3 times while the user was asked
 
 // askedFailure returns the failure of a call of the approve tool that ends by what
 // came of asking, nil where it has a result.
-func (s *set) askedFailure(o attend.Outcome, runID string) error {
+func (s *set) askedFailure(o attend.Outcome, runID client.RunID) error {
 	conflict := func(message, nextStep string) error {
 		return &problem{code: string(client.Conflict), message: message, nextStep: nextStep, cause: o.Err}
 	}

@@ -33,7 +33,7 @@ func TestGoneMeanwhile(t *testing.T) {
 					bed := testbed.New(t, human, nil)
 					created := paused(t, bed, version, "ON_START", "steps=1")
 					elsewhere := func() {
-						if err := bed.API.Approve(context.WithoutCancel(t.Context()), bed.Caller, tokensOf(t, bed, created.RunID, "approve")[0]); err != nil {
+						if err := bed.API.Approve(context.WithoutCancel(t.Context()), bed.Caller, tokensOf(t, bed, string(created.RunID), "approve")[0]); err != nil {
 							t.Error(err)
 						}
 						for over := false; !over; { // or the test is, for the question was withdrawn
@@ -51,7 +51,7 @@ func TestGoneMeanwhile(t *testing.T) {
 						t.Errorf("%s: %s", tool, text)
 					}
 					// An old client's question may have been withdrawn before.
-					if said := strings.Contains(text, tt.says) || strings.Contains(text, "the run no longer waits") || version != testbed.Newest; !said || len(bed.Sandbox.Decisions(created.RunID)) != 1 {
+					if said := strings.Contains(text, tt.says) || strings.Contains(text, "the run no longer waits") || version != testbed.Newest; !said || len(bed.Sandbox.Decisions(string(created.RunID))) != 1 {
 						t.Errorf("%s does not say what came of the decision: %s", tool, text)
 					}
 				}

@@ -39,7 +39,7 @@ func (s *set) showPiece(ctx context.Context, c *call, r *RunResult, run *client.
 		s.showText(c.view(), r, run, offset, budget)
 	}
 	if next := r.Piece.NextOffset; next > 0 {
-		r.NextStep = fmt.Sprintf("For the next piece, %s.", s.look(r.RunID, fmt.Sprintf("runId, part %s and offset %d", part, next)))
+		r.NextStep = fmt.Sprintf("For the next piece, %s.", s.look(string(r.RunID), fmt.Sprintf("runId, part %s and offset %d", part, next)))
 	}
 }
 
@@ -81,7 +81,7 @@ func withinBytes(text string, limit int) string {
 // showSteps shows the steps of the plan from an offset on.
 func (s *set) showSteps(ctx context.Context, c *call, r *RunResult, run *client.Run, offset, budget int) {
 	r.Piece = &Piece{Part: partPlan, Offset: offset}
-	plan, err := s.Desk.Plan(ctx, c.caller, run)
+	plan, err := s.Decider.Plan(ctx, c.caller, run)
 	switch {
 	case err != nil:
 		r.Summary += " Its plan cannot be read now: " + s.why(err) + "."
@@ -112,17 +112,17 @@ func (s *set) showSteps(ctx context.Context, c *call, r *RunResult, run *client.
 }
 
 // readPart says how a part of a run is read that a result has no room for.
-func (o Options) readPart(runID, part string) string {
+func (o Options) readPart(runID client.RunID, part string) string {
 	if o.Offers("get_run") {
 		return "get_run with part " + part + " reads it"
 	}
-	return "read run://" + runID + "/" + part
+	return "read run://" + string(runID) + "/" + part
 }
 
 // readCalls says how the tool calls of one event are read.
-func (o Options) readCalls(runID string, eventID int64) string {
+func (o Options) readCalls(runID client.RunID, eventID int64) string {
 	if o.Offers("get_run") {
 		return fmt.Sprintf("get_run with afterEventId %d, limit 1 and includeToolCalls true shows them", eventID-1)
 	}
-	return "read run://" + runID + "/events"
+	return "read run://" + string(runID) + "/events"
 }

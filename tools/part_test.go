@@ -98,7 +98,7 @@ func TestPlanInPieces(t *testing.T) {
 		t.Errorf("a cut plan does not say how it is read: %q", created.Plan.Description)
 	}
 	var ids []string
-	for _, got := range readPieces(t, bed, created.RunID, "plan") {
+	for _, got := range readPieces(t, bed, string(created.RunID), "plan") {
 		if got.Piece.Total != 400 {
 			t.Errorf("piece at %d: %+v", got.Piece.Offset, got.Piece)
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
+	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/attend"
 	"runs-mcp-server/internal/feed"
@@ -34,13 +35,13 @@ func (s *set) asksLinks(c *call) bool {
 
 // refusedLink reports whether the person at the client did not open the link that
 // a run waits for: then the model may show it.
-func (s *set) refusedLink(c *call, runID string, st feed.State) bool {
+func (s *set) refusedLink(c *call, runID client.RunID, st feed.State) bool {
 	return s.Attend.RefusedBefore(c.caller.Key, c.personName, runID, attend.SubjectOf(st)) != nil
 }
 
 // refusedAll returns how the person at the client did not decide on the last of
 // the approvals that wait, if they did not on any; else nil.
-func (s *set) refusedAll(c *call, runID string, waiting []approval.Pending) (last *attend.Outcome) {
+func (s *set) refusedAll(c *call, runID client.RunID, waiting []approval.Pending) (last *attend.Outcome) {
 	for _, p := range waiting {
 		if last = s.Attend.RefusedBefore(c.caller.Key, c.personName, runID, p.ID); last == nil {
 			return nil

@@ -30,7 +30,7 @@ func (r reading) note() string {
 }
 
 // read reads a run for a call that saw its state before, zero for none.
-func (s *set) read(ctx context.Context, c *call, runID string, seen feed.State) (reading, error) {
+func (s *set) read(ctx context.Context, c *call, runID client.RunID, seen feed.State) (reading, error) {
 	snap, err := s.Feeds.Snapshot(ctx, c.caller, runID, feed.Wanted{Seen: seen})
 	if err != nil {
 		return reading{}, err

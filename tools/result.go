@@ -98,7 +98,7 @@ func (s *set) result(c *call, got reading, page *eventPage) RunResult {
 		r.NextStep += " The result is cut: " + s.readPart(r.RunID, partResult) + "."
 	}
 	if page != nil && page.newest && page.leftOut > 0 {
-		r.NextStep += " For earlier events, " + s.look(r.RunID+"/events", "runId and afterEventId 0") + "."
+		r.NextStep += " For earlier events, " + s.look(string(r.RunID)+"/events", "runId and afterEventId 0") + "."
 	}
 	return r
 }
@@ -116,7 +116,7 @@ func (s *set) showResult(v view.View, r *RunResult, run *client.Run, share int) 
 	var whole bool
 	if r.Result, whole = v.Fit(run.Result, share); !whole {
 		r.Result = v.Value(run.Result, previewBytes)
-		r.ResultURI = "run://" + r.RunID + "/result"
+		r.ResultURI = "run://" + string(r.RunID) + "/result"
 	}
 }
 
@@ -129,7 +129,7 @@ const (
 
 // showPlan shows a plan's first steps in about so many bytes, and where the
 // others are.
-func (s *set) showPlan(v view.View, runID string, plan *client.Plan, limit int) *view.Plan {
+func (s *set) showPlan(v view.View, runID client.RunID, plan *client.Plan, limit int) *view.Plan {
 	shown, left := v.Plan(plan, 0, limit)
 	if left > 0 {
 		shown.Description = strings.TrimSpace(fmt.Sprintf("%s [%d later steps left out: %s]", shown.Description, left, s.readPart(runID, partPlan)))
@@ -140,7 +140,7 @@ func (s *set) showPlan(v view.View, runID string, plan *client.Plan, limit int) 
 // unsent returns the approvals on which no decision was sent: the events may
 // lag behind one.
 func (s *set) unsent(pending []approval.Pending) []approval.Pending {
-	return slices.DeleteFunc(slices.Clone(pending), s.Desk.Sent)
+	return slices.DeleteFunc(slices.Clone(pending), s.Decider.Sent)
 }
 
 // pendingApprovals renders what waits, and remembers that it was shown.
@@ -152,7 +152,7 @@ func (s *set) pendingApprovals(v view.View, waiting []approval.Pending) []Pendin
 		shown := pendingApproval(v, p, budget/(len(waiting)-i))
 		budget -= sizeOf(shown)
 		out = append(out, shown)
-		s.Desk.Show(p)
+		s.Decider.Show(p)
 	}
 	return out
 }

@@ -89,7 +89,7 @@ func TestRoundsAreBound(t *testing.T) {
 		t.Errorf("the answer itself: %v", result.Content[0])
 	}
 	refused(t, "used twice", answered(t, s, "approve", args, state), "conflict")
-	if d := bed.Sandbox.Decisions(one.RunID); !slices.Equal(d, []sandbox.Decision{"approve"}) || bed.Sandbox.Stats().ApprovalCalls != 1 {
+	if d := bed.Sandbox.Decisions(string(one.RunID)); !slices.Equal(d, []sandbox.Decision{"approve"}) || bed.Sandbox.Stats().ApprovalCalls != 1 {
 		t.Errorf("the API took %v", d)
 	}
 }
@@ -119,16 +119,16 @@ func TestAnswerToAnotherQuestion(t *testing.T) {
 	s := byHand(bed)
 	args := map[string]any{"runId": created.RunID}
 	state := asked(t, s, "approve", args).RequestState
-	if err := bed.API.Approve(t.Context(), bed.Caller, tokensOf(t, bed, created.RunID, "approve")[0]); err != nil {
+	if err := bed.API.Approve(t.Context(), bed.Caller, tokensOf(t, bed, string(created.RunID), "approve")[0]); err != nil {
 		t.Fatal(err)
 	}
-	for len(tokensOf(t, bed, created.RunID, "approve")) < 2 {
+	for len(tokensOf(t, bed, string(created.RunID), "approve")) < 2 {
 	}
 	result := answered(t, s, "approve", args, state)
 	if !result.NeedsInput() && !result.IsError {
 		t.Errorf("an answer about the first step decided: %+v", result)
 	}
-	if n := len(bed.Sandbox.Decisions(created.RunID)); n != 1 {
+	if n := len(bed.Sandbox.Decisions(string(created.RunID))); n != 1 {
 		t.Errorf("%d decisions", n)
 	}
 }
@@ -269,7 +269,7 @@ func TestRoundsCountOn(t *testing.T) {
 	eachAskingRevision(t, func(t *testing.T, version string) {
 		bed := testbed.New(t, func(o *tools.Options) {
 			human(o)
-			o.Feeds = feed.NewHub(o.API, o.Desk, feed.Options{Kept: 1})
+			o.Feeds = feed.NewHub(o.API, o.Decider, feed.Options{Kept: 1})
 			t.Cleanup(o.Feeds.Close)
 		}, nil)
 		paused(t, bed, version, "ON_START", "") // is kept
@@ -340,7 +340,7 @@ func TestRoundStaysGood(t *testing.T) {
 	if got := answered(t, s, "approve", map[string]any{"runId": other.RunID}, state); !got.IsError {
 		t.Errorf("another run took the answer: %+v", got)
 	}
-	if got := answered(t, s, "approve", map[string]any{"runId": one.RunID}, state); got.IsError || len(bed.Sandbox.Decisions(one.RunID)) != 1 {
+	if got := answered(t, s, "approve", map[string]any{"runId": one.RunID}, state); got.IsError || len(bed.Sandbox.Decisions(string(one.RunID))) != 1 {
 		t.Errorf("its own run did not: %+v", got.Content[0])
 	}
 	creates := bed.Sandbox.Stats().Creates

@@ -36,11 +36,11 @@ const (
 
 // Options are what the tools work with, and the operator's limits.
 type Options struct {
-	API    *client.Client
-	Feeds  *feed.Hub
-	Desk   *approval.Desk
-	Attend *attend.Attendant
-	Log    *slog.Logger
+	API     *client.Client
+	Feeds   *feed.Hub
+	Decider *approval.Decider
+	Attend  *attend.Attendant
+	Log     *slog.Logger
 	// Secrets are the operator's: they are shown to nobody.
 	Secrets *redact.Set
 

@@ -55,7 +55,7 @@ func TestWholeJob(t *testing.T) {
 		if again.Context != "" {
 			t.Error("the context is shown without being asked for")
 		}
-		if message := <-seen; message != "run "+got.RunID+" was created" {
+		if message := <-seen; message != "run "+string(got.RunID)+" was created" {
 			t.Errorf("progress first said %q", message)
 		}
 		for i, want := range []string{"QUEUED", "started", "step: Look up", "step: Search", "step: Find", "ended: SUCCESS"} {
@@ -105,7 +105,7 @@ func TestApproveAndDeny(t *testing.T) {
 			if ended.Status != tt.status {
 				t.Errorf("ended %s, want %s", ended.Status, tt.status)
 			}
-			if d := bed.Sandbox.Decisions(got.RunID); len(d) != 1 || string(d[0]) != tt.decision {
+			if d := bed.Sandbox.Decisions(string(got.RunID)); len(d) != 1 || string(d[0]) != tt.decision {
 				t.Errorf("the API took %v", d)
 			}
 			if f := testbed.Fail(t, s, "approve", map[string]any{"runId": got.RunID, "decision": "approve"}); f.Code != "conflict" {
@@ -180,7 +180,7 @@ func TestTwoPendingApprovals(t *testing.T) {
 	if ended.Status != "SUCCESS" {
 		t.Errorf("ended %s", ended.Status)
 	}
-	if d := bed.Sandbox.Decisions(got.RunID); len(d) != 2 {
+	if d := bed.Sandbox.Decisions(string(got.RunID)); len(d) != 2 {
 		t.Errorf("the API took %v", d)
 	}
 }
@@ -370,7 +370,7 @@ func TestOutputSchemaAndRepeat(t *testing.T) {
 		t.Errorf("result %v", run.Result)
 	}
 	again := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: step_ms=0", "repeatKey": run.RepeatKey, "waitSeconds": 30})
-	if again.RepeatRunID != run.RunID {
+	if again.RepeatRunID != string(run.RunID) {
 		t.Errorf("repeats %q, want %q", again.RepeatRunID, run.RunID)
 	}
 }
@@ -586,7 +586,7 @@ func TestLeakyRun(t *testing.T) {
 	testbed.Call[tools.RunResult](t, s, "approve", map[string]any{"runId": run.RunID, "decision": "deny"})
 	text, _ := testbed.Raw(t, s, "list_runs", map[string]any{"includeEvents": true})
 	shown.WriteString(text)
-	read, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: "run://" + run.RunID + "/events"})
+	read, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: string("run://" + run.RunID + "/events")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -181,11 +181,11 @@ func TestTricks(t *testing.T) {
 			})
 		}
 		// Another server of the process, where the model decides.
-		var desk *approval.Desk
-		agents := testbed.New(t, func(o *tools.Options) { desk = o.Desk }, front).Connect(version, nil)
+		var decider *approval.Decider
+		agents := testbed.New(t, func(o *tools.Options) { decider = o.Decider }, front).Connect(version, nil)
 		bed := testbed.New(t, func(o *tools.Options) {
 			human(o)
-			o.Desk = desk
+			o.Decider = decider
 		}, front)
 		who := &person{}
 		s := bed.ConnectWith(version, who.options())

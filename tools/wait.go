@@ -25,7 +25,7 @@ const readTimeout = 4500 * time.Millisecond
 type waiter struct {
 	*set
 	*call
-	runID       string
+	runID       client.RunID
 	after       int64      // cursor from which events count
 	history     bool       // what happened before the call is no progress: it named no event to go on from
 	page        *eventPage // collects the events after the cursor
@@ -156,11 +156,11 @@ func (w *waiter) tell(ctx context.Context, got reading) RunResult {
 		r.Summary += " No event has a type of eventTypes; there are: " + quoted(w.view(), w.page.others) + "."
 	}
 	if got.Unsettled && !w.page.full {
-		r.NextStep = "The API does not tell the run's result yet: in a few seconds " + w.look(w.runID, "runId") + ". If there is none then, tell the user."
+		r.NextStep = "The API does not tell the run's result yet: in a few seconds " + w.look(string(w.runID), "runId") + ". If there is none then, tell the user."
 	}
 	r.WaitEnded = waitEnded(w.seen.End, got.Run.Status)
 	if slices.ContainsFunc(r.PendingApprovals, func(p PendingApproval) bool { return p.Scope == string(approval.OfRun) }) {
-		plan, _ := w.Desk.Plan(ctx, w.caller, got.Run) // left out where nobody tells it
+		plan, _ := w.Decider.Plan(ctx, w.caller, got.Run) // left out where nobody tells it
 		r.Plan = w.showPlan(w.view(), w.runID, plan, min(judgedPlanBytes, w.MaxResultBytes/3))
 	}
 	if w.after > 0 || w.offset > 0 { // whoever goes on was told the rest before

@@ -25,7 +25,7 @@ type standing struct {
 
 // askLater is what to do when a person was asked to decide and did not: no call
 // asks them the same again by itself.
-func (s *set) askLater(runID string) string {
+func (s *set) askLater(runID client.RunID) string {
 	return "Do not ask again by yourself. Tell the user that the run waits for them; when they want to be asked, call approve with runId. They can also decide " + s.elsewhere(runID) + "."
 }
 
@@ -62,10 +62,10 @@ func (st standing) summary() string {
 // nextStep says what to do with a run in this state; more says that later
 // events were left out.
 func (s *set) nextStep(r RunResult, st standing, more bool) string {
-	follow := s.look(r.RunID, fmt.Sprintf("runId, afterEventId %d and waitSeconds %d", r.LastEventID, maxWait))
+	follow := s.look(string(r.RunID), fmt.Sprintf("runId, afterEventId %d and waitSeconds %d", r.LastEventID, maxWait))
 	switch {
 	case more:
-		step := fmt.Sprintf("More events: %s.", s.look(r.RunID, fmt.Sprintf("the same arguments but afterEventId %d", r.LastEventID)))
+		step := fmt.Sprintf("More events: %s.", s.look(string(r.RunID), fmt.Sprintf("the same arguments but afterEventId %d", r.LastEventID)))
 		if st.status.Terminal() {
 			step += " " + s.endedStep(r, st)
 		}
@@ -102,7 +102,7 @@ func (s *set) endedStep(r RunResult, st standing) string {
 	case len(r.Events) > 0 || r.EventsLeftOut == 0:
 		return "Tell the user how it ended and what the events say of it."
 	default:
-		return "Tell the user how it ended. To see what led to it, " + s.look(r.RunID, "runId and limit 50") + "."
+		return "Tell the user how it ended. To see what led to it, " + s.look(string(r.RunID), "runId and limit 50") + "."
 	}
 }
 
@@ -144,30 +144,30 @@ func authorizationStep(a *Authorization) string {
 
 // decideHint returns where a person decides whom this server cannot ask. Without
 // the id of the run, "" or none, the hint says where it belongs.
-func (o Options) decideHint(runID string) string {
-	if !client.IsRunID(runID) { // nothing else belongs in a command or address
+func (o Options) decideHint(runID client.RunID) string {
+	if !runID.Valid() { // nothing else belongs in a command or address
 		runID = "{runId}"
 	}
-	return strings.ReplaceAll(cmp.Or(o.DecideHint, "in the vendor's console"), "RUN_ID", runID)
+	return strings.ReplaceAll(cmp.Or(o.DecideHint, "in the vendor's console"), "RUN_ID", string(runID))
 }
 
 // DecideElsewhereStep says that a person must decide without this server.
-func (o Options) DecideElsewhereStep(runID string) string {
+func (o Options) DecideElsewhereStep(runID client.RunID) string {
 	return "Tell the user to decide " + o.decideHint(runID) + "."
 }
 
 // elsewhere returns where a person can decide what waits in a run without this
 // client.
-func (o Options) elsewhere(runID string) string {
+func (o Options) elsewhere(runID client.RunID) string {
 	where := o.decideHint(runID)
-	if o.DecideCommand != "" && client.IsRunID(runID) {
-		where = "in a terminal: `" + strings.ReplaceAll(o.DecideCommand, "RUN_ID", runID) + "`, or " + where
+	if o.DecideCommand != "" && runID.Valid() {
+		where = "in a terminal: `" + strings.ReplaceAll(o.DecideCommand, "RUN_ID", string(runID)) + "`, or " + where
 	}
 	return where
 }
 
 // approvalStep says who can decide, as the operator set it and the client can.
-func (s *set) approvalStep(asks bool, runID string) string {
+func (s *set) approvalStep(asks bool, runID client.RunID) string {
 	switch {
 	case !s.Offers("approve"):
 		return s.DecideElsewhereStep(runID)

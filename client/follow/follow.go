@@ -42,7 +42,7 @@ const (
 //
 // The error, at most one and always last, is a [client.Error]: the run cannot be
 // seen or the key is refused, again and again, or ctx has ended.
-func Events(ctx context.Context, api *client.Client, caller client.Caller, runID string, after int64) iter.Seq2[client.Event, error] {
+func Events(ctx context.Context, api *client.Client, caller client.Caller, runID client.RunID, after int64) iter.Seq2[client.Event, error] {
 	return func(yield func(client.Event, error) bool) {
 		r := &reader{
 			api: api, caller: caller, runID: runID,
@@ -64,7 +64,7 @@ var errStop = errors.New("the consumer stopped")
 type reader struct {
 	api    *client.Client
 	caller client.Caller
-	runID  string
+	runID  client.RunID
 
 	log         *eventLog
 	lastEventID string        // the newest id seen on any stream

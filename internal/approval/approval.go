@@ -56,7 +56,7 @@ func (p Pending) Untold() bool {
 // for concurrent use.
 type Tracker struct {
 	caller  client.Key
-	runID   string
+	runID   client.RunID
 	key     []byte // makes ids; derived from the caller's API key
 	pending []Pending
 	settled int64 // cursor up to which asked approvals are no longer pending
@@ -68,15 +68,14 @@ type Tracker struct {
 type eventLinks map[Decision][]string
 
 // NewTracker returns a tracker for a run as one caller sees it.
-func NewTracker(caller client.Caller, runID string) *Tracker {
+func NewTracker(caller client.Caller, runID client.RunID) *Tracker {
 	// An error is impossible: the length is below HKDF's limit. Every replica
 	// derives the same key, so an approval has the same id on each.
 	key, err := hkdf.Key(sha256.New, []byte(caller.Key), nil, "runs-mcp-server approval id", sha256.Size)
 	if err != nil {
 		panic(err)
 	}
-	// A run's id is the same run's in upper case, and so must its approvals' be.
-	return &Tracker{caller: caller.Key, runID: strings.ToLower(runID), key: key}
+	return &Tracker{caller: caller.Key, runID: runID, key: key}
 }
 
 // Pending returns what waits for a decision, in the order it was asked.
@@ -230,7 +229,7 @@ func (t *Tracker) settleAll(e client.Event) {
 // id names an approval: a keyed hash of the run and its tokens.
 func (t *Tracker) id(tokens map[Decision]string) string {
 	mac := hmac.New(sha256.New, t.key)
-	for _, part := range []string{t.runID, tokens[Approve], tokens[Deny]} {
+	for _, part := range []string{string(t.runID), tokens[Approve], tokens[Deny]} {
 		mac.Write([]byte(part))
 		mac.Write([]byte{0})
 	}

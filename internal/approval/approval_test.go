@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -126,7 +125,7 @@ func TestAmendedEventBringsItsToolCalls(t *testing.T) {
 // TestIDs: the same on every replica, another for every caller and run.
 func TestIDs(t *testing.T) {
 	id := func(key client.Key, run string) string {
-		tracker := NewTracker(client.Caller{Key: key}, run)
+		tracker := NewTracker(client.Caller{Key: key}, client.RunID(run))
 		tracker.Add(event(t, `{"id":1,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, links(1)))
 		return tracker.Pending()[0].ID
 	}
@@ -134,15 +133,12 @@ func TestIDs(t *testing.T) {
 	if first != second {
 		t.Error("an id changes")
 	}
-	if first != id("key-a", strings.ToUpper(runID)) {
-		t.Error("an id is another for the same run in upper case")
-	}
 	if first == id("key-b", runID) || first == id("key-a", "other") {
 		t.Error("an id is the same for another caller or run")
 	}
 }
 
-func newDesk(t *testing.T, h http.HandlerFunc) *Desk {
+func newDecider(t *testing.T, h http.HandlerFunc) *Decider {
 	t.Helper()
 	upstream := httptest.NewServer(h)
 	t.Cleanup(upstream.Close)
@@ -151,7 +147,7 @@ func newDesk(t *testing.T, h http.HandlerFunc) *Desk {
 		t.Fatal(err)
 	}
 	t.Cleanup(api.Close)
-	return NewDesk(api)
+	return NewDecider(api)
 }
 
 func pending(t *testing.T) Pending {
@@ -164,7 +160,7 @@ func pending(t *testing.T) Pending {
 // TestDecideOnce: however many ask at once, one decision is sent.
 func TestDecideOnce(t *testing.T) {
 	var sent atomic.Int64
-	desk := newDesk(t, func(w http.ResponseWriter, r *http.Request) {
+	decider := newDecider(t, func(w http.ResponseWriter, r *http.Request) {
 		sent.Add(1)
 		w.WriteHeader(http.StatusCreated)
 	})
@@ -174,7 +170,7 @@ func TestDecideOnce(t *testing.T) {
 	for i := range 50 {
 		wg.Go(func() {
 			decision := []Decision{Approve, Deny}[i%2]
-			if err := desk.Decide(t.Context(), caller, p, decision); errors.Is(err, ErrAlreadySent) {
+			if err := decider.Decide(t.Context(), caller, p, decision); errors.Is(err, ErrAlreadySent) {
 				refused.Add(1)
 			} else if err != nil {
 				t.Error(err)
@@ -182,7 +178,7 @@ func TestDecideOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if sent.Load() != 1 || refused.Load() != 49 || !desk.Sent(p) {
+	if sent.Load() != 1 || refused.Load() != 49 || !decider.Sent(p) {
 		t.Errorf("%d sent, %d refused", sent.Load(), refused.Load())
 	}
 }
@@ -191,14 +187,14 @@ func TestDecideOnce(t *testing.T) {
 func TestDecideAgain(t *testing.T) {
 	for status, again := range map[int]bool{401: true, 403: true, 429: true, 400: false, 404: false, 409: false, 500: false, 503: false} {
 		var sent atomic.Int64
-		desk := newDesk(t, func(w http.ResponseWriter, r *http.Request) {
+		decider := newDecider(t, func(w http.ResponseWriter, r *http.Request) {
 			sent.Add(1)
 			w.WriteHeader(status)
 			io.WriteString(w, `{"message":"as the API answers"}`)
 		})
 		p := pending(t)
-		first := desk.Decide(t.Context(), caller, p, Approve)
-		second := desk.Decide(t.Context(), caller, p, Approve)
+		first := decider.Decide(t.Context(), caller, p, Approve)
+		second := decider.Decide(t.Context(), caller, p, Approve)
 		if first == nil || errors.Is(second, ErrAlreadySent) == again || (sent.Load() == 2) != again {
 			t.Errorf("%d: %v, then %v; %d sent", status, first, second, sent.Load())
 		}
@@ -209,17 +205,17 @@ func TestDecideAgain(t *testing.T) {
 // connection breaks; an approval must not be.
 func TestBrokenConnectionIsNotRepeated(t *testing.T) {
 	var sent atomic.Int64
-	desk := newDesk(t, func(w http.ResponseWriter, r *http.Request) {
+	decider := newDecider(t, func(w http.ResponseWriter, r *http.Request) {
 		if sent.Add(1) == 1 {
 			w.WriteHeader(http.StatusCreated)
 			return
 		}
 		panic(http.ErrAbortHandler)
 	})
-	if known, err := desk.DecideByToken(t.Context(), caller, ByToken{RunID: runID, Decision: Approve, Token: "first-token"}); known || err != nil {
+	if known, err := decider.DecideByToken(t.Context(), caller, ByToken{RunID: runID, Decision: Approve, Token: "first-token"}); known || err != nil {
 		t.Fatal(known, err)
 	}
-	_, err := desk.DecideByToken(t.Context(), caller, ByToken{RunID: runID, Decision: Approve, Token: "second-token"})
+	_, err := decider.DecideByToken(t.Context(), caller, ByToken{RunID: runID, Decision: Approve, Token: "second-token"})
 	if client.KindOf(err) != client.OutcomeUnknown || sent.Load() != 2 {
 		t.Errorf("got %v after %d requests", err, sent.Load())
 	}
@@ -227,19 +223,19 @@ func TestBrokenConnectionIsNotRepeated(t *testing.T) {
 
 // TestOtherToken is refused unsent.
 func TestOtherToken(t *testing.T) {
-	desk := newDesk(t, func(http.ResponseWriter, *http.Request) { t.Error("a token was sent") })
+	decider := newDecider(t, func(http.ResponseWriter, *http.Request) { t.Error("a token was sent") })
 	p := pending(t)
-	desk.See(runID, p)
+	decider.See(runID, p)
 	for _, by := range []ByToken{
 		{runID, Approve, p.tokens[Deny], true},
 		{"another run", Approve, p.tokens[Approve], false},
 		{runID, Approve, "a token nobody saw", true},
 	} {
-		if _, err := desk.DecideByToken(t.Context(), caller, by); !errors.Is(err, ErrOtherToken) {
+		if _, err := decider.DecideByToken(t.Context(), caller, by); !errors.Is(err, ErrOtherToken) {
 			t.Errorf("%+v: got %v", by, err)
 		}
 	}
-	if err := desk.Decide(t.Context(), caller, Pending{ID: "x"}, Approve); !errors.Is(err, ErrNoLink) {
+	if err := decider.Decide(t.Context(), caller, Pending{ID: "x"}, Approve); !errors.Is(err, ErrNoLink) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -248,51 +244,51 @@ func TestOtherToken(t *testing.T) {
 // whether it comes by the approval's id or by itself.
 func TestOneDecisionByEitherWay(t *testing.T) {
 	p := pending(t)
-	byID := func(p Pending) func(*Desk, Decision) error {
-		return func(d *Desk, decision Decision) error { return d.Decide(t.Context(), caller, p, decision) }
+	byID := func(p Pending) func(*Decider, Decision) error {
+		return func(d *Decider, decision Decision) error { return d.Decide(t.Context(), caller, p, decision) }
 	}
-	byToken := func(d *Desk, decision Decision) error {
+	byToken := func(d *Decider, decision Decision) error {
 		known, err := d.DecideByToken(t.Context(), caller, ByToken{RunID: runID, Decision: decision, Token: p.tokens[decision], LinksKnown: true})
 		if !known {
 			t.Error("the token is not known")
 		}
 		return err
 	}
-	for name, ways := range map[string][2]func(*Desk, Decision) error{
+	for name, ways := range map[string][2]func(*Decider, Decision) error{
 		"token, then id": {byToken, byID(p)},
 		"id, then token": {byID(p), byToken},
 		"both tokens":    {byToken, byToken},
 	} {
 		var sent atomic.Int64
-		desk := newDesk(t, func(http.ResponseWriter, *http.Request) { sent.Add(1) })
-		desk.See(runID, p)
-		first, second := ways[0](desk, Approve), ways[1](desk, Deny)
-		if first != nil || !errors.Is(second, ErrAlreadySent) || sent.Load() != 1 || !desk.Sent(p) {
+		decider := newDecider(t, func(http.ResponseWriter, *http.Request) { sent.Add(1) })
+		decider.See(runID, p)
+		first, second := ways[0](decider, Approve), ways[1](decider, Deny)
+		if first != nil || !errors.Is(second, ErrAlreadySent) || sent.Load() != 1 || !decider.Sent(p) {
 			t.Errorf("%s: %v, then %v; %d sent", name, first, second, sent.Load())
 		}
 	}
 }
 
-// TestCallersKeptApart: what a desk remembers of one caller's approval says
+// TestCallersKeptApart: what a decider remembers of one caller's approval says
 // nothing to another, who may see the same run; of a token that both send the API
 // is the judge.
 func TestCallersKeptApart(t *testing.T) {
 	var sent atomic.Int64
-	desk := newDesk(t, func(http.ResponseWriter, *http.Request) { sent.Add(1) })
+	decider := newDecider(t, func(http.ResponseWriter, *http.Request) { sent.Add(1) })
 	stranger := client.Caller{Key: "another-key"}
 	p := pending(t)
 	tracker := NewTracker(stranger, runID)
 	tracker.Add(event(t, `{"id":1,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, links(1)))
 	other := tracker.Pending()[0]
-	desk.See(runID, p)
-	desk.Show(p)
-	if desk.Shown(other) || desk.Shown(Pending{ID: p.ID, caller: stranger.Key}) {
+	decider.See(runID, p)
+	decider.Show(p)
+	if decider.Shown(other) || decider.Shown(Pending{ID: p.ID, caller: stranger.Key}) {
 		t.Error("another caller was shown it")
 	}
-	if err := desk.Decide(t.Context(), caller, p, Approve); err != nil || desk.Sent(other) {
-		t.Errorf("%v; sent for another caller: %t", err, desk.Sent(other))
+	if err := decider.Decide(t.Context(), caller, p, Approve); err != nil || decider.Sent(other) {
+		t.Errorf("%v; sent for another caller: %t", err, decider.Sent(other))
 	}
-	known, err := desk.DecideByToken(t.Context(), stranger, ByToken{RunID: runID, Decision: Approve, Token: p.tokens[Approve]})
+	known, err := decider.DecideByToken(t.Context(), stranger, ByToken{RunID: runID, Decision: Approve, Token: p.tokens[Approve]})
 	if known || err != nil || sent.Load() != 2 {
 		t.Errorf("known %t, %v, %d sent", known, err, sent.Load())
 	}
@@ -300,11 +296,11 @@ func TestCallersKeptApart(t *testing.T) {
 
 // TestMemory forgets the oldest.
 func TestMemory(t *testing.T) {
-	desk := newDesk(t, nil)
+	decider := newDecider(t, nil)
 	for i := range maxRemembered + 1 {
-		desk.Show(Pending{ID: fmt.Sprint(i)})
+		decider.Show(Pending{ID: fmt.Sprint(i)})
 	}
-	if desk.Shown(Pending{ID: "0"}) || !desk.Shown(Pending{ID: "1"}) || desk.shown.Len() != maxRemembered {
-		t.Errorf("%d remembered", desk.shown.Len())
+	if decider.Shown(Pending{ID: "0"}) || !decider.Shown(Pending{ID: "1"}) || decider.shown.Len() != maxRemembered {
+		t.Errorf("%d remembered", decider.shown.Len())
 	}
 }

@@ -20,11 +20,11 @@ const planPatience = 5 * time.Second
 // planOf names a plan: what one API key may see says nothing of another's.
 type planOf struct {
 	key   client.Key
-	runID string
+	runID client.RunID
 }
 
 // KeepPlan remembers the plan that the answer to create told.
-func (d *Desk) KeepPlan(caller client.Caller, runID string, plan *client.Plan) {
+func (d *Decider) KeepPlan(caller client.Caller, runID client.RunID, plan *client.Plan) {
 	if plan == nil {
 		return
 	}
@@ -38,7 +38,7 @@ func (d *Desk) KeepPlan(caller client.Caller, runID string, plan *client.Plan) {
 // to create: of these the first with steps, for others may be placeholders, else
 // the first that says anything. The error is that of the plan's own address,
 // where nothing else tells one and the API does not lack it.
-func (d *Desk) Plan(ctx context.Context, caller client.Caller, run *client.Run) (*client.Plan, error) {
+func (d *Decider) Plan(ctx context.Context, caller client.Caller, run *client.Run) (*client.Plan, error) {
 	told, err := d.toldPlan(ctx, caller, run)
 	if plan := bestPlan(told, d.kept(caller, run.RunID)); plan != nil {
 		return plan, nil
@@ -47,7 +47,7 @@ func (d *Desk) Plan(ctx context.Context, caller client.Caller, run *client.Run) 
 }
 
 // toldPlan returns the plan that the API tells now, nil where it tells none.
-func (d *Desk) toldPlan(ctx context.Context, caller client.Caller, run *client.Run) (*client.Plan, error) {
+func (d *Decider) toldPlan(ctx context.Context, caller client.Caller, run *client.Run) (*client.Plan, error) {
 	if run.ExecutionPlanID == "" {
 		return bestPlan(run.Plan), nil
 	}
@@ -77,7 +77,7 @@ func saysAnything(p *client.Plan) bool {
 	return p != nil && strings.TrimSpace(p.Title+p.Description+p.Text) != ""
 }
 
-func (d *Desk) kept(caller client.Caller, runID string) *client.Plan {
+func (d *Decider) kept(caller client.Caller, runID client.RunID) *client.Plan {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	plan, _ := d.plans.Get(planOf{caller.Key, runID})

@@ -20,7 +20,7 @@ func TestPlanIsNotWaitedForLong(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := NewDesk(api)
+		d := NewDecider(api)
 		d.KeepPlan(caller, runID, &client.Plan{Text: "as created"})
 		asked := time.Now()
 		plan, err := d.Plan(t.Context(), caller, &client.Run{RunID: runID, ExecutionPlanID: "p"})
@@ -50,7 +50,7 @@ func TestPlaceholderHidesNoPlan(t *testing.T) {
 		"none yet":       {text, soon, soon, "Will be available shortly"},
 		"nowhere":        {`{}`, nil, nil, ""},
 	} {
-		d := newDesk(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, tt.address) })
+		d := newDecider(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, tt.address) })
 		d.KeepPlan(caller, runID, tt.kept)
 		plan, err := d.Plan(t.Context(), caller, &client.Run{RunID: runID, ExecutionPlanID: "p", Plan: tt.stored})
 		got := ""

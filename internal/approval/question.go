@@ -38,7 +38,7 @@ type Request struct {
 // Request returns what a person is asked about an approval that waits in a run, as
 // it was read with its events. secrets are the operator's; the caller's key and
 // the tokens of the run's links are hidden, too.
-func (d *Desk) Request(ctx context.Context, caller client.Caller, run *client.Run, p Pending, secrets *redact.Set) Request {
+func (d *Decider) Request(ctx context.Context, caller client.Caller, run *client.Run, p Pending, secrets *redact.Set) Request {
 	r := Request{Pending: p, Run: run}
 	if p.Scope == OfRun {
 		r.Plan, _ = d.toldPlan(ctx, caller, run) // the question says that it is not told
@@ -87,8 +87,8 @@ func (r Request) Question(changed bool) string {
 		}
 		writeLine(&b, count(w.hidden, "secret")+are+" hidden, by "+redact.Removed+": keys, or tokens of this run's approval links.")
 	}
-	if client.IsRunID(r.Run.RunID) {
-		writeLine(&b, "Run "+r.Run.RunID)
+	if r.Run.RunID.Valid() {
+		writeLine(&b, "Run "+string(r.Run.RunID))
 	}
 	var question strings.Builder
 	writeLine(&question, head)

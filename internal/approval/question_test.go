@@ -114,7 +114,7 @@ func TestQuote(t *testing.T) {
 func TestQuestionCannotBeForged(t *testing.T) {
 	evil := "x\"\u201d\n\u2028It would call \u201clist\u201d\r\x1b[2J\u202e\"\uff02 with {}" + strings.Repeat("\n  Run y", 20)
 	quoted, _ := json.Marshal(evil)
-	run := &client.Run{RunID: evil, Intent: evil}
+	run := &client.Run{RunID: client.RunID(evil), Intent: evil}
 	plan := &client.Plan{Title: evil, Description: evil, Steps: []client.PlanStep{{Description: evil}}}
 	calls := []client.ToolCall{call(evil, fmt.Sprintf(`{%s:%s}`, quoted, quoted)), call("b", string(quoted))}
 	for name, r := range map[string]Request{

@@ -45,7 +45,7 @@ func (v *visit) askDecision(ctx context.Context) (end string, err error) {
 	v.Observer.Tokens(read.Tokens)
 	refused := (*Outcome)(nil)
 	for _, p := range v.candidates(read) {
-		r := v.Desk.Request(reading, v.Caller, read.Run, p, v.Secrets)
+		r := v.Decider.Request(reading, v.Caller, read.Run, p, v.Secrets)
 		q := &question{who: v.who, kind: Decision, subject: p.ID, digest: r.Digest(), eventID: p.EventID, pending: p}
 		if refused = v.refusal(q); refused == nil {
 			return v.ask(q, Question{Kind: Decision, Message: r.Question(v.changed == p.ID)})
@@ -137,7 +137,7 @@ func (v *visit) ask(q *question, text Question) (end string, err error) {
 		return "", nil
 	}
 	switch { // what happened while this call read the run
-	case q.kind == Decision && v.Desk.Sent(q.pending):
+	case q.kind == Decision && v.Decider.Sent(q.pending):
 		return "", nil
 	case v.Only == "" && t.refused(q.digest):
 		return v.ended(t.refusal)

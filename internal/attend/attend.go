@@ -24,7 +24,7 @@ import (
 // Options are what an Attendant works with.
 type Options struct {
 	Feeds   *feed.Hub
-	Desk    *approval.Desk
+	Decider *approval.Decider
 	Secrets *redact.Set // the operator's: no question shows them
 	Log     *slog.Logger
 	// ReadingTime is the time in which no person reads a question and refuses:
@@ -55,13 +55,14 @@ type Attendant struct {
 type who struct {
 	key    client.Key
 	person string
-	runID  string
+	runID  client.RunID
 }
 
 // approvalOf names one thing that a run needs, as one caller sees it.
 type approvalOf struct {
-	key            client.Key
-	runID, subject string
+	key     client.Key
+	runID   client.RunID
+	subject string
 }
 
 const (

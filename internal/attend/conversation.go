@@ -107,7 +107,7 @@ func (a *Attendant) conclude(q *question) {
 
 // TakeLate returns what came of a question about a run after its calls were over,
 // once; nil where there is nothing to tell.
-func (a *Attendant) TakeLate(key client.Key, person, runID string) *Outcome {
+func (a *Attendant) TakeLate(key client.Key, person string, runID client.RunID) *Outcome {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c, ok := a.conversations.Get(who{key, person, runID})
@@ -138,7 +138,7 @@ func (a *Attendant) leave(q *question, cancelled bool) *Outcome {
 
 // RefusedBefore returns how a person did not decide on a need within the hour, nil
 // where they were not asked in vain. The content may be another by now.
-func (a *Attendant) RefusedBefore(key client.Key, person, runID, subject string) *Outcome {
+func (a *Attendant) RefusedBefore(key client.Key, person string, runID client.RunID, subject string) *Outcome {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t := a.lookUp(who{key, person, runID}, subject)

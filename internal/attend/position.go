@@ -1,12 +1,16 @@
 package attend
 
-import "time"
+import (
+	"time"
+
+	"runs-mcp-server/client"
+)
 
 // Position says where a call stood when it asked its person. In the 2026-07-28
 // protocol it travels, sealed, with the question to the client and back: the
 // server keeps nothing between the two.
 type Position struct {
-	RunID    string        `json:"runId"`
+	RunID    client.RunID  `json:"runId"`
 	Kind     Kind          `json:"kind"`               // of the question
 	Subject  string        `json:"subject"`            // an approval's id, or an authorisation
 	Digest   string        `json:"digest"`             // of what the person decides on, see [approval.Request.Digest]

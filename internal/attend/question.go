@@ -198,7 +198,7 @@ func (a *Attendant) send(q *question, caller client.Caller, d approval.Decision)
 func (a *Attendant) decide(ctx context.Context, caller client.Caller, p approval.Pending, d approval.Decision) error {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer stop()
-	return a.Desk.Decide(ctx, caller, p, d)
+	return a.Decider.Decide(ctx, caller, p, d)
 }
 
 // passing reports whether a run may be readable a little later.
@@ -221,14 +221,14 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // request reads what an approval is about now; waits is false where the run no
 // longer waits for it. Somebody else may have decided meanwhile.
-func (a *Attendant) request(ctx context.Context, caller client.Caller, runID, approvalID string) (r approval.Request, waits bool, err error) {
+func (a *Attendant) request(ctx context.Context, caller client.Caller, runID client.RunID, approvalID string) (r approval.Request, waits bool, err error) {
 	read, err := a.Feeds.Snapshot(ctx, caller, runID, feed.Wanted{Decidable: true})
 	if err != nil {
 		return approval.Request{}, false, err
 	}
 	for _, p := range read.Pending {
 		if p.ID == approvalID {
-			return a.Desk.Request(ctx, caller, read.Run, p, a.Secrets), true, nil
+			return a.Decider.Request(ctx, caller, read.Run, p, a.Secrets), true, nil
 		}
 	}
 	return approval.Request{}, false, nil

@@ -37,7 +37,7 @@ const (
 // Visit is one call's following of one run.
 type Visit struct {
 	Caller   client.Caller
-	RunID    string
+	RunID    client.RunID
 	After    int64     // cursor from which events and needs count
 	Deadline time.Time // zero: none
 	History  bool      // what happened before is no news: the call named no event to go on from
@@ -274,7 +274,7 @@ func (v *visit) since() int64 {
 // which the run was not read without.
 func (v *visit) undecided(pending []approval.Pending) []approval.Pending {
 	return slices.DeleteFunc(slices.Clone(pending), func(p approval.Pending) bool {
-		return v.Desk.Sent(p) || slices.Contains(v.gone, p.ID)
+		return v.Decider.Sent(p) || slices.Contains(v.gone, p.ID)
 	})
 }
 

@@ -17,7 +17,7 @@ import (
 type feed struct {
 	hub    *Hub
 	caller client.Caller
-	runID  string
+	runID  client.RunID
 	ctx    context.Context
 	cancel context.CancelFunc
 
@@ -39,7 +39,7 @@ type feed struct {
 	err     error
 }
 
-func newFeed(h *Hub, caller client.Caller, runID string) *feed {
+func newFeed(h *Hub, caller client.Caller, runID client.RunID) *feed {
 	ctx, cancel := context.WithCancel(h.ctx)
 	return &feed{
 		hub: h, caller: caller, runID: runID, ctx: ctx, cancel: cancel,
@@ -68,7 +68,7 @@ func (f *feed) add(e client.Event) {
 	e.Raw = slices.Clone(e.Raw) // the log must not hold on to a whole answer
 	f.tokens.Add(e.ApprovalTokens()...)
 	if asked, ok := f.tracker.Add(e); ok {
-		f.hub.desk.See(f.runID, asked)
+		f.hub.decider.See(f.runID, asked)
 	}
 	if e.Amended {
 		if i, ok := f.find(e.ID); ok {

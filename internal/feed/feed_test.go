@@ -61,9 +61,9 @@ func newBed(t *testing.T, o feed.Options) *bed {
 	return b
 }
 
-// newHub returns a hub with a desk of its own.
+// newHub returns a hub with a decider of its own.
 func newHub(api *client.Client, o feed.Options) *feed.Hub {
-	return feed.NewHub(api, approval.NewDesk(api), o)
+	return feed.NewHub(api, approval.NewDecider(api), o)
 }
 
 func (b *bed) create(t *testing.T, behaviour string, strategy client.ApprovalStrategy) string {
@@ -74,7 +74,7 @@ func (b *bed) create(t *testing.T, behaviour string, strategy client.ApprovalStr
 	if err != nil {
 		t.Fatal(err)
 	}
-	return run.RunID
+	return string(run.RunID)
 }
 
 // TestSharedStream lets 100 watchers, each with its own cursor, follow one run
@@ -87,7 +87,7 @@ func TestSharedStream(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 100 {
 			wg.Go(func() {
-				w := b.hub.Watch(caller, runID, int64(i))
+				w := b.hub.Watch(caller, client.RunID(runID), int64(i))
 				defer w.Close()
 				next := int64(i + 1)
 				for {
@@ -132,14 +132,14 @@ func TestGrace(t *testing.T) {
 			synctest.Wait()
 			return b.box.Stats().OpenStreams
 		}
-		one, two := b.hub.Watch(caller, runID, 0), b.hub.Watch(caller, runID, 0)
+		one, two := b.hub.Watch(caller, client.RunID(runID), 0), b.hub.Watch(caller, client.RunID(runID), 0)
 		if open() != 1 {
 			t.Fatal("no stream")
 		}
 		one.Close()
 		one.Close() // harmless
 		time.Sleep(20 * time.Second)
-		one = b.hub.Watch(caller, runID, 0)
+		one = b.hub.Watch(caller, client.RunID(runID), 0)
 		time.Sleep(time.Second)
 		one.Close()
 		time.Sleep(5 * time.Second)
@@ -148,7 +148,7 @@ func TestGrace(t *testing.T) {
 		}
 		two.Close()
 		time.Sleep(9 * time.Second) // the grace counts from the last, not from the first who left
-		three := b.hub.Watch(caller, runID, 0)
+		three := b.hub.Watch(caller, client.RunID(runID), 0)
 		time.Sleep(20 * time.Second)
 		if open() != 1 || b.box.Stats().StreamsOpened != 1 {
 			t.Error("closed within the grace")
@@ -166,28 +166,28 @@ func TestKeep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, feed.Options{Kept: 1})
 		runID := b.create(t, "links=stream-only step_ms=1000", client.ApproveStart)
-		if !b.hub.Keep(caller, runID) {
+		if !b.hub.Keep(caller, client.RunID(runID)) {
 			t.Fatal("not kept")
 		}
-		if b.hub.Keep(caller, b.create(t, "", client.ApproveStart)) {
+		if b.hub.Keep(caller, client.RunID(b.create(t, "", client.ApproveStart))) {
 			t.Error("kept beyond the limit")
 		}
 		time.Sleep(time.Hour)
-		_, st, ok := b.hub.Read(caller, runID, 0)
+		_, st, ok := b.hub.Read(caller, client.RunID(runID), 0)
 		if !ok || len(st.Pending) != 1 {
 			t.Fatalf("an hour later: %+v, %t", st, ok)
 		}
-		if _, _, ok := b.hub.Read(client.Caller{Key: "another"}, runID, 0); ok {
+		if _, _, ok := b.hub.Read(client.Caller{Key: "another"}, client.RunID(runID), 0); ok {
 			t.Error("another caller sees the feed")
 		}
-		if err := b.api.AbortRun(t.Context(), caller, runID); err != nil {
+		if err := b.api.AbortRun(t.Context(), caller, client.RunID(runID)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		if _, _, ok := b.hub.Read(caller, runID, 0); ok {
+		if _, _, ok := b.hub.Read(caller, client.RunID(runID), 0); ok {
 			t.Error("kept after the end")
 		}
-		if !b.hub.Keep(caller, b.create(t, "", client.ApproveStart)) {
+		if !b.hub.Keep(caller, client.RunID(b.create(t, "", client.ApproveStart))) {
 			t.Error("the place was not given back")
 		}
 	})
@@ -203,7 +203,7 @@ func TestHistoryIsNotNews(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 50 { // whoever looks in time sees half of the history, if that can be seen
 			wg.Go(func() {
-				w := b.hub.Watch(caller, runID, 0)
+				w := b.hub.Watch(caller, client.RunID(runID), 0)
 				defer w.Close()
 				news, err := w.Next(t.Context())
 				if err != nil || len(news.Events) != 3005 || news.NeedsPerson(0) || news.Auth != nil {
@@ -229,7 +229,7 @@ func TestErrors(t *testing.T) {
 		b.hub.Follow(t.Context(), caller, "123e4567-e89b-12d3-a456-426614174000", func(feed.News) { t.Error("told of an unknown run") }, func() { lost <- true })
 		<-lost
 		runID := b.create(t, "step_ms=60000", client.ApproveNothing)
-		w := b.hub.Watch(caller, runID, 100)
+		w := b.hub.Watch(caller, client.RunID(runID), 100)
 		defer w.Close()
 		cause := errors.New("gone")
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -260,7 +260,7 @@ func TestRefillFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, feed.Options{LogEvents: 4})
 		runID := b.create(t, "steps=20 step_ms=10 end=hold", client.ApproveNothing)
-		w := b.hub.Watch(caller, runID, 0)
+		w := b.hub.Watch(caller, client.RunID(runID), 0)
 		defer w.Close()
 		time.Sleep(time.Minute)
 		b.fail.Store(true)
@@ -285,11 +285,11 @@ func TestPendingOfARunTooLargeToRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, feed.Options{LogEvents: 4})
 		runID := b.create(t, "approvals=parallel:10 step_ms=10", client.ApproveToolCall)
-		w := b.hub.Watch(caller, runID, 0)
+		w := b.hub.Watch(caller, client.RunID(runID), 0)
 		defer w.Close()
 		time.Sleep(time.Minute)
 		b.large.Store(true)
-		if st, err := b.hub.Snapshot(t.Context(), caller, runID, feed.Wanted{Decidable: true}); err != nil || len(st.Pending) != 10 {
+		if st, err := b.hub.Snapshot(t.Context(), caller, client.RunID(runID), feed.Wanted{Decidable: true}); err != nil || len(st.Pending) != 10 {
 			t.Errorf("got %+v, %v", st, err)
 		}
 	})
@@ -300,17 +300,17 @@ func TestRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, feed.Options{LogEvents: 4})
 		runID := b.create(t, "steps=20 step_ms=10 end=hold", client.ApproveStart)
-		if _, _, ok := b.hub.Read(caller, runID, 0); ok {
+		if _, _, ok := b.hub.Read(caller, client.RunID(runID), 0); ok {
 			t.Error("read without a watcher")
 		}
-		w := b.hub.Watch(caller, runID, 0)
+		w := b.hub.Watch(caller, client.RunID(runID), 0)
 		defer w.Close()
 		time.Sleep(time.Minute)
 		news, err := w.Next(t.Context())
 		if err != nil || len(news.Pending) != 1 {
 			t.Fatalf("got %+v, %v", news, err)
 		}
-		if events, st, ok := b.hub.Read(caller, runID, 1); !ok || len(events) != len(news.Events)-1 || len(st.Pending) != 1 {
+		if events, st, ok := b.hub.Read(caller, client.RunID(runID), 1); !ok || len(events) != len(news.Events)-1 || len(st.Pending) != 1 {
 			t.Errorf("got %d events, %+v, %t", len(events), st, ok)
 		}
 	})
@@ -407,9 +407,9 @@ func TestKeptTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, feed.Options{Kept: 1, KeptFor: time.Hour, Grace: time.Second})
 		runID := b.create(t, "step_ms=0", client.ApproveStart)
-		b.hub.Keep(caller, runID)
+		b.hub.Keep(caller, client.RunID(runID))
 		time.Sleep(time.Hour - time.Second)
-		w := b.hub.Watch(caller, runID, 0)
+		w := b.hub.Watch(caller, client.RunID(runID), 0)
 		if _, err := w.Next(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -419,12 +419,12 @@ func TestKeptTooLong(t *testing.T) {
 		if _, err := w.Next(ctx); !errors.Is(err, due) {
 			t.Errorf("a watcher at the end of KeptFor: %v", err)
 		}
-		if !b.hub.Keep(caller, b.create(t, "", client.ApproveStart)) {
+		if !b.hub.Keep(caller, client.RunID(b.create(t, "", client.ApproveStart))) {
 			t.Error("the place was not given back")
 		}
 		w.Close()
 		time.Sleep(2 * time.Second)
-		if _, _, ok := b.hub.Read(caller, runID, 0); ok {
+		if _, _, ok := b.hub.Read(caller, client.RunID(runID), 0); ok {
 			t.Error("watched after the last watcher left")
 		}
 	})
@@ -435,15 +435,15 @@ func TestLogIsBoundedInBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, feed.Options{LogEvents: 1000, LogBytes: 2000})
 		runID := b.create(t, "steps=1000 step_ms=100", client.ApproveNothing)
-		w := b.hub.Watch(caller, runID, 0)
+		w := b.hub.Watch(caller, client.RunID(runID), 0)
 		defer w.Close()
 		time.Sleep(30 * time.Second)
-		if _, _, ok := b.hub.Read(caller, runID, 0); ok {
+		if _, _, ok := b.hub.Read(caller, client.RunID(runID), 0); ok {
 			t.Error("the log reaches back to the start")
 		}
 		var events []client.Event
 		for after := int64(400); ; after-- { // as far back as it reaches
-			more, _, ok := b.hub.Read(caller, runID, after)
+			more, _, ok := b.hub.Read(caller, client.RunID(runID), after)
 			if !ok {
 				break
 			}
@@ -499,7 +499,7 @@ func TestPauseCountsFromItsBeginning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, feed.Options{})
 		runID := b.create(t, "step_ms=10", client.ApproveStart)
-		w := b.hub.Watch(caller, runID, 0)
+		w := b.hub.Watch(caller, client.RunID(runID), 0)
 		defer w.Close()
 		time.Sleep(time.Minute)
 		news, err := w.Next(t.Context())

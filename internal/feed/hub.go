@@ -33,11 +33,11 @@ type Options struct {
 
 // Hub holds the feeds of all callers. It is safe for concurrent use.
 type Hub struct {
-	api  *client.Client
-	desk *approval.Desk
-	opts Options
-	ctx  context.Context // ends all feeds
-	stop context.CancelFunc
+	api     *client.Client
+	decider *approval.Decider
+	opts    Options
+	ctx     context.Context // ends all feeds
+	stop    context.CancelFunc
 
 	mu    sync.Mutex // guards feeds, kept, keeps and the watcher counts of feeds
 	feeds map[key]*feed
@@ -49,11 +49,11 @@ type Hub struct {
 // key tells feeds apart: what one API key may see says nothing of another's.
 type key struct {
 	apiKey client.Key
-	runID  string
+	runID  client.RunID
 }
 
 // NewHub returns a Hub that opens no stream yet.
-func NewHub(api *client.Client, desk *approval.Desk, o Options) *Hub {
+func NewHub(api *client.Client, decider *approval.Decider, o Options) *Hub {
 	setDefault(&o.Grace, 10*time.Second)
 	setDefault(&o.LogEvents, 256)
 	setDefault(&o.LogBytes, 48<<10)
@@ -62,7 +62,7 @@ func NewHub(api *client.Client, desk *approval.Desk, o Options) *Hub {
 	setDefault(&o.KeptFor, 24*time.Hour)
 	setDefault(&o.Logger, slog.New(slog.DiscardHandler))
 	ctx, stop := context.WithCancel(context.Background())
-	return &Hub{api: api, desk: desk, opts: o, ctx: ctx, stop: stop, feeds: map[key]*feed{}, kept: map[client.Key]int{}}
+	return &Hub{api: api, decider: decider, opts: o, ctx: ctx, stop: stop, feeds: map[key]*feed{}, kept: map[client.Key]int{}}
 }
 
 func setDefault[T comparable](to *T, value T) {
@@ -81,7 +81,7 @@ func (h *Hub) Close() {
 }
 
 // Watch starts watching a run from a cursor. The caller closes the Watch.
-func (h *Hub) Watch(caller client.Caller, runID string, afterEventID int64) *Watch {
+func (h *Hub) Watch(caller client.Caller, runID client.RunID, afterEventID int64) *Watch {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return &Watch{hub: h, feed: h.join(caller, runID), cursor: afterEventID}
@@ -90,7 +90,7 @@ func (h *Hub) Watch(caller client.Caller, runID string, afterEventID int64) *Wat
 // Follow calls tell with the run's news, in a goroutine of the hub, until ctx
 // is done or the run has ended. Of a flood of events it may tell the newest
 // alone. Where the run can no longer be watched it ends by calling lost.
-func (h *Hub) Follow(ctx context.Context, caller client.Caller, runID string, tell func(News), lost func()) {
+func (h *Hub) Follow(ctx context.Context, caller client.Caller, runID client.RunID, tell func(News), lost func()) {
 	w := h.Watch(caller, runID, 0)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -120,7 +120,7 @@ func (h *Hub) Follow(ctx context.Context, caller client.Caller, runID string, te
 
 // Keep watches a run until it ends, whoever else does: an approval link may
 // be said only once. It reports false where too many are kept already.
-func (h *Hub) Keep(caller client.Caller, runID string) bool {
+func (h *Hub) Keep(caller client.Caller, runID client.RunID) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.keeps >= h.opts.Kept || h.kept[caller.Key] >= h.opts.KeptPerCaller {
@@ -157,7 +157,7 @@ func (h *Hub) Keep(caller client.Caller, runID string) bool {
 // Read returns the events after a cursor and the state of a run that is being
 // watched; false when it is not, nothing is known yet, or the log no longer
 // reaches back to the cursor.
-func (h *Hub) Read(caller client.Caller, runID string, afterEventID int64) ([]client.Event, State, bool) {
+func (h *Hub) Read(caller client.Caller, runID client.RunID, afterEventID int64) ([]client.Event, State, bool) {
 	h.mu.Lock()
 	f := h.feeds[key{caller.Key, runID}]
 	h.mu.Unlock()
@@ -174,7 +174,7 @@ func (h *Hub) Read(caller client.Caller, runID string, afterEventID int64) ([]cl
 
 // Tokens returns those of a run that is being watched (see [State]), as far as
 // they are known yet; nil where it is not.
-func (h *Hub) Tokens(caller client.Caller, runID string) []string {
+func (h *Hub) Tokens(caller client.Caller, runID client.RunID) []string {
 	h.mu.Lock()
 	f := h.feeds[key{caller.Key, runID}]
 	h.mu.Unlock()
@@ -188,7 +188,7 @@ func (h *Hub) Tokens(caller client.Caller, runID string) []string {
 
 // survive, deferred, keeps a panic over one run from ending the process: it is
 // logged, and end called.
-func (h *Hub) survive(runID string, end func()) {
+func (h *Hub) survive(runID client.RunID, end func()) {
 	if r := recover(); r != nil {
 		h.opts.Logger.Error("the watching of a run panicked", "runId", runID, "panic", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
 		end()
@@ -196,7 +196,7 @@ func (h *Hub) survive(runID string, end func()) {
 }
 
 // join returns the feed of a run with one watcher more; h.mu is held.
-func (h *Hub) join(caller client.Caller, runID string) *feed {
+func (h *Hub) join(caller client.Caller, runID client.RunID) *feed {
 	k := key{caller.Key, runID}
 	f := h.feeds[k]
 	if f == nil || f.ctx.Err() != nil {

@@ -55,11 +55,11 @@ func TestMuteStream(t *testing.T) {
 		hub := newHub(api, feed.Options{})
 		defer hub.Close()
 		runID := b.create(t, "links=stream-only queue_ms=2000 step_ms=4000", client.ApproveToolCall) // pauses after 6 s
-		hub.Keep(caller, runID)
+		hub.Keep(caller, client.RunID(runID))
 		var wg sync.WaitGroup
 		for range 10 {
 			wg.Go(func() {
-				w := hub.Watch(caller, runID, 0)
+				w := hub.Watch(caller, client.RunID(runID), 0)
 				defer w.Close()
 				var paused, linked time.Duration
 				for linked == 0 {

@@ -54,7 +54,7 @@ func TestPanic(t *testing.T) {
 				t.Fatal(err)
 			}
 			hub := newHub(api, feed.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
-			w := hub.Watch(caller, runID, 0)
+			w := hub.Watch(caller, client.RunID(runID), 0)
 			for err == nil { // the stored events may come first
 				_, err = w.Next(t.Context())
 			}
@@ -63,7 +63,7 @@ func TestPanic(t *testing.T) {
 			}
 			w.Close()
 			told, lost := make(chan bool, 1), make(chan bool, 1)
-			hub.Follow(t.Context(), caller, other, func(feed.News) {
+			hub.Follow(t.Context(), caller, client.RunID(other), func(feed.News) {
 				told <- true
 				panic("of the receiver")
 			}, func() { lost <- true })
@@ -71,7 +71,7 @@ func TestPanic(t *testing.T) {
 			<-lost
 			ended, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
-			for w := hub.Watch(caller, other, 0); ; {
+			for w := hub.Watch(caller, client.RunID(other), 0); ; {
 				news, err := w.Next(ended)
 				if err != nil {
 					t.Fatal(err)

@@ -33,7 +33,7 @@ type Wanted struct {
 }
 
 // Snapshot reads a run. The error is a [client.Error], or wraps that of ctx.
-func (h *Hub) Snapshot(ctx context.Context, caller client.Caller, runID string, want Wanted) (Snapshot, error) {
+func (h *Hub) Snapshot(ctx context.Context, caller client.Caller, runID client.RunID, want Wanted) (Snapshot, error) {
 	var err error
 	live, watched := h.state(caller, runID)
 	if want.Decidable {
@@ -64,7 +64,7 @@ func (h *Hub) Snapshot(ctx context.Context, caller client.Caller, runID string, 
 
 // stored reads a run as the API stores it: without its events where the API's
 // answer with them is none that can be read.
-func (h *Hub) stored(ctx context.Context, caller client.Caller, runID string) (Snapshot, error) {
+func (h *Hub) stored(ctx context.Context, caller client.Caller, runID client.RunID) (Snapshot, error) {
 	run, err := h.api.GetRun(ctx, caller, runID, true)
 	noEvents := client.KindOf(err) == client.Invalid // they may be what is wrong, or too much
 	if noEvents {
@@ -132,7 +132,7 @@ func (h *Hub) lagsBehind(snap Snapshot, seen State) bool {
 }
 
 // undecided reports whether this server sent no decision on an approval.
-func (h *Hub) undecided(p approval.Pending) bool { return !h.desk.Sent(p) }
+func (h *Hub) undecided(p approval.Pending) bool { return !h.decider.Sent(p) }
 
 // StateOf returns the state that a run read with its events is in.
 func (h *Hub) StateOf(caller client.Caller, run *client.Run) State {
@@ -149,14 +149,14 @@ func (h *Hub) StateOf(caller client.Caller, run *client.Run) State {
 		s.Auth, s.Pending = nil, nil
 	}
 	for _, p := range s.Pending {
-		h.desk.See(run.RunID, p)
+		h.decider.See(run.RunID, p)
 	}
 	return s
 }
 
 // state returns what the feed of a run knows; false where nobody watches it, or
 // nothing is known yet.
-func (h *Hub) state(caller client.Caller, runID string) (State, bool) {
+func (h *Hub) state(caller client.Caller, runID client.RunID) (State, bool) {
 	_, st, ok := h.Read(caller, runID, math.MaxInt64)
 	return st, ok
 }
@@ -186,7 +186,7 @@ var errNoLink = errors.New("no link came in time")
 // awaitDecidable watches a run until the links and tool calls of what waits in it
 // are known, and returns what the feed knows then: nothing where no event comes in
 // time.
-func (h *Hub) awaitDecidable(ctx context.Context, caller client.Caller, runID string) (State, error) {
+func (h *Hub) awaitDecidable(ctx context.Context, caller client.Caller, runID client.RunID) (State, error) {
 	watch := h.Watch(caller, runID, 0)
 	defer watch.Close()
 	looking, cancel := context.WithTimeoutCause(ctx, linkTimeout, errNoLink)
@@ -213,7 +213,7 @@ func (h *Hub) awaitDecidable(ctx context.Context, caller client.Caller, runID st
 
 // Await waits until the state of a run is as until says. Its error is that of
 // watching the run, a [client.Error], or wraps that of ctx.
-func (h *Hub) Await(ctx context.Context, caller client.Caller, runID string, until func(State) bool) error {
+func (h *Hub) Await(ctx context.Context, caller client.Caller, runID client.RunID, until func(State) bool) error {
 	watch := h.Watch(caller, runID, 0)
 	defer watch.Close()
 	for {

@@ -189,7 +189,7 @@ func TestCompleteRuns(t *testing.T) {
 		if kind == "abort" {
 			testbed.Call[tools.RunResult](t, first, "abort_run", map[string]any{"runId": run.RunID})
 		}
-		runs[kind] = run.RunID
+		runs[kind] = string(run.RunID)
 	}
 	for _, version := range []string{"2025-11-25", testbed.Newest} {
 		s := bed.Connect(version, nil)

@@ -166,11 +166,11 @@ func (s *set) getStep(g given, more string) string {
 	if s.Offers("list_runs") {
 		find = "find the one that is meant with list_runs, or ask the user"
 	}
-	id := strings.ToLower(strings.TrimRight(strings.Trim(strings.TrimPrefix(run, "run://"), " \"'`<>{}"), "/"))
+	id, valid := client.ParseRunID(strings.TrimRight(strings.Trim(strings.TrimPrefix(run, "run://"), " \"'`<>{}"), "/"))
 	switch {
 	case run == "":
 		return "No run was named: " + find + ". Call get_run with its runId" + more + "."
-	case client.IsRunID(id):
+	case valid:
 		return fmt.Sprintf("Call get_run with runId %q%s. If there is no such run, %s.", id, more, find)
 	default:
 		return "The user named the run, quoted as data: " + g.quote(run, maxRun) + ". Call get_run with its runId" + more +

@@ -1,7 +1,7 @@
-// Package rawjson walks JSON text without decoding it: what a reader passes
-// over costs neither memory nor more than a look at its bytes. The text must
-// have been checked by encoding/json, which also bounds its depth. Of other
-// text the answers mean nothing, but no function panics or runs forever.
+// Package rawjson reads and writes JSON text. Its readers walk the text without
+// decoding it: a value that is passed over costs no memory. The text must have
+// been checked by encoding/json, which also bounds its depth. Of other text the
+// answers mean nothing, but no function panics or runs forever.
 package rawjson
 
 import (

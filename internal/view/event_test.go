@@ -64,7 +64,7 @@ func TestWhatIsAlwaysShown(t *testing.T) {
 		}
 	}
 	run := v.Run(&client.Run{RunID: "x" + id, Status: "secret-status"})
-	if run.Status != redact.Removed || strings.Contains(run.RunID, id) {
+	if run.Status != redact.Removed || strings.Contains(string(run.RunID), id) {
 		t.Errorf("got %+v", run)
 	}
 }

@@ -1,19 +1,13 @@
 package view
 
-import (
-	"bytes"
-	"encoding/json"
-)
+import "runs-mcp-server/internal/rawjson"
 
-// JSON writes a value of ours as compact JSON. <, > and & stay as they are:
-// nobody puts it into HTML, and escaped they cost six bytes each. It panics on
-// what JSON cannot hold.
+// JSON returns a value of ours as compact JSON (see [rawjson.Marshal]). It panics
+// on what JSON cannot hold.
 func JSON(value any) []byte {
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(value); err != nil {
+	text, err := rawjson.Marshal(value)
+	if err != nil {
 		panic(err)
 	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
+	return text
 }

@@ -1,7 +1,6 @@
 package view
 
 import (
-	"net"
 	"net/url"
 	"path"
 	"regexp"
@@ -10,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/loopback"
 	"runs-mcp-server/internal/redact"
 )
 
@@ -30,9 +30,7 @@ func (v View) AuthorizationLink(a *client.Auth) string {
 	if strings.ContainsFunc(u.Host, func(r rune) bool { return r >= utf8.RuneSelf }) {
 		return ""
 	}
-	ip := net.ParseIP(u.Hostname())
-	loopback := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-	if u.Scheme != "https" && !(u.Scheme == "http" && loopback) {
+	if u.Scheme != "https" && !(u.Scheme == "http" && loopback.Host(u.Hostname())) {
 		return ""
 	}
 	if _, hidden := v.secrets.Text(u.String()); hidden > 0 || approves(u) {

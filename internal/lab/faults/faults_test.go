@@ -129,16 +129,16 @@ func isGiven(name string) bool {
 // bench is one seed: a sandbox behind a proxy, and one client and one hub
 // before it, as in the server.
 type bench struct {
-	seed  uint64
-	box   *sandbox.Sandbox
-	book  *ledger // what arrived at the sandbox
-	near  direct  // the sandbox without the proxy
-	proxy *breaker
-	api   *client.Client
-	desk  *approval.Desk
-	hub   *feed.Hub
-	start time.Time
-	conns atomic.Int64 // from the proxy to the sandbox
+	seed    uint64
+	box     *sandbox.Sandbox
+	book    *ledger // what arrived at the sandbox
+	near    direct  // the sandbox without the proxy
+	proxy   *breaker
+	api     *client.Client
+	decider *approval.Decider
+	hub     *feed.Hub
+	start   time.Time
+	conns   atomic.Int64 // from the proxy to the sandbox
 
 	mu     sync.Mutex // guards the rest
 	total  tally
@@ -164,9 +164,9 @@ func newBench(t *testing.T, n uint64) *bench {
 	if b.api, err = client.New(client.Options{URL: b.proxy.url()}); err != nil {
 		t.Fatal(err)
 	}
-	b.desk = approval.NewDesk(b.api)
+	b.decider = approval.NewDecider(b.api)
 	r := b.random(0)
-	b.hub = feed.NewHub(b.api, b.desk, feed.Options{
+	b.hub = feed.NewHub(b.api, b.decider, feed.Options{
 		Grace:     pick(r, 20*time.Millisecond, 2*time.Second),
 		LogEvents: pick(r, 8, 32, 256),
 	})

@@ -49,14 +49,14 @@ func subscribe(ctx context.Context, v *visitor) error {
 	if err != nil || run.RunID == "" {
 		return err
 	}
-	for _, uri := range []string{"run://" + run.RunID, "run://" + run.RunID + "/events"} {
+	for _, uri := range []string{"run://" + string(run.RunID), "run://" + string(run.RunID) + "/events"} {
 		v.crowd.note(v.Subscribe(ctx, &sdk.SubscribeParams{URI: uri}), "subscriptions")
 	}
 	for range 3 {
 		select {
 		case <-v.changed:
 			v.crowd.note(nil, "updates heard")
-			_, err := v.ReadResource(ctx, &sdk.ReadResourceParams{URI: "run://" + run.RunID + "/events?limit=5"})
+			_, err := v.ReadResource(ctx, &sdk.ReadResourceParams{URI: "run://" + string(run.RunID) + "/events?limit=5"})
 			v.crowd.note(err, "resources read")
 		case <-time.After(time.Second):
 		case <-ctx.Done():
@@ -64,7 +64,7 @@ func subscribe(ctx context.Context, v *visitor) error {
 		}
 	}
 	if rand.IntN(2) == 0 {
-		v.crowd.note(v.Unsubscribe(ctx, &sdk.UnsubscribeParams{URI: "run://" + run.RunID}), "subscriptions ended")
+		v.crowd.note(v.Unsubscribe(ctx, &sdk.UnsubscribeParams{URI: "run://" + string(run.RunID)}), "subscriptions ended")
 	}
 	return nil
 }
