@@ -100,7 +100,7 @@ func readCalls(text []byte) ([]functionCall, error) {
 		} `json:"choices"`
 	}
 	if err := json.Unmarshal(text, &completion); err != nil {
-		return nil, fmt.Errorf("the model's API did not answer a completion: %w", err)
+		return nil, fmt.Errorf("the model's API answered no completion: %w", err)
 	}
 	if len(completion.Choices) == 0 {
 		return nil, errors.New("the model's API answered without a choice")
