@@ -2,43 +2,43 @@ package sandbox
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Bounds of the "sandbox:" line. They keep one run from filling the memory or
-// outliving a working day.
+// Bounds of the "sandbox:" line. They bound the memory and the time of one run.
 const (
 	maxSteps    = 10_000
 	maxParallel = 100
-	maxPaceMS   = 3_600_000 // one hour
+	maxPauseMS  = 3_600_000 // one hour
 	maxResultKB = 10_240
 	maxEvery    = 1_000_000 // for options that act on every Nth event
 )
 
-// behaviour is what one run was asked to do. Zero means not asked for.
+// behaviour is what the "sandbox:" line of a run asks for. Zero means not asked.
 type behaviour struct {
-	outcome                        string
-	steps                          int
-	pace, queue, authPause         time.Duration
-	auth                           string
-	parallel                       int
-	replay, ids, events, list      string
-	plan, end, finished, abort     string
-	links                          string
-	idGap, drop, cut               int
-	unknown, leak                  bool
-	resultKB                       int
-	text                           string
-	paceGiven, queueGiven, ownAuth bool
+	outcome                                         string
+	steps                                           int
+	stepPause, queuePause, authPause                time.Duration
+	auth                                            string
+	parallel                                        int
+	replay, ids, events, list                       string
+	plan, end, finished, abort                      string
+	links                                           string
+	idGap, drop, cut                                int
+	unknown, leak                                   bool
+	resultKB                                        int
+	text                                            string
+	stepPauseGiven, queuePauseGiven, authPauseGiven bool
 }
 
-// option is one word of the "sandbox:" line. The table in docs/sandbox.md
-// repeats name, values and preset; a test holds the two together.
+// option is one key of the "sandbox:" line. TestOptionsAreDocumented compares name,
+// values and preset with the table in docs/sandbox.md.
 type option struct {
 	name   string
-	values string // as the documentation spells them
+	values string // as the documentation writes them
 	preset string
 	set    func(b *behaviour, value string) bool
 }
@@ -47,10 +47,10 @@ func options() []option {
 	return []option{
 		choice("outcome", func(b *behaviour) *string { return &b.outcome }, "SUCCESS", "FAILED", "PARTIAL_SUCCESS", "NO_SUCCESS"),
 		number("steps", "2 to 5, from the intent", 1, maxSteps, func(b *behaviour, n int) { b.steps = n }),
-		number("step_ms", "400", 0, maxPaceMS, func(b *behaviour, n int) { b.pace, b.paceGiven = milliseconds(n), true }),
-		number("queue_ms", "step_ms", 0, maxPaceMS, func(b *behaviour, n int) { b.queue, b.queueGiven = milliseconds(n), true }),
+		number("step_ms", "400", 0, maxPauseMS, func(b *behaviour, n int) { b.stepPause, b.stepPauseGiven = milliseconds(n), true }),
+		number("queue_ms", "step_ms", 0, maxPauseMS, func(b *behaviour, n int) { b.queuePause, b.queuePauseGiven = milliseconds(n), true }),
 		choice("auth", func(b *behaviour) *string { return &b.auth }, "none", "required", "denied"),
-		number("auth_ms", "5 × step_ms", 0, maxPaceMS, func(b *behaviour, n int) { b.authPause, b.ownAuth = milliseconds(n), true }),
+		number("auth_ms", "5 × step_ms", 0, maxPauseMS, func(b *behaviour, n int) { b.authPause, b.authPauseGiven = milliseconds(n), true }),
 		{name: "approvals", values: "parallel:N, N from 1 to 100", preset: "parallel:1", set: func(b *behaviour, v string) bool {
 			n, err := strconv.Atoi(strings.TrimPrefix(v, "parallel:"))
 			b.parallel = n
@@ -78,19 +78,15 @@ func options() []option {
 	}
 }
 
-// choice is an option of fixed words, the first being the preset.
+// choice returns an option with fixed words. The first word is the preset.
 func choice(name string, field func(*behaviour) *string, words ...string) option {
 	return option{name: name, values: strings.Join(words, ", "), preset: words[0], set: func(b *behaviour, v string) bool {
-		for _, word := range words {
-			if v == word {
-				*field(b) = v
-				return true
-			}
-		}
-		return false
+		*field(b) = v
+		return slices.Contains(words, v)
 	}}
 }
 
+// number returns an option with a whole number from low to high.
 func number(name, preset string, low, high int, set func(*behaviour, int)) option {
 	return option{name: name, values: fmt.Sprintf("%d to %d", low, high), preset: preset, set: func(b *behaviour, v string) bool {
 		n, err := strconv.Atoi(v)
@@ -104,17 +100,17 @@ func number(name, preset string, low, high int, set func(*behaviour, int)) optio
 
 func milliseconds(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 
-// settle fills in what depends on the sandbox's own pace: a run told to hurry
-// (step_ms=0) then hurries through the queue and the authorisation as well.
-func (b *behaviour) settle(step time.Duration) {
-	if !b.paceGiven {
-		b.pace = step
+// setDefaults sets the pauses that were not asked for. They follow step_ms, so
+// step_ms=0 also makes the queue and the authorisation fast.
+func (b *behaviour) setDefaults(step time.Duration) {
+	if !b.stepPauseGiven {
+		b.stepPause = step
 	}
-	if !b.queueGiven {
-		b.queue = b.pace
+	if !b.queuePauseGiven {
+		b.queuePause = b.stepPause
 	}
-	if !b.ownAuth {
-		b.authPause = 5 * b.pace
+	if !b.authPauseGiven {
+		b.authPause = 5 * b.stepPause
 	}
 	b.parallel = max(b.parallel, 1)
 }

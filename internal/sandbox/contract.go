@@ -8,6 +8,6 @@ import (
 //go:embed openapi.json
 var contract []byte
 
-// Contract returns the published OpenAPI document of the Run API, as bytes of
-// JSON. The caller owns the copy.
+// Contract returns the published OpenAPI document of the Run API, as JSON. The
+// caller owns the copy.
 func Contract() []byte { return slices.Clone(contract) }

@@ -12,102 +12,101 @@ import (
 // maxBody is far above any sensible intent, and small enough to be read whole.
 const maxBody = 1 << 20
 
-// createRequest is a checked body of POST /v1/runs. Pass-through data is
-// checked and then dropped: what is not kept cannot leak.
+// createRequest is a checked body of POST /v1/runs. Pass-through data is checked
+// and dropped, so it cannot leak.
 type createRequest struct {
-	intent, context, userID, strategy, repeatKey string
-	integrations                                 []integration
-	behaviour                                    behaviour
-	shaped                                       any
+	intent, context, userID string
+	strategy                string // approvalStrategy
+	repeatOf                string // repeatKey: the run to take the plan from
+	integrations            []integration
+	behaviour               behaviour
+	shapedResult            any // an example of outputSchema; nil without one
 }
 
 func readCreateRequest(w http.ResponseWriter, r *http.Request) (createRequest, *problem) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return createRequest{}, invalid("the body must be application/json")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if tooBig := (*http.MaxBytesError)(nil); errors.As(err, &tooBig) {
-		return createRequest{}, refuse(http.StatusRequestEntityTooLarge, "request entity too large")
+		return createRequest{}, newProblem(http.StatusRequestEntityTooLarge, "request entity too large")
 	}
 	if err != nil {
-		return createRequest{}, refuse(http.StatusBadRequest, "the body could not be read")
+		return createRequest{}, newProblem(http.StatusBadRequest, "the body could not be read")
 	}
-	var fields fields
-	if err := json.Unmarshal(body, &fields.raw); err != nil || fields.raw == nil {
-		return createRequest{}, refuse(http.StatusBadRequest, "the body must be one JSON object")
+	var body bodyReader
+	if err := json.Unmarshal(data, &body.fields); err != nil || body.fields == nil {
+		return createRequest{}, newProblem(http.StatusBadRequest, "the body must be one JSON object")
 	}
-	c := fields.createRequest()
-	if len(fields.problems) > 0 {
-		return createRequest{}, invalid(fields.problems...)
+	request := body.readCreateRequest()
+	if len(body.problems) > 0 {
+		return createRequest{}, invalid(body.problems...)
 	}
-	return c, nil
+	return request, nil
 }
 
-// fields reads a JSON object field by field and collects every problem: an
-// answer that names one mistake at a time costs the caller a round trip each.
-type fields struct {
-	raw      map[string]json.RawMessage
+// bodyReader reads a JSON object field by field. It collects all problems, so that
+// a caller learns of all mistakes at once.
+type bodyReader struct {
+	fields   map[string]json.RawMessage
 	problems []string
 }
 
-func (f *fields) problem(format string, args ...any) {
-	f.problems = append(f.problems, fmt.Sprintf(format, args...))
-}
-
-func (f *fields) createRequest() createRequest {
-	c := createRequest{
-		intent:    f.text("intent", true, true),
-		context:   f.text("context", true, false),
-		userID:    f.text("userId", true, true),
-		strategy:  f.text("approvalStrategy", false, false),
-		repeatKey: f.text("repeatKey", false, true),
+func (b *bodyReader) readCreateRequest() createRequest {
+	request := createRequest{
+		intent:   b.readString("intent", true, true),
+		context:  b.readString("context", true, false),
+		userID:   b.readString("userId", true, true),
+		strategy: b.readString("approvalStrategy", false, false),
+		repeatOf: b.readString("repeatKey", false, true),
 	}
-	switch c.strategy {
+	switch request.strategy {
 	case "", "NONE", "ON_TOOL_CALL", "ON_START":
 	default:
-		f.problem("approvalStrategy must be one of the following values: NONE, ON_TOOL_CALL, ON_START")
+		b.addProblem("approvalStrategy must be one of the following values: NONE, ON_TOOL_CALL, ON_START")
 	}
-	var found []string
-	c.integrations, found = choose(f.ids())
-	f.problems = append(f.problems, found...)
-	c.behaviour, found = parseBehaviour(c.context)
-	f.problems = append(f.problems, found...)
-	f.passThrough(c.integrations)
-	c.shaped = f.outputSchema()
-	return c
+	var problems []string
+	request.integrations, problems = selectIntegrations(b.readIntegrationIDs())
+	b.problems = append(b.problems, problems...)
+	request.behaviour, problems = parseBehaviour(request.context)
+	b.problems = append(b.problems, problems...)
+	b.checkPassThrough(request.integrations)
+	request.shapedResult = b.readOutputSchema()
+	return request
 }
 
-// text reads a string. Null is a wrong type: the contract has no nullable field.
-func (f *fields) text(name string, required, filled bool) string {
-	raw, given := f.raw[name]
+// readString reads a string. Null is a wrong type, because the contract has no
+// nullable field.
+func (b *bodyReader) readString(name string, required, nonEmpty bool) string {
+	raw, given := b.fields[name]
 	if !given && !required {
 		return ""
 	}
 	value, ok := decode[string](raw)
 	if !ok {
-		f.problem("%s must be a string", name)
+		b.addProblem("%s must be a string", name)
 	}
-	if ok && filled && value == "" {
-		f.problem("%s should not be empty", name)
+	if ok && nonEmpty && value == "" {
+		b.addProblem("%s should not be empty", name)
 	}
 	return value
 }
 
-func (f *fields) ids() []string {
+func (b *bodyReader) readIntegrationIDs() []string {
 	const name = "selectedCustomerIntegrationIds"
-	items, ok := decode[[]json.RawMessage](f.raw[name])
+	items, ok := decode[[]json.RawMessage](b.fields[name])
 	if !ok {
-		f.problem("%s must be an array", name)
+		b.addProblem("%s must be an array", name)
 		return nil
 	}
 	if len(items) == 0 {
-		f.problem("%s should not be empty", name)
+		b.addProblem("%s should not be empty", name)
 	}
 	var ids []string
 	for _, item := range items {
 		id, ok := decode[string](item)
 		if !ok {
-			f.problem("each value in %s must be a string", name)
+			b.addProblem("each value in %s must be a string", name)
 			return nil
 		}
 		ids = append(ids, id)
@@ -115,24 +114,30 @@ func (f *fields) ids() []string {
 	return ids
 }
 
-func (f *fields) outputSchema() any {
-	raw, given := f.raw["outputSchema"]
+// readOutputSchema returns a result that conforms to the outputSchema, or nil if
+// there is no schema.
+func (b *bodyReader) readOutputSchema() any {
+	raw, given := b.fields["outputSchema"]
 	if !given {
 		return nil
 	}
 	schema, ok := decode[map[string]any](raw)
 	if !ok {
-		f.problem("outputSchema must be an object")
+		b.addProblem("outputSchema must be an object")
 		return nil
 	}
-	shaped, err := specimenFor(schema)
+	result, err := resultForSchema(schema)
 	if err != nil {
-		f.problem("outputSchema: %v", err)
+		b.addProblem("outputSchema: %v", err)
 	}
-	return shaped
+	return result
 }
 
-// decode reads a JSON value and reports false for a missing one, for null and
+func (b *bodyReader) addProblem(format string, args ...any) {
+	b.problems = append(b.problems, fmt.Sprintf(format, args...))
+}
+
+// decode reads a JSON value. It reports false for a missing value, for null and
 // for another type.
 func decode[T any](raw json.RawMessage) (T, bool) {
 	var value *T

@@ -10,10 +10,10 @@ type payload struct {
 	Step            *step          `json:"step,omitempty"`
 	Auth            *auth          `json:"auth,omitempty"`
 	ApprovalActions []approvalLink `json:"approvalActions,omitempty"`
-	Action          Decision       `json:"action,omitempty"`     // of run_action; the contract names no field
-	ToolCallID      string         `json:"toolCallId,omitempty"` // of run_action: the step it belongs to
+	Action          Decision       `json:"action,omitempty"`     // of run_action; the contract names no field for it
+	ToolCallID      string         `json:"toolCallId,omitempty"` // of run_action on a step
 	Unknown         any            `json:"sandboxUnknown,omitempty"`
-	Debug           string         `json:"debug,omitempty"` // where leak=1 puts secrets into an unknown key
+	Debug           string         `json:"debug,omitempty"` // for leak=1: a secret in an unknown field
 }
 
 type step struct {
@@ -52,8 +52,8 @@ type approvalLink struct {
 	URL    string   `json:"url"`
 }
 
-// event is one event of a run. Its fields never change once it is stored; the
-// links stand apart from the body because some readers get none.
+// event is one event of a run. It does not change once it is stored. The links are
+// not in the body, because some readers do not get them.
 type event struct {
 	id    int
 	name  string
@@ -61,9 +61,9 @@ type event struct {
 	links []approvalLink
 }
 
-// show returns the event's data with the given links in their place. Without
-// tool calls a step keeps only its text.
-func (e *event) show(toolCalls bool, links []approvalLink) payload {
+// payload returns the event's data with the given links. Without tool calls a step
+// has only its text.
+func (e *event) payload(toolCalls bool, links []approvalLink) payload {
 	shown := e.body
 	switch {
 	case shown.Step == nil:
@@ -78,14 +78,14 @@ func (e *event) show(toolCalls bool, links []approvalLink) payload {
 	return shown
 }
 
-// stored is the event as an item of a run's events, with or without its id and
-// name beside the payload.
-func (e *event) stored(b *behaviour) any {
+// storedItem returns the event as an item of a run's events. Under events=bare it
+// has no id and name.
+func (e *event) storedItem(b *behaviour) any {
 	links := e.links
 	if b.links == "stream-only" {
 		links = nil
 	}
-	body := e.show(true, links)
+	body := e.payload(true, links)
 	if b.events == "bare" {
 		return body
 	}
@@ -97,5 +97,5 @@ func (e *event) stored(b *behaviour) any {
 }
 
 func (e *event) data(toolCalls bool, links []approvalLink) ([]byte, error) {
-	return json.Marshal(e.show(toolCalls, links))
+	return json.Marshal(e.payload(toolCalls, links))
 }

@@ -3,34 +3,26 @@ package sandbox
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 )
 
-// execute is a run's life, in its own goroutine. It ends with the run, or with
-// the sandbox. Each phase reports whether there is anything left to do.
+// execute runs the run, in a goroutine of its own, until it ends or the sandbox is
+// closed. Each phase reports false if nothing is left to do.
 func (r *run) execute(ctx context.Context) {
 	if r.behaviour.leak {
-		r.leakHint("Authorization: Bearer " + rand.Text())
+		r.setLeak("Authorization: Bearer " + rand.Text())
 	}
-	alive := wait(ctx, r.behaviour.queue) &&
-		r.emit(draft{name: "start", status: statusRunning}) &&
-		r.surprise(ctx) &&
-		r.askForRun(ctx) &&
-		r.authorise(ctx)
-	for done := 0; alive && done < len(r.plan.steps); {
-		batch := 1
-		if r.strategy == "ON_TOOL_CALL" {
-			batch = min(r.behaviour.parallel, len(r.plan.steps)-done)
-			alive = r.stepsWithApproval(ctx, r.plan.steps[done:done+batch])
-		} else {
-			alive = wait(ctx, r.behaviour.pace) && r.emit(r.stepDraft(r.plan.steps[done], "NOT_REQUIRED"))
-		}
-		done += batch
-	}
-	if alive && wait(ctx, r.behaviour.pace) {
+	going := wait(ctx, r.behaviour.queuePause) &&
+		r.appendEvents(draft{name: "start", status: statusRunning}) &&
+		r.sendUnknown(ctx) &&
+		r.waitForRunApproval(ctx) &&
+		r.waitForAuthorisation(ctx) &&
+		r.executeSteps(ctx) &&
+		wait(ctx, r.behaviour.stepPause)
+	if going {
 		status := r.outcome()
 		r.finish(status, r.resultFor(status))
 	}
@@ -51,67 +43,60 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (r *run) outcome() string {
-	if r.behaviour.outcome == "" {
-		return statusSuccess
-	}
-	return r.behaviour.outcome
-}
-
-// surprise shows what no client knows yet: an event type and a status.
-func (r *run) surprise(ctx context.Context) bool {
+// sendUnknown appends an event type and a status that no client knows, for unknown=1.
+func (r *run) sendUnknown(ctx context.Context) bool {
 	if !r.behaviour.unknown {
 		return true
 	}
-	return r.emit(draft{name: "insight", status: statusUnknown}) &&
-		wait(ctx, r.behaviour.pace) &&
-		r.emit(draft{name: "insight", status: statusRunning})
+	return r.appendEvents(draft{name: "insight", status: statusUnknown}) &&
+		wait(ctx, r.behaviour.stepPause) &&
+		r.appendEvents(draft{name: "insight", status: statusRunning})
 }
 
-// askForRun pauses once for the whole plan, under ON_START.
-func (r *run) askForRun(ctx context.Context) bool {
+// waitForRunApproval waits for the approval of the whole plan, under ON_START.
+func (r *run) waitForRunApproval(ctx context.Context) bool {
 	if r.strategy != "ON_START" {
 		return true
 	}
-	answered := make(chan *approval, 1)
-	links := r.links(&approval{run: r, answered: answered})
-	if !r.pause(1, draft{name: "run_approval", status: statusPaused, links: links}) {
+	approved := make(chan *approval, 1)
+	links := r.issueLinks(&approval{run: r, approved: approved})
+	if !r.pauseFor(1, draft{name: "run_approval", status: statusPaused, links: links}) {
 		return false
 	}
 	select {
-	case <-answered:
+	case <-approved:
 		return true
 	case <-ctx.Done():
 		return false
 	}
 }
 
-// links issues the two links of an approval and remembers them for leak=1.
-func (r *run) links(a *approval) []approvalLink {
-	links := r.tokens.issue(a)
+// issueLinks issues the two links of an approval. Under leak=1 they are what leaks.
+func (r *run) issueLinks(a *approval) []approvalLink {
+	links := r.tokens.issueLinks(a)
 	if r.behaviour.leak {
 		_, token, _ := strings.Cut(links[0].URL, "token=")
-		r.leakHint(links[0].URL + " Authorization: Bearer " + token)
+		r.setLeak(links[0].URL + " Authorization: Bearer " + token)
 	}
 	return links
 }
 
-func (r *run) leakHint(hint string) {
+func (r *run) setLeak(text string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.hint = hint
+	r.leak = text
 }
 
-// authorise asks a person to connect the first integration, and goes on by
-// itself after a while.
-func (r *run) authorise(ctx context.Context) bool {
+// waitForAuthorisation asks a person to connect the first integration. Nobody can:
+// the run goes on or fails by itself after a pause.
+func (r *run) waitForAuthorisation(ctx context.Context) bool {
 	if r.behaviour.auth != "required" && r.behaviour.auth != "denied" {
 		return true
 	}
 	first := r.integrations[0]
-	ask := &auth{Status: "required", IntegrationName: first.Name,
+	required := &auth{Status: "required", IntegrationName: first.Name,
 		URL: "https://auth.sandbox.invalid/connect/" + first.IntegrationID + "?state=" + rand.Text()}
-	if !r.emit(draft{name: "authentication", status: statusAuthRequired, body: payload{Auth: ask}}) ||
+	if !r.appendEvents(draft{name: "authentication", status: statusAuthRequired, body: payload{Auth: required}}) ||
 		!wait(ctx, r.behaviour.authPause) {
 		return false
 	}
@@ -120,19 +105,38 @@ func (r *run) authorise(ctx context.Context) bool {
 			draft{name: "authentication", status: statusFailed, body: payload{Auth: &auth{Status: "denied"}}})
 		return false
 	}
-	return r.emit(draft{name: "authentication", status: statusRunning, body: payload{Auth: &auth{Status: "success"}}})
+	return r.appendEvents(draft{name: "authentication", status: statusRunning, body: payload{Auth: &auth{Status: "success"}}})
 }
 
-// stepsWithApproval asks for a batch of steps at once, and does each as soon
-// as it is approved.
-func (r *run) stepsWithApproval(ctx context.Context, steps []planStep) bool {
-	if !wait(ctx, r.behaviour.pace) {
+// executeSteps executes the plan. Under ON_TOOL_CALL steps wait for approval in
+// batches of "parallel".
+func (r *run) executeSteps(ctx context.Context) bool {
+	if r.strategy == "ON_TOOL_CALL" {
+		for batch := range slices.Chunk(r.plan.steps, r.behaviour.parallel) {
+			if !r.executeBatch(ctx, batch) {
+				return false
+			}
+		}
+		return true
+	}
+	for _, s := range r.plan.steps {
+		if !wait(ctx, r.behaviour.stepPause) || !r.appendEvents(r.stepDraft(s, "NOT_REQUIRED")) {
+			return false
+		}
+	}
+	return true
+}
+
+// executeBatch asks for the approval of all the steps at once, and executes each
+// when it is approved.
+func (r *run) executeBatch(ctx context.Context, steps []planStep) bool {
+	if !wait(ctx, r.behaviour.stepPause) {
 		return false
 	}
-	answered := make(chan *approval, len(steps))
+	approved := make(chan *approval, len(steps))
 	var drafts []draft
 	for _, s := range steps {
-		links := r.links(&approval{run: r, toolCallID: s.callID(), plan: s, answered: answered})
+		links := r.issueLinks(&approval{run: r, step: &s, approved: approved})
 		d := r.stepDraft(s, "PENDING")
 		d.status, d.links = statusPaused, links
 		drafts = append(drafts, d)
@@ -140,13 +144,13 @@ func (r *run) stepsWithApproval(ctx context.Context, steps []planStep) bool {
 	if len(steps) > 1 {
 		drafts = append(drafts, draft{name: "status", status: statusPaused})
 	}
-	if !r.pause(len(steps), drafts...) {
+	if !r.pauseFor(len(steps), drafts...) {
 		return false
 	}
 	for range steps {
 		select {
-		case a := <-answered:
-			if !wait(ctx, r.behaviour.pace) || !r.emit(r.stepDraft(a.plan, "APPROVED")) {
+		case a := <-approved:
+			if !wait(ctx, r.behaviour.stepPause) || !r.appendEvents(r.stepDraft(*a.step, "APPROVED")) {
 				return false
 			}
 		case <-ctx.Done():
@@ -156,21 +160,20 @@ func (r *run) stepsWithApproval(ctx context.Context, steps []planStep) bool {
 	return true
 }
 
-func (s planStep) callID() string { return fmt.Sprintf("call_%d", s.number) }
-
 func (r *run) stepDraft(s planStep, approval string) draft {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return draft{name: "step", body: payload{Step: r.stepOf(s, approval)}}
+	return draft{name: "step", body: payload{Step: r.stepLocked(s, approval)}}
 }
 
-// stepOf needs r.mu held, for the hint.
-func (r *run) stepOf(s planStep, status string) *step {
+// stepLocked returns the event data of a plan's step. It needs r.mu held, to read
+// r.leak.
+func (r *run) stepLocked(s planStep, status string) *step {
 	text, parameters := s.description, s.parameters
 	if r.behaviour.leak {
-		text += " " + r.hint
+		text += " " + r.leak
 		parameters = maps.Clone(parameters)
-		parameters["note"] = r.hint
+		parameters["note"] = r.leak
 	}
 	call := toolCall{ToolCallID: s.callID(), ToolName: s.tool, ToolParameters: parameters}
 	switch status {
@@ -184,8 +187,8 @@ func (r *run) stepOf(s planStep, status string) *step {
 	return &step{Reason: s.reason, Approval: status, ToolCalls: []toolCall{call}, Text: text}
 }
 
-// executionResult fits the outcome: under FAILED and PARTIAL_SUCCESS the last
-// step fails, under NO_SUCCESS nothing is found.
+// executionResult returns the result of a tool call. For the outcomes FAILED and
+// PARTIAL_SUCCESS the last step fails; for NO_SUCCESS nothing is found.
 func (r *run) executionResult(s planStep) map[string]any {
 	last := s.number == len(r.plan.steps)
 	switch outcome := r.outcome(); {
@@ -197,11 +200,19 @@ func (r *run) executionResult(s planStep) map[string]any {
 	return map[string]any{"sandbox": true, "ok": true, "found": s.number}
 }
 
-// resultFor is the run's result. Under outputSchema a run that got somewhere
-// has the value in that shape; a failed one has no result to shape.
+// outcome returns the status that the run ends with if nobody stops it.
+func (r *run) outcome() string {
+	if r.behaviour.outcome == "" {
+		return statusSuccess
+	}
+	return r.behaviour.outcome
+}
+
+// resultFor returns the run's result. With an outputSchema it conforms to that,
+// except the result of a failed run.
 func (r *run) resultFor(status string) any {
-	if r.shaped != nil && status != statusFailed {
-		return r.shaped
+	if r.shapedResult != nil && status != statusFailed {
+		return r.shapedResult
 	}
 	text := "This is the sandbox: nothing real was done."
 	if r.behaviour.text != "" {
@@ -214,8 +225,8 @@ func (r *run) resultFor(status string) any {
 	if r.behaviour.leak {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		result["text"] = text + " " + r.hint
-		result["Authorization"] = r.hint
+		result["text"] = text + " " + r.leak
+		result["Authorization"] = r.leak
 	}
 	return result
 }

@@ -1,11 +1,8 @@
 package sandbox
 
-import (
-	"net/http"
-	"strings"
-)
+import "strings"
 
-// integration is one connected system as GET /v1/integrations shows it.
+// integration is one connected system, as GET /v1/integrations answers it.
 type integration struct {
 	IntegrationID         string `json:"integrationId"`
 	CustomerIntegrationID string `json:"customerIntegrationId"`
@@ -16,8 +13,8 @@ type integration struct {
 	AuthType              string `json:"authType,omitempty"`
 }
 
-// integrations are the same for every key. One is inactive, so that the
-// active filter and the refusal of inactive ones have something to act on.
+// integrations returns the integrations, the same for every key. One is inactive,
+// to test the active filter and the refusal of inactive ones.
 func integrations() []integration {
 	return []integration{
 		{"salesforce", "salesforce_abcd1234", true, "Salesforce", "Accounts, contacts and opportunities", "https://salesforce.sandbox.invalid", "oauth2"},
@@ -28,24 +25,9 @@ func integrations() []integration {
 	}
 }
 
-func (s *Sandbox) listIntegrations(w http.ResponseWriter, r *http.Request, _ int) *problem {
-	active := r.URL.Query().Get("active")
-	if active != "" && active != "true" && active != "false" {
-		return invalid("active must be a boolean value")
-	}
-	shown := []integration{}
-	for _, i := range integrations() {
-		if active == "" || i.Active == (active == "true") {
-			shown = append(shown, i)
-		}
-	}
-	writeJSON(w, http.StatusOK, shown)
-	return nil
-}
-
-// choose resolves selectedCustomerIntegrationIds: ["*"] is all active ones, a
-// repeated id counts once.
-func choose(ids []string) (chosen []integration, problems []string) {
+// selectIntegrations resolves selectedCustomerIntegrationIds. ["*"] selects all
+// active ones; a repeated id counts once.
+func selectIntegrations(ids []string) (selected []integration, problems []string) {
 	all := len(ids) == 1 && ids[0] == "*"
 	wanted := map[string]bool{}
 	for _, id := range ids {
@@ -58,7 +40,7 @@ func choose(ids []string) (chosen []integration, problems []string) {
 			known = append(known, id)
 		}
 		if i.Active && (all || wanted[id]) {
-			chosen = append(chosen, i)
+			selected = append(selected, i)
 		}
 		if !i.Active && wanted[id] {
 			problems = append(problems, "selectedCustomerIntegrationIds: "+id+" is not active")
@@ -68,5 +50,5 @@ func choose(ids []string) (chosen []integration, problems []string) {
 	if !all && len(wanted) > 0 {
 		problems = append(problems, `selectedCustomerIntegrationIds must be ["*"] or known ids, which are `+strings.Join(known, ", "))
 	}
-	return chosen, problems
+	return selected, problems
 }

@@ -8,17 +8,17 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// The documented limits of an outputSchema. What counts as a level or a node
-// is not documented; here it is a schema within a schema, and every schema.
+// The documented limits of an outputSchema. The documentation does not say what
+// a level or a node is. Here a level is a schema within a schema, and a node is
+// any schema.
 const (
 	maxSchemaDepth = 10
 	maxSchemaNodes = 200
 )
 
-// specimenFor checks an outputSchema by the documented rules and returns a
-// value that conforms to it. The value is made up, and then validated: a
-// schema the sandbox can't serve is refused when the run is created.
-func specimenFor(schema map[string]any) (any, error) {
+// resultForSchema checks an outputSchema and returns an example value that conforms to
+// it. The error is for the caller who sent the schema.
+func resultForSchema(schema map[string]any) (any, error) {
 	if schema["type"] != "object" {
 		return nil, errors.New(`the root must have "type": "object"`)
 	}
@@ -26,10 +26,22 @@ func specimenFor(schema map[string]any) (any, error) {
 	if err := rules.check(schema, 1); err != nil {
 		return nil, err
 	}
+	compiled, err := compileSchema(schema)
+	if err != nil {
+		return nil, err
+	}
+	value, ok := exampleValue(compiled)
+	if !ok {
+		return nil, errors.New("the sandbox cannot make up a value for this schema; use a simpler one")
+	}
+	return value, nil
+}
+
+func compileSchema(schema map[string]any) (*jsonschema.Schema, error) {
+	const name = "sandbox:output"
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft7)
 	c.UseLoader(noLoader{})
-	const name = "sandbox:output"
 	if err := c.AddResource(name, schema); err != nil {
 		return nil, errors.New("not a JSON Schema")
 	}
@@ -37,29 +49,22 @@ func specimenFor(schema map[string]any) (any, error) {
 	if err != nil {
 		return nil, errors.New("not a valid JSON Schema of draft 7")
 	}
-	maker := specimen{root: schema}
-	value, err := maker.make(schema, 0)
-	if err != nil {
-		return nil, err
-	}
-	if err := compiled.Validate(value); err != nil {
-		return nil, errors.New("the sandbox cannot make up a value for this schema; a simpler one will do")
-	}
-	return value, nil
+	return compiled, nil
 }
 
-// noLoader keeps a caller's schema from making the sandbox read files.
+// noLoader stops a caller's schema from reading files.
 type noLoader struct{}
 
 func (noLoader) Load(string) (any, error) { return nil, errors.New("no other document is read") }
 
+// schemaRules checks the documented limits of one outputSchema.
 type schemaRules struct {
 	root  map[string]any
 	nodes int
 }
 
-func (c *schemaRules) check(schema map[string]any, depth int) error {
-	if c.nodes++; c.nodes > maxSchemaNodes {
+func (r *schemaRules) check(schema map[string]any, depth int) error {
+	if r.nodes++; r.nodes > maxSchemaNodes {
 		return fmt.Errorf("more than %d schema nodes", maxSchemaNodes)
 	}
 	if depth > maxSchemaDepth {
@@ -71,57 +76,52 @@ func (c *schemaRules) check(schema map[string]any, depth int) error {
 		}
 	}
 	if ref, used := schema["$ref"]; used {
-		if _, err := definition(c.root, ref); err != nil {
+		if err := r.checkRef(ref); err != nil {
 			return err
 		}
 	}
-	for _, part := range parts(schema) {
-		if err := c.check(part, depth+1); err != nil {
+	for _, sub := range subschemas(schema) {
+		if err := r.check(sub, depth+1); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// parts are the schemas right within a schema. A property may be called
-// "oneOf", so only the places where draft 7 puts a schema count.
-func parts(schema map[string]any) []map[string]any {
-	var found []map[string]any
-	add := func(v any) {
-		if s, ok := v.(map[string]any); ok {
-			found = append(found, s)
-		}
-	}
-	for _, word := range []string{"additionalItems", "additionalProperties", "contains", "else", "if", "items", "not", "propertyNames", "then"} {
-		add(schema[word])
-	}
-	for _, word := range []string{"definitions", "dependencies", "patternProperties", "properties"} {
-		if named, ok := schema[word].(map[string]any); ok {
-			for _, v := range named {
-				add(v)
-			}
-		}
-	}
-	if tuple, ok := schema["items"].([]any); ok {
-		for _, v := range tuple {
-			add(v)
-		}
-	}
-	return found
-}
-
-// definition resolves a $ref, which may point into #/definitions/ only.
-func definition(root map[string]any, ref any) (any, error) {
+func (r *schemaRules) checkRef(ref any) error {
 	text, _ := ref.(string)
 	name, ok := strings.CutPrefix(text, "#/definitions/")
 	if !ok {
-		return nil, errors.New("$ref must point into #/definitions/")
+		return errors.New("$ref must point into #/definitions/")
 	}
-	name = strings.NewReplacer("~1", "/", "~0", "~").Replace(name)
-	named, _ := root["definitions"].(map[string]any)
-	target, ok := named[name]
-	if !ok {
-		return nil, errors.New("$ref points to a definition that is not there")
+	definitions, _ := r.root["definitions"].(map[string]any)
+	if _, ok := definitions[strings.NewReplacer("~1", "/", "~0", "~").Replace(name)]; !ok {
+		return errors.New("$ref points to a definition that does not exist")
 	}
-	return target, nil
+	return nil
+}
+
+// subschemas returns the schemas directly within a schema. It looks only where
+// draft 7 puts a schema, because a property may be called "oneOf".
+func subschemas(schema map[string]any) []map[string]any {
+	var candidates []any
+	for _, word := range []string{"additionalItems", "additionalProperties", "contains", "else", "if", "items", "not", "propertyNames", "then"} {
+		candidates = append(candidates, schema[word])
+	}
+	for _, word := range []string{"definitions", "dependencies", "patternProperties", "properties"} {
+		named, _ := schema[word].(map[string]any)
+		for _, candidate := range named {
+			candidates = append(candidates, candidate)
+		}
+	}
+	if tuple, ok := schema["items"].([]any); ok {
+		candidates = append(candidates, tuple...)
+	}
+	var found []map[string]any
+	for _, candidate := range candidates {
+		if sub, ok := candidate.(map[string]any); ok {
+			found = append(found, sub)
+		}
+	}
+	return found
 }

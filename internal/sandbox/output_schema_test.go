@@ -24,15 +24,18 @@ func TestResultConforms(t *testing.T) {
 	tests := map[string]string{
 		"bare":     `{"type":"object"}`,
 		"types":    `{"type":"object","required":["s","i"],"properties":{"s":{"type":"string"},"i":{"type":"integer"},"n":{"type":"number"},"b":{"type":"boolean"},"z":{"type":"null"},"u":{"type":["null","string"]},"any":{},"yes":true}}`,
-		"words":    `{"type":"object","properties":{"e":{"enum":["red","green"]},"c":{"const":{"a":[1]}}}}`,
-		"numbers":  `{"type":"object","properties":{"a":{"type":"integer","minimum":7},"b":{"type":"number","exclusiveMinimum":7,"maximum":7.5},"c":{"type":"integer","maximum":-3},"d":{"type":"integer","multipleOf":5,"minimum":11},"e":{"type":"number","exclusiveMaximum":0},"f":{"type":"integer","exclusiveMinimum":2.5}}}`,
-		"strings":  `{"type":"object","properties":{"a":{"type":"string","minLength":40},"b":{"type":"string","maxLength":3},"c":{"type":"string","pattern":"^[A-Z]{3}-\\d+$"},"d":{"type":"string","pattern":"^(x|y)*z?$","minLength":9}}}`,
-		"formats":  `{"type":"object","properties":{"a":{"type":"string","format":"date-time"},"b":{"type":"string","format":"date"},"c":{"type":"string","format":"email"},"d":{"type":"string","format":"uri"},"e":{"type":"string","format":"uuid"},"f":{"type":"string","format":"ipv4"},"g":{"type":"string","format":"ipv6"},"h":{"type":"string","format":"hostname"},"i":{"type":"string","format":"time"}}}`,
-		"arrays":   `{"type":"object","properties":{"a":{"type":"array","items":{"type":"string"},"minItems":3,"uniqueItems":true},"b":{"type":"array","items":[{"type":"string"},{"type":"integer"}],"minItems":3},"c":{"type":"array","contains":{"const":4}},"d":{"type":"array","maxItems":0},"e":{"type":"array","uniqueItems":true,"minItems":3,"items":{"enum":[1,2,3]}},"f":{"type":"array","uniqueItems":true,"minItems":5,"items":{"type":"string","pattern":"^[a-z]$"}}}}`,
-		"objects":  `{"type":"object","required":["free"],"additionalProperties":{"type":"integer"},"minProperties":4,"properties":{"o":{"type":"object","maxProperties":1,"required":["x"],"properties":{"w":{},"x":{"type":"boolean"}}}}}`,
-		"refs":     `{"type":"object","required":["who"],"properties":{"who":{"$ref":"#/definitions/person"}},"definitions":{"person":{"type":"object","required":["name"],"properties":{"name":{"type":"string"},"boss":{"$ref":"#/definitions/person"},"team":{"type":"array","items":{"$ref":"#/definitions/person"}}}}}}`,
+		"words":    `{"type":"object","required":["e","c"],"properties":{"e":{"enum":["red","green"]},"c":{"const":{"a":[1]}}}}`,
+		"numbers":  `{"type":"object","required":["a","b","c","d","e"],"properties":{"a":{"type":"integer","minimum":7},"b":{"type":"integer","exclusiveMinimum":2.5},"c":{"type":"integer","maximum":-3},"d":{"type":"number","minimum":0,"maximum":1},"e":{"type":"number","exclusiveMaximum":0}}}`,
+		"strings":  `{"type":"object","required":["a","b"],"properties":{"a":{"type":"string","minLength":40},"b":{"type":"string","maxLength":3}}}`,
+		"formats":  `{"type":"object","required":["a","b","c","d","e","f","g","h","i"],"properties":{"a":{"type":"string","format":"date-time"},"b":{"type":"string","format":"date"},"c":{"type":"string","format":"email"},"d":{"type":"string","format":"uri"},"e":{"type":"string","format":"uuid"},"f":{"type":"string","format":"ipv4"},"g":{"type":"string","format":"ipv6"},"h":{"type":"string","format":"hostname"},"i":{"type":"string","format":"time"}}}`,
+		"arrays":   `{"type":"object","required":["a","b","c","d"],"properties":{"a":{"type":"array","items":{"type":"string"},"minItems":3,"uniqueItems":true},"b":{"type":"array","maxItems":0},"c":{"type":"array","uniqueItems":true,"minItems":3,"items":{"enum":[1,2,3]}},"d":{"type":"array","uniqueItems":true,"minItems":3,"items":{"type":"integer","minimum":5}}}}`,
+		"free":     `{"type":"object","required":["free"]}`,
+		"refs":     `{"type":"object","required":["who"],"properties":{"who":{"$ref":"#/definitions/person"}},"definitions":{"person":{"type":"object","required":["name","team"],"properties":{"name":{"type":"string"},"boss":{"$ref":"#/definitions/person"},"team":{"type":"array","items":{"$ref":"#/definitions/person"}}}}}}`,
+		"circle":   `{"type":"object","properties":{"a":{"$ref":"#/definitions/a"}},"definitions":{"a":{"$ref":"#/definitions/b"},"b":{"$ref":"#/definitions/a"}}}`,
+		"lists":    `{"type":"object","required":["a"],"properties":{"a":{"$ref":"#/definitions/a"}},"definitions":{"a":{"type":"array","items":{"$ref":"#/definitions/a"}}}}`,
 		"closed":   `{"type":"object","additionalProperties":false,"properties":{"oneOf":{"type":"string"},"never":false}}`,
-		"unstated": `{"type":"object","properties":{"a":{"properties":{"b":{"minimum":3}}},"c":{"items":{"type":"integer"}}}}`,
+		"unstated": `{"type":"object","required":["a","c"],"properties":{"a":{"required":["b"],"properties":{"b":{"minimum":3}}},"c":{"minItems":2,"items":{"type":"integer"}}}}`,
+		"optional": `{"type":"object","properties":{"a":{"type":"string","pattern":"^[A-Z]{3}$"},"b":{"type":"integer","multipleOf":7}}}`,
 	}
 	f := start(t, sandbox.Options{})
 	for name, text := range tests {
@@ -77,12 +80,13 @@ func TestOutputSchemaRules(t *testing.T) {
 		{"allOf", `{"type":"object","definitions":{"a":{"allOf":[{}]}}}`, "allOf is not supported"},
 		{"foreign ref", `{"type":"object","properties":{"a":{"$ref":"https://sandbox.invalid/x"}}}`, "must point into"},
 		{"root ref", `{"type":"object","properties":{"a":{"$ref":"#"}}}`, "must point into"},
-		{"lost ref", `{"type":"object","properties":{"a":{"$ref":"#/definitions/x"}}}`, "not there"},
+		{"lost ref", `{"type":"object","properties":{"a":{"$ref":"#/definitions/x"}}}`, "does not exist"},
 		{"foreign draft", `{"type":"object","$schema":"file:///etc/hostname"}`, "not a valid JSON Schema"},
 		{"no schema", `{"type":"object","properties":{"a":{"type":"strange"}}}`, "not a valid JSON Schema"},
-		{"without end", `{"type":"object","required":["a"],"properties":{"a":{"$ref":"#/definitions/x"}},"definitions":{"x":{"type":"object","required":["a"],"properties":{"a":{"$ref":"#/definitions/x"}}}}}`, "without end"},
-		{"too large", `{"type":"object","properties":{"a":{"type":"array","minItems":9999999}}}`, "without end"},
-		{"contradiction", `{"type":"object","properties":{"a":{"type":"integer","minimum":3,"maximum":2}}}`, "cannot make up"},
+		{"without end", `{"type":"object","required":["a"],"properties":{"a":{"$ref":"#/definitions/x"}},"definitions":{"x":{"type":"object","required":["a"],"properties":{"a":{"$ref":"#/definitions/x"}}}}}`, "cannot make up"},
+		{"too large", `{"type":"object","properties":{"a":{"type":"array","items":{},"minItems":9999999}},"required":["a"]}`, "cannot make up"},
+		{"pattern", `{"type":"object","properties":{"a":{"type":"string","pattern":"^[A-Z]{3}$"}},"required":["a"]}`, "cannot make up"},
+		{"contradiction", `{"type":"object","properties":{"a":{"type":"integer","minimum":3,"maximum":2}},"required":["a"]}`, "cannot make up"},
 	}
 	f := start(t, sandbox.Options{})
 	for _, tt := range tests {

@@ -3,12 +3,11 @@ package sandbox
 import (
 	"fmt"
 	"hash/fnv"
-	"net/http"
+	"slices"
 	"strings"
 )
 
-// plan is what a run is going to do. The identity is that of the first run
-// that had it: a repeated run has the same plan.
+// plan is what a run is going to do. A repeated run shares the plan of the first.
 type plan struct {
 	title string
 	steps []planStep
@@ -22,7 +21,10 @@ type planStep struct {
 	parameters  map[string]any
 }
 
-type planAnswer struct {
+// callID returns the id of the step's tool call.
+func (s planStep) callID() string { return fmt.Sprintf("call_%d", s.number) }
+
+type planResponse struct {
 	PlanType string `json:"planType"`
 	Plan     any    `json:"plan"`
 }
@@ -39,11 +41,12 @@ type planDocStep struct {
 	DependsOnSteps []string `json:"dependsOnSteps"`
 }
 
-// template is one thing an integration can do; %s is what the run is about.
+// template is one thing that an integration can do. In text, %s is the topic of the
+// run.
 type template struct{ tool, text, reason, parameter string }
 
-// templates go from looking to acting, so that a short plan does no more than
-// look.
+// templates returns what an integration can do. Reading comes before writing, so a
+// short plan only reads.
 func templates(integrationID string) []template {
 	switch integrationID {
 	case "salesforce":
@@ -70,24 +73,23 @@ func templates(integrationID string) []template {
 	}
 }
 
-// newPlan derives a plan from the intent and the integrations, and from
-// nothing else, so that the same input gives the same steps. Integrations take
-// turns, each going on to its next template.
-func newPlan(intent string, chosen []integration, steps int) plan {
+// newPlan returns a plan of that many steps, or of 2 to 5 if steps is 0. It is
+// deterministic. Integrations take turns, each with its next template.
+func newPlan(intent string, selected []integration, steps int) plan {
 	if steps == 0 {
 		h := fnv.New32a()
 		_, _ = h.Write([]byte(intent))
-		steps = max(2+int(h.Sum32()%4), min(len(chosen), 5)) // 2 to 5
+		steps = max(2+int(h.Sum32()%4), min(len(selected), 5))
 	}
-	about := topic(intent)
-	p := plan{title: sentence(intent)}
+	topic := planTopic(intent)
+	p := plan{title: planTitle(intent)}
 	for n := range steps {
-		i := chosen[n%len(chosen)]
+		i := selected[n%len(selected)]
 		ts := templates(i.IntegrationID)
-		turn := n / len(chosen)
+		turn := n / len(selected)
 		t, lap := ts[turn%len(ts)], turn/len(ts)
-		parameters := map[string]any{t.parameter: about}
-		text := fmt.Sprintf(t.text, about)
+		parameters := map[string]any{t.parameter: topic}
+		text := fmt.Sprintf(t.text, topic)
 		if lap > 0 {
 			text += fmt.Sprintf(" (part %d)", lap+1)
 			parameters["page"] = lap + 1
@@ -98,39 +100,47 @@ func newPlan(intent string, chosen []integration, steps int) plan {
 	return p
 }
 
-// topic is what an intent is about, short enough for a step's title: its first
-// clause without the leading verb, or "the records" where that is no help.
-func topic(intent string) string {
+// planTopic returns what an intent is about, for the titles of steps: its first
+// clause without the leading verb, at most 6 words. For an intent that does not
+// start with a known verb it returns "the records".
+func planTopic(intent string) string {
+	const unknown = "the records"
 	words := strings.Fields(intent)
-	if len(words) > 0 && strings.Contains(" find get list show fetch collect check read search summarise summarize send post create update review close ", " "+strings.ToLower(words[0])+" ") {
+	switch {
+	case len(words) > 0 && isWord(words[0], "find get list show fetch collect check read search summarise summarize send post create update review close"):
 		words = words[1:]
-	} else if len(words) > 1 && strings.EqualFold(words[0]+" "+words[1], "look up") {
+	case len(words) > 1 && isWord(words[0], "look") && isWord(words[1], "up"):
 		words = words[2:]
-	} else {
-		return "the records"
+	default:
+		return unknown
 	}
-	if len(words) > 0 && strings.Contains(" all every each ", " "+strings.ToLower(words[0])+" ") {
+	if len(words) > 0 && isWord(words[0], "all every each") {
 		words = words[1:]
 	}
-	var kept []string
-	for _, word := range words {
+	var topic []string
+	for _, word := range words[:min(len(words), 6)] {
 		bare := strings.TrimRight(word, ".,;:!?")
-		if strings.Contains(" and then in from to for on with ", " "+strings.ToLower(bare)+" ") || len(kept) == 6 {
+		if isWord(bare, "and then in from to for on with") {
 			break
 		}
-		kept = append(kept, bare)
-		if bare != word {
+		topic = append(topic, bare)
+		if bare != word { // the end of the clause
 			break
 		}
 	}
-	if len(kept) == 0 {
-		return "the records"
+	if len(topic) == 0 {
+		return unknown
 	}
-	return strings.Join(kept, " ")
+	return strings.Join(topic, " ")
 }
 
-// sentence is an intent on one line, cut at a length that fits a title.
-func sentence(intent string) string {
+// isWord reports whether a word is in a list, in any case.
+func isWord(word, list string) bool {
+	return slices.Contains(strings.Fields(list), strings.ToLower(word))
+}
+
+// planTitle returns an intent on one line, at most 80 characters.
+func planTitle(intent string) string {
 	words := []rune(strings.Join(strings.Fields(intent), " "))
 	if len(words) > 80 {
 		return string(words[:79]) + "…"
@@ -138,16 +148,20 @@ func sentence(intent string) string {
 	return string(words)
 }
 
-// answer is the plan as the API shows it.
-func (p plan) answer(form string) planAnswer {
+// response returns the plan as the API answers it. The form is an option's "plan".
+func (p plan) response(form string) planResponse {
 	if form == "text" {
 		var text strings.Builder
 		for _, s := range p.steps {
 			fmt.Fprintf(&text, "%d. %s\n", s.number, s.description)
 		}
-		return planAnswer{"text", text.String()}
+		return planResponse{"text", text.String()}
 	}
-	doc := planDocument{Title: p.title, Description: fmt.Sprintf("%d steps; the sandbox does none of them for real", len(p.steps)), Steps: []planDocStep{}}
+	doc := planDocument{
+		Title:       p.title,
+		Description: fmt.Sprintf("%d steps; the sandbox does none of them for real", len(p.steps)),
+		Steps:       []planDocStep{},
+	}
 	for _, s := range p.steps {
 		before := []string{}
 		if s.number > 1 {
@@ -155,21 +169,5 @@ func (p plan) answer(form string) planAnswer {
 		}
 		doc.Steps = append(doc.Steps, planDocStep{fmt.Sprint(s.number), s.description, before})
 	}
-	return planAnswer{"json", doc}
-}
-
-// placeholder is what a fresh run answers before its plan is written.
-func placeholder() planAnswer {
-	return planAnswer{"text", "The execution plan will be available shortly."}
-}
-
-func (s *Sandbox) getPlan(w http.ResponseWriter, r *http.Request, owner int) *problem {
-	id := r.PathValue("executionPlanId")
-	for _, run := range s.owned(owner) {
-		if run.planID == id {
-			writeJSON(w, http.StatusOK, run.plan.answer(run.behaviour.plan))
-			return nil
-		}
-	}
-	return refuse(http.StatusNotFound, "Execution plan not found")
+	return planResponse{"json", doc}
 }

@@ -27,102 +27,102 @@ func statuses() []string {
 		statusCanceled, statusNoSuccess, statusPartial, statusSuccess, statusFailed}
 }
 
-// run is one run. The fields before mu are fixed once it is kept.
+// run is one run. The fields before mu do not change once it is added.
 type run struct {
+	createRequest
 	id, repeatKey, repeatRunID, planID string
 
-	owner                             int
-	intent, context, userID, strategy string
-	integrations                      []integration
-	plan                              plan
-	behaviour                         behaviour
-	shaped                            any // the result in the shape of outputSchema; nil where none was given
-	created                           time.Time
-	tokens                            *tokenBook
-	counts                            *counters
-	cancel                            context.CancelFunc // ends the run's goroutine
+	owner   int // see Sandbox.ownerOf
+	plan    plan
+	created time.Time
+	tokens  *tokenBook
+	counts  *counters
+	cancel  context.CancelFunc // ends the run's goroutine
 
-	mu        sync.Mutex // guards the fields below
-	status    string
-	ended     bool
-	updated   time.Time
-	events    []*event
-	nextID    int
-	changed   chan struct{} // closed and replaced whenever the fields change
-	waiting   int           // approvals nobody has decided yet
-	decisions []Decision
-	result    any
-	said      map[*event]bool // events whose links a stream has said, under links=stream-only
-	hint      string          // what leak=1 leaks: the latest link and token
+	mu         sync.Mutex // guards the fields below
+	status     string
+	ended      bool
+	updated    time.Time
+	events     []*event
+	nextID     int
+	changed    chan struct{} // closed and replaced when events are appended
+	waiting    int           // approvals that are not decided
+	decisions  []Decision
+	result     any
+	linksShown map[*event]bool // events whose links a stream has sent, under links=stream-only
+	leak       string          // what leak=1 leaks: the latest link and token
 }
 
-// draft is an event on its way in: the run adds id, time and status.
+// draft is an event before it is appended. The run adds id, time and status.
 type draft struct {
 	name   string
-	status string // the run's status from here on; empty leaves it
+	status string // the run's new status; empty keeps it
 	body   payload
 	links  []approvalLink
 }
 
-// emit appends events in one go, so that nobody sees the run between them. It
-// reports false, and appends nothing, when the run has ended.
-func (r *run) emit(drafts ...draft) bool {
+// appendEvents appends events at once: no reader sees the run between them. If the
+// run has ended, it appends nothing and reports false.
+func (r *run) appendEvents(drafts ...draft) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {
 		return false
 	}
-	r.append(drafts...)
+	r.appendLocked(drafts...)
 	return true
 }
 
-// pause is emit for events that wait for n decisions.
-func (r *run) pause(n int, drafts ...draft) bool {
+// pauseFor appends events that wait for n decisions.
+func (r *run) pauseFor(n int, drafts ...draft) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {
-		r.tokens.void(r) // issued after the run had ended and voided the others
+		r.tokens.voidTokens(r) // they were issued after the run had ended
 		return false
 	}
 	r.waiting = n
-	r.append(drafts...)
+	r.appendLocked(drafts...)
 	return true
 }
 
-// finish ends the run: the given events, then "end". Only the first call wins.
+// finish appends the given events and "end". It reports false if the run had ended
+// before.
 func (r *run) finish(status string, result any, before ...draft) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {
 		return false
 	}
-	r.end(status, result, before...)
+	r.finishLocked(status, result, before...)
 	return true
 }
 
-// end needs r.mu held.
-func (r *run) end(status string, result any, before ...draft) {
+// finishLocked is finish for a caller that holds r.mu.
+func (r *run) finishLocked(status string, result any, before ...draft) {
 	r.result = result
-	r.append(append(before, draft{name: "end", status: status})...)
+	r.appendLocked(append(before, draft{name: "end", status: status})...)
 	r.ended = true
-	r.tokens.void(r)
+	r.tokens.voidTokens(r)
 	r.cancel()
 }
 
-// append needs r.mu held.
-func (r *run) append(drafts ...draft) {
+// appendLocked is appendEvents for a caller that holds r.mu.
+func (r *run) appendLocked(drafts ...draft) {
 	r.updated = time.Now()
 	for _, d := range drafts {
 		if d.status != "" {
 			r.status = d.status
 		}
 		e := &event{id: r.nextID, name: d.name, body: d.body, links: d.links}
-		e.body.RunID, e.body.RunStatus, e.body.Timestamp = r.id, r.status, stamp(r.updated)
+		e.body.RunID = r.id
+		e.body.RunStatus = r.status
+		e.body.Timestamp = formatTime(r.updated)
 		if r.behaviour.unknown {
 			e.body.Unknown = map[string]any{"since": "a version you have not met"}
 		}
 		if r.behaviour.leak {
-			e.body.Debug = r.hint
+			e.body.Debug = r.leak
 		}
 		r.events = append(r.events, e)
 		r.nextID++
@@ -134,34 +134,40 @@ func (r *run) append(drafts ...draft) {
 	r.changed = make(chan struct{})
 }
 
-func (r *run) finished() bool {
+func (r *run) currentStatus() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.status
+}
+
+func (r *run) hasEnded() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.ended
 }
 
-// since returns the events from a position on, whether more may come, and a
-// channel that is closed when there is something new.
-func (r *run) since(position int) (events []*event, ended bool, changed <-chan struct{}) {
+// eventsFrom returns the events from an index on, whether the run has ended, and a
+// channel that is closed when there are more events.
+func (r *run) eventsFrom(position int) (events []*event, ended bool, changed <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.events[position:], r.ended, r.changed
 }
 
-// linksFor returns the links a stream may say of an event: all of them, or
-// under links=stream-only only the first time.
-func (r *run) linksFor(e *event) []approvalLink {
+// linksForStream returns the approval links that a stream shows of an event. Under
+// links=stream-only only the first stream gets them.
+func (r *run) linksForStream(e *event) []approvalLink {
 	if r.behaviour.links != "stream-only" || len(e.links) == 0 {
 		return e.links
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.said[e] {
+	if r.linksShown[e] {
 		return nil
 	}
-	r.said[e] = true
+	r.linksShown[e] = true
 	return e.links
 }
 
-// stamp is ISO 8601 with milliseconds, as JavaScript writes it.
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+// formatTime returns ISO 8601 with milliseconds, as JavaScript writes it.
+func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

@@ -1,18 +1,19 @@
 // Package sandbox is a stand-in for the Run API: the whole published contract,
-// answered from memory, with nothing real behind it.
+// answered from memory, with nothing real behind it. `runs-mcp-server sandbox`
+// serves it, and the tests do.
 //
-// It shares no type with the rest of the project, because a stand-in that
-// shared the client's types would share its mistakes. What a run does is asked
-// for in the run's own context, in the manner of payment test cards: see
-// docs/sandbox.md for the words of the "sandbox:" line.
+// It shares no type with the rest of the project. A stand-in that used the
+// client's types would repeat the client's mistakes. A run does what its context
+// asks for in a "sandbox:" line; docs/sandbox.md lists the words.
 //
-// Locks are taken in this order and never the other way round: Sandbox.mu,
-// then run.mu, then tokenBook.mu.
+// A request goes from routes.go to the file of its operation, such as
+// create_run.go. A created run goes on in execute.go.
+//
+// Locks are taken in this order: Sandbox.mu, run.mu, tokenBook.mu.
 package sandbox
 
 import (
 	"context"
-	"crypto/subtle"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -24,8 +25,8 @@ import (
 const DefaultKey = "sandbox-key"
 
 const (
-	// defaultStep is slow enough for a person to follow a run and fast enough
-	// not to bore: a run of four steps takes about two seconds.
+	// defaultStep is slow enough for a person to follow: a run of four steps takes
+	// about two seconds.
 	defaultStep = 400 * time.Millisecond
 
 	// defaultMaxRuns bounds the memory of a sandbox that is left running.
@@ -34,14 +35,14 @@ const (
 
 // Options configures a Sandbox. The zero value is usable.
 type Options struct {
-	// Keys are the accepted API keys; empty means DefaultKey alone. Runs are
-	// kept apart by key: another key's run is not found.
+	// Keys are the accepted API keys; empty means DefaultKey alone. A key sees only
+	// its own runs.
 	Keys []string
-	// Step is the pace between events where a run says nothing; zero means
-	// 400 ms. A run's step_ms=0 is faster than any Step.
+	// Step is the pause between events of a run that sets no step_ms. Zero means
+	// 400 ms.
 	Step time.Duration
-	// Logger gets one line per request: method, route and status, never a
-	// query, a key or a body. Nil discards.
+	// Logger gets one line per request with method, route and status. It never gets
+	// a query, a key or a body. Nil discards.
 	Logger *slog.Logger
 }
 
@@ -58,7 +59,7 @@ type Sandbox struct {
 
 	ctx    context.Context // ends every run and stream; cancelled by Close
 	cancel context.CancelFunc
-	active sync.WaitGroup // runs' goroutines and open streams; Close waits for it
+	active sync.WaitGroup // goroutines of runs, and open streams
 
 	mu     sync.Mutex // guards closed, runs and order
 	closed bool
@@ -90,13 +91,13 @@ func New(o Options) *Sandbox {
 	return s
 }
 
-// ServeHTTP answers one call of the Run API.
+// ServeHTTP answers one request of the Run API.
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.routes.ServeHTTP(w, r)
 }
 
-// Close ends all runs and streams and waits for their goroutines. Calls that
-// come later and need one are answered 503. It may be called more than once.
+// Close ends all runs and streams and waits for their goroutines. Later requests
+// that need one are answered 503. It may be called more than once.
 func (s *Sandbox) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -105,9 +106,9 @@ func (s *Sandbox) Close() {
 	s.active.Wait()
 }
 
-// enter counts one goroutine that Close has to wait for, unless Close was
-// called: adding to a WaitGroup that is being waited for is a race.
-func (s *Sandbox) enter() bool {
+// addStream makes Close wait for one more stream, until active.Done. It reports
+// false after Close: adding to a WaitGroup that is being waited for is a race.
+func (s *Sandbox) addStream() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -117,53 +118,41 @@ func (s *Sandbox) enter() bool {
 	return true
 }
 
-// owner returns the number of the API key a request carries. Runs hold that
-// number and not the key, so no answer or log can show one.
-func (s *Sandbox) owner(r *http.Request) (int, bool) {
-	given, found := []byte(r.Header.Get("x-api-key")), -1
-	for i, key := range s.keys {
-		if subtle.ConstantTimeCompare([]byte(key), given) == 1 {
-			found = i
-		}
-	}
-	return found, found >= 0
-}
-
-// keep adds a run, dropping the oldest finished one where the sandbox is full.
-// It refuses when every kept run is still going.
-func (s *Sandbox) keep(r *run) *problem {
+// addRun adds a run, and makes Close wait for its goroutine, until active.Done. A
+// full sandbox drops the oldest run that has ended, or refuses.
+func (s *Sandbox) addRun(r *run) *problem {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return errClosed()
 	}
 	if len(s.order) >= s.maxRuns {
-		i := slices.IndexFunc(s.order, (*run).finished)
+		i := slices.IndexFunc(s.order, (*run).hasEnded)
 		if i < 0 {
-			return refuse(http.StatusTooManyRequests, "the sandbox holds as many unfinished runs as it may")
+			return newProblem(http.StatusTooManyRequests, "the sandbox holds as many unfinished runs as it may")
 		}
 		delete(s.runs, s.order[i].id)
 		s.order = slices.Delete(s.order, i, i+1)
 	}
 	s.runs[r.id] = r
 	s.order = append(s.order, r)
-	s.active.Add(1) // for the run's goroutine, which the caller starts
+	s.active.Add(1)
 	return nil
 }
 
-// find returns a run of that owner. Another owner's run looks like none, so
-// that nobody learns which ids exist.
-func (s *Sandbox) find(owner int, id string) (*run, *problem) {
+// findRun returns a run of that owner. The run of another owner is not found, so
+// nobody learns which ids exist.
+func (s *Sandbox) findRun(owner int, id string) (*run, *problem) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.runs[id]; r != nil && r.owner == owner {
 		return r, nil
 	}
-	return nil, refuse(http.StatusNotFound, "Run not found")
+	return nil, newProblem(http.StatusNotFound, "Run not found")
 }
 
-// owned returns that owner's runs, newest first.
-func (s *Sandbox) owned(owner int) []*run {
+// runsOf returns the runs of that owner, newest first.
+func (s *Sandbox) runsOf(owner int) []*run {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var runs []*run

@@ -1,15 +1,18 @@
 package sandbox
 
-import "sync/atomic"
+import (
+	"slices"
+	"sync/atomic"
+)
 
-// Stats counts what a sandbox has seen since New.
+// Stats counts what happened in a sandbox since New.
 type Stats struct {
-	Requests      int // every call, refused ones included
+	Requests      int // requests, also refused ones
 	Creates       int // runs created
 	Aborts        int // runs ended by DELETE
-	ApprovalCalls int // calls of the approval operation with a good key, refused ones included
-	Approvals     int // approvals that counted
-	Denials       int // denials that counted
+	ApprovalCalls int // approval requests with a good key, also refused ones
+	Approvals     int // approve decisions that were applied
+	Denials       int // deny decisions that were applied
 	StreamsOpened int // streams answered 200
 	OpenStreams   int // streams open now
 }
@@ -17,7 +20,7 @@ type Stats struct {
 // Decision is what a person decided on an approval.
 type Decision string
 
-// The two decisions; they are also the names of the two links.
+// The two decisions. They are also the actions of the two approval links.
 const (
 	Approve Decision = "approve"
 	Deny    Decision = "deny"
@@ -27,7 +30,7 @@ type counters struct {
 	requests, creates, aborts, approvalCalls, approvals, denials, streamsOpened, openStreams atomic.Int64
 }
 
-// Stats returns the counters. Each is exact; together they are no snapshot.
+// Stats returns the counters. They are read one after the other.
 func (s *Sandbox) Stats() Stats {
 	return Stats{
 		Requests:      int(s.counts.requests.Load()),
@@ -41,8 +44,8 @@ func (s *Sandbox) Stats() Stats {
 	}
 }
 
-// Decisions returns what was decided on that run, in order; nil for a run the
-// sandbox does not hold.
+// Decisions returns the decisions on a run, in order. It returns nil for an unknown
+// run.
 func (s *Sandbox) Decisions(runID string) []Decision {
 	s.mu.Lock()
 	r := s.runs[runID]
@@ -52,5 +55,5 @@ func (s *Sandbox) Decisions(runID string) []Decision {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]Decision(nil), r.decisions...)
+	return slices.Clone(r.decisions)
 }

@@ -1,5 +1,5 @@
-// Package contracttest holds both sides of the Run API to its published
-// contract, in tests.
+// Package contracttest checks requests and responses of the Run API against its
+// published contract, in tests. Put Transport into the test's http.Client.
 package contracttest
 
 import (
@@ -21,17 +21,16 @@ import (
 	"runs-mcp-server/internal/sandbox"
 )
 
-// requestHeaders are what a request may carry beside the contract's own
-// parameters, of which none is a header: the documented key, the words of HTTP
-// and of event streams, and trace context.
+// requestHeaders returns the headers that a request may have: the documented key,
+// those of HTTP and of event streams, and trace context. The contract names none.
 func requestHeaders() []string {
 	return []string{"X-Api-Key", "Accept", "Accept-Encoding", "Content-Type", "Content-Length", "User-Agent",
 		"Cache-Control", "Connection", "Last-Event-Id", "Traceparent", "Tracestate", "Baggage"}
 }
 
-// neighbours are documented by the vendor outside the contract; their queries
-// are listed with them.
-func neighbours() map[string][]string {
+// otherOperations returns the operations that the vendor documents outside the
+// contract, as patterns of paths, and their query parameters.
+func otherOperations() map[string][]string {
 	return map[string][]string{
 		`^/v1/execution-plans/[^/]+$`:          nil,
 		`^/v1/integrations$`:                   {"active"},
@@ -39,14 +38,13 @@ func neighbours() map[string][]string {
 	}
 }
 
-// Transport returns a transport that sends by base (nil means the default one)
-// and fails the test where a request or a response breaks the contract.
+// Transport returns a transport that sends by base, or by the default one if base is
+// nil. A request or response that breaks the contract fails the test.
 //
-// Requests may carry only known query parameters and headers. Responses of
-// 200 to 299 must be the contract's, content type and body included; the body
-// of an event stream is not read. Error answers may have any status, because
-// the contract documents few, and no body of theirs is checked. The
-// vendor's neighbouring operations are let through with their queries checked.
+// Requests may have known query parameters and headers only. Responses of 200 to 299
+// are checked with content type and body, except the body of an event stream. Other
+// responses are not checked, because the contract documents few. Of the operations
+// outside the contract only the query is checked.
 func Transport(t testing.TB, base http.RoundTripper) http.RoundTripper {
 	t.Helper()
 	if base == nil {
@@ -56,7 +54,7 @@ func Transport(t testing.TB, base http.RoundTripper) http.RoundTripper {
 	if err != nil {
 		t.Fatalf("load the contract: %v", err)
 	}
-	doc.Servers = nil // any host: tests listen on a port of their own
+	doc.Servers = nil // allow any host: tests listen on ports of their own
 	router, err := gorillamux.NewRouter(doc)
 	if err != nil {
 		t.Fatalf("route by the contract: %v", err)
@@ -70,8 +68,8 @@ type transport struct {
 	router routers.Router
 }
 
-// RoundTrip implements http.RoundTripper. It reports violations to the test
-// and goes on, so that the code under test sees what it would see anyway.
+// RoundTrip implements http.RoundTripper. It reports violations to the test and
+// forwards the request and response all the same.
 func (c *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	input, err := c.checkRequest(r)
 	if err != nil {
@@ -87,7 +85,7 @@ func (c *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// checkRequest returns what the response is checked against, or nil for an
+// checkRequest checks a request. It returns the input for checkResponse, or nil for an
 // operation outside the contract.
 func (c *transport) checkRequest(r *http.Request) (*openapi3filter.RequestValidationInput, error) {
 	for name := range r.Header {
@@ -95,7 +93,7 @@ func (c *transport) checkRequest(r *http.Request) (*openapi3filter.RequestValida
 			return nil, fmt.Errorf("header %s is not known", name)
 		}
 	}
-	for pattern, known := range neighbours() {
+	for pattern, known := range otherOperations() {
 		if regexp.MustCompile(pattern).MatchString(r.URL.Path) && r.Method == http.MethodGet {
 			return nil, checkQuery(r, known)
 		}
@@ -109,7 +107,7 @@ func (c *transport) checkRequest(r *http.Request) (*openapi3filter.RequestValida
 		known = append(known, p.Value.Name)
 	}
 	checked := r.Clone(r.Context())
-	if checked.Body, err = peek(r); err != nil {
+	if checked.Body, err = copyBody(r); err != nil {
 		return nil, err
 	}
 	input := &openapi3filter.RequestValidationInput{Request: checked, PathParams: path, Route: route, Options: options()}
@@ -125,8 +123,8 @@ func checkQuery(r *http.Request, known []string) error {
 	return nil
 }
 
-// peek reads a request's body and puts a fresh reader in its place.
-func peek(r *http.Request) (io.ReadCloser, error) {
+// copyBody returns a copy of a request's body and leaves the body readable.
+func copyBody(r *http.Request) (io.ReadCloser, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return http.NoBody, nil
 	}
@@ -138,7 +136,7 @@ func peek(r *http.Request) (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(data)), nil
 }
 
-// checkResponse leaves the response's body readable.
+// checkResponse checks a response and leaves its body readable.
 func checkResponse(request *openapi3filter.RequestValidationInput, r *http.Response) error {
 	if r.StatusCode < 200 || r.StatusCode > 299 {
 		return nil
@@ -147,7 +145,7 @@ func checkResponse(request *openapi3filter.RequestValidationInput, r *http.Respo
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "text/event-stream") {
 		input.Options.ExcludeResponseBody = true
 		if !strings.HasSuffix(request.Route.Path, "/sse") {
-			return errors.New("an event stream is not what this operation answers")
+			return errors.New("this operation does not answer an event stream")
 		}
 		return openapi3filter.ValidateResponse(request.Request.Context(), input)
 	}
@@ -160,14 +158,14 @@ func checkResponse(request *openapi3filter.RequestValidationInput, r *http.Respo
 	return openapi3filter.ValidateResponse(request.Request.Context(), input)
 }
 
-// options check formats too: half of the contract's promises are uuids.
+// options enables the check of formats, such as uuid.
 func options() *openapi3filter.Options {
 	isUUID := openapi3.NewRegexpFormatValidator(openapi3.FormatOfStringForUUIDOfRFC4122)
 	return &openapi3filter.Options{
 		IncludeResponseStatus:             true,
 		RejectWhenRequestBodyNotSpecified: true,
 		MultiError:                        true,
-		AuthenticationFunc:                openapi3filter.NoopAuthenticationFunc, // the contract names no scheme
+		AuthenticationFunc:                openapi3filter.NoopAuthenticationFunc, // the contract names no authentication
 		SchemaValidationOptions: []openapi3.SchemaValidationOption{
 			openapi3.EnableFormatValidation(), openapi3.WithStringFormatValidator("uuid", isUUID)},
 	}

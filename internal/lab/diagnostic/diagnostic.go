@@ -1,11 +1,10 @@
 //go:build diagnostic
 
-// Package diagnostic is the server that the MCP conformance suite asks for: its
-// tools, resources and prompts, by the names it calls them. With it the suite
-// sees the transports where the product never goes: sampling, logging, lists
-// that change, input rounds of every kind.
-//
-// It is built with the tag diagnostic only and is no part of the product.
+// Package diagnostic is the server that the MCP conformance suite expects, with the
+// suite's tools, resources and prompts. With it the suite tests what the product
+// does not use of the transports: sampling, logging, lists that change, all kinds of
+// input rounds. It is built with the tag "diagnostic" only; .ci/conformance/run runs
+// it.
 package diagnostic
 
 import (
@@ -17,21 +16,21 @@ import (
 	"runs-mcp-server/transport"
 )
 
-// New makes the server.
+// New returns the server.
 func New() *server.MCPServer {
 	s := server.NewMCPServer("diagnostic-server", "0.0.0",
 		server.WithHooks(transport.Hooks()),
 		server.WithToolCapabilities(true), server.WithResourceCapabilities(true, true), server.WithPromptCapabilities(true),
 		server.WithCompletions(), server.WithLogging())
 	addTools(s)
-	addInquiries(s)
+	addInputTools(s)
 	addResources(s)
 	addPrompts(s)
 	return s
 }
 
-// notify sends a notification to the client of the call and waits until there
-// is room for it. mcp-go's own senders drop it instead.
+// notify sends a notification to the client of the call. It waits for room in the
+// queue, where mcp-go's own senders drop the notification.
 func notify(ctx context.Context, method mcp.MCPMethod, params map[string]any) error {
 	n := mcp.JSONRPCNotification{JSONRPC: mcp.JSONRPC_VERSION}
 	n.Method = string(method)
@@ -44,9 +43,9 @@ func notify(ctx context.Context, method mcp.MCPMethod, params map[string]any) er
 	}
 }
 
-// logs reports whether the client wants log messages of a level: since
-// 2026-07-28 the request says so, before that logging/setLevel did.
-func logs(ctx context.Context, level mcp.LoggingLevel) bool {
+// wantsLog reports whether the client wants log messages of a level. Since 2026-07-28
+// the request says so; before, logging/setLevel did.
+func wantsLog(ctx context.Context, level mcp.LoggingLevel) bool {
 	if server.IsModernRequest(ctx) {
 		return level.ShouldSendTo(server.RequestProtocolInfoFromContext(ctx).LogLevel)
 	}

@@ -38,7 +38,7 @@ func addResources(s *server.MCPServer) {
 // watchedURI is the resource that can be subscribed to. It never changes.
 const watchedURI = "test://watched-resource"
 
-// Watch is the transport's Options.Watch.
+// Watch implements transport.Options.Watch.
 func Watch(_ context.Context, uri string, _ func(map[string]any)) (stop func(), err error) {
 	if uri != watchedURI {
 		return nil, server.ErrResourceNotFound
@@ -75,7 +75,7 @@ func addPrompts(s *server.MCPServer) {
 	})
 
 	const asking = "test_input_required_result_prompt"
-	q := inquiry{rounds: []mcp.InputRequests{{"user_context": elicit("What context should the prompt use?", contextForm)}}}
+	q := inputRounds{rounds: []mcp.InputRequests{{"user_context": elicit("What context should the prompt use?", contextForm)}}}
 	s.AddPrompt(prompt(asking), func(ctx context.Context, r mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
 		more, err := q.next(ctx, r.Params.MultiRoundTripParams)
 		switch {

@@ -12,19 +12,19 @@ import (
 	"strings"
 )
 
-// stateKey authenticates the states that a tool hands out.
+// stateKey authenticates the requestState of a tool.
 type stateKey []byte
 
 func newStateKey() stateKey { return stateKey(rand.Text()) }
 
-// seal makes the state of a round: its number and what proves that it is ours.
+// seal returns the state of a round: its number and an HMAC.
 func (k stateKey) seal(round int) string {
 	mac := hmac.New(sha256.New, k)
 	mac.Write([]byte(strconv.Itoa(round)))
 	return strconv.Itoa(round) + "." + hex.EncodeToString(mac.Sum(nil))
 }
 
-// open returns the round of a state that seal made with the same key.
+// open returns the round of a state that seal returned.
 func (k stateKey) open(state string) (int, error) {
 	number, _, _ := strings.Cut(state, ".")
 	round, err := strconv.Atoi(number)

@@ -11,14 +11,14 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 )
 
-// fixture describes everything here.
+// fixture is the description of everything here.
 const fixture = "Fixture of the conformance suite."
 
 // noArguments is the input schema of most tools.
 const noArguments = `{"type": "object", "properties": {}, "additionalProperties": false}`
 
-// dialect2020 is the input schema of json_schema_2020_12_tool: keywords that
-// must come through tools/list as they are.
+// dialect2020 is the input schema of json_schema_2020_12_tool. Its keywords must
+// reach the client unchanged.
 const dialect2020 = `{
 	"$schema": "https://json-schema.org/draft/2020-12/schema",
 	"type": "object",
@@ -43,14 +43,14 @@ const dialect2020 = `{
 	"additionalProperties": false
 }`
 
-// headerArgument is the input schema of a tool whose argument must also stand
+// headerArgument is the input schema of a tool whose argument the client must repeat
 // in the header Mcp-Param-Region.
 const headerArgument = `{
 	"type": "object",
 	"properties": {"region": {"type": "string", "x-mcp-header": "Region"}}
 }`
 
-// addTools adds the tools that ask nothing of the client.
+// addTools adds the tools that need no input of the client.
 func addTools(s *server.MCPServer) {
 	add := func(name, schema string, handler server.ToolHandlerFunc) {
 		s.AddTool(mcp.NewToolWithRawSchema(name, fixture, json.RawMessage(schema)), handler)
@@ -79,10 +79,10 @@ func addTools(s *server.MCPServer) {
 		}
 		return mcp.NewToolResultText("done"), nil
 	})
-	add("test_tool_with_progress", noArguments, progress)
-	add("test_tool_with_logging", noArguments, logging)
-	add("test_logging_tool", noArguments, logging)
-	add("test_reconnection", noArguments, slow)
+	add("test_tool_with_progress", noArguments, sendProgress)
+	add("test_tool_with_logging", noArguments, sendLogs)
+	add("test_logging_tool", noArguments, sendLogs)
+	add("test_reconnection", noArguments, answerSlowly)
 	add("test_trigger_tool_change", noArguments, func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		const name = "test_passing_tool"
 		static(name, noArguments)
@@ -101,9 +101,9 @@ func embedded(uri, mimeType, text string) mcp.EmbeddedResource {
 	return mcp.NewEmbeddedResource(mcp.TextResourceContents{URI: uri, MIMEType: mimeType, Text: text})
 }
 
-// progress reports three steps, at once: the suite wants them all, in order,
+// sendProgress reports three steps at once. The suite expects all of them, in order,
 // before the answer.
-func progress(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+func sendProgress(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 	if r.Params.Meta == nil || r.Params.Meta.ProgressToken == nil {
 		return mcp.NewToolResultText("done, without progress"), nil
 	}
@@ -116,10 +116,10 @@ func progress(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, 
 	return mcp.NewToolResultText("done"), nil
 }
 
-// logging writes three log messages for clients that want them.
-func logging(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+// sendLogs sends three log messages to clients that want them.
+func sendLogs(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 	for _, text := range []string{"Tool execution started", "Tool processing data", "Tool execution completed"} {
-		if !logs(ctx, mcp.LoggingLevelInfo) {
+		if !wantsLog(ctx, mcp.LoggingLevelInfo) {
 			break
 		}
 		if err := notify(ctx, mcp.MethodNotificationMessage,
@@ -130,9 +130,9 @@ func logging(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, e
 	return mcp.NewToolResultText("done"), nil
 }
 
-// slow takes longer than the transport waits before it answers 2025-11-25 with
-// a stream.
-func slow(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+// answerSlowly takes longer than the transport waits before it answers 2025-11-25
+// with a stream.
+func answerSlowly(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 	select {
 	case <-time.After(500 * time.Millisecond):
 		return mcp.NewToolResultText("done"), nil

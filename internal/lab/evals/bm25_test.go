@@ -9,14 +9,14 @@ import (
 	"unicode"
 )
 
-// The defaults of the Rust crate bm25, which Codex searches tools with.
+// The defaults of the Rust crate bm25, with which Codex searches tools.
 const (
 	bm25K1 = 1.2
 	bm25B  = 0.75
 )
 
-// index is a word search over documents: BM25 over lower-case words, snake_case
-// split, the commonest words left out, the rest stemmed a little.
+// index is a BM25 word search over documents. Words are lower-case, split at
+// underscores and stemmed; the most common ones are left out.
 type index struct {
 	names   []string
 	words   []map[string]int // how often each word is in each document
@@ -27,8 +27,8 @@ type index struct {
 
 func newIndex() *index { return &index{holding: map[string]int{}} }
 
-// add adds a document.
-func (x *index) add(name, text string) {
+// addDocument adds a document.
+func (x *index) addDocument(name, text string) {
 	words, counts := wordsOf(text), map[string]int{}
 	for _, w := range words {
 		if counts[w]++; counts[w] == 1 {
@@ -45,7 +45,7 @@ type hit struct {
 	score float64
 }
 
-// search returns the documents, the best first.
+// search returns the documents that match, the best first.
 func (x *index) search(query string) []hit {
 	hits := make([]hit, len(x.names))
 	for i, name := range x.names {
@@ -60,12 +60,12 @@ func (x *index) search(query string) []hit {
 	return hits
 }
 
-// stopWords are the commonest English words, which searches leave out.
+// stopWords are the most common English words. Searches leave them out.
 var stopWords = strings.Fields(`a about after all am an and any are as at be been but by can could did do does for from had has have
 	he her his how i if in into is it its just me my no not now of off on or our out over she should so some than that the their them then
 	there they this to under until up us was we were what when where which who why will with would you your`)
 
-// wordsOf returns the words of a text that count.
+// wordsOf returns the words of a text that a search uses.
 func wordsOf(text string) []string {
 	var words []string
 	text = strings.NewReplacer("'s", "", "n't", "").Replace(strings.ToLower(text))
@@ -77,7 +77,7 @@ func wordsOf(text string) []string {
 	return words
 }
 
-// stem takes the endings of plurals and verbs off a word.
+// stem removes the endings of plurals and verbs.
 func stem(w string) string {
 	if long, ok := strings.CutSuffix(w, "ies"); ok && len(long) > 1 {
 		return long + "y"
@@ -121,10 +121,10 @@ func TestStem(t *testing.T) {
 
 func TestBM25(t *testing.T) {
 	x := newIndex()
-	x.add("short", "stop run")
-	x.add("long", "stop run and a lot of other words that are not asked for by anybody here today")
-	x.add("twice", "stop stop run run")
-	x.add("other", "list of files")
+	x.addDocument("short", "stop run")
+	x.addDocument("long", "stop run and a lot of other words that are not asked for by anybody here today")
+	x.addDocument("twice", "stop stop run run")
+	x.addDocument("other", "list of files")
 	// By hand: 4 documents, 3 hold "run": idf = ln(1 + 1.5/3.5) = 0.3567.
 	// Their lengths are 2, 9, 4 and 2 words, 4.25 on average.
 	// short: 0.3567 * 2.2 / (1 + 1.2*(0.25+0.75*2/4.25)) = 0.4553

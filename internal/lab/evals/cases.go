@@ -14,44 +14,41 @@ import (
 //go:embed cases.json
 var casesFile []byte
 
-// evalCase is one situation and what is right in it. $name in texts and
-// arguments stands for a field of the latest result, $runs.0.runId for one
-// further in.
+// evalCase is one situation and the right calls in it. In texts and arguments, $name
+// stands for a field of the latest result, and $runs.0.runId for a nested one.
 type evalCase struct {
 	Name  string   `json:"name"`
 	Group string   `json:"group"`
-	Flags []string `json:"flags"` // of the server, beside --sandbox
-	Asks  bool     `json:"asks"`  // the client can ask its person, who then decides nothing
+	Flags []string `json:"flags"` // of the server, besides --sandbox
+	Asks  bool     `json:"asks"`  // the client has elicitation; the person cancels
 	Turns []turn   `json:"turns"`
-	// Right are the calls any of which is right as the next and only one; none:
-	// no tool must be called.
+	// Right are the right calls; the model must make one of them, and no other. If
+	// empty, the model must make no call.
 	Right []rightCall `json:"right"`
 }
 
-// turn is one thing that was said or done: a user's words, an assistant's, or
-// a call.
+// turn is a text of the user, a text of the assistant, or a call.
 type turn struct {
 	User      string `json:"user"`
 	Assistant string `json:"assistant"`
 
 	Call      string         `json:"call"`
 	Arguments map[string]any `json:"arguments"`
-	Behaviour string         `json:"behaviour"` // what is asked of the sandbox; the model does not see it
-	// Failure is the call's answer, for what no sandbox does; the call is not
-	// made then.
+	Behaviour string         `json:"behaviour"` // options for the sandbox; the model does not see them
+	// Failure is an answer that the sandbox cannot give. The call is not made then.
 	Failure string `json:"failure"`
 }
 
-// rightCall is a call that is right.
+// rightCall describes a right call.
 type rightCall struct {
 	Tool      string            `json:"tool"`
-	Arguments map[string]any    `json:"arguments"` // an example; these must be given
-	Patterns  map[string]string `json:"patterns"`  // by argument: what its text must match, instead of being equal
+	Arguments map[string]any    `json:"arguments"` // must be given with these values
+	Patterns  map[string]string `json:"patterns"`  // arguments that must match a pattern instead
 	Without   []string          `json:"without"`   // must not be given
-	Exact     bool              `json:"exact"`     // nothing beside Arguments may be given
+	Exact     bool              `json:"exact"`     // no other arguments may be given
 }
 
-// readCases returns the cases of a file whose name matches.
+// readCases returns the cases of a file whose names match.
 func readCases(file []byte, only *regexp.Regexp) ([]evalCase, error) {
 	d := json.NewDecoder(bytes.NewReader(file))
 	d.DisallowUnknownFields()
@@ -72,8 +69,8 @@ func readCases(file []byte, only *regexp.Regexp) ([]evalCase, error) {
 
 var placeholder = regexp.MustCompile(`\$[a-zA-Z]+(\.\w+)*`)
 
-// fill puts the fields of a result where placeholders name them. A string that
-// is one placeholder and nothing else takes the field's type.
+// fill replaces the placeholders in a value by fields of the result. A string that is
+// only a placeholder becomes a value of the field's type.
 func fill(value, result any) (any, error) {
 	switch v := value.(type) {
 	case string:
@@ -103,7 +100,7 @@ func fill(value, result any) (any, error) {
 	return value, nil
 }
 
-// fillText puts fields into a text.
+// fillText replaces the placeholders in a text.
 func fillText(text string, result any) (filled string, err error) {
 	filled = placeholder.ReplaceAllStringFunc(text, func(name string) string {
 		value, failed := field(result, name)
@@ -113,7 +110,7 @@ func fillText(text string, result any) (filled string, err error) {
 	return filled, err
 }
 
-// field returns what a placeholder names.
+// field returns the field of a result that a placeholder names.
 func field(result any, name string) (any, error) {
 	at := result
 	for part := range strings.SplitSeq(strings.TrimPrefix(name, "$"), ".") {

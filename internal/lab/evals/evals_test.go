@@ -32,9 +32,9 @@ func TestMain(m *testing.M) {
 
 const secret = "sk-canary/7f3a"
 
-// script is a scripted model: it answers each request, the n-th from 0, as
-// reply says. Its answers are what OpenAI-compatible APIs give.
-func script(t *testing.T, reply func(n int, messages []message) []called) string {
+// script starts a scripted model and returns its URL. It answers the n-th request,
+// from 0, with the calls of reply.
+func script(t *testing.T, reply func(n int, messages []message) []functionCall) string {
 	n := 0
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var asked struct {
@@ -62,8 +62,8 @@ func script(t *testing.T, reply func(n int, messages []message) []called) string
 	return api.URL + "/v1"
 }
 
-// try runs the program and returns what it printed, which must not hold the key.
-func try(t *testing.T, args ...string) (code int, out string) {
+// runEvals runs the program and returns its output, which must not contain the key.
+func runEvals(t *testing.T, args ...string) (code int, out string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	env := func(name string) string { return map[string]string{keyVariable: secret + "\n"}[name] }
@@ -89,8 +89,8 @@ func everyCase(t *testing.T) []evalCase {
 	return cases
 }
 
-// TestCases plays every case on the real server: what was done must be
-// possible, and each right call be one that the server takes.
+// TestCases plays every case on the real server. Its turns must be possible, and the
+// server must accept each right call.
 func TestCases(t *testing.T) {
 	names := map[string]bool{}
 	for _, c := range everyCase(t) {
@@ -99,12 +99,12 @@ func TestCases(t *testing.T) {
 				t.Error("the case has the name of another, no group or no turns")
 			}
 			names[c.Name] = true
-			s, err := stage(t.Context(), server, c)
+			s, err := playCase(t.Context(), server, c)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, right := range s.right {
-				if err := s.check(right.Tool, right.Arguments); err != nil {
+				if err := s.checkCall(right.Tool, right.Arguments); err != nil {
 					t.Errorf("%s: %v", right.Tool, err)
 				}
 				if why := right.differs(right.Arguments); why != "" {
@@ -116,7 +116,7 @@ func TestCases(t *testing.T) {
 					}
 				}
 				for _, name := range right.Without {
-					if err := s.check(right.Tool, map[string]any{name: nil}); err != nil && strings.Contains(err.Error(), "additional properties") {
+					if err := s.checkCall(right.Tool, map[string]any{name: nil}); err != nil && strings.Contains(err.Error(), "additional properties") {
 						t.Errorf("%s: there is no argument %s to leave out", right.Tool, name)
 					}
 				}
@@ -134,10 +134,10 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// TestRightModel puts every case before a model that does what is right.
+// TestRightModel gives every case to a model that makes the right calls.
 func TestRightModel(t *testing.T) {
 	cases := everyCase(t)
-	url := script(t, func(n int, messages []message) []called {
+	url := script(t, func(n int, messages []message) []functionCall {
 		if len(cases[n].Right) == 0 {
 			return nil
 		}
@@ -153,37 +153,37 @@ func TestRightModel(t *testing.T) {
 			t.Error(err)
 		}
 		text, _ := json.Marshal(arguments)
-		return []called{{Name: right.Tool, Arguments: string(text)}}
+		return []functionCall{{Name: right.Tool, Arguments: string(text)}}
 	})
-	code, out := try(t, "--url", url, "--least", "100")
+	code, out := runEvals(t, "--url", url, "--least", "100")
 	want := fmt.Sprintf("evals: %d of %[1]d right (100 %%), the right tool in %[1]d (100 %%); model scripted", len(cases))
 	if code != 0 || lastLine(out) != want || strings.Contains(out, "WRONG") {
 		t.Errorf("exit code %d, want last %q:\n%s", code, want, out)
 	}
 }
 
-// TestWrongModel puts one case before a model that errs in different ways.
+// TestWrongModel gives cases to models with different mistakes.
 func TestWrongModel(t *testing.T) {
 	const right = `{"intent":"Find overdue invoices, tell Slack"}`
 	for _, test := range []struct {
 		name, only  string
-		made        []called
+		made        []functionCall
 		line, score string
 	}{
-		{"another tool", "^a plain wish$", []called{{"list_runs", "{}"}}, "want create_run", "0 of 1 right (0 %), the right tool in 0"},
+		{"another tool", "^a plain wish$", []functionCall{{"list_runs", "{}"}}, "want create_run", "0 of 1 right (0 %), the right tool in 0"},
 		{"no call", "^a plain wish$", nil, "no call, want create_run", "0 of 1 right (0 %), the right tool in 0"},
-		{"a needless call", "^a question about runs$", []called{{"list_runs", "{}"}}, "no tool must be called", "0 of 1 right (0 %), the right tool in 0"},
-		{"two calls", "^a plain wish$", []called{{"create_run", right}, {"create_run", right}}, "2 calls at once", "0 of 1 right (0 %), the right tool in 0"},
-		{"an argument that does not match", "^a plain wish$", []called{{"create_run", `{"intent":"Do it"}`}}, "intent does not match", "0 of 1 right (0 %), the right tool in 1"},
-		{"a missing argument", "^the status alone$", []called{{"get_run", `{"runId":"123e4567-e89b-12d3-a456-426614174000"}`}}, "includeEvents is missing", "the right tool in 1"},
-		{"another value", "^what failed$", []called{{"list_runs", `{"status":"CANCELED"}`}}, "status is not FAILED", "the right tool in 1"},
-		{"an invented person", "^a plain wish$", []called{{"create_run", `{"intent":"overdue, Slack","userId":"x"}`}}, "userId must not be given", "the right tool in 1"},
-		{"an argument too many", "^the person wants it stopped$", []called{{"abort_run", `{"runId":"$runId","reason":"x"}`}}, "reason must not be given", "the right tool in 1"},
-		{"what the server refuses", "^what failed$", []called{{"list_runs", `{"status":"FAILED","state":"x"}`}}, "the server would refuse it", "the right tool in 1"},
-		{"no JSON", "^what failed$", []called{{"list_runs", `{"status":`}}, "no JSON object", "the right tool in 1"},
+		{"a needless call", "^a question about runs$", []functionCall{{"list_runs", "{}"}}, "no tool must be called", "0 of 1 right (0 %), the right tool in 0"},
+		{"two calls", "^a plain wish$", []functionCall{{"create_run", right}, {"create_run", right}}, "2 calls at once", "0 of 1 right (0 %), the right tool in 0"},
+		{"an argument that does not match", "^a plain wish$", []functionCall{{"create_run", `{"intent":"Do it"}`}}, "intent does not match", "0 of 1 right (0 %), the right tool in 1"},
+		{"a missing argument", "^the status alone$", []functionCall{{"get_run", `{"runId":"123e4567-e89b-12d3-a456-426614174000"}`}}, "includeEvents is missing", "the right tool in 1"},
+		{"another value", "^what failed$", []functionCall{{"list_runs", `{"status":"CANCELED"}`}}, "status is not FAILED", "the right tool in 1"},
+		{"an invented person", "^a plain wish$", []functionCall{{"create_run", `{"intent":"overdue, Slack","userId":"x"}`}}, "userId must not be given", "the right tool in 1"},
+		{"an argument too many", "^the person wants it stopped$", []functionCall{{"abort_run", `{"runId":"$runId","reason":"x"}`}}, "reason must not be given", "the right tool in 1"},
+		{"what the server refuses", "^what failed$", []functionCall{{"list_runs", `{"status":"FAILED","state":"x"}`}}, "the server would refuse it", "the right tool in 1"},
+		{"no JSON", "^what failed$", []functionCall{{"list_runs", `{"status":`}}, "no JSON object", "the right tool in 1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			url := script(t, func(_ int, messages []message) []called {
+			url := script(t, func(_ int, messages []message) []functionCall {
 				var latest struct{ RunID string }
 				for _, m := range messages {
 					if m.Role == "tool" && json.Unmarshal([]byte(m.Content), &latest) != nil {
@@ -195,7 +195,7 @@ func TestWrongModel(t *testing.T) {
 				}
 				return test.made
 			})
-			code, out := try(t, "--url", url, "--run", test.only, "--least", "50")
+			code, out := runEvals(t, "--url", url, "--run", test.only, "--least", "50")
 			if code != 1 || !strings.Contains(out, test.line) || !strings.Contains(lastLine(out), test.score) || !strings.Contains(out, "WRONG") {
 				t.Errorf("exit code %d, want %q and %q:\n%s", code, test.line, test.score, out)
 			}
@@ -203,8 +203,7 @@ func TestWrongModel(t *testing.T) {
 	}
 }
 
-// TestReadCases refuses a file with a misspelt field, which would make its case
-// easier than meant.
+// TestReadCases refuses a file with a misspelt field: its case would be too easy.
 func TestReadCases(t *testing.T) {
 	file := []byte(`[{"name": "x", "right": [{"tool": "get_run", "argument": {}}]}]`)
 	if _, err := readCases(file, regexp.MustCompile("")); err == nil || !strings.Contains(err.Error(), `"argument"`) {
@@ -212,9 +211,9 @@ func TestReadCases(t *testing.T) {
 	}
 }
 
-// TestNoModel skips the cases, or says why a model cannot be asked.
+// TestNoModel runs without a model: it skips the cases, or says what is missing.
 func TestNoModel(t *testing.T) {
-	if code, out := try(t); code != 0 || out != "evals skipped: no model configured (--url)\n" {
+	if code, out := runEvals(t); code != 0 || out != "evals skipped: no model configured (--url)\n" {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a redirect was followed") }))
@@ -232,7 +231,7 @@ func TestNoModel(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			api := httptest.NewServer(http.HandlerFunc(say))
 			defer api.Close()
-			code, out := try(t, "--url", api.URL, "--run", "^what failed$")
+			code, out := runEvals(t, "--url", api.URL, "--run", "^what failed$")
 			if code != 1 || !strings.Contains(out, `evals: case "what failed": the model's API answered`) {
 				t.Errorf("exit code %d: %s", code, out)
 			}
@@ -245,7 +244,7 @@ func TestNoModel(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, out.String())
 	}
 	for _, args := range [][]string{{"--url", "x", "--model", ""}, {"--run", "("}, {"extra"}, {"--nonsense"}} {
-		if code, out := try(t, args...); code != 2 {
+		if code, out := runEvals(t, args...); code != 2 {
 			t.Errorf("%q: exit code %d: %s", args, code, out)
 		}
 	}

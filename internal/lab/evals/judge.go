@@ -9,36 +9,36 @@ import (
 	"strings"
 )
 
-// verdict is what a model did in a case, and whether it was right.
+// verdict says what a model did in a case, and whether it was right.
 type verdict struct {
-	tool      bool   // it called a right tool, or rightly none
-	arguments bool   // and with right arguments
-	did       string // the call it made, in short
-	why       string // what is wrong; empty where nothing is
+	tool      bool   // it called a right tool, or none where none is right
+	arguments bool   // the arguments are right, too
+	did       string // the call it calls, in short
+	why       string // what is wrong; empty if nothing is
 }
 
-// judge compares what the model did with what is right.
-func (s *situation) judge(made []called) verdict {
-	v := verdict{did: inShort(made)}
+// judgeCalls compares the calls of the model with the right ones.
+func (s *situation) judgeCalls(calls []functionCall) verdict {
+	v := verdict{did: shorten(calls)}
 	switch {
-	case len(made) == 0 && len(s.right) == 0:
+	case len(calls) == 0 && len(s.right) == 0:
 		v.tool, v.arguments = true, true
 		return v
-	case len(made) == 0:
+	case len(calls) == 0:
 		v.why = "no call, want " + s.right[0].Tool
 		return v
 	case len(s.right) == 0:
 		v.why = "no tool must be called"
 		return v
-	case len(made) > 1:
-		v.why = fmt.Sprintf("%d calls at once, want one", len(made))
+	case len(calls) > 1:
+		v.why = fmt.Sprintf("%d calls at once, want one", len(calls))
 		return v
 	}
 	v.why = "want " + s.right[0].Tool
 	var arguments map[string]any
-	readErr := json.Unmarshal([]byte(made[0].Arguments), &arguments)
+	readErr := json.Unmarshal([]byte(calls[0].Arguments), &arguments)
 	for _, right := range s.right {
-		if right.Tool != made[0].Name {
+		if right.Tool != calls[0].Name {
 			continue
 		}
 		v.tool = true
@@ -54,13 +54,13 @@ func (s *situation) judge(made []called) verdict {
 			break
 		}
 	}
-	if err := s.check(made[0].Name, arguments); v.arguments && err != nil {
+	if err := s.checkCall(calls[0].Name, arguments); v.arguments && err != nil {
 		v.arguments, v.why = false, "the server would refuse it: "+strings.Join(strings.Fields(err.Error()), " ")
 	}
 	return v
 }
 
-// differs says in what arguments are not right; nothing if they are.
+// differs says what is wrong with the arguments, or "".
 func (r rightCall) differs(given map[string]any) string {
 	for name, want := range r.Arguments {
 		got, ok := given[name]
@@ -81,8 +81,7 @@ func (r rightCall) differs(given map[string]any) string {
 	return ""
 }
 
-// matches reports whether a value's text, or its JSON where it is none,
-// matches a pattern.
+// matches reports whether a string, or the JSON of another value, matches a pattern.
 func matches(pattern string, value any) bool {
 	text, ok := value.(string)
 	if !ok {
@@ -95,11 +94,11 @@ func matches(pattern string, value any) bool {
 	return regexp.MustCompile(pattern).MatchString(text)
 }
 
-// inShort renders calls for a line of a terminal.
-func inShort(made []called) string {
-	if len(made) == 0 {
+// shorten renders calls for a line of a terminal.
+func shorten(calls []functionCall) string {
+	if len(calls) == 0 {
 		return "no call"
 	}
 	const most = 120 // characters
-	return fmt.Sprintf("%.40q %.*q", made[0].Name, most, made[0].Arguments)
+	return fmt.Sprintf("%.40q %.*q", calls[0].Name, most, calls[0].Arguments)
 }

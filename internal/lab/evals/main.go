@@ -1,16 +1,15 @@
-// Command evals measures whether a model uses the server's tools rightly. Each
-// case of cases.json is what a user said and what was done so far on the
-// sandbox; the model sees what any client shows it, the server's instructions
-// and its live tools/list, and must make the right call next, or none.
+// Command evals measures whether a model uses the server's tools correctly. A case of
+// cases.json is what a user said and what was done so far on the sandbox. The model
+// sees what a client shows it: the server's instructions and its tools/list. It must
+// make the right call next, or none.
 //
 //	go run ./internal/lab/evals --url http://127.0.0.1:11434/v1 --model NAME
 //
-// The URL is that of an OpenAI-compatible API (POST URL/chat/completions, with
-// tools); its key, if it wants one, is in the environment, EVALS_API_KEY, where
-// EVALS_URL and EVALS_MODEL may stand for the flags. Without a URL nothing is
-// measured. The exit code is 1 where the measuring
-// failed or less than --least per cent of the cases were right, 2 for wrong
-// usage.
+// The URL is the base of an OpenAI-compatible API (POST URL/chat/completions, with
+// tools). The environment variable EVALS_API_KEY is its key; EVALS_URL and
+// EVALS_MODEL stand for the flags. Without a URL nothing is measured. The exit code is
+// 1 if the measurement failed or less than --least per cent of the cases were right,
+// and 2 for wrong usage.
 package main
 
 import (
@@ -35,15 +34,14 @@ func main() {
 	os.Exit(code)
 }
 
-// Environment variables: the key of the model's API, and what stands for flags
-// that are not given.
+// Environment variables: the key of the model's API, and defaults of the flags.
 const (
 	keyVariable   = "EVALS_API_KEY"
 	urlVariable   = "EVALS_URL"
 	modelVariable = "EVALS_MODEL"
 )
 
-// options are what the flags say.
+// options are the flags.
 type options struct {
 	url, model, server string
 	only               *regexp.Regexp
@@ -96,7 +94,7 @@ func readOptions(args []string, env func(string) string, stderr io.Writer) (o op
 	return o, err
 }
 
-// evaluate puts every chosen case before the model.
+// evaluate gives every selected case to the model.
 func evaluate(ctx context.Context, o options, key string) (*report, error) {
 	cases, err := readCases(casesFile, o.only)
 	if err != nil {
@@ -115,15 +113,15 @@ func evaluate(ctx context.Context, o options, key string) (*report, error) {
 	m := newModel(o.url, o.model, key)
 	r := &report{model: o.model}
 	for _, c := range cases {
-		s, err := stage(ctx, o.server, c)
+		s, err := playCase(ctx, o.server, c)
 		if err != nil {
 			return nil, fmt.Errorf("case %q: %w", c.Name, err)
 		}
-		made, err := m.next(ctx, s)
+		calls, err := m.nextCalls(ctx, s)
 		if err != nil {
 			return nil, fmt.Errorf("case %q: %w", c.Name, err)
 		}
-		r.add(c, s.judge(made))
+		r.addCase(c, s.judgeCalls(calls))
 	}
 	return r, nil
 }

@@ -12,14 +12,13 @@ import (
 	"time"
 )
 
-// model is a model behind the chat completions call of an OpenAI-compatible
-// API.
+// model is a model behind an OpenAI-compatible chat completions API.
 type model struct {
 	url, name, key string
 	http           *http.Client
 }
 
-// What is sent and answered, as that API names it.
+// Messages and calls, named as in that API.
 type (
 	message struct {
 		Role       string     `json:"role"`
@@ -28,11 +27,11 @@ type (
 		ToolCallID string     `json:"tool_call_id,omitempty"`
 	}
 	toolCall struct {
-		ID       string `json:"id"`
-		Type     string `json:"type"`
-		Function called `json:"function"`
+		ID       string       `json:"id"`
+		Type     string       `json:"type"`
+		Function functionCall `json:"function"`
 	}
-	called struct {
+	functionCall struct {
 		Name      string `json:"name"`
 		Arguments string `json:"arguments"` // a JSON object
 	}
@@ -48,21 +47,21 @@ type (
 )
 
 const (
-	answerTime  = 3 * time.Minute // for one answer; local models are slow
+	answerTime  = 3 * time.Minute // per answer; local models are slow
 	answerLimit = 4 << 20         // bytes
 )
 
 func newModel(url, name, key string) *model {
 	return &model{url: strings.TrimSuffix(url, "/"), name: name, key: key, http: &http.Client{
 		Timeout: answerTime,
-		// The key goes to the address that was given, and nowhere else.
+		// Follow no redirect: the key is for the given address only.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// next returns the calls with which the model goes on; none if it answers in
-// words.
-func (m *model) next(ctx context.Context, s *situation) ([]called, error) {
+// nextCalls returns the calls that the model makes next, or none if it answers with
+// text.
+func (m *model) nextCalls(ctx context.Context, s *situation) ([]functionCall, error) {
 	body, err := json.Marshal(map[string]any{"model": m.name, "messages": s.messages, "tools": s.tools})
 	if err != nil {
 		return nil, err
@@ -84,31 +83,31 @@ func (m *model) next(ctx context.Context, s *situation) ([]called, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.key != "" { // some say the key that they refuse
+	if m.key != "" { // some APIs repeat the key that they refuse
 		text = bytes.ReplaceAll(text, []byte(m.key), []byte("[key]"))
 	}
 	if answer.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("the model's API answered %d: %.200q", answer.StatusCode, text)
 	}
-	return calls(text)
+	return readCalls(text)
 }
 
-// calls reads the calls of an answer.
-func calls(text []byte) ([]called, error) {
+// readCalls returns the calls of a completion.
+func readCalls(text []byte) ([]functionCall, error) {
 	var completion struct {
 		Choices []struct {
 			Message message `json:"message"`
 		} `json:"choices"`
 	}
 	if err := json.Unmarshal(text, &completion); err != nil {
-		return nil, fmt.Errorf("the model's API answered what is no completion: %w", err)
+		return nil, fmt.Errorf("the model's API answered no completion: %w", err)
 	}
 	if len(completion.Choices) == 0 {
 		return nil, errors.New("the model's API answered without a choice")
 	}
-	var made []called
+	var calls []functionCall
 	for _, c := range completion.Choices[0].Message.ToolCalls {
-		made = append(made, c.Function)
+		calls = append(calls, c.Function)
 	}
-	return made, nil
+	return calls, nil
 }

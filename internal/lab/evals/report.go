@@ -6,14 +6,14 @@ import (
 	"text/tabwriter"
 )
 
-// report is what came of the cases, in their order.
+// report has the verdicts of the cases, in their order.
 type report struct {
 	model    string
 	cases    []evalCase
 	verdicts []verdict
 }
 
-func (r *report) add(c evalCase, v verdict) {
+func (r *report) addCase(c evalCase, v verdict) {
 	r.cases = append(r.cases, c)
 	r.verdicts = append(r.verdicts, v)
 }
@@ -21,7 +21,7 @@ func (r *report) add(c evalCase, v verdict) {
 // score counts cases.
 type score struct{ cases, tool, right int }
 
-func (s *score) add(v verdict) {
+func (s *score) count(v verdict) {
 	s.cases++
 	if v.tool {
 		s.tool++
@@ -36,26 +36,26 @@ func (s score) String() string {
 		s.right, s.cases, s.rate(), s.tool, 100*float64(s.tool)/float64(s.cases))
 }
 
-// rate is the per cent of cases that were right.
+// rate returns the per cent of right cases.
 func (s score) rate() float64 { return 100 * float64(s.right) / float64(s.cases) }
 
 func (r *report) total() (all score) {
 	for _, v := range r.verdicts {
-		all.add(v)
+		all.count(v)
 	}
 	return all
 }
 
 func (r *report) rate() float64 { return r.total().rate() }
 
-// write prints a line for each case, one for each group, and the total last.
+// write prints a line for each case, then one for each group, then the total.
 func (r *report) write(w io.Writer) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	groups, order := map[string]*score{}, []string{}
 	fmt.Fprintln(table, "case\ttool\targuments\tthe model did")
 	for i, c := range r.cases {
 		v := r.verdicts[i]
-		fmt.Fprintf(table, "%s: %s\t%s\t%s\t%s\n", c.Group, c.Name, mark(v.tool), mark(v.arguments), v.did)
+		fmt.Fprintf(table, "%s: %s\t%s\t%s\t%s\n", c.Group, c.Name, okOrWrong(v.tool), okOrWrong(v.arguments), v.did)
 		if v.why != "" {
 			fmt.Fprintf(table, "\t\t\t%s\n", v.why)
 		}
@@ -63,7 +63,7 @@ func (r *report) write(w io.Writer) {
 			groups[c.Group] = &score{}
 			order = append(order, c.Group)
 		}
-		groups[c.Group].add(v)
+		groups[c.Group].count(v)
 	}
 	table.Flush()
 	fmt.Fprintln(w)
@@ -74,7 +74,7 @@ func (r *report) write(w io.Writer) {
 	fmt.Fprintf(w, "evals: %s; model %s\n", r.total(), r.model)
 }
 
-func mark(right bool) string {
+func okOrWrong(right bool) string {
 	if right {
 		return "ok"
 	}

@@ -11,8 +11,8 @@ import (
 	"runs-mcp-server/tools"
 )
 
-// What people ask for, and the tools of other servers: their names and the
-// beginnings of their descriptions, as published at their sources.
+// What people ask for, and the tools of other servers: the names and the first words
+// of their descriptions, as published.
 var (
 	//go:embed testdata/requests.json
 	requestsFile []byte
@@ -20,23 +20,23 @@ var (
 	othersFile []byte
 )
 
-// described is a tool as word searches see it.
+// described is a tool as a word search reads it.
 type described struct{ Name, Description string }
 
-// request is what somebody asks for, and which of our tools is for that.
+// request is what somebody asks for, and our tool for it.
 type request struct{ Request, Tool string }
 
-// requests are those of the file. The texts of our tools were written with Ours
-// and Others in sight, and without Unseen.
+// requests are those of requests.json. Our tool texts were written with Ours and
+// Others known, and Unseen unknown.
 type requests struct {
 	Ours, Unseen []request
 	Others       []string
 }
 
-// shownHits is how many tools Codex shows its model of one search.
+// shownHits is the number of tools that Codex shows its model per search.
 const shownHits = 8
 
-// ownTools are what our server lists.
+// ownTools returns the tools of our server.
 func ownTools(t *testing.T, approvals tools.Approvals) (own []described) {
 	t.Helper()
 	s := testbed.New(t, func(o *tools.Options) {
@@ -52,8 +52,8 @@ func ownTools(t *testing.T, approvals tools.Approvals) (own []described) {
 	return own
 }
 
-// toolIndex is a word search over our tools and those of ten other servers,
-// whose names have the server's before them.
+// toolIndex returns an index of our tools and those of ten other servers. Their names
+// start with the server's.
 func toolIndex(t *testing.T, own []described) *index {
 	t.Helper()
 	var others []struct {
@@ -65,22 +65,21 @@ func toolIndex(t *testing.T, own []described) *index {
 	}
 	x := newIndex()
 	for _, tool := range own {
-		x.add(tool.Name, tool.Name+" "+tool.Description)
+		x.addDocument(tool.Name, tool.Name+" "+tool.Description)
 	}
 	for _, s := range others {
 		if !strings.HasPrefix(s.Source, "https://github.com/") || len(s.Tools) < 5 {
 			t.Errorf("%s: %d tools from %q", s.Server, len(s.Tools), s.Source)
 		}
 		for _, tool := range s.Tools {
-			x.add(s.Server+"/"+tool.Name, tool.Name+" "+tool.Description)
+			x.addDocument(s.Server+"/"+tool.Name, tool.Name+" "+tool.Description)
 		}
 	}
 	return x
 }
 
-// TestFoundByWords: a word search over names and descriptions ranks the tool
-// that is meant first, ours or another's, and shows ours for nearly all that was
-// not in sight when its text was written.
+// TestFoundByWords searches for each request. The known requests must find their tool
+// first, ours or another's; nearly all unseen ones must show ours.
 func TestFoundByWords(t *testing.T) {
 	var asked requests
 	if err := json.Unmarshal(requestsFile, &asked); err != nil || len(asked.Ours) < 30 || len(asked.Unseen) < 20 || len(asked.Others) < 30 {

@@ -22,12 +22,12 @@ const (
 	// approvers make the short runs, runsEach one after the other.
 	approvers = 6
 	runsEach  = 6
-	// patience is how long a short run may last before it is aborted: its
-	// decision, or its link, is lost on the way.
-	patience = 5 * time.Second
+	// stuckTimeout is when a short run is aborted, because its decision or its link
+	// got lost.
+	stuckTimeout = 5 * time.Second
 )
 
-// callCount counts what was called through the proxy and how it ended.
+// callCount counts the calls through the proxy, and how they ended.
 type callCount struct {
 	creates, created, createUnknown       int
 	decisions, decided, decisionUnknown   int
@@ -45,8 +45,8 @@ func (b *bench) countCall(f func(*callCount)) {
 	f(&b.calls)
 }
 
-// ledger notes which tokens arrive at the sandbox, and which create calls.
-type ledger struct {
+// callLog records the tokens that the sandbox receives, and the create calls.
+type callLog struct {
 	next http.Handler
 
 	mu      sync.Mutex // guards the rest
@@ -54,14 +54,14 @@ type ledger struct {
 	creates []attempt
 }
 
-// attempt is one call of create.
+// attempt is one create call.
 type attempt struct {
 	tag  string
-	kind client.Kind // "" when it was answered
+	kind client.Kind // "" for success
 }
 
-// ServeHTTP notes the token and lets the sandbox answer.
-func (l *ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP records the token and lets the sandbox answer.
+func (l *callLog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if token := r.URL.Query().Get("token"); token != "" {
 		l.mu.Lock()
 		l.tokens[token]++
@@ -70,8 +70,8 @@ func (l *ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.next.ServeHTTP(w, r)
 }
 
-// create calls create_run once, through the proxy, and returns the run's id;
-// "" when none is known.
+// create creates a run through the proxy, with one call. It returns the run's id, or
+// "" and the kind of the failure.
 func (b *bench) create(ctx context.Context, tag, behaviour string, strategy client.ApprovalStrategy) (client.RunID, client.Kind) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
@@ -80,9 +80,9 @@ func (b *bench) create(ctx context.Context, tag, behaviour string, strategy clie
 		Context: tag + "\nsandbox: " + behaviour, ApprovalStrategy: strategy,
 	})
 	kind := client.KindOf(err)
-	b.book.mu.Lock()
-	b.book.creates = append(b.book.creates, attempt{tag, kind})
-	b.book.mu.Unlock()
+	b.callLog.mu.Lock()
+	b.callLog.creates = append(b.callLog.creates, attempt{tag, kind})
+	b.callLog.mu.Unlock()
 	b.countCall(func(c *callCount) {
 		c.creates++
 		switch {
@@ -98,17 +98,16 @@ func (b *bench) create(ctx context.Context, tag, behaviour string, strategy clie
 	return run.RunID, ""
 }
 
-// insist creates until there is a run: after an unknown outcome it looks, as a
-// person would, whether there is one, and longer each time: what comes late on
-// a busy machine must not make it busier.
-func (b *bench) insist(ctx context.Context, name, behaviour string, strategy client.ApprovalStrategy) client.RunID {
+// createUntilDone tries until there is a run. After an unknown outcome it looks for the
+// run first. It waits longer each time, for a busy machine.
+func (b *bench) createUntilDone(ctx context.Context, name, behaviour string, strategy client.ApprovalStrategy) client.RunID {
 	for n := 0; ctx.Err() == nil; n++ {
 		runID, kind := b.create(ctx, fmt.Sprintf("%s-%d", name, n), behaviour, strategy)
 		if kind == client.OutcomeUnknown {
-			pause(ctx, time.Duration(n+1)*300*time.Millisecond) // what is under way may still arrive
-			runs, err := b.near.list(ctx)
+			pause(ctx, time.Duration(n+1)*300*time.Millisecond) // the request may still arrive
+			runs, err := b.direct.list(ctx)
 			if err != nil {
-				b.wrong("the sandbox itself: %v", err)
+				b.addFault("the sandbox itself: %v", err)
 			}
 			for tried := range n + 1 {
 				if ids := runs[fmt.Sprintf("%s-%d", name, tried)]; len(ids) > 0 {
@@ -121,11 +120,11 @@ func (b *bench) insist(ctx context.Context, name, behaviour string, strategy cli
 		}
 		pause(ctx, 100*time.Millisecond)
 	}
-	b.wrong("%s: could not be created", name)
+	b.addFault("%s: could not be created", name)
 	return ""
 }
 
-// shortRuns makes runs with approvals, one after the other.
+// shortRuns makes runs with approvals, one after another.
 func (b *bench) shortRuns(ctx context.Context, worker int, r *rand.Rand) {
 	for n := range runsEach {
 		b.approvalRun(ctx, fmt.Sprintf("short-%d-%d", worker, n), r)
@@ -133,15 +132,13 @@ func (b *bench) shortRuns(ctx context.Context, worker int, r *rand.Rand) {
 	}
 }
 
-// approvalRun makes a run that asks for approvals. Two persons watch it, and
-// both decide whatever is pending, in half of the runs that ask once against
-// each other.
+// approvalRun makes a run that needs approvals. Two people watch it, and both decide
+// everything that is pending. In half of the runs with one approval they disagree.
 func (b *bench) approvalRun(ctx context.Context, tag string, r *rand.Rand) {
 	behaviour, strategy := "step_ms=20 steps=2", client.ApproveStart
 	second := pick(r, approval.Approve, approval.Deny)
 	if r.IntN(2) == 0 {
-		// No denial here: it would void the other approvals' tokens, of which
-		// each is to be used.
+		// No denial here: it would void the tokens of the other approvals.
 		behaviour, strategy, second = "step_ms=20 approvals=parallel:2 steps=4", client.ApproveToolCall, approval.Approve
 	}
 	behaviour += pick(r, "", "", " links=stream-only", " cut=7", " replay=none")
@@ -153,15 +150,15 @@ func (b *bench) approvalRun(ctx context.Context, tag string, r *rand.Rand) {
 	views := make([]view, 2)
 	over, done := context.WithCancel(ctx)
 	var watching, impatient sync.WaitGroup
-	var aborted atomic.Bool // a decision that comes later is refused
+	var aborted atomic.Bool // a later decision is refused
 	for i, decision := range []approval.Decision{approval.Approve, second} {
 		random := rand.New(rand.NewPCG(r.Uint64(), 0))
 		watching.Go(func() {
-			views[i] = b.follow(ctx, runID, habit{name: "person", news: b.decideOnce(ctx, decision, &aborted)}, random)
+			views[i] = b.watchRun(ctx, runID, watcherKind{name: "person", news: b.decideEach(ctx, decision, &aborted)}, random)
 		})
 	}
 	impatient.Go(func() {
-		pause(over, patience)
+		pause(over, stuckTimeout)
 		if over.Err() == nil {
 			aborted.Store(true)
 			b.abort(ctx, runID)
@@ -170,17 +167,17 @@ func (b *bench) approvalRun(ctx context.Context, tag string, r *rand.Rand) {
 	watching.Wait()
 	done()
 	impatient.Wait()
-	stored, err := b.near.read(context.WithoutCancel(ctx), runID) // also where a watcher hung
+	stored, err := b.direct.read(context.WithoutCancel(ctx), runID) // also after a watcher hung
 	if err != nil {
-		b.wrong("%s: the sandbox itself: %v", behaviour, err)
+		b.addFault("%s: the sandbox itself: %v", behaviour, err)
 		return
 	}
 	b.compareAll(behaviour, stored, views)
 	b.checkDecisions(tag+" "+behaviour, runID, stored)
 }
 
-// decideOnce returns what decides whatever is pending, once for each.
-func (b *bench) decideOnce(ctx context.Context, d approval.Decision, aborted *atomic.Bool) func(feed.News) {
+// decideEach returns a function that decides each pending approval once.
+func (b *bench) decideEach(ctx context.Context, d approval.Decision, aborted *atomic.Bool) func(feed.News) {
 	return func(news feed.News) {
 		for _, p := range news.Pending {
 			if b.decider.Sent(p) {
@@ -191,7 +188,7 @@ func (b *bench) decideOnce(ctx context.Context, d approval.Decision, aborted *at
 			cancel()
 			kind := client.KindOf(err)
 			if err != nil && kind == "" {
-				continue // the other was faster
+				continue // the other person was faster
 			}
 			b.countCall(func(c *callCount) {
 				c.decisions++
@@ -203,24 +200,24 @@ func (b *bench) decideOnce(ctx context.Context, d approval.Decision, aborted *at
 				}
 			})
 			if kind == client.InvalidArgument && !aborted.Load() {
-				b.wrong("a decision was refused: %v", err) // its token was used before
+				b.addFault("a decision was refused: %v", err) // its token was used before
 			}
 		}
 	}
 }
 
-// abort ends a run, past the proxy, whose decision or link got lost.
+// abort ends a run whose decision or link got lost. It does not use the proxy.
 func (b *bench) abort(ctx context.Context, runID client.RunID) {
-	did, err := b.near.abort(ctx, runID)
+	did, err := b.direct.abort(ctx, runID)
 	if err != nil {
-		b.wrong("the sandbox itself: %v", err)
+		b.addFault("the sandbox itself: %v", err)
 	}
 	if did {
 		b.countCall(func(c *callCount) { c.abortedStuck++ })
 	}
 }
 
-// checkDecisions holds the decisions on a run against what it asked.
+// checkDecisions compares the decisions on a run with its approvals.
 func (b *bench) checkDecisions(who string, runID client.RunID, s stored) {
 	asked := 0
 	for _, item := range s.items {
@@ -229,28 +226,28 @@ func (b *bench) checkDecisions(who string, runID client.RunID, s stored) {
 		}
 	}
 	if made := b.box.Decisions(string(runID)); len(made) > asked {
-		b.wrong("%s: %d decisions (%v) on %d approvals", who, len(made), made, asked)
+		b.addFault("%s: %d decisions (%v) on %d approvals", who, len(made), made, asked)
 	}
 }
 
-// checkCalls holds what arrived at the sandbox against what was called.
+// checkCalls compares what the sandbox received with the calls.
 func (b *bench) checkCalls(ctx context.Context) {
-	runs, err := b.near.list(ctx)
+	runs, err := b.direct.list(ctx)
 	if err != nil {
-		b.wrong("the sandbox itself: %v", err)
+		b.addFault("the sandbox itself: %v", err)
 	}
-	b.book.mu.Lock()
-	defer b.book.mu.Unlock()
-	for token, times := range b.book.tokens {
+	b.callLog.mu.Lock()
+	defer b.callLog.mu.Unlock()
+	for token, times := range b.callLog.tokens {
 		if times > 1 {
-			b.wrong("the token %.4s… arrived %d times", token, times)
+			b.addFault("the token %.4s… arrived %d times", token, times)
 		}
 	}
-	for _, a := range b.book.creates {
+	for _, a := range b.callLog.creates {
 		made := len(runs[a.tag])
 		switch {
 		case made > 1, a.kind == "" && made != 1, a.kind != "" && a.kind != client.OutcomeUnknown && made > 0:
-			b.wrong("create %s ended as %q and made %d runs", a.tag, a.kind, made)
+			b.addFault("create %s ended as %q and made %d runs", a.tag, a.kind, made)
 		case a.kind == client.OutcomeUnknown:
 			b.countCall(func(c *callCount) { c.lostRuns += made })
 		}
@@ -258,24 +255,24 @@ func (b *bench) checkCalls(ctx context.Context) {
 	s := b.box.Stats()
 	b.countCall(func(c *callCount) { c.approvalCalls = s.ApprovalCalls })
 	if made := s.Approvals + s.Denials; made > b.calls.decided+b.calls.decisionUnknown || made < b.calls.decided {
-		b.wrong("%d decisions took effect; %d were answered, %d unknown", made, b.calls.decided, b.calls.decisionUnknown)
+		b.addFault("%d decisions took effect; %d were answered, %d unknown", made, b.calls.decided, b.calls.decisionUnknown)
 	}
 }
 
 // direct reads the sandbox past the proxy, with none of the client's code.
-type direct struct {
+type directClient struct {
 	url  string
 	http *http.Client
 }
 
-// stored is what the sandbox has of a run.
+// stored is a run as the sandbox stores it.
 type stored struct {
 	status string
 	items  []item
 	raws   []json.RawMessage
 }
 
-// places returns where in the run each content stands.
+// places returns the index of each event by its content.
 func (s stored) places() map[string]int {
 	places := make(map[string]int, len(s.raws))
 	for i, raw := range s.raws {
@@ -293,7 +290,7 @@ type item struct {
 	} `json:"step"`
 }
 
-// cursor returns the id of an event, or its position where it has none.
+// cursor returns the id of an event, or its position if it has no id.
 func (s stored) cursor(i int) int64 {
 	if s.items[i].ID == 0 {
 		return int64(i + 1)
@@ -301,7 +298,7 @@ func (s stored) cursor(i int) int64 {
 	return s.items[i].ID
 }
 
-func (d direct) do(ctx context.Context, method, path string, into any) (status int, err error) {
+func (d directClient) do(ctx context.Context, method, path string, into any) (status int, err error) {
 	req, err := http.NewRequestWithContext(ctx, method, d.url+path, nil)
 	if err != nil {
 		return 0, err
@@ -322,7 +319,7 @@ func (d direct) do(ctx context.Context, method, path string, into any) (status i
 	return resp.StatusCode, json.Unmarshal(body.Bytes(), into)
 }
 
-func (d direct) read(ctx context.Context, runID client.RunID) (stored, error) {
+func (d directClient) read(ctx context.Context, runID client.RunID) (stored, error) {
 	var run struct {
 		Status string            `json:"status"`
 		Events []json.RawMessage `json:"events"`
@@ -340,7 +337,7 @@ func (d direct) read(ctx context.Context, runID client.RunID) (stored, error) {
 }
 
 // list returns the ids of all runs by their tag, the first line of their context.
-func (d direct) list(ctx context.Context) (map[string][]string, error) {
+func (d directClient) list(ctx context.Context) (map[string][]string, error) {
 	ids := map[string][]string{}
 	for page := 1; ; page++ {
 		var runs []struct{ RunID, Context string }
@@ -358,7 +355,7 @@ func (d direct) list(ctx context.Context) (map[string][]string, error) {
 }
 
 // abort reports whether it ended the run.
-func (d direct) abort(ctx context.Context, runID client.RunID) (bool, error) {
+func (d directClient) abort(ctx context.Context, runID client.RunID) (bool, error) {
 	status, err := d.do(ctx, http.MethodDelete, "/v1/runs/"+string(runID), nil)
 	return status == http.StatusOK, err
 }

@@ -1,8 +1,7 @@
-// Package faults runs the way of an event, from the sandbox over a real
-// connection to the watchers of a feed, through a proxy that breaks it: what
-// was stored must reach every watcher once and in order, and what has an
-// effect must have it at most once. It is a module of its own, so that the
-// proxy and what it needs stay out of the product's.
+// Package faults tests the client and the feed through a proxy with faults, between
+// them and the sandbox. Every stored event must reach every watcher once and in order,
+// and every create and decision must take effect at most once. It is a module of its
+// own, which keeps the proxy's dependencies out of the product's.
 //
 //	cd internal/lab/faults
 //	go test -timeout 30m               20 seeds of 10,000 events: 3 minutes on 2 idle cores
@@ -10,8 +9,9 @@
 //	go test -race -short
 //	go test -run TestFaults -seed 7    one seed again
 //
-// The last line says what all seeds came to. A seed fixes what the runs, the watchers and the proxy do, and when; not
-// which byte is under way at that moment, so a failure may need a few repeats.
+// The last line sums up all seeds. A seed fixes what the runs, the watchers and the
+// proxy do, and when. It does not fix which byte is sent at that moment, so a failure
+// may need some repeats.
 package faults
 
 import (
@@ -41,8 +41,8 @@ import (
 )
 
 var (
-	seeds  = flag.Int("seeds", 20, "how many seeds to run, from 1; 3 by default under -short")
-	seed   = flag.Uint64("seed", 0, "run this seed alone")
+	seeds  = flag.Int("seeds", 20, "how many seeds to run, from 1; 3 under -short")
+	seed   = flag.Uint64("seed", 0, "run only this seed")
 	events = flag.Int("events", 10_000, "how many events the runs of one seed have together")
 )
 
@@ -50,8 +50,8 @@ const (
 	runsPerSeed = 20
 	// stepMS makes a run of 500 events last as long as the proxy's faults.
 	stepMS = 20
-	// seedLimit is far above what a seed takes, which is half a minute, or two
-	// under the race detector: a run that hangs is a failure, not a wait.
+	// seedLimit makes a run that hangs fail. A seed takes half a minute, or two
+	// minutes under the race detector.
 	seedLimit = 10 * time.Minute
 )
 
@@ -62,9 +62,9 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	zerolog.SetGlobalLevel(zerolog.Disabled) // the bandwidth toxic logs to the process's logger
-	// A link of the proxy whose sink is gone blocks for ever, and so does the
-	// proxy's lock if a toxic is removed meanwhile (Shopify/toxiproxy#558).
+	zerolog.SetGlobalLevel(zerolog.Disabled) // the bandwidth toxic logs to the global logger
+	// A link of the proxy blocks for ever if its sink is gone. So does the proxy's
+	// lock, if a toxic is removed meanwhile (Shopify/toxiproxy#558).
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).read"),
 		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).write"),
@@ -86,7 +86,7 @@ func TestFaults(t *testing.T) {
 	var mu sync.Mutex // guards all
 	var all tally
 	start := time.Now()
-	for _, n := range chosen() {
+	for _, n := range selectedSeeds() {
 		t.Run(fmt.Sprintf("seed=%d", n), func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, n)
@@ -94,17 +94,17 @@ func TestFaults(t *testing.T) {
 			b.report(t)
 			mu.Lock()
 			defer mu.Unlock()
-			all.add(b.total)
+			all.addTally(b.total)
 		})
 	}
 	t.Cleanup(func() { // after the seeds
 		fmt.Fprintf(os.Stdout, "fault run: %d seeds, %d events to %d watchers (%d seen): %d lost, %d duplicate, %d reordered; %.0f s\n",
-			len(chosen()), all.stored, all.watchers, all.seen, all.lost, all.duplicate, all.reordered, time.Since(start).Seconds())
+			len(selectedSeeds()), all.stored, all.watchers, all.seen, all.lost, all.duplicate, all.reordered, time.Since(start).Seconds())
 	})
 }
 
-// chosen returns the seeds that the flags ask for.
-func chosen() []uint64 {
+// selectedSeeds returns the seeds of the flags.
+func selectedSeeds() []uint64 {
 	if *seed != 0 {
 		return []uint64{*seed}
 	}
@@ -119,21 +119,21 @@ func chosen() []uint64 {
 	return all
 }
 
-// isGiven reports whether a flag stands on the command line.
+// isGiven reports whether a flag is on the command line.
 func isGiven(name string) bool {
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
 	return given
 }
 
-// bench is one seed: a sandbox behind a proxy, and one client and one hub
-// before it, as in the server.
+// bench is one seed: a sandbox behind the proxy, and one client and one hub before it,
+// as in the server.
 type bench struct {
 	seed    uint64
 	box     *sandbox.Sandbox
-	book    *ledger // what arrived at the sandbox
-	near    direct  // the sandbox without the proxy
-	proxy   *breaker
+	callLog *callLog     // what the sandbox received
+	direct  directClient // the sandbox without the proxy
+	proxy   *faultyProxy
 	api     *client.Client
 	decider *approval.Decider
 	hub     *feed.Hub
@@ -143,23 +143,23 @@ type bench struct {
 	mu     sync.Mutex // guards the rest
 	total  tally
 	calls  callCount
-	faults []string // what was wrong, one line each
+	faults []string // one line each
 }
 
 func newBench(t *testing.T, n uint64) *bench {
 	t.Helper()
 	b := &bench{seed: n, box: sandbox.New(sandbox.Options{}), start: time.Now()}
-	b.book = &ledger{next: b.box, tokens: map[string]int{}}
-	server := httptest.NewUnstartedServer(b.book)
+	b.callLog = &callLog{next: b.box, tokens: map[string]int{}}
+	server := httptest.NewUnstartedServer(b.callLog)
 	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
 			b.conns.Add(1)
 		}
 	}
 	server.Start()
-	past := httptest.NewServer(b.book) // what happens to the other's connections must not happen here
-	b.near = direct{url: past.URL, http: past.Client()}
-	b.proxy = newBreaker(t, server)
+	other := httptest.NewServer(b.callLog) // its connections have no faults
+	b.direct = directClient{url: other.URL, http: other.Client()}
+	b.proxy = newFaultyProxy(t, server)
 	var err error
 	if b.api, err = client.New(client.Options{URL: b.proxy.url()}); err != nil {
 		t.Fatal(err)
@@ -177,22 +177,22 @@ func newBench(t *testing.T, n uint64) *bench {
 		b.box.Close()
 		server.CloseClientConnections()
 		server.Close()
-		past.Close()
+		other.Close()
 	})
 	return b
 }
 
-// random returns the seed's nth source, one for each goroutine.
+// random returns the nth source of the seed. Each goroutine has one of its own.
 func (b *bench) random(n int) *rand.Rand { return rand.New(rand.NewPCG(b.seed, uint64(n))) }
 
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 
-// run does all that a seed does, and waits for it.
+// run runs all of a seed and waits for it.
 func (b *bench) run(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), seedLimit)
 	defer cancel()
 	var wg sync.WaitGroup
-	wg.Go(func() { b.proxy.perform(ctx, newSchedule(b.random(1))) })
+	wg.Go(func() { b.proxy.runSchedule(ctx, newSchedule(b.random(1))) })
 	for i := range runsPerSeed {
 		wg.Go(func() { b.longRun(ctx, i, b.random(100+i)) })
 	}
@@ -203,14 +203,14 @@ func (b *bench) run(t *testing.T) {
 	b.checkCalls(t.Context())
 }
 
-// wrong notes what a seed must fail for.
-func (b *bench) wrong(format string, args ...any) {
+// addFault adds what the seed fails for.
+func (b *bench) addFault(format string, args ...any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.faults = append(b.faults, fmt.Sprintf(format, args...))
 }
 
-// report prints the seed's line, and what was wrong with it.
+// report prints the line of the seed, and fails the test for its faults.
 func (b *bench) report(t *testing.T) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

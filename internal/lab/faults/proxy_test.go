@@ -17,15 +17,15 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// fault is one thing that the proxy does for a while.
+// fault is one fault of the proxy, for a time.
 type fault struct {
 	kind   string // a toxic's type, "freeze" or "down"
 	stream string // upstream or downstream, "" for down
 	attrs  map[string]int
 	hold   time.Duration
-	rest   time.Duration // of peace, after it
-	// with is a slowness in the other direction meanwhile. There are never two
-	// toxics in one direction: removing one behind a closed one blocks the proxy.
+	rest   time.Duration // without a fault, after it
+	// with is a slow other direction at the same time. One direction never has two
+	// toxics: removing one behind a closed one blocks the proxy.
 	with *fault
 }
 
@@ -37,8 +37,8 @@ func (f fault) String() string {
 	return text
 }
 
-// newSchedule returns the faults of a seed: each kind in each direction, a
-// real freeze of three seconds among them, in any order. They take about 12 s.
+// newSchedule returns the faults of a seed: each kind in each direction, and one
+// freeze of three seconds, in random order. They take about 12 s.
 func newSchedule(r *rand.Rand) []fault {
 	long := pick(r, "upstream", "downstream")
 	faults := []fault{{kind: "down"}, {kind: "down"}}
@@ -98,9 +98,9 @@ func attributes(r *rand.Rand, kind string) map[string]int {
 	}
 }
 
-// breaker is a proxy and what was done to it.
-type breaker struct {
-	server   *httptest.Server // what stands behind
+// faultyProxy is a proxy and the faults it had.
+type faultyProxy struct {
+	server   *httptest.Server // the sandbox behind it
 	upstream string
 	listen   string
 
@@ -108,17 +108,17 @@ type breaker struct {
 	proxy *toxiproxy.Proxy
 	count map[string]int
 	done  []string
-	stuck int // proxies that had to be given up
+	stuck int // proxies that blocked and were replaced
 }
 
-func newBreaker(t *testing.T, server *httptest.Server) *breaker {
+func newFaultyProxy(t *testing.T, server *httptest.Server) *faultyProxy {
 	t.Helper()
-	b := &breaker{server: server, upstream: server.Listener.Addr().String(), count: map[string]int{}}
+	b := &faultyProxy{server: server, upstream: server.Listener.Addr().String(), count: map[string]int{}}
 	for range 100 {
-		// Below the ports that systems give out by themselves: while the proxy
-		// is down, no connection of anybody's may take its address.
+		// Below the ephemeral ports: while the proxy is down, no connection of
+		// another program may take its address.
 		b.listen = fmt.Sprintf("127.0.0.1:%d", 10_000+rand.N(20_000))
-		b.proxy = b.fresh()
+		b.proxy = b.newProxy()
 		if b.proxy.Start() == nil {
 			return b
 		}
@@ -127,16 +127,16 @@ func newBreaker(t *testing.T, server *httptest.Server) *breaker {
 	return nil
 }
 
-func (b *breaker) fresh() *toxiproxy.Proxy {
+func (b *faultyProxy) newProxy() *toxiproxy.Proxy {
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	return toxiproxy.NewProxy(server, "runs", b.listen, b.upstream)
 }
 
-func (b *breaker) url() string { return "http://" + b.listen }
+func (b *faultyProxy) url() string { return "http://" + b.listen }
 
-// perform does what the schedule says. At its end, or at the end of ctx, the
-// proxy is up and does nothing.
-func (b *breaker) perform(ctx context.Context, schedule []fault) {
+// runSchedule applies the faults one after another. Afterwards the proxy is up and has
+// no fault.
+func (b *faultyProxy) runSchedule(ctx context.Context, schedule []fault) {
 	for _, f := range schedule {
 		if ctx.Err() != nil {
 			return
@@ -146,26 +146,26 @@ func (b *breaker) perform(ctx context.Context, schedule []fault) {
 	}
 }
 
-// apply lets one fault happen and heals it.
-func (b *breaker) apply(ctx context.Context, f fault) {
-	b.note(f)
+// apply applies one fault and ends it.
+func (b *faultyProxy) apply(ctx context.Context, f fault) {
+	b.recordFault(f)
 	if f.kind == "down" {
-		b.bounded(func(p *toxiproxy.Proxy) { p.Stop() })
+		b.withTimeout(func(p *toxiproxy.Proxy) { p.Stop() })
 		pause(ctx, f.hold)
-		b.up()
+		b.startProxy()
 		return
 	}
-	b.bounded(func(p *toxiproxy.Proxy) {
-		add(p, f)
+	b.withTimeout(func(p *toxiproxy.Proxy) {
+		addToxic(p, f)
 		if f.with != nil {
-			add(p, *f.with)
+			addToxic(p, *f.with)
 		}
 	})
 	pause(ctx, f.hold)
-	b.bounded(func(p *toxiproxy.Proxy) { p.Toxics.ResetToxics(context.Background()) })
+	b.withTimeout(func(p *toxiproxy.Proxy) { p.Toxics.ResetToxics(context.Background()) })
 }
 
-func (b *breaker) note(f fault) {
+func (b *faultyProxy) recordFault(f fault) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.done = append(b.done, f.String())
@@ -175,11 +175,11 @@ func (b *breaker) note(f fault) {
 	}
 }
 
-// add panics on an error: the schedule asks for what does not exist.
-func add(p *toxiproxy.Proxy, f fault) {
+// addToxic panics on an error, which is a mistake in the schedule.
+func addToxic(p *toxiproxy.Proxy, f fault) {
 	kind := f.kind
 	if kind == "freeze" {
-		kind = "timeout" // of zero: nothing passes until it is removed, and then the connection closes
+		kind = "timeout" // without a time: nothing passes until it is removed, then the connection closes
 	}
 	toxic, err := json.Marshal(map[string]any{"type": kind, "stream": f.stream, "attributes": f.attrs})
 	if err != nil {
@@ -190,9 +190,9 @@ func add(p *toxiproxy.Proxy, f fault) {
 	}
 }
 
-// bounded does something to the proxy, which may block for ever (see
-// TestMain): then another takes its place and its address.
-func (b *breaker) bounded(do func(*toxiproxy.Proxy)) {
+// withTimeout calls do with the proxy. If that blocks for ever (see TestMain), another
+// proxy takes the address.
+func (b *faultyProxy) withTimeout(do func(*toxiproxy.Proxy)) {
 	b.mu.Lock()
 	p := b.proxy
 	b.mu.Unlock()
@@ -208,17 +208,17 @@ func (b *breaker) bounded(do func(*toxiproxy.Proxy)) {
 		return
 	case <-timer.C:
 	}
-	go p.Stop() // closes the listener, then may block as well
+	go p.Stop() // closes the listener, then may block, too
 	b.server.CloseClientConnections()
 	b.mu.Lock()
 	b.stuck++
-	b.proxy = b.fresh()
+	b.proxy = b.newProxy()
 	b.mu.Unlock()
-	b.up()
+	b.startProxy()
 }
 
-// up starts the proxy, as soon as its address is free.
-func (b *breaker) up() {
+// startProxy starts the proxy as soon as its address is free.
+func (b *faultyProxy) startProxy() {
 	b.mu.Lock()
 	p := b.proxy
 	b.mu.Unlock()
@@ -231,15 +231,15 @@ func (b *breaker) up() {
 	panic("the proxy's address is taken: " + b.listen)
 }
 
-func (b *breaker) close() {
+func (b *faultyProxy) close() {
 	b.mu.Lock()
 	p := b.proxy
 	b.mu.Unlock()
 	p.Stop()
 }
 
-// applied returns how often which toxic was used.
-func (b *breaker) applied() string {
+// applied returns how often each toxic was used.
+func (b *faultyProxy) applied() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	total := 0
@@ -255,13 +255,13 @@ func (b *breaker) applied() string {
 	return text
 }
 
-func (b *breaker) history() string {
+func (b *faultyProxy) history() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return strings.Join(b.done, "; ")
 }
 
-// pause waits, or until ctx ends.
+// pause waits for d, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

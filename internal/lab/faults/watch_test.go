@@ -15,37 +15,37 @@ import (
 	"runs-mcp-server/internal/sandbox"
 )
 
-// caller returns who asks in every seed.
+// caller returns the caller of every seed.
 func caller() client.Caller { return client.Caller{Key: sandbox.DefaultKey, UserID: "user-1"} }
 
-// longRun makes a run that misbehaves as the seed says and lets several
-// watchers follow it; each must see what is stored.
+// longRun makes a run with options of the seed and several watchers. Each must see the
+// stored events.
 func (b *bench) longRun(ctx context.Context, i int, r *rand.Rand) {
 	behaviour := newBehaviour(r, *events/runsPerSeed)
 	pause(ctx, milliseconds(r, 0, 2000))
-	runID := b.insist(ctx, fmt.Sprintf("long-%d", i), behaviour, client.ApproveNothing)
+	runID := b.createUntilDone(ctx, fmt.Sprintf("long-%d", i), behaviour, client.ApproveNothing)
 	if runID == "" {
 		return
 	}
 	var wg sync.WaitGroup
 	views := make([]view, 0, 6)
 	var mu sync.Mutex // guards views
-	follow := func(h habit) {
+	follow := func(h watcherKind) {
 		random := rand.New(rand.NewPCG(r.Uint64(), 0))
 		wg.Go(func() {
-			v := b.follow(ctx, runID, h, random)
+			v := b.watchRun(ctx, runID, h, random)
 			mu.Lock()
 			defer mu.Unlock()
 			views = append(views, v)
 		})
 	}
-	for _, h := range habits(r) {
+	for _, h := range watcherKinds(r) {
 		follow(h)
 	}
 	wg.Wait()
-	stored, err := b.near.read(context.WithoutCancel(ctx), runID) // also where a watcher hung
+	stored, err := b.direct.read(context.WithoutCancel(ctx), runID) // also after a watcher hung
 	if err != nil {
-		b.wrong("%s: the sandbox itself: %v", behaviour, err)
+		b.addFault("%s: the sandbox itself: %v", behaviour, err)
 		return
 	}
 	b.compareAll(behaviour, stored, views)
@@ -54,9 +54,8 @@ func (b *bench) longRun(ctx context.Context, i int, r *rand.Rand) {
 	b.total.stored += len(stored.items)
 }
 
-// newBehaviour returns a "sandbox:" line for a run of so many events. It
-// leaves out what nobody can tell: frames whose ids are none of the run's, and
-// a stream that leaves events out or stored ids with holes.
+// newBehaviour returns a "sandbox:" line for a run of that many events. It avoids what
+// no client can handle: foreign ids together with dropped events or gaps.
 func newBehaviour(r *rand.Rand, count int) string {
 	words := []string{fmt.Sprintf("step_ms=%d", stepMS)}
 	some := func(percent int, format string, args ...any) bool {
@@ -66,7 +65,7 @@ func newBehaviour(r *rand.Rand, count int) string {
 		words = append(words, fmt.Sprintf(format, args...))
 		return true
 	}
-	steps := count - 3 // QUEUED, start and end
+	steps := count - 3 // without QUEUED, start and end
 	some(60, "cut=%d", 7+r.IntN(60))
 	bare := some(30, "events=bare")
 	own := some(60, "ids=stable")
@@ -92,23 +91,23 @@ func newBehaviour(r *rand.Rand, count int) string {
 	return strings.Join(words, " ")
 }
 
-// habit is how a watcher watches.
-type habit struct {
+// watcherKind describes a watcher.
+type watcherKind struct {
 	name  string
-	after int           // joins when the run has so many events, with the cursor of half of them
+	after int           // joins when the run has that many events, with the cursor of half of them
 	slow  time.Duration // the longest pause after each news
-	stay  int           // leaves after so many events and comes back with its cursor; 0 stays
-	alone bool          // reads the client's events itself, without the hub
+	stay  int           // leaves after that many events and returns with its cursor; 0 stays
+	alone bool          // follows the run by the client, without the hub
 	news  func(feed.News)
 }
 
-// habits returns the watchers of a run: sometimes one alone, so that its feed
-// ends whenever it leaves.
-func habits(r *rand.Rand) []habit {
+// watcherKinds returns the watchers of a run. Sometimes that is one, whose feed ends
+// when it leaves.
+func watcherKinds(r *rand.Rand) []watcherKind {
 	if r.IntN(4) == 0 {
-		return []habit{{name: "leaver", stay: 20 + r.IntN(100)}}
+		return []watcherKind{{name: "leaver", stay: 20 + r.IntN(100)}}
 	}
-	all := []habit{
+	all := []watcherKind{
 		{name: "fast"},
 		{name: "slow", slow: 1500 * time.Millisecond},
 		{name: "late", after: 20 + r.IntN(400)},
@@ -116,7 +115,7 @@ func habits(r *rand.Rand) []habit {
 		{name: "leaver", stay: 20 + r.IntN(100), slow: 100 * time.Millisecond},
 	}
 	if r.IntN(4) == 0 {
-		all = append(all, habit{name: "reader", alone: true}, habit{name: "late reader", alone: true, after: 20 + r.IntN(400)})
+		all = append(all, watcherKind{name: "reader", alone: true}, watcherKind{name: "late reader", alone: true, after: 20 + r.IntN(400)})
 	}
 	return all
 }
@@ -124,35 +123,35 @@ func habits(r *rand.Rand) []habit {
 // view is what one watcher saw.
 type view struct {
 	name   string
-	before int // events of the run that it did not ask for
+	before int // events before its cursor
 	events []client.Event
-	again  int // reads of what the hub no longer has that failed and were repeated
+	again  int // repeated reads of events that the hub had dropped
 	ended  bool
 	err    error
 }
 
-// follow watches a run to its end.
-func (b *bench) follow(ctx context.Context, runID client.RunID, h habit, r *rand.Rand) view {
+// watchRun watches a run to its end.
+func (b *bench) watchRun(ctx context.Context, runID client.RunID, h watcherKind, r *rand.Rand) view {
 	v := view{name: h.name}
 	cursor := int64(0)
 	if h.after > 0 {
-		cursor, v.before, v.err = b.await(ctx, runID, h.after)
+		cursor, v.before, v.err = b.waitForEvents(ctx, runID, h.after)
 	}
 	switch {
 	case v.err != nil:
 	case h.alone:
-		b.read(ctx, runID, cursor, &v)
+		b.readEvents(ctx, runID, cursor, &v)
 	default:
-		b.watch(ctx, runID, cursor, h, r, &v)
+		b.watchFeed(ctx, runID, cursor, h, r, &v)
 	}
 	return v
 }
 
-// await waits until a run has so many events or has ended, and returns the
-// cursor of the middle one and how many events that are.
-func (b *bench) await(ctx context.Context, runID client.RunID, count int) (cursor int64, before int, err error) {
+// waitForEvents waits until a run has that many events or has ended. It returns the
+// cursor of the middle one, and the number of events up to there.
+func (b *bench) waitForEvents(ctx context.Context, runID client.RunID, count int) (cursor int64, before int, err error) {
 	for {
-		stored, err := b.near.read(ctx, runID)
+		stored, err := b.direct.read(ctx, runID)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -164,8 +163,8 @@ func (b *bench) await(ctx context.Context, runID client.RunID, count int) (curso
 	}
 }
 
-// read follows the events as the hub does.
-func (b *bench) read(ctx context.Context, runID client.RunID, cursor int64, v *view) {
+// readEvents follows the events by the client, as the hub does.
+func (b *bench) readEvents(ctx context.Context, runID client.RunID, cursor int64, v *view) {
 	for e, err := range follow.Events(ctx, b.api, caller(), runID, cursor) {
 		switch {
 		case err != nil:
@@ -178,15 +177,14 @@ func (b *bench) read(ctx context.Context, runID client.RunID, cursor int64, v *v
 	v.ended = true
 }
 
-// watch follows a run through the hub. What the hub's log dropped it reads
-// from the API; where that fails, nothing is passed over and the watcher asks
-// again.
-func (b *bench) watch(ctx context.Context, runID client.RunID, cursor int64, h habit, r *rand.Rand, v *view) {
+// watchFeed follows a run by the hub. The hub reads from the API what its log dropped.
+// If that fails, no event is skipped, and watchFeed tries again.
+func (b *bench) watchFeed(ctx context.Context, runID client.RunID, cursor int64, h watcherKind, r *rand.Rand, v *view) {
 	w := b.hub.Watch(caller(), runID, cursor)
 	defer func() { w.Close() }()
 	for stayed := 0; ; {
 		news, err := w.Next(ctx)
-		if passing(err) {
+		if isTemporary(err) {
 			v.again++
 			pause(ctx, 100*time.Millisecond)
 			continue
@@ -215,8 +213,8 @@ func (b *bench) watch(ctx context.Context, runID client.RunID, cursor int64, h h
 	}
 }
 
-// passing reports whether an error may be gone when one asks again.
-func passing(err error) bool {
+// isTemporary reports whether another try may succeed.
+func isTemporary(err error) bool {
 	kind := client.KindOf(err)
 	return kind == client.Unavailable || kind == client.Timeout
 }
@@ -234,29 +232,29 @@ func (b *bench) compareAll(behaviour string, s stored, views []view) {
 	}
 }
 
-// compare holds what a watcher saw against what is stored, and says in one
-// line what is wrong with it.
+// compare compares what a watcher saw with the stored events, and adds one fault for
+// all mismatches.
 func (b *bench) compare(behaviour string, s stored, places map[string]int, v view) {
 	t := tally{watchers: 1, seen: len(v.events), again: v.again}
-	var wrong remarks
+	var wrong mismatches
 	if v.err != nil || !v.ended {
-		wrong.add("ended early", "after %d of %d events: %v", len(v.events), len(s.items)-v.before, v.err)
+		wrong.addMismatch("ended early", "after %d of %d events: %v", len(v.events), len(s.items)-v.before, v.err)
 	}
 	times, newest := map[int]int{}, v.before-1
 	for _, e := range v.events {
 		i, known := places[content(e.Raw)]
 		if !known {
-			wrong.add("not stored", "%d: %s", e.ID, e.Raw)
+			wrong.addMismatch("not stored", "%d: %s", e.ID, e.Raw)
 			continue
 		}
 		times[i]++
 		switch {
 		case times[i] > 1 || i < v.before:
 			t.duplicate++
-			wrong.add("duplicate", "stored %d as %d", i+1, e.ID)
+			wrong.addMismatch("duplicate", "stored %d as %d", i+1, e.ID)
 		case i < newest:
 			t.reordered++
-			wrong.add("reordered", "stored %d after %d", i+1, newest+1)
+			wrong.addMismatch("reordered", "stored %d after %d", i+1, newest+1)
 		}
 		newest = max(newest, i)
 		checkFields(&wrong, s, i, e)
@@ -264,50 +262,51 @@ func (b *bench) compare(behaviour string, s stored, places map[string]int, v vie
 	for i := v.before; i < len(s.items); i++ {
 		if times[i] == 0 {
 			t.lost++
-			wrong.add("lost", "stored %d", i+1)
+			wrong.addMismatch("lost", "stored %d", i+1)
 		}
 	}
 	if len(wrong) > 0 {
-		b.wrong("%s (%s): %s", v.name, behaviour, wrong)
+		b.addFault("%s (%s): %s", v.name, behaviour, wrong)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.total.add(t)
+	b.total.addTally(t)
 }
 
-// checkFields holds what an event says beside its payload against the stored
-// event of the same content.
-func checkFields(wrong *remarks, s stored, i int, e client.Event) {
+// checkFields compares the id and type of an event with the stored event of the same
+// content.
+func checkFields(wrong *mismatches, s stored, i int, e client.Event) {
 	if e.Missing != 0 || e.Restarted {
-		wrong.add("a hole that is none", "at stored %d: missing %d, restarted %t", i+1, e.Missing, e.Restarted)
+		wrong.addMismatch("a hole that is none", "at stored %d: missing %d, restarted %t", i+1, e.Missing, e.Restarted)
 	}
 	if want := s.items[i].Event; want != "" && e.Type != want {
-		wrong.add("other type", "%q, want %q", e.Type, want)
+		wrong.addMismatch("other type", "%q, want %q", e.Type, want)
 	}
 	if want := s.cursor(i); e.ID != want {
-		wrong.add("other cursor", "%d, want %d", e.ID, want)
+		wrong.addMismatch("other cursor", "%d, want %d", e.ID, want)
 	}
 }
 
-// remarks are what is wrong with one view, by kind: the first and how many.
-type remarks []remark
+// mismatches are the mismatches of one view. Of each kind it has the first one and the
+// count.
+type mismatches []mismatch
 
-type remark struct {
+type mismatch struct {
 	kind, first string
 	count       int
 }
 
-func (r *remarks) add(kind, format string, args ...any) {
+func (r *mismatches) addMismatch(kind, format string, args ...any) {
 	for i := range *r {
 		if (*r)[i].kind == kind {
 			(*r)[i].count++
 			return
 		}
 	}
-	*r = append(*r, remark{kind, fmt.Sprintf(format, args...), 1})
+	*r = append(*r, mismatch{kind, fmt.Sprintf(format, args...), 1})
 }
 
-func (r remarks) String() string {
+func (r mismatches) String() string {
 	var each []string
 	for _, m := range r {
 		each = append(each, fmt.Sprintf("%d × %s (%s)", m.count, m.kind, m.first))
@@ -315,7 +314,7 @@ func (r remarks) String() string {
 	return strings.Join(each, "; ")
 }
 
-func (t *tally) add(o tally) {
+func (t *tally) addTally(o tally) {
 	t.stored += o.stored
 	t.watchers += o.watchers
 	t.seen += o.seen
@@ -325,9 +324,9 @@ func (t *tally) add(o tally) {
 	t.again += o.again
 }
 
-// content is an event's payload in one form, whether it came by the stream or
-// is stored: without the id and name that stand beside it there, and without
-// the links that the sandbox says only once.
+// content returns an event's payload, the same for a streamed and a stored event:
+// without the id and name of the stored one, and without the links that the sandbox
+// shows only once.
 func content(raw json.RawMessage) string {
 	var payload map[string]any
 	if json.Unmarshal(raw, &payload) != nil {

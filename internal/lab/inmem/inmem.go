@@ -1,5 +1,5 @@
-// Package inmem carries HTTP from a client to a handler without a network, so
-// that tests can run both in a testing/synctest bubble and skip through time.
+// Package inmem connects an HTTP client to a handler without a network. Tests use it
+// in a testing/synctest bubble, where the clock is fake.
 package inmem
 
 import (
@@ -10,10 +10,9 @@ import (
 	"sync"
 )
 
-// Transport returns a RoundTripper that serves every request by h, in a
-// goroutine of its own. An answer begins with its first write or flush, and
-// its body is handed over as it is written, without a buffer. A handler that
-// panics with [http.ErrAbortHandler] cuts the connection.
+// Transport returns a RoundTripper that serves every request by h, in a goroutine of
+// its own. The response arrives with the first write or flush. Its body is a pipe
+// without a buffer. A handler that panics breaks the connection off.
 func Transport(h http.Handler) http.RoundTripper { return transport{h} }
 
 type transport struct{ handler http.Handler }
@@ -63,7 +62,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// body ends the handler when the client closes it.
+// body cancels the handler's context when the client closes it.
 type body struct {
 	*io.PipeReader
 	cancel func()
@@ -74,11 +73,11 @@ func (b body) Close() error {
 	return b.PipeReader.Close()
 }
 
-// writer is the handler's side of an answer.
+// writer is the http.ResponseWriter of the handler.
 type writer struct {
 	header  http.Header
 	body    *io.PipeWriter
-	started chan *http.Response // takes the answer once
+	started chan *http.Response // receives the response once, or nil
 	once    sync.Once
 }
 
@@ -91,7 +90,7 @@ func (w *writer) Write(p []byte) (int, error) {
 	return w.body.Write(p)
 }
 
-// Flush begins the answer; what was written is with the client already.
+// Flush starts the response. There is no buffer to flush.
 func (w *writer) Flush() { w.start(http.StatusOK) }
 
 func (w *writer) start(status int) {

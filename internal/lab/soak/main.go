@@ -1,12 +1,12 @@
-// Command soak lets many clients use the whole server for a long time, with
-// faults on both sides of it, and fails where its memory, goroutines or
+// Command soak puts the whole server under the load of many clients for a long
+// time, with faults on both sides. It fails if the server's memory, goroutines or
 // descriptors grow:
 //
 //	go run ./internal/lab/soak -for 30m
 //
-// The server is a process of its own, so that nothing else is measured. It is
-// wired as the program wires it, but forgets in minutes what the program keeps
-// for hours: kept for longer than the test lasts, that would look like growth.
+// The server is a process of its own, so nothing else is measured. It is wired like
+// the program, but forgets after seconds what the program keeps for hours: what
+// outlives the test would look like growth.
 package main
 
 import (
@@ -23,7 +23,7 @@ import (
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == serveRole {
-		signal.Ignore(os.Interrupt) // it ends with its input
+		signal.Ignore(os.Interrupt) // the process ends when its input does
 		exit(serve(os.Args[2:], os.Stdin, os.Stdout))
 	}
 	o := options{}
@@ -43,22 +43,22 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-// options say how to soak.
+// options are the flags.
 type options struct {
-	length  time.Duration // of the load, without the rests
+	length  time.Duration // of the load, without the times at rest
 	callers int
 }
 
-// rounds is after how many equal parts of the load the server comes to rest:
-// one every two minutes, and as many as can be judged.
-func (o options) rounds() int { return max(fewest, int(o.length/(2*time.Minute))) }
+// rounds is the number of loads, each followed by a rest: one every two minutes, and
+// at least minRests.
+func (o options) rounds() int { return max(minRests, int(o.length/(2*time.Minute))) }
 
-// forget is after what time the server forgets a client that left without a
-// word, and a run that nobody watches.
+// forget is how long the server keeps a client that vanished, and a run that nobody
+// watches.
 func (o options) forget() time.Duration { return max(min(o.length/180, 10*time.Second), time.Second) }
 
-// soak runs everything, writes what it sees to out, and returns an error if
-// the server grew, failed or did not end cleanly.
+// soak runs everything and writes the samples to out. It returns an error if the
+// server grew, failed or did not end cleanly.
 func soak(ctx context.Context, o options, out io.Writer) error {
 	up, err := newUpstream(ctx)
 	if err != nil {
@@ -75,13 +75,13 @@ func soak(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(out, "before: ", fresh)
-	crowd := newCrowd(s.url, o.callers)
+	clients := newClients(s.url, o.callers)
 	var rests []sample
 	for n := range o.rounds() {
-		if err := load(ctx, o, s, crowd, out); err != nil {
+		if err := runLoad(ctx, o, s, clients, out); err != nil {
 			return err
 		}
-		rest, err := settle(ctx, o, s, fresh)
+		rest, err := waitForRest(ctx, o, s, fresh)
 		if err != nil {
 			return err
 		}
@@ -93,19 +93,19 @@ func soak(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(out, "ended:  ", last)
-	fmt.Fprintf(out, "clients: %s\nupstream: %s\n", crowd, up)
-	if err := errors.Join(crowd.blameless(), verdict(fresh, rests, last)); err != nil {
+	fmt.Fprintf(out, "clients: %s\nupstream: %s\n", clients, up)
+	if err := errors.Join(clients.checkErrors(), findGrowth(fresh, rests, last)); err != nil {
 		return err
 	}
 	fmt.Fprintln(out, "level: heap, goroutines and descriptors do not grow")
 	return nil
 }
 
-// load lets the clients come for a part of the time, and returns when all have
-// gone. Under load there is too much coming and going to tell growth from it.
-func load(ctx context.Context, o options, s *server, crowd *crowd, out io.Writer) error {
+// runLoad runs the clients for one round, and returns when all have left. The sample
+// under load is only printed: it varies too much to show growth.
+func runLoad(ctx context.Context, o options, s *server, clients *clients, out io.Writer) error {
 	busy, stop := context.WithCancel(ctx)
-	gone := crowd.start(busy)
+	gone := clients.start(busy)
 	pause(ctx, o.length/time.Duration(o.rounds()))
 	now, err := s.sample()
 	stop()
@@ -114,12 +114,12 @@ func load(ctx context.Context, o options, s *server, crowd *crowd, out io.Writer
 	return err
 }
 
-// settle waits until what the clients left is forgotten, but not for ever, and
-// returns what the server still holds then.
-func settle(ctx context.Context, o options, s *server, fresh sample) (sample, error) {
+// waitForRest waits, for a limited time, until the server has forgotten the clients.
+// It returns what the server still holds then.
+func waitForRest(ctx context.Context, o options, s *server, fresh sample) (sample, error) {
 	for end := time.Now().Add(2*o.forget() + 15*time.Second); ; {
 		now, err := s.sample()
-		if err != nil || quiet(fresh, now) || time.Now().After(end) {
+		if err != nil || atRest(fresh, now) || time.Now().After(end) {
 			return now, err
 		}
 		if !pause(ctx, 500*time.Millisecond) {
@@ -128,7 +128,7 @@ func settle(ctx context.Context, o options, s *server, fresh sample) (sample, er
 	}
 }
 
-// pause reports whether the time passed before the end of ctx.
+// pause waits for d. It reports false if ctx ended before.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(d):

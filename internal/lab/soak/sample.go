@@ -9,35 +9,35 @@ import (
 	"strings"
 )
 
-// sample is what the server holds at one moment.
+// sample is what the server holds at one time.
 type sample struct {
-	Heap       int `json:"heap"` // bytes that live after a collection
+	Heap       int `json:"heap"` // live bytes after a garbage collection
 	Goroutines int `json:"goroutines"`
 	Files      int `json:"files"` // open descriptors; 0 where the system does not say
 	RSS        int `json:"rss"`   // bytes; 0 where the system does not say
 }
 
-// String is for people.
+// String returns a line for the report.
 func (s sample) String() string {
 	return fmt.Sprintf("heap %6.1f MiB, %5d goroutines, %5d descriptors, RSS %6.1f MiB", mib(s.Heap), s.Goroutines, s.Files, mib(s.RSS))
 }
 
 func mib(n int) float64 { return float64(n) / (1 << 20) }
 
-// takeSample looks at this process.
+// takeSample measures this process.
 func takeSample() sample {
 	runtime.GC()
-	runtime.GC() // the first only empties the pools
+	runtime.GC() // the first one only empties the sync.Pools
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	s := sample{Heap: int(m.HeapAlloc), Goroutines: runtime.NumGoroutine(), RSS: residentSize()}
 	if files, err := os.ReadDir("/proc/self/fd"); err == nil {
-		s.Files = len(files) - 1 // without the one that reads the folder
+		s.Files = len(files) - 1 // without the descriptor of the folder itself
 	}
 	return s
 }
 
-// residentSize is VmRSS of proc(5), in bytes.
+// residentSize returns VmRSS of proc(5), in bytes.
 func residentSize() int {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -52,40 +52,44 @@ func residentSize() int {
 	return 0
 }
 
-// quantity is one thing that must not grow, and by how much it may differ.
+// quantity is one number that must not grow.
 type quantity struct {
 	name string
 	of   func(sample) int
-	// slack is how much more the last third may have than the middle one, left
-	// how much more than there was before any load.
+	// The last third of the rests may exceed the middle third by slack, and the
+	// sample before any load by left.
 	slack, left int
 }
 
-// quantities are what is judged. What the server remembers on purpose is
-// bounded and fills up at first: 10,000 decisions are some 5 MiB.
-var quantities = []quantity{
-	{"heap", func(s sample) int { return s.Heap }, 3 << 20, 16 << 20},
-	{"goroutines", func(s sample) int { return s.Goroutines }, 3, 6},
-	{"descriptors", func(s sample) int { return s.Files }, 3, 6},
+// quantities returns what must not grow. The heap may exceed the first sample by
+// 16 MiB: what the server remembers on purpose fills up to a bound, such as 10,000
+// decisions of 5 MiB in all.
+func quantities() []quantity {
+	return []quantity{
+		{"heap", func(s sample) int { return s.Heap }, 3 << 20, 16 << 20},
+		{"goroutines", func(s sample) int { return s.Goroutines }, 3, 6},
+		{"descriptors", func(s sample) int { return s.Files }, 3, 6},
+	}
 }
 
-// quiet reports whether a server has let go of what clients made it hold.
-func quiet(fresh, now sample) bool {
+// atRest reports whether the server holds no more than before the load.
+func atRest(fresh, now sample) bool {
 	return now.Goroutines <= fresh.Goroutines && now.Files <= fresh.Files
 }
 
-// fewest is how many samples at rest it takes to judge.
-const fewest = 6
+// minRests is the number of samples at rest that findGrowth needs.
+const minRests = 6
 
-// verdict says what grew: from the middle third of the samples at rest to the
-// last, or from before the load; and what the server left behind when it ended.
-func verdict(fresh sample, rests []sample, last sample) error {
-	if len(rests) < fewest {
-		return fmt.Errorf("%d samples are too few to judge by", len(rests))
+// findGrowth returns an error that names what grew: from the middle third of the
+// samples at rest to the last third, or since before the load. It also names
+// goroutines that the server left when it ended.
+func findGrowth(fresh sample, rests []sample, last sample) error {
+	if len(rests) < minRests {
+		return fmt.Errorf("%d samples at rest are too few", len(rests))
 	}
 	third := len(rests) / 3
 	var grew []string
-	for _, q := range quantities {
+	for _, q := range quantities() {
 		before := q.of(fresh)
 		middle := median(q, rests[len(rests)-2*third:len(rests)-third])
 		end := median(q, rests[len(rests)-third:])
@@ -93,7 +97,7 @@ func verdict(fresh sample, rests []sample, last sample) error {
 			grew = append(grew, fmt.Sprintf("%s from %d to %d to %d", q.name, before, middle, end))
 		}
 	}
-	if last.Goroutines > 2 { // its own and the one that reads the commands
+	if last.Goroutines > 2 { // the main goroutine, and the one that reads the commands
 		grew = append(grew, fmt.Sprintf("%d goroutines outlived the server", last.Goroutines-2))
 	}
 	if len(grew) > 0 {

@@ -26,16 +26,16 @@ import (
 	"runs-mcp-server/transport"
 )
 
-// serveRole is the first argument of the process that serves. Its others are
-// the API's address and the time after which it forgets. It writes its own
-// address in a line, and then answers every line with a sample, the last one
-// after it has stopped serving.
+// serveRole is the first argument of the process that serves. The others are the
+// API's URL and the forget time. The process writes its own URL in a line. Then it
+// answers every line of its input with a sample, and the line "end" after it has
+// stopped serving.
 const serveRole = "serve"
 
-// serve is that process.
+// serve is the main function of that process.
 func serve(args []string, in io.Reader, out io.Writer) error {
 	if len(args) != 2 {
-		return errors.New(serveRole + " needs an address and a time")
+		return errors.New(serveRole + " needs a URL and a duration")
 	}
 	forget, err := time.ParseDuration(args[1])
 	if err != nil {
@@ -67,13 +67,13 @@ func serve(args []string, in io.Reader, out io.Writer) error {
 	return errors.Join(err, answers.Encode(takeSample()))
 }
 
-// releases let go of what the server holds.
+// releases free what the server holds.
 type releases struct {
-	idle func() // connections to the API that nobody uses
+	idle func() // idle connections to the API
 	all  func()
 }
 
-// serveMCP serves what the program does.
+// serveMCP serves MCP over HTTP, wired like the program.
 func serveMCP(ctx context.Context, l net.Listener, apiURL string, forget time.Duration, served chan<- error) (releases, error) {
 	api, err := client.New(client.Options{URL: apiURL, UserAgent: "soak"})
 	if err != nil {
@@ -95,7 +95,7 @@ func serveMCP(ctx context.Context, l net.Listener, apiURL string, forget time.Du
 	return releases{idle: api.Close, all: b.Close}, nil
 }
 
-// server is the process that serves, as seen from outside.
+// server is the process that serves, seen from the process that measures.
 type server struct {
 	url    string
 	cmd    *exec.Cmd
@@ -103,7 +103,7 @@ type server struct {
 	output *bufio.Reader
 }
 
-// startServer starts this program once more, to serve.
+// startServer starts this program again, in the role of the server.
 func startServer(apiURL string, forget time.Duration) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -131,16 +131,16 @@ func startServer(apiURL string, forget time.Duration) (*server, error) {
 	return s, nil
 }
 
-// sample asks the server for a sample.
-func (s *server) sample() (sample, error) { return s.ask("sample") }
+// sample returns a sample of the server.
+func (s *server) sample() (sample, error) { return s.sendCommand("sample") }
 
-// end lets the server stop, and returns its last sample.
+// end stops the server and returns its last sample.
 func (s *server) end() (sample, error) {
-	last, err := s.ask("end")
+	last, err := s.sendCommand("end")
 	return last, errors.Join(err, s.cmd.Wait())
 }
 
-func (s *server) ask(command string) (got sample, err error) {
+func (s *server) sendCommand(command string) (got sample, err error) {
 	if _, err := io.WriteString(s.input, command+"\n"); err != nil {
 		return got, fmt.Errorf("the server died: %w", err)
 	}
@@ -151,7 +151,7 @@ func (s *server) ask(command string) (got sample, err error) {
 	return got, json.Unmarshal(line, &got)
 }
 
-// kill ends the process if it has not ended.
+// kill ends the process, if it still runs.
 func (s *server) kill() {
 	_ = s.cmd.Process.Kill()
 	_ = s.cmd.Wait()

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// TestMain is the server's process too, for the test starts its own program.
+// TestMain is also the main function of the server's process: the test starts its
+// own binary.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == serveRole {
 		exit(serve(os.Args[2:], os.Stdin, os.Stdout))
@@ -16,7 +17,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestSoak soaks for a few seconds. What grows slowly it does not see.
+// TestSoak runs for a few seconds. It does not find slow growth.
 func TestSoak(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes 20 s")
@@ -28,8 +29,8 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-// TestVerdict tells growth from what comes and goes.
-func TestVerdict(t *testing.T) {
+// TestFindGrowth compares growth with waves, steps and what fills up at first.
+func TestFindGrowth(t *testing.T) {
 	const rounds = 15
 	fresh, last := sample{Heap: 4 << 20, Goroutines: 4, Files: 10}, sample{Heap: 1 << 20, Goroutines: 1}
 	for name, tt := range map[string]struct {
@@ -54,12 +55,12 @@ func TestVerdict(t *testing.T) {
 			more := tt.more(n)
 			rests[n] = sample{Heap: fresh.Heap + more.Heap, Goroutines: fresh.Goroutines + more.Goroutines, Files: fresh.Files + more.Files}
 		}
-		err := verdict(fresh, rests, tt.last)
+		err := findGrowth(fresh, rests, tt.last)
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if verdict(fresh, make([]sample, fewest-1), last) == nil {
-		t.Error("judged by too little")
+	if findGrowth(fresh, make([]sample, minRests-1), last) == nil {
+		t.Error("too few samples are accepted")
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"runs-mcp-server/internal/sandbox"
 )
 
-// upstream is a sandbox that breaks down all the time.
+// upstream is a sandbox with many faults.
 type upstream struct {
 	url  string
 	box  *sandbox.Sandbox
@@ -39,7 +39,7 @@ func (u *upstream) close() {
 	_ = u.http.Close()
 }
 
-// keys are the API keys of the callers.
+// keys returns the API keys of the clients.
 func keys() []string {
 	var keys []string
 	for i := range 8 {
@@ -48,7 +48,7 @@ func keys() []string {
 	return keys
 }
 
-// ServeHTTP lets the sandbox answer, mostly.
+// ServeHTTP answers from the sandbox, or with a fault.
 func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	stream := strings.HasSuffix(r.URL.Path, "/sse")
 	switch chance := rand.IntN(100); {
@@ -61,7 +61,7 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "1")
 		w.WriteHeader(http.StatusTooManyRequests)
 		return
-	case chance < 8: // the answer is lost, what it is about may be done
+	case chance < 8: // the answer is lost, but the request may take effect
 		u.lost.Add(1)
 		if !stream {
 			u.box.ServeHTTP(httptest.NewRecorder(), r)
@@ -77,14 +77,14 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	u.box.ServeHTTP(w, r)
 }
 
-// String tells what it did.
+// String lists the requests and faults.
 func (u *upstream) String() string {
 	s := u.box.Stats()
 	return fmt.Sprintf("%d requests, %d runs, %d decisions, %d aborts, %d streams; %d answered 5xx, %d answered 429, %d lost, %d slow, %d to be cut off",
 		s.Requests, s.Creates, s.Approvals+s.Denials, s.Aborts, s.StreamsOpened, u.refused.Load(), u.limited.Load(), u.lost.Load(), u.slow.Load(), u.cut.Load())
 }
 
-// breaking breaks the connection off after so many bytes.
+// breaking breaks the connection off after "left" bytes.
 type breaking struct {
 	http.ResponseWriter
 	left int
@@ -99,5 +99,5 @@ func (b *breaking) Write(p []byte) (int, error) {
 	return b.ResponseWriter.Write(p)
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap makes http.ResponseController work.
 func (b *breaking) Unwrap() http.ResponseWriter { return b.ResponseWriter }

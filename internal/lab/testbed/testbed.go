@@ -1,6 +1,6 @@
-// Package testbed sets up, for tests, what a user has: the whole server
-// between a real MCP client and the sandbox, every request and response of
-// which is held to the Run API's contract.
+// Package testbed sets up the whole server for tests: between the official MCP client
+// and the sandbox, whose requests and responses are checked against the Run API's
+// contract. Start with New, connect with Bed.Connect and call tools with Call.
 package testbed
 
 import (
@@ -32,14 +32,14 @@ import (
 	"runs-mcp-server/transport"
 )
 
-// Bed is one server and its surroundings. All of it ends with the test.
+// Bed is one server with its sandbox and its clients. It is closed with the test.
 type Bed struct {
 	Sandbox *sandbox.Sandbox
 	API     *client.Client
 	MCP     *mcpserver.MCPServer
 	Watch   transport.Watch
 	Caller  client.Caller
-	URL     string  // of what stands for the API
+	URL     string  // of the sandbox, or of what stands before it
 	Log     *Buffer // what the server logged, at debug level
 	// AskTime is how long a person may take to answer; 0 leaves the default.
 	AskTime time.Duration
@@ -54,9 +54,9 @@ const (
 	Oldest = "2024-11-05"
 )
 
-// New sets up a server whose options change adjusts; nil leaves the defaults:
-// agent approvals, all integrations. front, unless nil, stands before the
-// sandbox and may answer in its place.
+// New sets up a server. The defaults are agent approvals and all integrations; change,
+// if not nil, changes the options. The handler of front, if not nil, gets the requests
+// instead of the sandbox; the contract is not checked then.
 func New(t testing.TB, change func(*tools.Options), front func(sandbox http.Handler) http.Handler) *Bed {
 	t.Helper()
 	box, base := sandbox.New(sandbox.Options{}), &http.Transport{}
@@ -74,7 +74,7 @@ func New(t testing.TB, change func(*tools.Options), front func(sandbox http.Hand
 	return newBed(t, box, upstream.URL, rt, change)
 }
 
-// NewInBubble sets up the same without a network, for a testing/synctest bubble.
+// NewInBubble sets up a server without a network, for a testing/synctest bubble.
 func NewInBubble(t testing.TB) *Bed {
 	t.Helper()
 	box := sandbox.New(sandbox.Options{})
@@ -94,7 +94,7 @@ func newBed(t testing.TB, box *sandbox.Sandbox, url string, rt http.RoundTripper
 	if change != nil {
 		change(&o)
 	}
-	// The tests' people answer at once, and count as people.
+	// People in tests answer at once, and that is no automatic answer.
 	wired := server.New(o, feed.Options{}, attend.Options{ReadingTime: 1})
 	b.MCP, b.Watch = wired.MCP("test", "1"), wired.Watch()
 	t.Cleanup(func() {
@@ -104,8 +104,8 @@ func newBed(t testing.TB, box *sandbox.Sandbox, url string, rt http.RoundTripper
 	return b
 }
 
-// Connect connects the official client in a revision of MCP; onProgress gets
-// the progress messages, nil ignores them.
+// Connect connects the official client with a revision of MCP. onProgress, if not
+// nil, receives the progress messages.
 func (b *Bed) Connect(version string, onProgress func(token any, message string)) *sdk.ClientSession {
 	b.t.Helper()
 	return b.ConnectWith(version, &sdk.ClientOptions{
@@ -117,7 +117,7 @@ func (b *Bed) Connect(version string, onProgress func(token any, message string)
 	})
 }
 
-// ConnectWith connects the official client with options of its own.
+// ConnectWith connects the official client with these options.
 func (b *Bed) ConnectWith(version string, o *sdk.ClientOptions) *sdk.ClientSession {
 	b.t.Helper()
 	serverIn, clientOut := io.Pipe()
@@ -143,7 +143,7 @@ func (b *Bed) ConnectWith(version string, o *sdk.ClientOptions) *sdk.ClientSessi
 	return session
 }
 
-// Call calls a tool and reads its result into R. An error result fails the test.
+// Call calls a tool and decodes its result as R. An error result fails the test.
 func Call[R any](t testing.TB, session *sdk.ClientSession, tool string, args map[string]any) R {
 	t.Helper()
 	text, failed := Raw(t, session, tool, args)
@@ -153,9 +153,8 @@ func Call[R any](t testing.TB, session *sdk.ClientSession, tool string, args map
 	return decode[R](t, text)
 }
 
-// Fail calls a tool that must answer an error result, and returns what that
-// tells a program. A model must read the same in its text, and no client may
-// take that for JSON.
+// Fail calls a tool that must answer an error result, and returns the failure in its
+// _meta. It checks that the text says the same to a model, and is no JSON.
 func Fail(t testing.TB, session *sdk.ClientSession, tool string, args map[string]any) tools.Failure {
 	t.Helper()
 	result := call(t, session, tool, args)
@@ -177,8 +176,8 @@ func Fail(t testing.TB, session *sdk.ClientSession, tool string, args map[string
 	return f
 }
 
-// Raw calls a tool and returns its one text; on success that is the structured
-// content to the byte.
+// Raw calls a tool and returns its one text. It checks that a successful text and the
+// structured content are the same JSON.
 func Raw(t testing.TB, session *sdk.ClientSession, tool string, args map[string]any) (text string, failed bool) {
 	t.Helper()
 	result := call(t, session, tool, args)
@@ -230,7 +229,8 @@ func decode[R any](t testing.TB, text string) R {
 	return r
 }
 
-// Buffer is text that goroutines write and a test reads.
+// Buffer is text that goroutines write and a test reads. It is safe for concurrent
+// use.
 type Buffer struct {
 	mu   sync.Mutex // guards text
 	text strings.Builder

@@ -1,7 +1,7 @@
 //go:build diagnostic
 
-// Command diagnostic-server serves the fixtures of the MCP conformance suite at
-// /mcp, as the product serves its tools, to anyone on loopback.
+// Command diagnostic-server serves package diagnostic at /mcp, over the product's
+// transport, to anyone on loopback.
 package main
 
 import (

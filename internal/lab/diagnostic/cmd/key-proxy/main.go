@@ -26,17 +26,16 @@ func main() {
 	log.Fatal(http.ListenAndServe(*listen, proxy(to, *key)))
 }
 
-// proxy passes everything on as it came, Host and Origin included, for the
-// server under test checks them; and every byte of a stream at once.
+// proxy forwards requests unchanged, with their Host and Origin, because the server
+// under test checks these. It flushes every byte of a stream at once.
 func proxy(to *url.URL, key string) http.Handler {
 	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(to)
 			r.Out.Host = r.In.Host
 			r.Out.Header.Set("x-api-key", key)
-			// Read beforehand: net/http closes the incoming body as soon as an
-			// answer comes, and a transport that has not seen its end by then
-			// closes the connection in the middle of the answer.
+			// Read the body first. net/http closes it when an answer comes, and a
+			// transport that did not reach its end then cuts the answer.
 			if body, err := io.ReadAll(r.In.Body); err == nil {
 				r.Out.Body = io.NopCloser(bytes.NewReader(body))
 			}

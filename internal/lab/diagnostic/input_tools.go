@@ -11,7 +11,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 )
 
-// The forms that the suite wants to see.
+// The forms that the suite expects.
 const (
 	nameForm    = `{"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}`
 	colorForm   = `{"type": "object", "properties": {"color": {"type": "string"}}, "required": ["color"]}`
@@ -49,9 +49,9 @@ const (
 	}`
 )
 
-// addInquiries adds the tools that ask something of the client.
-func addInquiries(s *server.MCPServer) {
-	ask := func(name, schema string, q func(mcp.CallToolRequest) inquiry) {
+// addInputTools adds the tools that ask the client for input.
+func addInputTools(s *server.MCPServer) {
+	ask := func(name, schema string, q func(mcp.CallToolRequest) inputRounds) {
 		s.AddTool(mcp.NewToolWithRawSchema(name, fixture, json.RawMessage(schema)),
 			func(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 				more, err := q(r).next(ctx, r.Params.MultiRoundTripParams)
@@ -61,16 +61,16 @@ func addInquiries(s *server.MCPServer) {
 				case more != nil:
 					return &mcp.CallToolResult{Result: mcp.Result{ResultType: mcp.ResultTypeInputRequired}, MultiRoundTripResult: *more}, nil
 				}
-				return told(r.Params.InputResponses)
+				return answerText(r.Params.InputResponses)
 			})
 	}
 	fixed := func(name string, key stateKey, rounds ...mcp.InputRequests) {
-		ask(name, noArguments, func(mcp.CallToolRequest) inquiry { return inquiry{rounds, key} })
+		ask(name, noArguments, func(mcp.CallToolRequest) inputRounds { return inputRounds{rounds, key} })
 	}
 	argument := func(name, argument, id string, request func(string) mcp.InputRequest) {
 		schema := fmt.Sprintf(`{"type": "object", "properties": {%[1]q: {"type": "string"}}, "required": [%[1]q]}`, argument)
-		ask(name, schema, func(r mcp.CallToolRequest) inquiry {
-			return inquiry{rounds: []mcp.InputRequests{{id: request(r.GetString(argument, ""))}}}
+		ask(name, schema, func(r mcp.CallToolRequest) inputRounds {
+			return inputRounds{rounds: []mcp.InputRequests{{id: request(r.GetString(argument, ""))}}}
 		})
 	}
 	argument("test_sampling", "prompt", "answer", sample)
@@ -95,8 +95,8 @@ func addInquiries(s *server.MCPServer) {
 		"user_name": askName, "greeting": sample("Generate a greeting.")})
 }
 
-// told is the result of a tool that got its answers: the answers.
-func told(answers mcp.InputResponses) (*mcp.CallToolResult, error) {
+// answerText returns the result of a tool: the client's answers, as JSON.
+func answerText(answers mcp.InputResponses) (*mcp.CallToolResult, error) {
 	text, err := json.Marshal(answers)
 	if err != nil {
 		return nil, err

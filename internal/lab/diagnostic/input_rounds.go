@@ -11,16 +11,16 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 )
 
-// inquiry is what a tool or prompt asks of the client before it answers. Since
-// 2026-07-28 that is an input_required result and a retry per round; for older
-// clients mcp-go sends the requests itself and calls the handler again.
-type inquiry struct {
+// inputRounds is what a tool or prompt asks the client before it answers. Since
+// 2026-07-28 a round is an input_required result and a retry. For older clients
+// mcp-go sends the requests itself and calls the handler again.
+type inputRounds struct {
 	rounds []mcp.InputRequests
-	key    stateKey // nil when no state travels along; with several rounds one must
+	key    stateKey // seals the round into requestState; nil without state, needed for several rounds
 }
 
-// next is what to ask now, or nil when everything was answered.
-func (q inquiry) next(ctx context.Context, got mcp.MultiRoundTripParams) (*mcp.MultiRoundTripResult, error) {
+// next returns what to ask now, or nil if everything is answered.
+func (q inputRounds) next(ctx context.Context, got mcp.MultiRoundTripParams) (*mcp.MultiRoundTripResult, error) {
 	round := 0
 	if q.key != nil && got.RequestState != "" {
 		var err error
@@ -28,42 +28,42 @@ func (q inquiry) next(ctx context.Context, got mcp.MultiRoundTripParams) (*mcp.M
 			return nil, err
 		}
 	}
-	asks, err := permitted(ctx, q.rounds[round])
+	requests, err := declaredRequests(ctx, q.rounds[round])
 	if err != nil {
 		return nil, err
 	}
-	if answered(asks, got.InputResponses) && (q.key == nil || got.RequestState != "") {
+	if isAnswered(requests, got.InputResponses) && (q.key == nil || got.RequestState != "") {
 		if round++; round == len(q.rounds) {
 			return nil, nil
 		}
-		if asks, err = permitted(ctx, q.rounds[round]); err != nil {
+		if requests, err = declaredRequests(ctx, q.rounds[round]); err != nil {
 			return nil, err
 		}
 	}
-	out := &mcp.MultiRoundTripResult{InputRequests: asks}
+	out := &mcp.MultiRoundTripResult{InputRequests: requests}
 	if q.key != nil {
 		out.RequestState = q.key.seal(round)
 	}
 	return out, nil
 }
 
-// permitted are those of the requests that the client said it can answer.
-func permitted(ctx context.Context, asks mcp.InputRequests) (mcp.InputRequests, error) {
-	asks = maps.Clone(asks)
+// declaredRequests returns the requests that the client declared it can answer.
+func declaredRequests(ctx context.Context, requests mcp.InputRequests) (mcp.InputRequests, error) {
+	requests = maps.Clone(requests)
 	capability := ""
-	for id, ask := range asks {
-		if !declared(ctx, ask.Method) {
-			capability = capabilityFor(ask.Method)
-			delete(asks, id)
+	for id, request := range requests {
+		if !declared(ctx, request.Method) {
+			capability = capabilityFor(request.Method)
+			delete(requests, id)
 		}
 	}
-	if len(asks) == 0 {
+	if len(requests) == 0 {
 		return nil, mcp.MissingRequiredClientCapabilityError{Capability: capability}
 	}
-	return asks, nil
+	return requests, nil
 }
 
-// capabilityFor is what a client must have declared to be asked.
+// capabilityFor returns the capability that a client must declare to be asked.
 func capabilityFor(method mcp.MCPMethod) string {
 	switch method {
 	case mcp.MethodElicitationCreate:
@@ -74,8 +74,8 @@ func capabilityFor(method mcp.MCPMethod) string {
 	return "roots"
 }
 
-// declared reports whether the client can answer a request. Of older clients
-// their session knows.
+// declared reports whether the client declared that it can answer a request: in the
+// request, or for older clients in the session.
 func declared(ctx context.Context, method mcp.MCPMethod) bool {
 	var can mcp.ClientCapabilities
 	if server.IsModernRequest(ctx) {
@@ -94,12 +94,12 @@ func declared(ctx context.Context, method mcp.MCPMethod) bool {
 	return false
 }
 
-// answered reports whether every request has an answer that fits it. Answers to
-// what nobody asked are ignored.
-func answered(asks mcp.InputRequests, got mcp.InputResponses) bool {
-	for id, ask := range asks {
+// isAnswered reports whether every request has an answer of its kind. Other answers
+// are ignored.
+func isAnswered(requests mcp.InputRequests, got mcp.InputResponses) bool {
+	for id, request := range requests {
 		answer, ok := got[id]
-		if !ok || answer.DecodeFor(ask.Method) != nil {
+		if !ok || answer.DecodeFor(request.Method) != nil {
 			return false
 		}
 		if answer.Elicitation != nil && answer.Elicitation.Action == "" {
@@ -109,12 +109,12 @@ func answered(asks mcp.InputRequests, got mcp.InputResponses) bool {
 	return true
 }
 
-// elicit asks the person at the client to fill in a form.
+// elicit returns a request to fill in a form.
 func elicit(message, schema string) mcp.InputRequest {
 	return mcp.NewElicitationInputRequest(mcp.ElicitationParams{Message: message, RequestedSchema: json.RawMessage(schema)})
 }
 
-// sample asks the client's model.
+// sample returns a request to the client's model.
 func sample(prompt string) mcp.InputRequest {
 	return mcp.NewSamplingInputRequest(mcp.CreateMessageParams{
 		Messages:  []mcp.SamplingMessage{{Role: mcp.RoleUser, Content: mcp.NewTextContent(prompt)}},

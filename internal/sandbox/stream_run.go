@@ -10,39 +10,38 @@ import (
 )
 
 const (
-	// heartbeat is the published interval.
+	// heartbeat is the interval that the API documents.
 	heartbeat = 20 * time.Second
 
-	// writeLimit drops a reader that never reads: longer than any pause of a
-	// living one, shorter than the heartbeat.
+	// writeLimit drops a client that never reads. It is shorter than the heartbeat.
 	writeLimit = 10 * time.Second
 )
 
-// stream is one connection that watches a run.
+// stream is one connection that reads the events of a run.
 type stream struct {
 	run       *run
 	w         http.ResponseWriter
 	control   *http.ResponseController
 	toolCalls bool
-	position  int // of the next event in the run's events
-	sent      int // events written on this connection
+	position  int // index of the next event in run.events
+	sent      int // events written to this connection
 }
 
 func (s *Sandbox) streamRun(w http.ResponseWriter, req *http.Request, owner int) *problem {
-	r, p := s.find(owner, req.PathValue("runId"))
+	r, p := s.findRun(owner, req.PathValue("runId"))
 	if p != nil {
 		return p
 	}
-	if r.finished() {
+	if r.hasEnded() {
 		switch r.behaviour.finished {
 		case "404":
-			return refuse(http.StatusNotFound, "Run not found")
+			return newProblem(http.StatusNotFound, "Run not found")
 		case "204":
 			w.WriteHeader(http.StatusNoContent)
 			return nil
 		}
 	}
-	if !s.enter() {
+	if !s.addStream() {
 		return errClosed()
 	}
 	defer s.active.Done()
@@ -52,19 +51,19 @@ func (s *Sandbox) streamRun(w http.ResponseWriter, req *http.Request, owner int)
 
 	st := &stream{run: r, w: w, control: http.NewResponseController(w),
 		toolCalls: req.URL.Query().Get("includeToolCalls") == "true",
-		position:  r.startOf(req.Header.Get("Last-Event-ID"))}
+		position:  r.streamStart(req.Header.Get("Last-Event-ID"))}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-cache")
 	w.WriteHeader(http.StatusOK)
-	if st.write(nil) == nil {
-		st.follow(req, s.ctx.Done())
+	if st.writeFrame(nil) == nil {
+		st.sendEvents(req, s.ctx.Done())
 	}
 	return nil
 }
 
-// startOf says where a new stream begins. Only stable ids can be gone on from;
-// under the other options the server has no use for Last-Event-ID.
-func (r *run) startOf(lastEventID string) int {
+// streamStart returns the index of the first event of a new stream. Last-Event-ID
+// means something for stable ids only.
+func (r *run) streamStart(lastEventID string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.behaviour.replay == "none" {
@@ -81,16 +80,16 @@ func (r *run) startOf(lastEventID string) int {
 	return position
 }
 
-// follow writes events until the run has ended, the reader is gone or the
-// sandbox closes.
-func (st *stream) follow(req *http.Request, closed <-chan struct{}) {
+// sendEvents writes events until the run has ended, the client is gone or the
+// sandbox is closed.
+func (st *stream) sendEvents(req *http.Request, closed <-chan struct{}) {
 	ticker := time.NewTicker(heartbeat)
 	defer ticker.Stop()
 	for {
-		events, ended, changed := st.run.since(st.position)
+		events, ended, changed := st.run.eventsFrom(st.position)
 		for _, e := range events {
 			st.position++
-			if st.send(e) != nil || req.Context().Err() != nil {
+			if st.sendEvent(e) != nil || req.Context().Err() != nil {
 				return
 			}
 		}
@@ -100,7 +99,7 @@ func (st *stream) follow(req *http.Request, closed <-chan struct{}) {
 		select {
 		case <-changed:
 		case <-ticker.C:
-			if st.write([]byte("event: keepalive\ndata: null\n\n")) != nil {
+			if st.writeFrame([]byte("event: keepalive\ndata: null\n\n")) != nil {
 				return
 			}
 		case <-req.Context().Done():
@@ -111,16 +110,16 @@ func (st *stream) follow(req *http.Request, closed <-chan struct{}) {
 	}
 }
 
-// send writes one event, unless the run asked for it to be left out. The end
-// is never left out: a stream that closes without one says something else.
-func (st *stream) send(e *event) error {
+// sendEvent writes the event before st.position, unless "drop" leaves it out. The
+// "end" is never left out: a stream without one looks broken off.
+func (st *stream) sendEvent(e *event) error {
 	b := &st.run.behaviour
 	if b.drop > 0 && st.position%b.drop == 0 && e.name != "end" {
 		return nil
 	}
 	var links []approvalLink
-	if st.toolCalls || e.body.Step == nil { // else they would be spent on a reader who doesn't get them
-		links = st.run.linksFor(e)
+	if st.toolCalls || e.body.Step == nil { // otherwise the client does not see them
+		links = st.run.linksForStream(e)
 	}
 	data, err := e.data(st.toolCalls, links)
 	if err != nil {
@@ -136,18 +135,18 @@ func (st *stream) send(e *event) error {
 		fmt.Fprintf(&frame, "id: %d\n", e.id)
 	}
 	fmt.Fprintf(&frame, "event: %s\ndata: %s\n\n", e.name, data)
-	if err := st.write(frame.Bytes()); err != nil {
+	if err := st.writeFrame(frame.Bytes()); err != nil {
 		return err
 	}
 	if b.cut > 0 && st.sent%b.cut == 0 {
-		panic(http.ErrAbortHandler) // net/http's own way to break a connection off
+		panic(http.ErrAbortHandler) // breaks the connection off
 	}
 	return nil
 }
 
-// write sends and flushes within the limit. A writer without deadlines, as in
-// a test, is written to without one.
-func (st *stream) write(frame []byte) error {
+// writeFrame writes and flushes within writeLimit. The ResponseWriters of some tests
+// support no deadline.
+func (st *stream) writeFrame(frame []byte) error {
 	if err := st.control.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}

@@ -5,31 +5,29 @@ import (
 	"net/http"
 )
 
-// problem is an error answer. The contract publishes no error schema; this is
-// the shape of the framework the API's other answers point to.
+// problem is an error answer. The contract publishes no error schema; this is the
+// shape of NestJS, which the API's other answers point to.
 type problem struct {
 	StatusCode int    `json:"statusCode"`
 	Message    any    `json:"message"` // a string, or a []string from validation
 	Error      string `json:"error"`
 }
 
-func refuse(status int, message string) *problem {
+func newProblem(status int, message string) *problem {
 	return &problem{StatusCode: status, Message: message, Error: http.StatusText(status)}
 }
 
-// invalid is the validation form of a 400: one message per broken rule.
+// invalid returns the 400 of a validation, with one message per broken rule.
 func invalid(messages ...string) *problem {
 	return &problem{StatusCode: http.StatusBadRequest, Message: messages, Error: http.StatusText(http.StatusBadRequest)}
 }
 
 func errClosed() *problem {
-	return refuse(http.StatusServiceUnavailable, "the sandbox is shutting down")
+	return newProblem(http.StatusServiceUnavailable, "the sandbox is shutting down")
 }
 
-func (p *problem) write(w http.ResponseWriter) { writeJSON(w, p.StatusCode, p) }
-
-// writeJSON sends v. An error here means that the caller went away, and there
-// is nobody left to tell.
+// writeJSON answers with v. It ignores a write error, which means that the client
+// went away.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {

@@ -62,10 +62,10 @@ func FuzzParseBehaviour(f *testing.F) {
 	f.Add("x sandbox: text=y\nsandbox: approvals=parallel:2 steps=10000")
 	f.Fuzz(func(t *testing.T, text string) {
 		b, problems := parseBehaviour(text)
-		if !strings.Contains(text, marker) && (len(problems) > 0 || b != behaviour{}) {
+		if !strings.Contains(text, "sandbox:") && (len(problems) > 0 || b != behaviour{}) {
 			t.Errorf("%q: no marker, but %+v %q", text, b, problems)
 		}
-		if len(problems) == 0 && (b.steps < 0 || b.steps > maxSteps || b.parallel < 0 || b.parallel > maxParallel || b.resultKB > maxResultKB || b.pace < 0) {
+		if len(problems) == 0 && (b.steps < 0 || b.steps > maxSteps || b.parallel < 0 || b.parallel > maxParallel || b.resultKB > maxResultKB || b.stepPause < 0) {
 			t.Errorf("%q: out of bounds: %+v", text, b)
 		}
 		again, _ := parseBehaviour(text)
@@ -82,7 +82,7 @@ func TestGrowthIsBounded(t *testing.T) {
 	s.maxRuns = 2
 	add := func(id string, ended bool) *problem {
 		r := &run{id: id, ended: ended}
-		p := s.keep(r)
+		p := s.addRun(r)
 		if p == nil {
 			s.active.Done() // no goroutine was started
 		}
@@ -119,11 +119,11 @@ func TestTopic(t *testing.T) {
 		"":                                        "the records",
 		"get one two three four five six seven":   "one two three four five six",
 	} {
-		if got := topic(intent); got != want {
+		if got := planTopic(intent); got != want {
 			t.Errorf("%q is about %q, want %q", intent, got, want)
 		}
 	}
-	if got := sentence("a\n\tb " + strings.Repeat("x", 100)); len([]rune(got)) != 80 || !strings.HasPrefix(got, "a b x") {
+	if got := planTitle("a\n\tb " + strings.Repeat("x", 100)); len([]rune(got)) != 80 || !strings.HasPrefix(got, "a b x") {
 		t.Errorf("title %q", got)
 	}
 }

@@ -2,28 +2,26 @@ package sandbox
 
 import (
 	"fmt"
+	"iter"
+	"regexp"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
-// marker starts the words for the sandbox; they go on to the end of the line.
-const marker = "sandbox:"
+// lineMarker starts the options for the sandbox, up to the end of the line. It
+// starts a word: "mysandbox:" is ordinary text.
+var lineMarker = regexp.MustCompile(`(^|[^\p{L}\p{Nd}_.-])sandbox:`)
 
-// parseBehaviour reads the "sandbox:" words of a run's context. They may stand
-// on lines of their own or after other text. The messages name what is wrong
-// and list what would be right; they are empty when all is well.
+// parseBehaviour reads the "sandbox:" options of a run's context. They may have a
+// line of their own or follow other text. Each problem says what is wrong and what
+// would be right.
 func parseBehaviour(text string) (b behaviour, problems []string) {
 	known, seen := map[string]option{}, map[string]bool{}
 	for _, o := range options() {
 		known[o.name] = o
 	}
 	for line := range strings.Lines(text) {
-		words, ok := afterMarker(line)
-		if !ok {
-			continue
-		}
-		for name, value := range assignments(words) {
+		for name, value := range assignments(afterMarker(line)) {
 			o, ok := known[name]
 			switch {
 			case !ok:
@@ -39,25 +37,18 @@ func parseBehaviour(text string) (b behaviour, problems []string) {
 	return b, problems
 }
 
-// afterMarker returns what follows the first marker that starts a word, so
-// that "mysandbox:" is left to be ordinary text.
-func afterMarker(line string) (string, bool) {
-	for rest, offset := line, 0; ; {
-		i := strings.Index(rest, marker)
-		if i < 0 {
-			return "", false
-		}
-		before, _ := utf8.DecodeLastRuneInString(line[:offset+i])
-		rest, offset = rest[i+len(marker):], offset+i+len(marker)
-		if offset == len(marker) || !unicode.IsLetter(before) && !unicode.IsDigit(before) && !strings.ContainsRune("_-.", before) {
-			return rest, true
-		}
+// afterMarker returns what follows the first marker of a line, or "".
+func afterMarker(line string) string {
+	match := lineMarker.FindStringIndex(line)
+	if match == nil {
+		return ""
 	}
+	return line[match[1]:]
 }
 
-// assignments yields name and value of each word. The value of "text" is the
+// assignments yields the name and value of each option. The value of "text" is the
 // rest of the line, spaces included.
-func assignments(words string) func(yield func(name, value string) bool) {
+func assignments(words string) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for {
 			words = strings.TrimSpace(words)

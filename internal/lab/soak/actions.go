@@ -14,7 +14,7 @@ import (
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// waitForRun starts a run and waits for its end, in pieces.
+// waitForRun starts a run and waits for its end in several calls.
 func waitForRun(ctx context.Context, v *visitor) error {
 	behaviours := []string{"steps=3 step_ms=50", "steps=20 step_ms=10 cut=7", "steps=5 step_ms=20 replay=none", "steps=4 step_ms=20 auth=required", "steps=2 step_ms=100 end=hold", "steps=2 step_ms=10 unknown=1 leak=1 result_kb=64"}
 	run, err := v.create(ctx, behaviours[rand.IntN(len(behaviours))], "", 1)
@@ -24,8 +24,9 @@ func waitForRun(ctx context.Context, v *visitor) error {
 	return err
 }
 
-// decide starts a run that asks, and decides; of some runs nobody decides.
-func decide(ctx context.Context, v *visitor) error {
+// decideRun starts a run that needs approval, and decides. One of eight it leaves
+// undecided.
+func decideRun(ctx context.Context, v *visitor) error {
 	behaviour, strategy := "steps=2 step_ms=10", "ON_START"
 	if rand.IntN(2) == 0 {
 		behaviour, strategy = "steps=2 step_ms=10 approvals=parallel:2", "ON_TOOL_CALL"
@@ -43,34 +44,34 @@ func decide(ctx context.Context, v *visitor) error {
 	return nil
 }
 
-// subscribe watches a run and its events, and hears of some changes.
-func subscribe(ctx context.Context, v *visitor) error {
+// watchRun subscribes to a run and its events, and reads after some updates.
+func watchRun(ctx context.Context, v *visitor) error {
 	run, err := v.create(ctx, "steps=10 step_ms=50", "", 0)
 	if err != nil || run.RunID == "" {
 		return err
 	}
 	for _, uri := range []string{"run://" + string(run.RunID), "run://" + string(run.RunID) + "/events"} {
-		v.crowd.note(v.Subscribe(ctx, &sdk.SubscribeParams{URI: uri}), "subscriptions")
+		v.clients.addResult(v.Subscribe(ctx, &sdk.SubscribeParams{URI: uri}), "subscriptions")
 	}
 	for range 3 {
 		select {
 		case <-v.changed:
-			v.crowd.note(nil, "updates heard")
+			v.clients.addResult(nil, "updates received")
 			_, err := v.ReadResource(ctx, &sdk.ReadResourceParams{URI: "run://" + string(run.RunID) + "/events?limit=5"})
-			v.crowd.note(err, "resources read")
+			v.clients.addResult(err, "resources read")
 		case <-time.After(time.Second):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 	if rand.IntN(2) == 0 {
-		v.crowd.note(v.Unsubscribe(ctx, &sdk.UnsubscribeParams{URI: "run://" + string(run.RunID)}), "subscriptions ended")
+		v.clients.addResult(v.Unsubscribe(ctx, &sdk.UnsubscribeParams{URI: "run://" + string(run.RunID)}), "subscriptions ended")
 	}
 	return nil
 }
 
-// abort stops a run that would go on.
-func abort(ctx context.Context, v *visitor) error {
+// abortRun stops a run that would go on.
+func abortRun(ctx context.Context, v *visitor) error {
 	run, err := v.create(ctx, "step_ms=60000", "", 0)
 	for tries := 0; err == nil && run.RunID != "" && !run.Finished && tries < 3; tries++ {
 		run, err = v.call(ctx, "abort_run", map[string]any{"runId": run.RunID})
@@ -78,8 +79,8 @@ func abort(ctx context.Context, v *visitor) error {
 	return err
 }
 
-// walkAway gives up a wait in the middle.
-func walkAway(ctx context.Context, v *visitor) error {
+// cancelWait cancels a call that waits.
+func cancelWait(ctx context.Context, v *visitor) error {
 	run, err := v.create(ctx, "step_ms=200 steps=20", "", 0)
 	if err != nil || run.RunID == "" {
 		return err
@@ -92,19 +93,19 @@ func walkAway(ctx context.Context, v *visitor) error {
 	return ctx.Err()
 }
 
-// look reads what there is.
-func look(ctx context.Context, v *visitor) error {
+// listAll lists tools, runs and resources.
+func listAll(ctx context.Context, v *visitor) error {
 	if _, err := v.ListTools(ctx, nil); err != nil {
 		return err
 	}
 	_, err := v.call(ctx, "list_runs", map[string]any{"pageSize": 10})
 	_, listing := v.ListResources(ctx, nil)
-	v.crowd.note(listing, "resource lists")
+	v.clients.addResult(listing, "resource lists")
 	return err
 }
 
-// misbehave sends what a good client does not.
-func (c *crowd) misbehave(ctx context.Context) error {
+// sendBadRequest sends half a request, or one that the server must refuse.
+func (c *clients) sendBadRequest(ctx context.Context) error {
 	target, err := url.Parse(c.url)
 	if err != nil {
 		return err
@@ -119,7 +120,7 @@ func (c *crowd) misbehave(ctx context.Context) error {
 		head + "Content-Length: 3\r\n\r\n{]}",
 		head + "Content-Length: 999999999\r\n\r\n",
 		head + "Mcp-Session-Id: NONE\r\nContent-Length: 2\r\n\r\n{}",
-		head + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(hello)) + hello, // and never a word in the session
+		head + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(hello)) + hello, // a session that is never used
 		strings.Replace(head, "localhost", "evil.test", 1) + "Content-Length: 2\r\n\r\n{}",
 		"GET /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n",
 	}

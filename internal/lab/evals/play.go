@@ -14,15 +14,15 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// situation is a case that was played up to where the model goes on.
+// situation is a case that was played up to the model's turn.
 type situation struct {
 	messages []message
 	tools    []tool
-	right    []rightCall // its placeholders filled
+	right    []rightCall // with filled placeholders
 }
 
-// stage plays a case's turns on a server of its own.
-func stage(ctx context.Context, server string, c evalCase) (*situation, error) {
+// playCase plays the turns of a case on a server of its own.
+func playCase(ctx context.Context, server string, c evalCase) (*situation, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	session, err := connect(ctx, server, c)
@@ -40,7 +40,7 @@ func stage(ctx context.Context, server string, c evalCase) (*situation, error) {
 	}
 	var latest any
 	for i, t := range c.Turns {
-		if latest, err = s.play(ctx, session, t, latest); err != nil {
+		if latest, err = s.playTurn(ctx, session, t, latest); err != nil {
 			return nil, fmt.Errorf("turn %d: %w", i, err)
 		}
 	}
@@ -55,10 +55,10 @@ func stage(ctx context.Context, server string, c evalCase) (*situation, error) {
 	return s, nil
 }
 
-// setting is what a client tells its model beside the server's instructions.
+// setting stands before the server's instructions in the system message.
 const setting = "You help the user with the tools of an MCP server. Call a tool only when it is the right next step; otherwise answer in words.\n\n"
 
-// connect starts the server on its sandbox, as the case's client.
+// connect starts the server with its sandbox, and connects the case's client.
 func connect(ctx context.Context, server string, c evalCase) (*sdk.ClientSession, error) {
 	o := &sdk.ClientOptions{}
 	if c.Asks {
@@ -76,8 +76,8 @@ func connect(ctx context.Context, server string, c evalCase) (*sdk.ClientSession
 	return session, nil
 }
 
-// play adds one turn to the messages and returns what is the latest result then.
-func (s *situation) play(ctx context.Context, session *sdk.ClientSession, t turn, latest any) (any, error) {
+// playTurn adds one turn to the messages and returns the latest result.
+func (s *situation) playTurn(ctx context.Context, session *sdk.ClientSession, t turn, latest any) (any, error) {
 	user, err := fillText(t.User, latest)
 	if err != nil {
 		return nil, err
@@ -101,22 +101,22 @@ func (s *situation) play(ctx context.Context, session *sdk.ClientSession, t turn
 	}
 	answer := t.Failure
 	if answer == "" {
-		if answer, err = perform(ctx, session, t, arguments); err != nil {
+		if answer, err = callTool(ctx, session, t, arguments); err != nil {
 			return nil, err
 		}
 		if err := json.Unmarshal([]byte(answer), &latest); err != nil {
-			return nil, fmt.Errorf("%s answered what is no JSON: %w", t.Call, err)
+			return nil, fmt.Errorf("%s did not answer JSON: %w", t.Call, err)
 		}
 	}
 	id := fmt.Sprintf("call_%d", len(s.messages))
 	s.messages = append(s.messages,
-		message{Role: "assistant", ToolCalls: []toolCall{{ID: id, Type: "function", Function: called{Name: t.Call, Arguments: string(shown)}}}},
+		message{Role: "assistant", ToolCalls: []toolCall{{ID: id, Type: "function", Function: functionCall{Name: t.Call, Arguments: string(shown)}}}},
 		message{Role: "tool", ToolCallID: id, Content: answer})
 	return latest, nil
 }
 
-// perform makes a call and returns its answer as the text that a model reads.
-func perform(ctx context.Context, session *sdk.ClientSession, t turn, arguments map[string]any) (string, error) {
+// callTool calls a tool and returns the text that a model reads.
+func callTool(ctx context.Context, session *sdk.ClientSession, t turn, arguments map[string]any) (string, error) {
 	if t.Behaviour != "" {
 		given, _ := arguments["context"].(string)
 		arguments["context"] = strings.TrimSpace(given + "\nsandbox: " + t.Behaviour)
@@ -135,15 +135,14 @@ func perform(ctx context.Context, session *sdk.ClientSession, t turn, arguments 
 	return text.Text, nil
 }
 
-// check says whether the server takes such a call: there is the tool, and its
-// input schema allows the arguments.
-func (s *situation) check(name string, arguments map[string]any) error {
+// checkCall returns an error if there is no such tool, or if its input schema does not
+// allow the arguments.
+func (s *situation) checkCall(name string, arguments map[string]any) error {
 	for _, t := range s.tools {
 		if t.Function.Name != name {
 			continue
 		}
-		// The schema shows what there is and refuses nothing else; tools with
-		// effects do.
+		// The schema allows other arguments; the tools with effects do not.
 		schema, _ := t.Function.Parameters.(map[string]any)
 		properties, _ := schema["properties"].(map[string]any)
 		for argument := range arguments {

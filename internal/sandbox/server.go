@@ -14,12 +14,12 @@ type Server struct {
 	sandbox *Sandbox
 	http    *http.Server
 	url     string
-	served  chan error // gets what Serve returned, once
+	served  chan error // receives the result of Serve, once
 }
 
-// Listen starts a sandbox on addr, such as "127.0.0.1:8081"; port 0 picks a
-// free one. Any address that is not loopback is refused: the sandbox's key is
-// no secret. The context bounds the start alone; Close ends the server.
+// Listen starts a sandbox on addr, such as "127.0.0.1:8081"; port 0 takes a free
+// one. It refuses an address that is not loopback, because the sandbox's key is no
+// secret. The context bounds the start only; Close ends the server.
 func Listen(ctx context.Context, addr string, o Options) (*Server, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -33,7 +33,7 @@ func Listen(ctx context.Context, addr string, o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the sandbox: %w", err)
 	}
-	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() { // where "localhost" is not
+	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() { // "localhost" may be another host
 		return nil, errors.Join(fmt.Errorf("sandbox address %q resolves to %s, which is not loopback", addr, l.Addr()), l.Close())
 	}
 	s := &Server{sandbox: New(o), url: "http://" + l.Addr().String(), served: make(chan error, 1)}
@@ -41,7 +41,7 @@ func Listen(ctx context.Context, addr string, o Options) (*Server, error) {
 		Handler:           s.sandbox,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      30 * time.Second, // streams move theirs with every frame
+		WriteTimeout:      30 * time.Second, // streams set theirs anew for every frame
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 	}
@@ -49,21 +49,20 @@ func Listen(ctx context.Context, addr string, o Options) (*Server, error) {
 	return s, nil
 }
 
-// URL is the base URL to call, without a final slash.
+// URL returns the base URL, without a final slash.
 func (s *Server) URL() string { return s.url }
 
-// Sandbox returns what the server serves, for its counters.
+// Sandbox returns the sandbox that is served.
 func (s *Server) Sandbox() *Sandbox { return s.sandbox }
 
-// Close ends all runs and streams and waits for them, gives calls that are
-// being answered half a second, and closes every connection. A second call
-// does nothing.
+// Close ends all runs and streams and waits for them. It gives other requests half
+// a second, and closes every connection. A second call does nothing.
 func (s *Server) Close() error {
 	s.sandbox.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 	defer cancel()
 	err := s.http.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) { // a connection without a request counts as busy
+	if errors.Is(err, context.DeadlineExceeded) { // also for connections that sent no request
 		err = s.http.Close()
 	}
 	if served, first := <-s.served; first {

@@ -19,8 +19,8 @@ import (
 	"runs-mcp-server/tools"
 )
 
-// crowd are clients of many kinds who come, do something and go.
-type crowd struct {
+// clients are clients of many kinds that connect, do something and leave.
+type clients struct {
 	url     string
 	callers int
 
@@ -28,24 +28,24 @@ type crowd struct {
 	count map[string]int
 }
 
-func newCrowd(url string, callers int) *crowd {
-	return &crowd{url: url, callers: callers, count: map[string]int{}}
+func newClients(url string, callers int) *clients {
+	return &clients{url: url, callers: callers, count: map[string]int{}}
 }
 
-// start lets them come until ctx is done. The channel is closed when all have gone.
-func (c *crowd) start(ctx context.Context) (gone <-chan struct{}) {
+// start runs them until ctx is done. The channel is closed when all have left.
+func (c *clients) start(ctx context.Context) (gone <-chan struct{}) {
 	var all sync.WaitGroup
 	for range c.callers {
 		all.Go(func() {
 			for ctx.Err() == nil {
-				c.note(c.visit(ctx), "visits")
+				c.addResult(c.visit(ctx), "visits")
 				pause(ctx, time.Duration(rand.IntN(400))*time.Millisecond)
 			}
 		})
 	}
 	all.Go(func() {
 		for pause(ctx, 200*time.Millisecond) {
-			c.note(c.misbehave(ctx), "bad requests")
+			c.addResult(c.sendBadRequest(ctx), "bad requests")
 		}
 	})
 	ended := make(chan struct{})
@@ -56,35 +56,35 @@ func (c *crowd) start(ctx context.Context) (gone <-chan struct{}) {
 	return ended
 }
 
-// internal counts answers that no fault of the API excuses.
-const internal = "internal errors"
+// internalErrors counts answers that no fault of the API explains.
+const internalErrors = "internal errors"
 
-// blameless returns an error where the server itself failed.
-func (c *crowd) blameless() error {
+// checkErrors returns an error if the server answered internal errors.
+func (c *clients) checkErrors() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if n := c.count[internal]; n > 0 {
+	if n := c.count[internalErrors]; n > 0 {
 		return fmt.Errorf("the server answered %d internal errors", n)
 	}
 	return nil
 }
 
-// note counts a thing done, and what failed of it.
-func (c *crowd) note(err error, what string) {
+// addResult counts an action, and whether it failed.
+func (c *clients) addResult(err error, what string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.count[what]++
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded): // ours
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded): // the client's own
 	case strings.Contains(err.Error(), "internal error"):
-		c.count[internal]++
+		c.count[internalErrors]++
 	default:
 		c.count[what+" that failed"]++
 	}
 }
 
-// String tells what they did.
-func (c *crowd) String() string {
+// String lists what they did.
+func (c *clients) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var said []string
@@ -94,20 +94,20 @@ func (c *crowd) String() string {
 	return strings.Join(said, ", ")
 }
 
-// visitor is a client while it is there.
+// visitor is one connected client.
 type visitor struct {
 	*sdk.ClientSession
-	crowd   *crowd
-	changed chan struct{} // has room for one: a resource was updated
+	clients *clients
+	changed chan struct{} // has room for one update of a resource
 }
 
-// visit connects in one of the eras, does some things, and goes: with a good
-// bye, or by cutting its connections.
-func (c *crowd) visit(ctx context.Context) error {
-	line := &line{key: keys()[rand.IntN(len(keys()))]}
-	line.base = &http.Transport{DialContext: line.dial}
-	defer line.cut()
-	v := &visitor{crowd: c, changed: make(chan struct{}, 1)}
+// visit connects with one of the protocol revisions, does some actions, and leaves.
+// Every other client cuts its connections first.
+func (c *clients) visit(ctx context.Context) error {
+	l := &link{key: keys()[rand.IntN(len(keys()))]}
+	l.base = &http.Transport{DialContext: l.dial}
+	defer l.cut()
+	v := &visitor{clients: c, changed: make(chan struct{}, 1)}
 	me := sdk.NewClient(&sdk.Implementation{Name: "soak", Version: "1"}, &sdk.ClientOptions{
 		ResourceUpdatedHandler: func(context.Context, *sdk.ResourceUpdatedNotificationRequest) {
 			select {
@@ -118,44 +118,45 @@ func (c *crowd) visit(ctx context.Context) error {
 	})
 	versions := []string{"2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28", "2026-07-28"}
 	var err error
-	v.ClientSession, err = me.Connect(ctx, &sdk.StreamableClientTransport{Endpoint: c.url, HTTPClient: &http.Client{Transport: line}, MaxRetries: -1},
+	v.ClientSession, err = me.Connect(ctx, &sdk.StreamableClientTransport{Endpoint: c.url, HTTPClient: &http.Client{Transport: l}, MaxRetries: -1},
 		&sdk.ClientSessionOptions{ProtocolVersion: versions[rand.IntN(len(versions))]})
 	if err != nil {
 		return err
 	}
 	defer v.Close()
-	deeds := []func(context.Context, *visitor) error{waitForRun, decide, subscribe, abort, walkAway, look}
+	actions := []func(context.Context, *visitor) error{waitForRun, decideRun, watchRun, abortRun, cancelWait, listAll}
 	for range 1 + rand.IntN(4) {
 		if !pause(ctx, time.Duration(rand.IntN(400))*time.Millisecond) {
 			break
 		}
-		if err := deeds[rand.IntN(len(deeds))](ctx, v); err != nil {
+		if err := actions[rand.IntN(len(actions))](ctx, v); err != nil {
 			return err
 		}
 	}
 	if rand.IntN(2) == 0 {
-		line.cut()
+		l.cut()
 	}
 	return nil
 }
 
-// call calls a tool. An error result is none of its errors: there are faults.
+// call calls a tool. An error result is no error here, because the upstream has
+// faults.
 func (v *visitor) call(ctx context.Context, tool string, args map[string]any) (got tools.RunResult, err error) {
 	params := &sdk.CallToolParams{Name: tool, Arguments: args}
 	params.SetProgressToken(tool)
 	result, err := v.CallTool(ctx, params)
 	if err == nil && result.IsError {
-		v.crowd.note(nil, "error results")
+		v.clients.addResult(nil, "error results")
 		return got, nil
 	}
-	v.crowd.note(err, tool)
+	v.clients.addResult(err, tool)
 	if err == nil {
 		err = json.Unmarshal([]byte(result.Content[0].(*sdk.TextContent).Text), &got)
 	}
 	return got, err
 }
 
-// create starts a run, and waits for so many seconds.
+// create starts a run and waits that many seconds for its end.
 func (v *visitor) create(ctx context.Context, behaviour, strategy string, seconds int) (tools.RunResult, error) {
 	args := map[string]any{"intent": "soak", "context": "sandbox: " + behaviour, "waitSeconds": seconds}
 	if strategy != "" {
@@ -164,37 +165,37 @@ func (v *visitor) create(ctx context.Context, behaviour, strategy string, second
 	return v.call(ctx, "create_run", args)
 }
 
-// line is what connects one client: it can be cut.
-type line struct {
+// link holds the connections of one client, to cut them.
+type link struct {
 	key  string
 	base *http.Transport
 
-	mu   sync.Mutex // guards the rest
-	ends []net.Conn
-	dead bool
+	mu     sync.Mutex // guards the rest
+	conns  []net.Conn
+	closed bool
 }
 
-func (l *line) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (l *link) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case err != nil:
 		return nil, err
-	case l.dead:
+	case l.closed:
 		conn.Close()
 		return nil, net.ErrClosed
 	}
-	l.ends = append(l.ends, conn)
+	l.conns = append(l.conns, conn)
 	return conn, nil
 }
 
 // RoundTrip implements http.RoundTripper.
-func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
+func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
 	l.mu.Lock()
-	dead := l.dead
+	closed := l.closed
 	l.mu.Unlock()
-	if dead {
+	if closed {
 		return nil, net.ErrClosed
 	}
 	r = r.Clone(r.Context())
@@ -202,12 +203,12 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 	return l.base.RoundTrip(r)
 }
 
-// cut breaks all connections, and lets no new one be made.
-func (l *line) cut() {
+// cut closes all connections and refuses new ones.
+func (l *link) cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.dead = true
-	for _, conn := range l.ends {
+	l.closed = true
+	for _, conn := range l.conns {
 		conn.Close()
 	}
 }
