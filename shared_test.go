@@ -19,9 +19,9 @@ import (
 var separate = map[string]string{
 	"client.PassThrough.Headers":              oneRequest,
 	"client.PassThrough.Query":                oneRequest,
-	"client.standings.of":                     byCaller,
+	"client.Client.health":                    byCaller,
 	"client/follow.known.newest":              "one reader's, which follows one run for one caller",
-	"client.breaker.of":                       "one caller's: see standings",
+	"client.breaker.bySubject":                "one caller's: see client.Client.health",
 	"internal/approval.Decider.belongs":       byCaller,
 	"internal/approval.Decider.plans":         byCaller,
 	"internal/approval.Decider.sent":          byCaller,

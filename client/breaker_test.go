@@ -12,19 +12,20 @@ import (
 	"runs-mcp-server/internal/lab/inmem"
 )
 
-// send enters the breaker and tells it v, each time of another run; false where
-// it was refused.
-func send(b *breaker, v verdict) bool {
-	leave, _ := b.enter(rand.Text())
-	if leave != nil {
-		leave(v)
+// passRequest sends a request through the breaker, each about another run, and reports
+// its outcome. It returns false if the breaker refused it.
+func passRequest(b *breaker, o outcome) bool {
+	report, _ := b.allow(rand.Text())
+	if report != nil {
+		report(o)
 	}
-	return leave != nil
+	return report != nil
 }
 
-func broken(b *breaker) {
+// openBreaker reports failures until the breaker is open.
+func openBreaker(b *breaker) {
 	for range breakerLimit {
-		send(b, failing)
+		passRequest(b, failure)
 	}
 }
 
@@ -33,17 +34,17 @@ func TestBreakerOpens(t *testing.T) {
 	b := &breaker{jitter: most}
 	for range 3 {
 		for range breakerLimit - 1 {
-			send(b, failing)
+			passRequest(b, failure)
 		}
-		if !send(b, healthy) { // 404 and 429 too: the API answers
+		if !passRequest(b, success) { // 404 and 429 too: the API answers
 			t.Fatal("refused though the failures were too few")
 		}
 	}
 	for range breakerLimit - 1 {
-		send(b, failing)
-		send(b, noVerdict) // the caller's own cancellations
+		passRequest(b, failure)
+		passRequest(b, noOutcome) // the caller's own cancellations
 	}
-	if !send(b, failing) || send(b, healthy) {
+	if !passRequest(b, failure) || passRequest(b, success) {
 		t.Errorf("after %d failures in a row, the last is let through and the next is not", breakerLimit)
 	}
 }
@@ -52,11 +53,11 @@ func TestBreakerOpens(t *testing.T) {
 func TestOneBadRunOpensNoBreaker(t *testing.T) {
 	b := &breaker{jitter: most}
 	fail := func(subject string) bool {
-		leave, _ := b.enter(subject)
-		if leave != nil {
-			leave(failing)
+		report, _ := b.allow(subject)
+		if report != nil {
+			report(failure)
 		}
-		return leave != nil
+		return report != nil
 	}
 	for range 10 * breakerLimit {
 		if !fail("one run") {
@@ -77,33 +78,33 @@ func TestOneBadRunOpensNoBreaker(t *testing.T) {
 func TestBreakerProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &breaker{jitter: most}
-		broken(b)
+		openBreaker(b)
 		for _, pause := range []time.Duration{1, 2, 4, 8, 15, 15, 15} {
-			if _, wait := b.enter("get_run"); wait != pause*time.Second {
+			if _, wait := b.allow("get_run"); wait != pause*time.Second {
 				t.Fatalf("refuses for %v, want %d s", wait, pause)
 			}
 			time.Sleep(pause*time.Second - 1)
-			if send(b, healthy) {
+			if passRequest(b, success) {
 				t.Fatalf("let through before %d s are over", pause)
 			}
 			time.Sleep(time.Nanosecond)
-			probe, _ := b.enter("get_run")
-			if second, wait := b.enter("get_run"); probe == nil || second != nil || wait <= 0 {
+			probe, _ := b.allow("get_run")
+			if second, wait := b.allow("get_run"); probe == nil || second != nil || wait <= 0 {
 				t.Fatalf("after %d s: the first let through %t, the second %t (wait %v)", pause, probe != nil, second != nil, wait)
 			}
-			probe(failing)
+			probe(failure)
 		}
 		time.Sleep(breakerCap)
-		if !send(b, noVerdict) || !send(b, healthy) {
+		if !passRequest(b, noOutcome) || !passRequest(b, success) {
 			t.Fatal("after a probe that was given up another may follow at once")
 		}
 		for range breakerLimit - 1 {
-			send(b, failing)
+			passRequest(b, failure)
 		}
-		if !send(b, failing) {
+		if !passRequest(b, failure) {
 			t.Error("after a probe that succeeded it takes as many failures as ever")
 		}
-		if _, wait := b.enter("get_run"); wait != breakerBase {
+		if _, wait := b.allow("get_run"); wait != breakerBase {
 			t.Errorf("and the pause begins anew: %v", wait)
 		}
 	})
@@ -114,16 +115,16 @@ func TestBreakerProbes(t *testing.T) {
 func TestBreakerStragglers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &breaker{jitter: most}
-		late, _ := b.enter("get_run")
-		good, _ := b.enter("get_run")
-		broken(b)
+		late, _ := b.allow("get_run")
+		good, _ := b.allow("get_run")
+		openBreaker(b)
 		time.Sleep(breakerBase / 2)
-		late(failing)
-		if _, wait := b.enter("get_run"); wait != breakerBase/2 {
+		late(failure)
+		if _, wait := b.allow("get_run"); wait != breakerBase/2 {
 			t.Errorf("refuses for %v, want %v", wait, breakerBase/2)
 		}
-		good(healthy)
-		if !send(b, healthy) {
+		good(success)
+		if !passRequest(b, success) {
 			t.Error("refuses though a request succeeded")
 		}
 	})
@@ -133,35 +134,39 @@ func TestBreakerStragglers(t *testing.T) {
 func TestPanicFreesTheProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &breaker{jitter: most}
-		broken(b)
+		openBreaker(b)
 		time.Sleep(breakerBase)
 		func() {
 			defer func() { recover() }()
-			leave, _ := b.enter("get_run")
-			attempt(leave, func() *Error { panic("x") })
+			report, _ := b.allow("get_run")
+			reportOutcome(report, func() *Error { panic("x") })
 		}()
-		if !send(b, healthy) {
+		if !passRequest(b, success) {
 			t.Error("the probe that panicked is still under way")
 		}
 	})
 }
 
-// TestStandingsAreBounded, and each caller's own.
-func TestStandingsAreBounded(t *testing.T) {
-	s := newStandings(standardPolicy().newStanding)
-	one := s.get("one")
-	for i := range 2 * maxStandings {
-		s.get(Key(fmt.Sprint(i)))
-		if s.get("one") != one {
-			t.Fatalf("the caller who is there all the time was forgotten after %d others", i)
+// TestCallersAreBounded: the health of the newest callers is remembered, each
+// caller's own.
+func TestCallersAreBounded(t *testing.T) {
+	c, err := New(Options{URL: "https://api.test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := c.healthOf("one")
+	for i := range 2 * maxCallers {
+		c.healthOf(Key(fmt.Sprint(i)))
+		if c.healthOf("one") != one {
+			t.Fatalf("the caller who calls all the time was forgotten after %d others", i)
 		}
 	}
-	if len(s.of) != maxStandings || s.order.Len() != maxStandings {
-		t.Errorf("%d and %d are remembered", len(s.of), s.order.Len())
+	if c.health.Len() != maxCallers {
+		t.Errorf("%d are remembered", c.health.Len())
 	}
-	first := s.get("0")
-	if first == one || first != s.get("0") {
-		t.Error("a caller has another's standing, or none of its own")
+	first := c.healthOf("0")
+	if first == one || first != c.healthOf("0") {
+		t.Error("a caller has another's health, or none of its own")
 	}
 }
 
@@ -181,14 +186,14 @@ func TestOpenBreaker(t *testing.T) {
 			t.Fatal(err)
 		}
 		caller := Caller{Key: "key-of-a-test"}
-		st := c.standings.get(caller.Key)
+		health := c.healthOf(caller.Key)
 		reads := 0
 		read := func() error { // of one run, and of another
 			reads++
 			_, err := c.GetRun(t.Context(), caller, RunID(onceRun[:35]+fmt.Sprint(reads%2)), false)
 			return err
 		}
-		for st.breaker.wait() == 0 {
+		for health.breaker.wait() == 0 {
 			err = read()
 		}
 		if e, _ := errors.AsType[*Error](err); requests != breakerLimit || e == nil || e.Kind != Unavailable || e.Status != 503 || e.RetryAfter <= 0 || e.RetryAfter > breakerBase {
@@ -196,7 +201,7 @@ func TestOpenBreaker(t *testing.T) {
 		}
 		time.Sleep(breakerBase)
 		read() // the probe
-		if got, want := st.budget.tokens, budgetTokens-6*retryCost; requests != breakerLimit+1 || got != want {
+		if got, want := health.budget.tokens, budgetTokens-6*retryCost; requests != breakerLimit+1 || got != want {
 			t.Errorf("%d requests left %d tokens, want %d", requests, got, want)
 		}
 		if err := read(); KindOf(err) != Unavailable || requests != breakerLimit+1 {

@@ -55,7 +55,7 @@ func TestHalfOpenConnection(t *testing.T) {
 		if took := time.Since(start); took > pingAfter+pingTimeout+time.Second {
 			t.Errorf("found out after %v", took)
 		}
-		if _, _, err := s.Next(); err == nil || time.Since(start) > silence/2 {
+		if _, _, err := s.Next(); err == nil || time.Since(start) > maxSilence/2 {
 			t.Errorf("the stream ended after %v: %v", time.Since(start), err)
 		}
 	})

@@ -245,7 +245,7 @@ func TestBrokenConnections(t *testing.T) {
 	ends := map[Kind]int{}
 	for limit := 0; limit < 800; limit += 16 { // a request of about 290 bytes, an answer of about 200
 		l := newLine(t, (*httptest.Server).Start, statuses(201))
-		l.policy.jitter = func(time.Duration) time.Duration { return 0 }
+		l.retries.jitter = func(time.Duration) time.Duration { return 0 }
 		l.once.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := l.dial(ctx, network, address)
 			return &brittleConn{Conn: conn, left: limit}, err

@@ -44,7 +44,7 @@ func TestDecodedAsByJSON(t *testing.T) {
 		if err := json.Unmarshal([]byte(raw), &want); err != nil && !errors.As(err, &wrongType) {
 			t.Fatalf("%s: %v", raw, err)
 		}
-		got := readEvent("other", []byte(raw))
+		got := decodeValidEvent("other", []byte(raw))
 		got.Raw, got.Type = nil, ""
 		if !reflect.DeepEqual(got, want) {
 			t.Fatalf("%s\nis read as  %+v %+v %+v\nand says    %+v %+v %+v", raw, got, got.Step, got.Auth, want, want.Step, want.Auth)
@@ -131,12 +131,12 @@ func TestToken(t *testing.T) {
 // then without a name, too.
 func TestFlatStep(t *testing.T) {
 	for name, isStep := range map[string]bool{"step": true, "": true, "other": false} {
-		e := readEvent(name, []byte(`{"text":"pay","approval":"PENDING"}`))
+		e := decodeValidEvent(name, []byte(`{"text":"pay","approval":"PENDING"}`))
 		if got := e.Step != nil && e.Step.Text == "pay" && e.Type == EventStep; got != isStep {
 			t.Errorf("an event %q is %+v", name, e)
 		}
 	}
-	if e := readEvent("", []byte(`{"text":"pay"}`)); e.Step != nil {
+	if e := decodeValidEvent("", []byte(`{"text":"pay"}`)); e.Step != nil {
 		t.Errorf("a text alone made a step: %+v", e)
 	}
 }

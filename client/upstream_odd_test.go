@@ -32,7 +32,7 @@ func TestTakenBack(t *testing.T) {
 	for _, hc := range []*http.Client{c.calls, c.once} {
 		hc.Transport.(*http.Transport).TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
 	}
-	most := int64(maxConns * c.policy.tries)
+	most := int64(maxConns * c.retries.tries)
 	for name, op := range operations(c) {
 		requests.Store(0)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
