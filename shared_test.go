@@ -20,7 +20,7 @@ var separate = map[string]string{
 	"client.PassThrough.Headers":              oneRequest,
 	"client.PassThrough.Query":                oneRequest,
 	"client.Client.health":                    byCaller,
-	"client/follow.known.newest":              "one reader's, which follows one run for one caller",
+	"client/follow.history.newest":            "one reader's, which follows one run for one caller",
 	"client.breaker.bySubject":                "one caller's: see client.Client.health",
 	"internal/approval.Decider.belongs":       byCaller,
 	"internal/approval.Decider.plans":         byCaller,
