@@ -161,15 +161,15 @@ func TestGrace(t *testing.T) {
 	})
 }
 
-// TestKeep watches on without watchers, up to a limit, until the run ends.
-func TestKeep(t *testing.T) {
+// TestPin watches on without watchers, up to a limit, until the run ends.
+func TestPin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBed(t, feed.Options{Kept: 1})
+		b := newBed(t, feed.Options{Pins: 1})
 		runID := b.create(t, "links=stream-only step_ms=1000", client.ApproveStart)
-		if !b.hub.Keep(caller, client.RunID(runID)) {
+		if !b.hub.Pin(caller, client.RunID(runID)) {
 			t.Fatal("not kept")
 		}
-		if b.hub.Keep(caller, client.RunID(b.create(t, "", client.ApproveStart))) {
+		if b.hub.Pin(caller, client.RunID(b.create(t, "", client.ApproveStart))) {
 			t.Error("kept beyond the limit")
 		}
 		time.Sleep(time.Hour)
@@ -187,7 +187,7 @@ func TestKeep(t *testing.T) {
 		if _, _, ok := b.hub.Read(caller, client.RunID(runID), 0); ok {
 			t.Error("kept after the end")
 		}
-		if !b.hub.Keep(caller, client.RunID(b.create(t, "", client.ApproveStart))) {
+		if !b.hub.Pin(caller, client.RunID(b.create(t, "", client.ApproveStart))) {
 			t.Error("the place was not given back")
 		}
 	})
@@ -226,7 +226,7 @@ func TestErrors(t *testing.T) {
 			t.Errorf("an unknown run: %v", err)
 		}
 		lost := make(chan bool, 1)
-		b.hub.Follow(t.Context(), caller, "123e4567-e89b-12d3-a456-426614174000", func(feed.News) { t.Error("told of an unknown run") }, func() { lost <- true })
+		b.hub.Subscribe(t.Context(), caller, "123e4567-e89b-12d3-a456-426614174000", func(feed.News) { t.Error("told of an unknown run") }, func() { lost <- true })
 		<-lost
 		runID := b.create(t, "step_ms=60000", client.ApproveNothing)
 		w := b.hub.Watch(caller, client.RunID(runID), 100)
@@ -402,12 +402,12 @@ func streamOf(n int, stored string) http.Handler {
 	})
 }
 
-// TestKeptTooLong gives up its own watching, and nobody else's.
-func TestKeptTooLong(t *testing.T) {
+// TestPinTimeIsUp gives up its own watching, and nobody else's.
+func TestPinTimeIsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBed(t, feed.Options{Kept: 1, KeptFor: time.Hour, Grace: time.Second})
+		b := newBed(t, feed.Options{Pins: 1, PinTime: time.Hour, Grace: time.Second})
 		runID := b.create(t, "step_ms=0", client.ApproveStart)
-		b.hub.Keep(caller, client.RunID(runID))
+		b.hub.Pin(caller, client.RunID(runID))
 		time.Sleep(time.Hour - time.Second)
 		w := b.hub.Watch(caller, client.RunID(runID), 0)
 		if _, err := w.Next(t.Context()); err != nil {
@@ -417,9 +417,9 @@ func TestKeptTooLong(t *testing.T) {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, due)
 		defer cancel()
 		if _, err := w.Next(ctx); !errors.Is(err, due) {
-			t.Errorf("a watcher at the end of KeptFor: %v", err)
+			t.Errorf("a watcher at the end of PinTime: %v", err)
 		}
-		if !b.hub.Keep(caller, client.RunID(b.create(t, "", client.ApproveStart))) {
+		if !b.hub.Pin(caller, client.RunID(b.create(t, "", client.ApproveStart))) {
 			t.Error("the place was not given back")
 		}
 		w.Close()

@@ -35,7 +35,7 @@ var separate = map[string]string{
 	"internal/approval.Pending.tokens":        "one approval as one caller sees it",
 	"internal/approval.Tracker.links":         "one run as one caller sees it",
 	"internal/feed.Hub.feeds":                 byCaller,
-	"internal/feed.Hub.kept":                  "a limit",
+	"internal/feed.Hub.pinsOf":                "a limit",
 	"internal/prompts.given.values":           oneRequest,
 	"internal/redact.Collector.known":         "one call's, or one feed's",
 	"tools.Options.PassThrough":               "the operator's; it does not change",
