@@ -81,11 +81,8 @@ func validPort(port string) bool {
 	return err == nil && n > 0
 }
 
-// Close closes idle connections.
-func (c *Client) Close() {
-	c.calls.CloseIdleConnections()
-	c.once.CloseIdleConnections()
-}
+// Close closes idle connections. Requests over once leave none.
+func (c *Client) Close() { c.calls.CloseIdleConnections() }
 
 // maxCallers is how many callers' health is remembered. A caller that is forgotten
 // starts afresh.

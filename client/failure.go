@@ -53,10 +53,10 @@ func kindOfStatus(call request, status int) (Kind, string) {
 }
 
 // uncertainStatus reports whether a request that was answered with the status may
-// have taken effect. Many servers mean "done, look there" by 302 and 303; a status
-// below 200 is no answer at all.
+// have taken effect. Many servers mean "done, look there" by 302 and 303; 101 is no
+// answer to the request.
 func uncertainStatus(status int) bool {
-	return status < 200 || status == 302 || status == 303 || status == 408 || status == 425 || status >= 500
+	return status == 101 || status == 302 || status == 303 || status == 408 || status == 425 || status >= 500
 }
 
 // sendError returns the error of a request that got no answer. sent says whether
@@ -107,7 +107,7 @@ func foreignError(call request, status int, served bool) *Error {
 	case served:
 		e.Kind = Unavailable
 		e.Message = fmt.Sprintf("something answered %d in the place of the Run API", status)
-	case status >= 300 && status < 400:
+	case status/100 == 3:
 		e.Message = fmt.Sprintf("the address of the Run API redirects elsewhere (%d); that is not followed", status)
 	default:
 		e.Message = fmt.Sprintf("the address answered %d and not as the Run API does: it serves none", status)
@@ -121,7 +121,7 @@ func isForeign(call request, status int, body []byte) bool {
 	switch {
 	case status == 302 || status == 303:
 		return !call.changes() // else it may mean "done, look there"
-	case status >= 300 && status < 400:
+	case status/100 == 3:
 		return true
 	case status == 403, status == 404, status == 405, status == 410:
 		return !isErrorBody(body)

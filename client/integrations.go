@@ -34,7 +34,7 @@ func (i *Integration) decode(text []byte) {
 		case "customerIntegrationId":
 			readText(&i.CustomerIntegrationID, value)
 		case "active":
-			i.Active = string(value) != "false" && (i.Active || string(value) == "true")
+			i.Active = string(value) != "false"
 		case "name":
 			readText(&i.Name, value)
 		case "description":

@@ -53,11 +53,8 @@ type request struct {
 // send sends a request, again where the policy allows it, and passes the body of a
 // 2xx answer to decode. A nil decode leaves the body unread.
 func (c *Client) send(ctx context.Context, caller Caller, call request, decode func([]byte) error) error {
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, callTimeout)
-		defer cancel()
-	}
+	ctx, cancel := withDeadline(ctx)
+	defer cancel()
 	health := c.healthOf(caller.Key)
 	try := func() *Error { return c.try(ctx, caller, call, decode) }
 	if !call.background {
@@ -68,6 +65,15 @@ func (c *Client) send(ctx context.Context, caller Caller, call request, decode f
 	}
 	health.breaker.record(string(call.runID), success)
 	return nil
+}
+
+// withDeadline returns a context with the deadline that the caller set, or else
+// callTimeout.
+func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, callTimeout)
 }
 
 // try sends a request once and decodes its answer.
@@ -116,7 +122,7 @@ func (c *Client) checkUnread(call request, resp *http.Response) *Error {
 }
 
 // roundTrip sends a request once and returns its answer if the status is 2xx. The
-// caller closes the body.
+// caller closes the body, and cancels ctx afterwards.
 func (c *Client) roundTrip(ctx context.Context, caller Caller, call request) (*http.Response, *Error) {
 	req, failed := c.newRequest(ctx, caller, call)
 	if failed != nil {
@@ -125,10 +131,10 @@ func (c *Client) roundTrip(ctx context.Context, caller Caller, call request) (*h
 	// Without a connection nothing has left this machine. With one the first byte
 	// may leave at any moment, over HTTP/2 even after Do returned.
 	var conns atomic.Int32
-	traced, cancel := context.WithCancelCause(ctx)
+	traced, giveUp := context.WithCancelCause(ctx) // released with ctx
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
 		if conns.Add(1) > maxConns {
-			cancel(errResent)
+			giveUp(errResent)
 		}
 	}}
 	httpClient := c.calls
@@ -137,11 +143,9 @@ func (c *Client) roundTrip(ctx context.Context, caller Caller, call request) (*h
 	}
 	resp, err := httpClient.Do(req.WithContext(httptrace.WithClientTrace(traced, trace)))
 	if err != nil {
-		cancel(nil)
 		return nil, sendError(ctx, call, conns.Load() > 0, err)
 	}
-	resp.Body = cancelingBody{resp.Body, func() { cancel(nil) }}
-	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
+	if resp.StatusCode/100 == 2 {
 		return resp, nil
 	}
 	defer resp.Body.Close()
@@ -203,7 +207,7 @@ func (c *Client) setHeaders(h http.Header, caller Caller, call request) {
 // readError returns the error of an answer whose status is not 2xx.
 func (c *Client) readError(caller Caller, call request, resp *http.Response) *Error {
 	var body []byte
-	if resp.StatusCode >= 200 { // below, the connection speaks another protocol and never ends
+	if resp.StatusCode != http.StatusSwitchingProtocols { // its body has no end
 		body, _ = io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	}
 	if isForeign(call, resp.StatusCode, body) {
@@ -252,14 +256,3 @@ func decodeValid(body []byte, decode func([]byte) error) error {
 
 // looksLikePage reports whether a body is a web page.
 func looksLikePage(body []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) }
-
-// cancelingBody is an answer's body whose Close also ends the request's context.
-type cancelingBody struct {
-	io.ReadCloser
-	cancel func()
-}
-
-func (b cancelingBody) Close() error {
-	defer b.cancel()
-	return b.ReadCloser.Close()
-}

@@ -21,10 +21,7 @@ const (
 
 // ApprovalTokens returns the tokens of all events that the answer held.
 func (r *Run) ApprovalTokens() []string {
-	tokens := slices.Clip(r.tokens)
-	if len(tokens) > 0 {
-		tokens = slices.Grow(tokens, len(r.Events))
-	}
+	tokens := slices.Clone(r.tokens)
 	for _, e := range r.Events {
 		tokens = append(tokens, e.ApprovalTokens()...)
 	}
