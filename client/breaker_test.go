@@ -130,6 +130,78 @@ func TestBreakerStragglers(t *testing.T) {
 	})
 }
 
+// TestProbeAfterStraggler: a probe that fails after another request has closed the
+// breaker does not open it again.
+func TestProbeAfterStraggler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &breaker{jitter: most}
+		straggler, _ := b.allow("get_run")
+		openBreaker(b)
+		time.Sleep(breakerBase)
+		probe, _ := b.allow("get_run")
+		straggler(success)
+		probe(failure)
+		if wait := b.wait(); wait != 0 {
+			t.Errorf("refuses for %v", wait)
+		}
+		openBreaker(b)
+		if wait := b.wait(); wait != breakerBase {
+			t.Errorf("opened anew it refuses for %v, want %v", wait, breakerBase)
+		}
+	})
+}
+
+// TestJitteredPause is half to all of the pause.
+func TestJitteredPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &breaker{jitter: func(time.Duration) time.Duration { return 0 }}
+		openBreaker(b)
+		if wait := b.wait(); wait != breakerBase/2 {
+			t.Errorf("refuses for %v, want %v", wait, breakerBase/2)
+		}
+	})
+}
+
+// TestCutOffCreatesOpenTheBreaker, with the requests of another operation: no whole
+// answer came.
+func TestCutOffCreatesOpenTheBreaker(t *testing.T) {
+	c, err := New(Options{URL: "http://localhost", Transport: inmem.Transport(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Write([]byte("{"))
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.retries.tries = 1
+	who := Caller{Key: "key-of-a-test"}
+	for range breakerShare {
+		if _, err := c.CreateRun(t.Context(), who, CreateRunRequest{}); KindOf(err) != OutcomeUnknown {
+			t.Fatalf("got %v", err)
+		}
+	}
+	for range breakerLimit - breakerShare {
+		c.ListRuns(t.Context(), who, ListRunsQuery{})
+	}
+	if c.healthOf(who.Key).breaker.wait() == 0 {
+		t.Error("the breaker is not open")
+	}
+}
+
+// TestLongerRetryAfter: the call that opens the breaker reports the longer wait, the
+// breaker's or the API's.
+func TestLongerRetryAfter(t *testing.T) {
+	for asked, want := range map[time.Duration]time.Duration{0: time.Second, time.Minute: time.Minute} {
+		e := refusedByBreaker(request{}, &Error{Kind: Unavailable, Status: 503, RetryAfter: asked}, time.Second)
+		if e.RetryAfter != want || e.Status != 503 {
+			t.Errorf("asked for %v: %+v", asked, e)
+		}
+	}
+	if e := refusedByBreaker(request{op: "x"}, nil, time.Second); e.Kind != Unavailable || e.Op != "x" || e.RetryAfter != time.Second || e.Message == "" {
+		t.Errorf("without a try: %+v", e)
+	}
+}
+
 // TestPanicFreesTheProbe: or nothing would ever be let through again.
 func TestPanicFreesTheProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

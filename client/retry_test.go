@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -166,6 +167,8 @@ func TestRetryable(t *testing.T) {
 		{"cut off", func(r request) *Error { e := bodyError(r, 200, "", reset); e.fault = true; return e }, "safe idempotent"},
 		{"not the contract", func(r request) *Error { return bodyError(r, 200, "", nil) }, ""},
 		{"429", func(r request) *Error { return statusError(r, 429, "", 0) }, "safe idempotent not"},
+		{"425", func(r request) *Error { return statusError(r, 425, "", 0) }, "safe idempotent"},
+		{"426", func(r request) *Error { return statusError(r, 426, "", 0) }, ""},
 		{"408", func(r request) *Error { return statusError(r, 408, "", 0) }, "safe idempotent"},
 		{"500", func(r request) *Error { return statusError(r, 500, "", 0) }, "safe idempotent"},
 		{"503", func(r request) *Error { return statusError(r, 503, "", 0) }, "safe idempotent"},
@@ -211,4 +214,38 @@ func TestPauses(t *testing.T) {
 	if low < 0 || low > p.limit/20 || high > p.limit || high < p.limit-p.limit/20 {
 		t.Errorf("pauses from %v to %v, want from about 0 to about %v", low, high, p.limit)
 	}
+}
+
+// TestNoTryAtTheDeadline: a pause that ends with the deadline is not begun.
+func TestNoTryAtTheDeadline(t *testing.T) {
+	for deadline, want := range map[time.Duration]int{2 * time.Second: 1, 2*time.Second + 1: 2} {
+		synctest.Test(t, func(t *testing.T) {
+			p := standardPolicy()
+			p.tries, p.jitter = 2, func(time.Duration) time.Duration { return 0 }
+			ctx, cancel := context.WithTimeout(t.Context(), deadline)
+			defer cancel()
+			tried, start := 0, time.Now()
+			p.run(ctx, p.newHealth(), request{}, func() *Error {
+				tried++
+				return statusError(request{}, 503, "", 2*time.Second)
+			})
+			if took := time.Since(start); tried != want || took != time.Duration(want-1)*2*time.Second {
+				t.Errorf("deadline %v: %d tries, ended after %v", deadline, tried, took)
+			}
+		})
+	}
+}
+
+// TestPaidForAtLast: a call that ends without another try costs nothing for it.
+func TestPaidForAtLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := standardPolicy()
+		health := p.newHealth()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err := p.run(ctx, health, request{}, func() *Error { return statusError(request{}, 429, "", time.Minute) })
+		if e, _ := errors.AsType[*Error](err); e == nil || e.RetryAfter != time.Minute || health.budget.tokens != budgetTokens {
+			t.Errorf("%v, %d tokens are left", err, health.budget.tokens)
+		}
+	})
 }
