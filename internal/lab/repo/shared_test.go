@@ -31,7 +31,7 @@ var separate = map[string]string{
 	"internal/attend.Attendant.rounds":        byCaller,
 	"internal/attend.Sealer.used":             "by texts that are sealed under the caller's key",
 	"internal/attend.conversation.topics":     "one caller's: see conversations",
-	"internal/bounded.Map.of":                 "what the bounded maps here are made of",
+	"internal/bounded.Map.elements":           "what the bounded maps here are made of",
 	"internal/approval.Pending.tokens":        "one approval as one caller sees it",
 	"internal/approval.Tracker.links":         "one run as one caller sees it",
 	"internal/feed.Hub.feeds":                 byCaller,
