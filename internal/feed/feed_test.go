@@ -1,10 +1,12 @@
 package feed_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -506,6 +508,135 @@ func TestPauseCountsFromItsBeginning(t *testing.T) {
 		news.Pending = nil // the status alone
 		if err != nil || news.Since != 3 || !news.NeedsPerson(2) || news.NeedsPerson(3) {
 			t.Errorf("since %d: %+v, %v", news.Since, news.State, err)
+		}
+	})
+}
+
+// TestPinsPerCaller: one caller's pins leave room for another's, and end with the run.
+func TestPinsPerCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, feed.Options{PinsPerCaller: 1})
+		first, second := b.create(t, "step_ms=1000 steps=1", client.ApproveNothing), b.create(t, "", client.ApproveStart)
+		if !b.hub.Pin(caller, client.RunID(first)) || b.hub.Pin(caller, client.RunID(second)) {
+			t.Error("the limit of a caller is not 1")
+		}
+		if !b.hub.Pin(client.Caller{Key: "another"}, client.RunID(second)) {
+			t.Error("another caller has no pin of its own")
+		}
+		time.Sleep(time.Minute) // the first has ended
+		if !b.hub.Pin(caller, client.RunID(second)) || b.hub.Pin(caller, client.RunID(second)) {
+			t.Error("after the end of a run its caller has not one pin again")
+		}
+	})
+}
+
+// TestPinnedRunsThatFail are reported to the log, unless the hub was closed.
+func TestPinnedRunsThatFail(t *testing.T) {
+	const unknown = "123e4567-e89b-12d3-a456-426614174000"
+	for _, closed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var log bytes.Buffer
+			b := newBed(t, feed.Options{})
+			hub := feed.NewHub(b.api, approval.NewDecider(b.api), feed.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			hub.Pin(caller, unknown)
+			if !closed {
+				time.Sleep(time.Minute)
+			}
+			hub.Close()
+			synctest.Wait()
+			if reported := strings.Contains(log.String(), "can no longer be watched"); reported == closed {
+				t.Errorf("closed %t: log %q", closed, log.String())
+			}
+			if hub.Pin(caller, unknown); b.box.Stats().OpenStreams > 0 {
+				t.Error("a closed hub opened a stream")
+			}
+		})
+	}
+}
+
+// TestSubscriptionsEnd without a failure when the receiver or the hub ends them.
+func TestSubscriptionsEnd(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBed(t, feed.Options{Grace: time.Second})
+			runID := client.RunID(b.create(t, "step_ms=60000", client.ApproveNothing))
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			news := 0
+			subscribe := func() {
+				b.hub.Subscribe(ctx, caller, runID, func(feed.News) { news++ }, func() { t.Error("it failed") })
+			}
+			subscribe()
+			time.Sleep(time.Second)
+			if news == 0 {
+				t.Error("no news")
+			}
+			if closed {
+				b.hub.Close()
+				subscribe()
+			} else {
+				cancel()
+			}
+			time.Sleep(time.Minute)
+			if open := b.box.Stats().OpenStreams; open != 0 {
+				t.Errorf("%d streams are open", open)
+			}
+		})
+	}
+}
+
+// TestLogEnds: the log keeps as many events and bytes as it may, and none more.
+func TestLogEnds(t *testing.T) {
+	const runID, event = "123e4567-e89b-12d3-a456-426614174000", len(`{"runStatus":"RUNNING","timestamp":"2026-01-01T00:00:20Z","step":{"text":"e20"}}`)
+	for name, o := range map[string]feed.Options{"events": {LogEvents: 3}, "bytes": {LogBytes: 3 * event}, "fewer bytes": {LogBytes: 4*event - 1}} {
+		synctest.Test(t, func(t *testing.T) {
+			api, err := client.New(client.Options{URL: "http://localhost", Transport: inmem.Transport(streamOf(20, ""))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			hub := newHub(api, o)
+			defer hub.Close()
+			w := hub.Watch(caller, runID, 0)
+			defer w.Close()
+			time.Sleep(time.Second)
+			for after, want := range map[int64]int{20: 0, 18: 2, 17: 3, 16: -1} {
+				events, _, ok := hub.Read(caller, runID, after)
+				if ok != (want >= 0) || ok && len(events) != want {
+					t.Errorf("%s after %d: %d events, %t", name, after, len(events), ok)
+				}
+			}
+			select {
+			case <-w.Ready():
+			default:
+				t.Errorf("%s: there is news, and it is not ready", name)
+			}
+			if _, err := w.Next(t.Context()); err != nil {
+				t.Error(err)
+			}
+			select {
+			case <-w.Ready():
+				t.Errorf("%s: ready without news", name)
+			default:
+			}
+		})
+	}
+}
+
+// TestRefusedRun: of a run that can no longer be watched nothing is read.
+func TestRefusedRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, feed.Options{})
+		const unknown = "123e4567-e89b-12d3-a456-426614174000"
+		w := b.hub.Watch(caller, unknown, 0)
+		defer w.Close()
+		if _, err := w.Next(t.Context()); client.KindOf(err) != client.NotFound {
+			t.Fatalf("got %v", err)
+		}
+		if _, _, ok := b.hub.Read(caller, unknown, 0); ok {
+			t.Error("it is read")
+		}
+		if err := b.hub.Await(t.Context(), caller, unknown, func(feed.State) bool { return true }); client.KindOf(err) != client.NotFound {
+			t.Errorf("awaited: %v", err)
 		}
 	})
 }
