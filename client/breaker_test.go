@@ -29,7 +29,8 @@ func openBreaker(b *breaker) {
 	}
 }
 
-// TestBreakerOpens after failures in a row, and not before.
+// TestBreakerOpens: a breaker opens after so many failures in a row, and not
+// before.
 func TestBreakerOpens(t *testing.T) {
 	b := &breaker{jitter: most}
 	for range 3 {
@@ -49,7 +50,8 @@ func TestBreakerOpens(t *testing.T) {
 	}
 }
 
-// TestOneBadRunOpensNoBreaker: however often it fails; two that fail do.
+// TestOneBadRunOpensNoBreaker: failures of one run never open it, failures of two
+// do.
 func TestOneBadRunOpensNoBreaker(t *testing.T) {
 	b := &breaker{jitter: most}
 	fail := func(subject string) bool {
@@ -74,7 +76,8 @@ func TestOneBadRunOpensNoBreaker(t *testing.T) {
 	}
 }
 
-// TestBreakerProbes: one request at a time, after pauses that double.
+// TestBreakerProbes: an open breaker lets one request through at a time, after
+// pauses that double.
 func TestBreakerProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &breaker{jitter: most}
@@ -110,8 +113,8 @@ func TestBreakerProbes(t *testing.T) {
 	})
 }
 
-// TestBreakerStragglers: what was sent before it opened does not prolong it,
-// and closes it if it succeeds.
+// TestBreakerStragglers: requests that were sent before it opened do not prolong
+// that when they fail, and close it when they succeed.
 func TestBreakerStragglers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &breaker{jitter: most}
@@ -162,8 +165,8 @@ func TestJitteredPause(t *testing.T) {
 	})
 }
 
-// TestCutOffCreatesOpenTheBreaker, with the requests of another operation: no whole
-// answer came.
+// TestCutOffCreatesOpenTheBreaker: a cut off answer counts as a failure, also where
+// the outcome is unknown.
 func TestCutOffCreatesOpenTheBreaker(t *testing.T) {
 	c, err := New(Options{URL: "http://localhost", Transport: inmem.Transport(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Write([]byte("{"))
@@ -202,7 +205,8 @@ func TestLongerRetryAfter(t *testing.T) {
 	}
 }
 
-// TestPanicFreesTheProbe: or nothing would ever be let through again.
+// TestPanicFreesTheProbe: a probe that panics ends. Otherwise the breaker would
+// stay open for ever.
 func TestPanicFreesTheProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &breaker{jitter: most}
@@ -242,9 +246,9 @@ func TestCallersAreBounded(t *testing.T) {
 	}
 }
 
-// TestOpenBreaker: the call that opens it ends with how long it will be open,
-// and neither it nor a probe pays for a retry that would be refused. What a
-// watcher of a run finds served again closes it for the calls that follow.
+// TestOpenBreaker: the call that opens the breaker reports how long it will be
+// open. Neither it nor a probe pays for a retry that would be refused. A success of
+// ReadRun closes the breaker.
 func TestOpenBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		requests := 0

@@ -42,8 +42,8 @@ func raw(name, value string) map[string]json.RawMessage {
 	return map[string]json.RawMessage{name: json.RawMessage(value)}
 }
 
-// TestContract sends every operation with every field, held to the contract on
-// both sides.
+// TestContract sends every operation with every field, and checks both sides
+// against the contract.
 func TestContract(t *testing.T) {
 	box := sandbox.New(sandbox.Options{})
 	upstream := httptest.NewServer(box)
@@ -99,7 +99,7 @@ func TestContract(t *testing.T) {
 	}
 }
 
-// TestAnswers reads the forms that the contract leaves open.
+// TestAnswers decodes forms that the contract leaves open.
 func TestAnswers(t *testing.T) {
 	const head = `"runId":"123e4567-e89b-12d3-a456-426614174000","status":`
 	tests := []struct {
@@ -139,7 +139,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestRequests: what is sent, and what is not.
+// TestRequests: no redirect is followed, and invalid requests are not sent.
 func TestRequests(t *testing.T) {
 	var got *http.Request
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -167,7 +167,8 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// TestCutAnswers: what was only read can be read again; what had an effect had it.
+// TestCutAnswers: a cut off answer to a read is unavailable, to a create its
+// outcome is unknown.
 func TestCutAnswers(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "1000")
@@ -181,7 +182,7 @@ func TestCutAnswers(t *testing.T) {
 	}
 }
 
-// TestLimits bounds what is read, after decompression too.
+// TestLimits: answers are bounded after decompression.
 func TestLimits(t *testing.T) {
 	var bomb bytes.Buffer
 	zip := gzip.NewWriter(&bomb)
@@ -205,7 +206,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestFailures before and after the request left.
+// TestFailures: connections that are refused, break or stay silent, and callers
+// that leave.
 func TestFailures(t *testing.T) {
 	gone := httptest.NewServer(nil)
 	gone.Close()
@@ -237,7 +239,8 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// TestMessages: the API's words, bounded and scrubbed; none with pass-through.
+// TestMessages: errors quote the API without secrets, and not at all after
+// pass-through data was sent.
 func TestMessages(t *testing.T) {
 	said := ""
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -271,8 +274,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// TestErrorsInTheLog: what a log gets of an error names what failed and how, in
-// no words of the API.
+// TestErrorsInTheLog: a logged error holds no words of the API.
 func TestErrorsInTheLog(t *testing.T) {
 	for said, want := range map[string]string{
 		`{"message":"the words of the API"}`: "level=INFO msg=x error.kind=invalid_argument error.op=create_run error.status=422\n",

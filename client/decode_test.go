@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// TestEveryField: each field of a run, its events and its plan is decoded, and none
-// into another.
+// TestEveryField: each field of a run, its events and its plan is decoded.
 func TestEveryField(t *testing.T) {
 	const text = `{"runId":"` + onceRun + `","repeatKey":"k","repeatRunId":"` + onceRun + `","status":"PAUSED","executionPlanId":"p","intent":"i","context":"c",
 		"createdAt":"t1","updatedAt":"t2","result":{"a":1},
@@ -42,7 +41,7 @@ func TestEveryField(t *testing.T) {
 	}
 }
 
-// TestNulls: null is no value, wherever it stands.
+// TestNulls: null and values of another type leave fields empty.
 func TestNulls(t *testing.T) {
 	for text, want := range map[string]Run{
 		`null`:                           {},
@@ -203,7 +202,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestListedEvents: of each run of a list the newest ten events are built.
+// TestListedEvents: of each run of a list the ten newest events are decoded.
 func TestListedEvents(t *testing.T) {
 	run := `{"runId":"r","events":[` + strings.TrimSuffix(strings.Repeat("{},", 12), ",") + `]}`
 	var page RunPage
@@ -228,7 +227,7 @@ func TestStrategies(t *testing.T) {
 	}
 }
 
-// TestTerminal: five of the nine statuses are ends.
+// TestTerminal: five of the nine statuses are terminal.
 func TestTerminal(t *testing.T) {
 	got := ""
 	for _, s := range Statuses() {

@@ -46,7 +46,7 @@ type Error struct {
 	Op         string        // the operation, by its tool's name: "get_run"
 	Status     int           // HTTP status, 0 when no answer came
 	Message    string        // the API's own words (one line, up to 64 KiB) or ours
-	RetryAfter time.Duration // how long the API or the breaker asks to wait, 0 for no such wish
+	RetryAfter time.Duration // how long the API or the breaker asks to wait, 0 if neither does
 	quoted     bool          // Message holds the API's own words
 	fault      bool          // the API was not reached, gave no whole answer in time, or answered 5xx
 	cause      error         // for errors.Is; never shown, for it may quote a URL

@@ -52,9 +52,9 @@ type Event struct {
 	// Behind says that later events are known and follow at once: the state after
 	// this event is not the run's newest.
 	Behind bool `json:"-"`
-	// Amended marks an event that was given before and now has more: links or tool
-	// calls that the API may send on the stream only. It replaces the earlier event
-	// with the same ID.
+	// Amended marks an event that client/follow yielded before and that now has more:
+	// links or tool calls that the API may send on the stream only. It replaces the
+	// earlier event with the same ID.
 	Amended bool `json:"-"`
 }
 

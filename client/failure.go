@@ -29,7 +29,7 @@ func kindOfStatus(call request, status int) (Kind, string) {
 	case status == 401:
 		return Unauthorized, "the Run API refused the API key"
 	case status == 404 && (call.op == "list_runs" || call.op == "create_run"):
-		// Every Run API has these: what it does not know stands in the arguments.
+		// Every Run API has these addresses, so the 404 is about an argument.
 		return InvalidArgument, "the Run API knows nothing of what an argument names (404), or the address is that of another API"
 	case call.runID != "" && (status == 403 || status == 404 || status == 410):
 		// 403 on a run reads as not found, so that nobody learns which ids exist.

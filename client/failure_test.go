@@ -52,8 +52,8 @@ func callOf(ctx context.Context, c *Client, op string) *Error {
 	return e
 }
 
-// TestStatusMessages: our words for a status without words of the API. They depend on
-// whether the operation is on a run, and on whether it has an effect.
+// TestStatusMessages: our message for each status. It depends on whether the
+// operation is on a run, and on whether it has an effect.
 func TestStatusMessages(t *testing.T) {
 	const (
 		noKey    = "the Run API refused the API key"
@@ -102,8 +102,8 @@ func TestStatusMessages(t *testing.T) {
 	}
 }
 
-// TestForeignMessages: what something else than the API says by a status, where the
-// API has not answered before, and where it has.
+// TestForeignMessages: answers that did not come from the API, before it has
+// answered once and afterwards.
 func TestForeignMessages(t *testing.T) {
 	const (
 		redirects = "the address of the Run API redirects elsewhere (%d); that is not followed"
@@ -147,8 +147,8 @@ func TestForeignMessages(t *testing.T) {
 	}
 }
 
-// TestAPIMessage: of the API's own words, on one line, what was secret in the request
-// is removed, as it was sent and as a URL has it. Our own address is secret, too.
+// TestAPIMessage: the API's message becomes one line. Secrets of the request are
+// removed, plain and URL-encoded, and so is the API's address.
 func TestAPIMessage(t *testing.T) {
 	for _, tt := range []struct{ said, want string }{
 		{`{"message":"too\n short"}`, "too short"},
@@ -194,8 +194,7 @@ type errTimeout struct{ error }
 func (errTimeout) Timeout() bool   { return true }
 func (errTimeout) Temporary() bool { return true }
 
-// TestCauses: why there was no answer, in safe words, and whether another try may
-// fare better.
+// TestCauses: the words for each network error, and whether another try could help.
 func TestCauses(t *testing.T) {
 	dial := func(op string, err error) error { return &net.OpError{Op: op, Net: "tcp", Err: err} }
 	system := func(errno syscall.Errno) error { return dial("dial", os.NewSyscallError("connect", errno)) }
@@ -239,8 +238,8 @@ func TestCauses(t *testing.T) {
 	}
 }
 
-// TestSendErrors: what a request without an answer ends as. It depends on whether it
-// has an effect, whether it may have left this machine, and whose time was up.
+// TestSendErrors: the kind of a request without an answer depends on its effect, on
+// whether it may have been sent, and on whose time was up.
 func TestSendErrors(t *testing.T) {
 	live := t.Context()
 	canceled, cancel := context.WithCancel(live)
@@ -291,7 +290,7 @@ func TestSendErrors(t *testing.T) {
 	}
 }
 
-// TestDetail: the log gets the cause of a call without an answer, never its URL.
+// TestDetail: the cause goes to the log if no answer came.
 func TestDetail(t *testing.T) {
 	for _, tt := range []struct {
 		err  *Error
@@ -307,8 +306,8 @@ func TestDetail(t *testing.T) {
 	}
 }
 
-// TestBodyErrors: an answer that cannot be used leaves a change in doubt. Cut off
-// answers count against the API, others do not.
+// TestBodyErrors: after an unusable answer the outcome of a change is unknown. Only
+// a cut off answer counts as a failure of the API.
 func TestBodyErrors(t *testing.T) {
 	cut := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1000")

@@ -65,7 +65,7 @@ func (c *Client) ReadRun(ctx context.Context, caller Caller, runID RunID) (*Run,
 }
 
 // AbortRun stops a run. It is sent again like a read. After a doubtful outcome
-// (kind OutcomeUnknown, also where a later try is refused) the run itself tells
+// (kind OutcomeUnknown, also where a later try is refused) the run itself shows
 // whether it was stopped.
 func (c *Client) AbortRun(ctx context.Context, caller Caller, runID RunID) error {
 	return c.send(ctx, caller, request{

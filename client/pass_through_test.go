@@ -11,7 +11,7 @@ import (
 	"runs-mcp-server/client"
 )
 
-// TestSecretsDoNotPrint: a key or pass-through data in a log is a placeholder.
+// TestSecretsDoNotPrint: keys and pass-through data print as placeholders.
 func TestSecretsDoNotPrint(t *testing.T) {
 	p := client.PassThrough{CustomerIntegrationID: "a", Headers: raw("h", `["hidden-1", 12345678901234567891]`), Values: &client.Credentials{PrivateKey: "hidden-2"}}
 	key := client.Key("hidden-3")
@@ -30,7 +30,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	}
 }
 
-// TestPartsOfHeaders: an integration may say them without the rest.
+// TestPartsOfHeaders: the long parts of a header are secrets of their own.
 func TestPartsOfHeaders(t *testing.T) {
 	tests := []struct {
 		header string
@@ -56,7 +56,7 @@ func TestPartsOfHeaders(t *testing.T) {
 	}
 }
 
-// TestCredentials: exactly one type, and complete.
+// TestCredentials: exactly one type is given, and complete.
 func TestCredentials(t *testing.T) {
 	for _, tt := range []struct {
 		c    client.Credentials
@@ -90,7 +90,7 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// TestParsePassThrough: an operator's file, and errors that name no values.
+// TestParsePassThrough: errors about an operator's file hold no values.
 func TestParsePassThrough(t *testing.T) {
 	got, err := client.ParsePassThrough([]byte(`{"a":{"headers":{"h":"v"},"query":{"q":5}},"b":{"values":{"roleArn":"r","externalId":"e"}},"c":{}}`))
 	if err != nil || len(got) != 3 || string(got["a"].Headers["h"]) != `"v"` || string(got["a"].Query["q"]) != "5" || got["b"].Values.RoleARN != "r" || got["a"].CustomerIntegrationID != "a" || got["c"].Values != nil {
@@ -111,7 +111,7 @@ func TestParsePassThrough(t *testing.T) {
 	}
 }
 
-// TestPlaceholders: what stands for a secret where one is printed or logged.
+// TestPlaceholders: the texts that stand for secrets in prints and logs.
 func TestPlaceholders(t *testing.T) {
 	p := client.PassThrough{CustomerIntegrationID: "a", Headers: raw("h", `"hidden"`)}
 	for _, tt := range []struct{ got, want string }{
@@ -136,7 +136,7 @@ func TestPlaceholders(t *testing.T) {
 	}
 }
 
-// TestCallerOfAContext is the one that was put there.
+// TestCallerOfAContext: a context carries its caller.
 func TestCallerOfAContext(t *testing.T) {
 	if got := client.CallerFrom(client.WithCaller(t.Context(), caller)); got != caller {
 		t.Errorf("got %+v", got)

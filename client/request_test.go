@@ -111,8 +111,8 @@ func TestUnwritableRequest(t *testing.T) {
 	}
 }
 
-// TestLargestAnswer: an answer of exactly 16 MiB is read, one byte more is not,
-// whether its length is announced or not.
+// TestLargestAnswer: an answer of 16 MiB is read, one byte more is refused, with or
+// without an announced length.
 func TestLargestAnswer(t *testing.T) {
 	for size, kind := range map[int]client.Kind{16 << 20: "", 16<<20 + 1: client.Invalid} {
 		for _, announced := range []bool{true, false} {
@@ -132,7 +132,7 @@ func TestLargestAnswer(t *testing.T) {
 	}
 }
 
-// TestAnswersOfEverySize are read whole, though their length is not announced.
+// TestAnswersOfEverySize: answers without an announced length are read whole.
 func TestAnswersOfEverySize(t *testing.T) {
 	for _, size := range []int{100, 4<<10 - 1, 4 << 10, 4<<10 + 1, 16 << 10, 16<<10 + 1, 1 << 20} {
 		text := `{"runId":"` + testRun + `","intent":"`
@@ -148,7 +148,8 @@ func TestAnswersOfEverySize(t *testing.T) {
 }
 
 // TestPagesInTheAPIsPlace: a web page instead of an answer means that the address
-// serves no API, until the API has answered once. A one-time link may answer a page.
+// serves no API, unless the API has answered before. An approval may be answered
+// with a page.
 func TestPagesInTheAPIsPlace(t *testing.T) {
 	page := true
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -178,8 +179,8 @@ func TestPagesInTheAPIsPlace(t *testing.T) {
 	check("an API before", client.Invalid, client.OutcomeUnknown, "")
 }
 
-// TestWhatServes: the API has answered once it gave a value, an error in its form, or
-// a stream. Then a 404 without its form is something else in its place.
+// TestWhatServes: after a value, an error or a stream of the API, a foreign 404 is
+// an outage. Without those it is a wrong address.
 func TestWhatServes(t *testing.T) {
 	get := func(c *client.Client) error { _, err := c.GetRun(t.Context(), caller, testRun, false); return err }
 	open := func(c *client.Client) error {
@@ -232,8 +233,8 @@ type foreignContext struct {
 
 func (c foreignContext) Done() <-chan struct{} { return c.done }
 
-// TestNothingIsLeft: a call leaves no goroutine behind (TestMain looks for them), and
-// none of its context, which ends later.
+// TestNothingIsLeft: calls leave no goroutine behind, also if their context ends
+// much later. TestMain looks for goroutines.
 func TestNothingIsLeft(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {

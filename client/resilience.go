@@ -45,8 +45,8 @@ type retryPolicy struct {
 	jitter      func(limit time.Duration) time.Duration // in [0, limit]
 }
 
-// standardPolicy has the rules of the AWS SDKs' standard mode, with pauses for
-// somebody who waits.
+// standardPolicy has the rules of the AWS SDKs' standard mode, with short pauses,
+// because a caller waits.
 func standardPolicy() retryPolicy {
 	return retryPolicy{
 		tries: 3, base: 100 * time.Millisecond, limit: 5 * time.Second,
@@ -193,8 +193,8 @@ func (b *retryBudget) refund(paid int) {
 const (
 	// breakerLimit is how many failures in a row open a breaker.
 	breakerLimit = 10
-	// breakerShare is how many of them may be of one run or operation: one that
-	// cannot be served says nothing of the others.
+	// breakerShare is how many of them may be of one run or operation: if one cannot be
+	// served, others still may.
 	breakerShare = 6
 	// breakerBase is how long it stays open at first. Each probe that fails doubles
 	// that, up to breakerCap. With the jitter it is half to all of it.
@@ -202,7 +202,7 @@ const (
 	breakerCap  = 15 * time.Second
 )
 
-// outcome is what a request says of the API's health.
+// outcome is what a request shows of the API's health.
 type outcome int
 
 const (
@@ -211,7 +211,7 @@ const (
 	failure                  // no connection, no answer in time, or 5xx
 )
 
-// outcome returns what the error, nil for none, says of the API's health.
+// outcome returns what the error, nil for none, shows of the API's health.
 func (e *Error) outcome() outcome {
 	switch {
 	case e == nil:

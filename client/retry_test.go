@@ -126,7 +126,8 @@ func TestOutageCostsATenth(t *testing.T) {
 	})
 }
 
-// TestTimeoutsCostMore than other retries, as in the standard mode.
+// TestTimeoutsCostMore: a retry after a timeout costs more than another, as in the
+// standard mode.
 func TestTimeoutsCostMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := standardPolicy()
@@ -195,7 +196,7 @@ func TestRetryable(t *testing.T) {
 	}
 }
 
-// TestPauses: with full jitter, doubled up to the limit, never beyond.
+// TestPauses: pauses have full jitter, and double up to the limit.
 func TestPauses(t *testing.T) {
 	p := standardPolicy()
 	for n, want := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond, 1600 * time.Millisecond, 3200 * time.Millisecond, 5 * time.Second, 5 * time.Second} {
@@ -216,7 +217,7 @@ func TestPauses(t *testing.T) {
 	}
 }
 
-// TestNoTryAtTheDeadline: a pause that ends with the deadline is not begun.
+// TestNoTryAtTheDeadline: there is no pause that would last until the deadline.
 func TestNoTryAtTheDeadline(t *testing.T) {
 	for deadline, want := range map[time.Duration]int{2 * time.Second: 1, 2*time.Second + 1: 2} {
 		synctest.Test(t, func(t *testing.T) {
@@ -236,7 +237,7 @@ func TestNoTryAtTheDeadline(t *testing.T) {
 	}
 }
 
-// TestPaidForAtLast: a call that ends without another try costs nothing for it.
+// TestPaidForAtLast: a retry that does not fit the deadline costs nothing.
 func TestPaidForAtLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := standardPolicy()

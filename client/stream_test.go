@@ -30,8 +30,8 @@ func streaming(t *testing.T, write func(w http.ResponseWriter, r *http.Request))
 	return s
 }
 
-// TestStreamEvents: events and their ids as they come; what is no event is skipped,
-// and a record that is too large does not end the stream.
+// TestStreamEvents: events and their ids are returned as they come. Records that
+// are no events are skipped, and one that is too large does not end the stream.
 func TestStreamEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := streaming(t, func(w http.ResponseWriter, r *http.Request) {
@@ -73,7 +73,7 @@ func TestStreamEvents(t *testing.T) {
 }
 
 // TestStreamClocks: a stream ends after a minute without a byte, and after three
-// without a whole record. Its reader's own time does not count.
+// without a whole record. The time of its reader does not count.
 func TestStreamClocks(t *testing.T) {
 	const frame = "data: {}\n\n"
 	every := func(pause time.Duration, text string) func(w http.ResponseWriter, r *http.Request) {

@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// TestTakenBack: net/http sends a request again, at once and for ever, to an
-// HTTP/2 server that goes away at each. One call takes so many connections and
-// no more; what has an effect is sent once.
+// TestTakenBack: net/http sends a request again, at once and for ever, if an HTTP/2
+// server closes each connection with GOAWAY. A try takes at most maxConns
+// connections, and a create or approval is sent once.
 func TestTakenBack(t *testing.T) {
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate(t)}, NextProtos: []string{"h2", "http/1.1"}})
 	if err != nil {

@@ -48,8 +48,8 @@ func TestShiftedIDs(t *testing.T) {
 	})
 }
 
-// TestToolCallsAreContent: two steps that differ in the id of their tool call
-// alone are two, wherever one of them is told, and one without is either.
+// TestToolCallsAreContent: two steps that differ only in the id of their tool call
+// are two events. A step without tool calls may be either.
 func TestToolCallsAreContent(t *testing.T) {
 	a, b, bare := step(0, "01", "", callA), step(0, "01", "", callB), step(0, "01", "", "")
 	unnumbered := func(payloads ...string) string {
@@ -80,8 +80,8 @@ func TestToolCallsAreContent(t *testing.T) {
 	}
 }
 
-// TestHeldOverConnections: what waits for the run to be read when the connection
-// ends is given once, and the next connection may repeat it.
+// TestHeldOverConnections: events that are held when a connection ends are yielded
+// once, though the next connection repeats them.
 func TestHeldOverConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		frames := func(seconds ...int) (all string) {
@@ -122,7 +122,8 @@ func TestHeldOverConnections(t *testing.T) {
 	})
 }
 
-// TestEqualContents: of events that say the same, as many are given as there are.
+// TestEqualContents: of events with equal content, as many are yielded as there
+// are.
 func TestEqualContents(t *testing.T) {
 	const same = `"runStatus":"RUNNING","step":{"text":"Thinking"}`
 	stored := func(n int) string {
@@ -152,7 +153,8 @@ func TestEqualContents(t *testing.T) {
 	}
 }
 
-// TestManyHeld: more than may be held makes the stream wait, and nothing is lost.
+// TestManyHeld: the stream waits when too many bytes are held, and no event is
+// lost.
 func TestManyHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var frames strings.Builder
@@ -210,8 +212,7 @@ func TestIDsOfTheConnection(t *testing.T) {
 	})
 }
 
-// TestManySmallHeld: events that wait count by what they take in memory, 512 bytes
-// and more, however little they say.
+// TestManySmallHeld: a held event counts 512 bytes and more, however small it is.
 func TestManySmallHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const count, most = 5000, 1<<20/512 + 1

@@ -93,8 +93,8 @@ func TestLinksAmendAStepWithCalls(t *testing.T) {
 	})
 }
 
-// TestPendingCallsThatChange: a person decides by what was said last; of a step
-// that is not pending nothing is given again.
+// TestPendingCallsThatChange: a pending step is yielded again when its tool calls
+// change, because a person decides on the newest. Other steps are not.
 func TestPendingCallsThatChange(t *testing.T) {
 	calls := func(amount int) string {
 		return fmt.Sprintf(`,"toolCalls":[{"toolCallId":"a","toolName":"pay","toolParameters":{"amount":%d}}]`, amount)
@@ -145,7 +145,7 @@ func TestTwins(t *testing.T) {
 	})
 }
 
-// TestRefusals: one refusal ends nothing, steady ones do.
+// TestRefusals: a single refusal does not end the events, repeated ones do.
 func TestRefusals(t *testing.T) {
 	for name, tt := range map[string]struct {
 		stored      []string
@@ -183,7 +183,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestOwnRefusals: what the client itself refuses ends the events at once.
+// TestOwnRefusals: a request that the client itself refuses ends the events at
+// once.
 func TestOwnRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") }))
@@ -358,8 +359,8 @@ func TestSpoiltReads(t *testing.T) {
 	}
 }
 
-// TestEndedWithoutEvents: a run that has ended and tells no events is soon over,
-// whatever its stream does, and what the stream tells in time is heard.
+// TestEndedWithoutEvents: the events of a run that has ended without any end soon,
+// whatever the stream does. Events that the stream brings in time are yielded.
 func TestEndedWithoutEvents(t *testing.T) {
 	hold := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	frames := func(after time.Duration, text string) http.HandlerFunc {

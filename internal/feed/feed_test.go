@@ -640,3 +640,21 @@ func TestRefusedRun(t *testing.T) {
 		}
 	})
 }
+
+// TestWaitsLeave: Snapshot and Await leave no watcher behind.
+func TestWaitsLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, feed.Options{Grace: time.Second})
+		runID := client.RunID(b.create(t, "step_ms=60000", client.ApproveNothing))
+		if _, err := b.hub.Snapshot(t.Context(), caller, runID, feed.Wanted{Decidable: true}); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.hub.Await(t.Context(), caller, runID, func(s feed.State) bool { return s.Status != "" }); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		if open := b.box.Stats().OpenStreams; open != 0 {
+			t.Errorf("%d streams are open", open)
+		}
+	})
+}
