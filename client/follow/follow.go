@@ -1,11 +1,14 @@
 // Package follow yields the events of one run, over as many connections as that
 // takes.
 //
-// One rule places an event of the stream: if its id follows the last one and its
-// content is no known event's, it is yielded at once. For anything else (a gap, a
-// known content, an id that went back, no id) the run is read again, paced, and
-// what is new in it by content is yielded; of equal contents their number decides.
-// What the stored events lack as well is yielded then.
+// One rule places an event of the stream:
+//
+//   - If its id follows the last one and no known event has its content, it is
+//     yielded at once.
+//   - In all other cases (a gap, known content, an id that went back, no id) the run
+//     is read again, paced. Events with new content are yielded; of events with equal
+//     content, as many as the run holds. Then follow the events of the stream that
+//     the run does not hold.
 package follow
 
 import (
