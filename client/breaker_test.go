@@ -12,51 +12,54 @@ import (
 	"runs-mcp-server/internal/lab/inmem"
 )
 
-// send enters the breaker and tells it v, each time of another run; false where
-// it was refused.
-func send(b *breaker, v verdict) bool {
-	leave, _ := b.enter(rand.Text())
-	if leave != nil {
-		leave(v)
+// passRequest sends a request through the breaker, each about another run, and reports
+// its outcome. It returns false if the breaker refused it.
+func passRequest(b *breaker, o outcome) bool {
+	report, _ := b.allow(rand.Text())
+	if report != nil {
+		report(o)
 	}
-	return leave != nil
+	return report != nil
 }
 
-func broken(b *breaker) {
+// openBreaker reports failures until the breaker is open.
+func openBreaker(b *breaker) {
 	for range breakerLimit {
-		send(b, failing)
+		passRequest(b, failure)
 	}
 }
 
-// TestBreakerOpens after failures in a row, and not before.
+// TestBreakerOpens: a breaker opens after so many failures in a row, and not
+// before.
 func TestBreakerOpens(t *testing.T) {
 	b := &breaker{jitter: most}
 	for range 3 {
 		for range breakerLimit - 1 {
-			send(b, failing)
+			passRequest(b, failure)
 		}
-		if !send(b, healthy) { // 404 and 429 too: the API answers
+		if !passRequest(b, success) { // 404 and 429 too: the API answers
 			t.Fatal("refused though the failures were too few")
 		}
 	}
 	for range breakerLimit - 1 {
-		send(b, failing)
-		send(b, noVerdict) // the caller's own cancellations
+		passRequest(b, failure)
+		passRequest(b, noOutcome) // the caller's own cancellations
 	}
-	if !send(b, failing) || send(b, healthy) {
+	if !passRequest(b, failure) || passRequest(b, success) {
 		t.Errorf("after %d failures in a row, the last is let through and the next is not", breakerLimit)
 	}
 }
 
-// TestOneBadRunOpensNoBreaker: however often it fails; two that fail do.
+// TestOneBadRunOpensNoBreaker: failures of one run never open it, failures of two
+// do.
 func TestOneBadRunOpensNoBreaker(t *testing.T) {
 	b := &breaker{jitter: most}
 	fail := func(subject string) bool {
-		leave, _ := b.enter(subject)
-		if leave != nil {
-			leave(failing)
+		report, _ := b.allow(subject)
+		if report != nil {
+			report(failure)
 		}
-		return leave != nil
+		return report != nil
 	}
 	for range 10 * breakerLimit {
 		if !fail("one run") {
@@ -73,101 +76,179 @@ func TestOneBadRunOpensNoBreaker(t *testing.T) {
 	}
 }
 
-// TestBreakerProbes: one request at a time, after pauses that double.
+// TestBreakerProbes: an open breaker lets one request through at a time, after
+// pauses that double.
 func TestBreakerProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &breaker{jitter: most}
-		broken(b)
+		openBreaker(b)
 		for _, pause := range []time.Duration{1, 2, 4, 8, 15, 15, 15} {
-			if _, wait := b.enter("get_run"); wait != pause*time.Second {
+			if _, wait := b.allow("get_run"); wait != pause*time.Second {
 				t.Fatalf("refuses for %v, want %d s", wait, pause)
 			}
 			time.Sleep(pause*time.Second - 1)
-			if send(b, healthy) {
+			if passRequest(b, success) {
 				t.Fatalf("let through before %d s are over", pause)
 			}
 			time.Sleep(time.Nanosecond)
-			probe, _ := b.enter("get_run")
-			if second, wait := b.enter("get_run"); probe == nil || second != nil || wait <= 0 {
+			probe, _ := b.allow("get_run")
+			if second, wait := b.allow("get_run"); probe == nil || second != nil || wait <= 0 {
 				t.Fatalf("after %d s: the first let through %t, the second %t (wait %v)", pause, probe != nil, second != nil, wait)
 			}
-			probe(failing)
+			probe(failure)
 		}
 		time.Sleep(breakerCap)
-		if !send(b, noVerdict) || !send(b, healthy) {
+		if !passRequest(b, noOutcome) || !passRequest(b, success) {
 			t.Fatal("after a probe that was given up another may follow at once")
 		}
 		for range breakerLimit - 1 {
-			send(b, failing)
+			passRequest(b, failure)
 		}
-		if !send(b, failing) {
+		if !passRequest(b, failure) {
 			t.Error("after a probe that succeeded it takes as many failures as ever")
 		}
-		if _, wait := b.enter("get_run"); wait != breakerBase {
+		if _, wait := b.allow("get_run"); wait != breakerBase {
 			t.Errorf("and the pause begins anew: %v", wait)
 		}
 	})
 }
 
-// TestBreakerStragglers: what was sent before it opened does not prolong it,
-// and closes it if it succeeds.
+// TestBreakerStragglers: requests that were sent before it opened do not prolong
+// that when they fail, and close it when they succeed.
 func TestBreakerStragglers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &breaker{jitter: most}
-		late, _ := b.enter("get_run")
-		good, _ := b.enter("get_run")
-		broken(b)
+		late, _ := b.allow("get_run")
+		good, _ := b.allow("get_run")
+		openBreaker(b)
 		time.Sleep(breakerBase / 2)
-		late(failing)
-		if _, wait := b.enter("get_run"); wait != breakerBase/2 {
+		late(failure)
+		if _, wait := b.allow("get_run"); wait != breakerBase/2 {
 			t.Errorf("refuses for %v, want %v", wait, breakerBase/2)
 		}
-		good(healthy)
-		if !send(b, healthy) {
+		good(success)
+		if !passRequest(b, success) {
 			t.Error("refuses though a request succeeded")
 		}
 	})
 }
 
-// TestPanicFreesTheProbe: or nothing would ever be let through again.
+// TestProbeAfterStraggler: a probe that fails after another request has closed the
+// breaker does not open it again.
+func TestProbeAfterStraggler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &breaker{jitter: most}
+		straggler, _ := b.allow("get_run")
+		openBreaker(b)
+		time.Sleep(breakerBase)
+		probe, _ := b.allow("get_run")
+		straggler(success)
+		probe(failure)
+		if wait := b.wait(); wait != 0 {
+			t.Errorf("refuses for %v", wait)
+		}
+		openBreaker(b)
+		if wait := b.wait(); wait != breakerBase {
+			t.Errorf("opened anew it refuses for %v, want %v", wait, breakerBase)
+		}
+	})
+}
+
+// TestJitteredPause is half to all of the pause.
+func TestJitteredPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &breaker{jitter: func(time.Duration) time.Duration { return 0 }}
+		openBreaker(b)
+		if wait := b.wait(); wait != breakerBase/2 {
+			t.Errorf("refuses for %v, want %v", wait, breakerBase/2)
+		}
+	})
+}
+
+// TestCutOffCreatesOpenTheBreaker: a cut off answer counts as a failure, also where
+// the outcome is unknown.
+func TestCutOffCreatesOpenTheBreaker(t *testing.T) {
+	c, err := New(Options{URL: "http://localhost", Transport: inmem.Transport(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Write([]byte("{"))
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.retries.tries = 1
+	who := Caller{Key: "key-of-a-test"}
+	for range breakerShare {
+		if _, err := c.CreateRun(t.Context(), who, CreateRunRequest{}); KindOf(err) != OutcomeUnknown {
+			t.Fatalf("got %v", err)
+		}
+	}
+	for range breakerLimit - breakerShare {
+		c.ListRuns(t.Context(), who, ListRunsQuery{})
+	}
+	if c.healthOf(who.Key).breaker.wait() == 0 {
+		t.Error("the breaker is not open")
+	}
+}
+
+// TestLongerRetryAfter: the call that opens the breaker reports the longer wait, the
+// breaker's or the API's.
+func TestLongerRetryAfter(t *testing.T) {
+	for asked, want := range map[time.Duration]time.Duration{0: time.Second, time.Minute: time.Minute} {
+		e := refusedByBreaker(request{}, &Error{Kind: Unavailable, Status: 503, RetryAfter: asked}, time.Second)
+		if e.RetryAfter != want || e.Status != 503 {
+			t.Errorf("asked for %v: %+v", asked, e)
+		}
+	}
+	if e := refusedByBreaker(request{op: "x"}, nil, time.Second); e.Kind != Unavailable || e.Op != "x" || e.RetryAfter != time.Second || e.Message == "" {
+		t.Errorf("without a try: %+v", e)
+	}
+}
+
+// TestPanicFreesTheProbe: a probe that panics ends. Otherwise the breaker would
+// stay open for ever.
 func TestPanicFreesTheProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &breaker{jitter: most}
-		broken(b)
+		openBreaker(b)
 		time.Sleep(breakerBase)
 		func() {
 			defer func() { recover() }()
-			leave, _ := b.enter("get_run")
-			attempt(leave, func() *Error { panic("x") })
+			report, _ := b.allow("get_run")
+			reportOutcome(report, func() *Error { panic("x") })
 		}()
-		if !send(b, healthy) {
+		if !passRequest(b, success) {
 			t.Error("the probe that panicked is still under way")
 		}
 	})
 }
 
-// TestStandingsAreBounded, and each caller's own.
-func TestStandingsAreBounded(t *testing.T) {
-	s := newStandings(standardPolicy().newStanding)
-	one := s.get("one")
-	for i := range 2 * maxStandings {
-		s.get(Key(fmt.Sprint(i)))
-		if s.get("one") != one {
-			t.Fatalf("the caller who is there all the time was forgotten after %d others", i)
+// TestCallersAreBounded: the health of the newest callers is remembered, each
+// caller's own.
+func TestCallersAreBounded(t *testing.T) {
+	c, err := New(Options{URL: "https://api.test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := c.healthOf("one")
+	for i := range 2 * maxCallers {
+		c.healthOf(Key(fmt.Sprint(i)))
+		if c.healthOf("one") != one {
+			t.Fatalf("the caller who calls all the time was forgotten after %d others", i)
 		}
 	}
-	if len(s.of) != maxStandings || s.order.Len() != maxStandings {
-		t.Errorf("%d and %d are remembered", len(s.of), s.order.Len())
+	if c.health.Len() != maxCallers {
+		t.Errorf("%d are remembered", c.health.Len())
 	}
-	first := s.get("0")
-	if first == one || first != s.get("0") {
-		t.Error("a caller has another's standing, or none of its own")
+	first := c.healthOf("0")
+	if first == one || first != c.healthOf("0") {
+		t.Error("a caller has another's health, or none of its own")
 	}
 }
 
-// TestOpenBreaker: the call that opens it ends with how long it will be open,
-// and neither it nor a probe pays for a retry that would be refused. What a
-// watcher of a run finds served again closes it for the calls that follow.
+// TestOpenBreaker: the call that opens the breaker reports how long it will be
+// open. Neither it nor a probe pays for a retry that would be refused. A success of
+// ReadRun closes the breaker.
 func TestOpenBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		requests := 0
@@ -181,14 +262,14 @@ func TestOpenBreaker(t *testing.T) {
 			t.Fatal(err)
 		}
 		caller := Caller{Key: "key-of-a-test"}
-		st := c.standings.get(caller.Key)
+		health := c.healthOf(caller.Key)
 		reads := 0
 		read := func() error { // of one run, and of another
 			reads++
 			_, err := c.GetRun(t.Context(), caller, RunID(onceRun[:35]+fmt.Sprint(reads%2)), false)
 			return err
 		}
-		for st.breaker.wait() == 0 {
+		for health.breaker.wait() == 0 {
 			err = read()
 		}
 		if e, _ := errors.AsType[*Error](err); requests != breakerLimit || e == nil || e.Kind != Unavailable || e.Status != 503 || e.RetryAfter <= 0 || e.RetryAfter > breakerBase {
@@ -196,7 +277,7 @@ func TestOpenBreaker(t *testing.T) {
 		}
 		time.Sleep(breakerBase)
 		read() // the probe
-		if got, want := st.budget.tokens, budgetTokens-6*retryCost; requests != breakerLimit+1 || got != want {
+		if got, want := health.budget.tokens, budgetTokens-6*retryCost; requests != breakerLimit+1 || got != want {
 			t.Errorf("%d requests left %d tokens, want %d", requests, got, want)
 		}
 		if err := read(); KindOf(err) != Unavailable || requests != breakerLimit+1 {

@@ -13,16 +13,29 @@ import (
 	"syscall"
 )
 
-// reason says in words that are safe to show why a request got no answer, ""
-// where nobody knows. It names no host: a caller over HTTP may not learn where the
-// API is. final reports that another try would fare no better: who set the
-// address, or the network, must change something.
-func reason(err error) (words string, final bool) {
-	if certificate := certificateFault(err); certificate != "" {
-		return certificate, true
+// describeCause says why a request got no answer, as the end of a sentence: a colon
+// and words that are safe to show, "" if nothing is known. It names no host, for
+// callers over HTTP may not learn the API's address. permanent reports that another
+// try would fail as well, until the operator changes something. sent says whether
+// there was a connection.
+func describeCause(err error, sent bool) (words string, permanent bool) {
+	words, permanent = causeWords(err)
+	if words == "" && sent { // net/http has several errors of its own for that
+		words = "the connection broke"
+	}
+	if words != "" {
+		words = ": " + words
+	}
+	return words, permanent
+}
+
+// causeWords is the table from errors of the network to words.
+func causeWords(err error) (words string, permanent bool) {
+	if words = certificateFault(err); words != "" {
+		return words, true
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "proxyconnect" {
-		if words, _ = reason(op.Err); words != "" {
+		if words, _ = causeWords(op.Err); words != "" {
 			return "the HTTP proxy on the way to it: " + words, false
 		}
 		return "the HTTP proxy on the way to it cannot be reached", false
@@ -30,9 +43,10 @@ func reason(err error) (words string, final bool) {
 	if proxy, ok := errors.AsType[*proxyError](err); ok {
 		return proxy.Error(), proxy.status < 500
 	}
-	if lookup, ok := errors.AsType[*net.DNSError](err); ok && lookup.IsNotFound {
-		return "its host name is unknown", false
-	} else if ok {
+	if lookup, ok := errors.AsType[*net.DNSError](err); ok {
+		if lookup.IsNotFound {
+			return "its host name is unknown", false
+		}
 		return "its host name could not be looked up", false
 	}
 	var failed net.Error
@@ -51,7 +65,7 @@ func reason(err error) (words string, final bool) {
 	return "", false
 }
 
-// certificateFault says what is wrong with the certificate of the server, "" if nothing is.
+// certificateFault says what is wrong with the server's certificate, "" if nothing.
 func certificateFault(err error) string {
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
@@ -77,24 +91,10 @@ func (e *proxyError) Error() string {
 	return fmt.Sprintf("the HTTP proxy on the way to it answered %d", e.status)
 }
 
-// checkProxy is [http.Transport.OnProxyConnectResponse].
+// checkProxy is an [http.Transport.OnProxyConnectResponse].
 func checkProxy(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
 	if answer.StatusCode != http.StatusOK {
 		return &proxyError{answer.StatusCode}
 	}
 	return nil
-}
-
-// Detail returns why a request got no answer, with the addresses that the
-// operating system and the Go libraries name: for logs. It is "" where an answer
-// came.
-func (e *Error) Detail() string {
-	if e.Status != 0 || e.cause == nil {
-		return ""
-	}
-	cause := e.cause
-	if quoting, ok := errors.AsType[*url.Error](cause); ok {
-		cause = quoting.Err // for it quotes the URL, and a URL may hold a token
-	}
-	return cause.Error()
 }

@@ -16,9 +16,8 @@ import (
 	"runs-mcp-server/client"
 )
 
-// TestReasons: why a request got no answer is said in safe words, with the
-// addresses in the detail for the log alone; and what another try cannot mend is
-// tried once.
+// TestReasons: an error says in safe words why there was no answer. Addresses stand
+// in its detail alone, for the log.
 func TestReasons(t *testing.T) {
 	closed := httptest.NewServer(nil)
 	closed.Close()
@@ -80,7 +79,7 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// TestFinalReasons: what another try cannot mend is tried once.
+// TestFinalReasons: a request is sent once if another try cannot help.
 func TestFinalReasons(t *testing.T) {
 	for _, tt := range []struct {
 		cause error
@@ -105,7 +104,7 @@ func TestFinalReasons(t *testing.T) {
 	}
 }
 
-// TestNoAPI: an address that never answers as the API serves none.
+// TestNoAPI: an address that never answers as the API does is misconfigured.
 func TestNoAPI(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "<html>nothing here</html>", http.StatusNotFound)
@@ -128,8 +127,8 @@ func TestNoAPI(t *testing.T) {
 	}
 }
 
-// TestNotFoundIsTheAPIs: only the API says that there is no such run. What answers
-// in its place, once it was seen, may pass.
+// TestNotFoundIsTheAPIs: a 404 counts as "no such run" only if the API itself sent
+// it. After the API was seen once, another 404 is an outage.
 func TestNotFoundIsTheAPIs(t *testing.T) {
 	body := atomic.Value{}
 	body.Store(`{"statusCode":404,"message":"Run not found"}`)

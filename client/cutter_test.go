@@ -17,8 +17,8 @@ type cut struct {
 // before is the place of a cut before the request's first byte.
 const before = -1
 
-// cutter is a TCP proxy that breaks one connection at one byte. What got
-// through to the server is served to its end.
+// cutter is a TCP proxy that breaks one connection at one byte. The server still
+// handles what it received.
 type cutter struct {
 	url    string
 	target string
@@ -33,7 +33,7 @@ type cutter struct {
 	settled chan struct{} // closed when the server is done with what was broken; nil: nothing was
 }
 
-// joint is one connection through the proxy.
+// joint is one proxied connection.
 type joint struct {
 	client, server *net.TCPConn
 	broken         bool // guarded by cutter.mu

@@ -9,15 +9,15 @@ import (
 	"runs-mcp-server/internal/rawjson"
 )
 
-// readText fills a text from its JSON value. One of another type leaves it as it
-// is, for the API may change what we do not need.
+// readText fills a text from a JSON string. A value of another type leaves it as it
+// is, because the API may change what we do not need.
 func readText[S ~string](to *S, value []byte) {
 	if text, ok := rawjson.String(value); ok {
 		*to = S(text)
 	}
 }
 
-// readRunID returns the run's id that a JSON value holds, "" for no text.
+// readRunID returns the run's id in a JSON string, "" for another value.
 func readRunID(value []byte) RunID {
 	var text string
 	readText(&text, value)
@@ -25,8 +25,8 @@ func readRunID(value []byte) RunID {
 	return id
 }
 
-// readObject fills what to points to from its JSON value. null makes it nil; a
-// value of another type leaves it empty.
+// readObject fills an object from its JSON value. null makes it nil; a value of
+// another type leaves it empty.
 func readObject[T any](to **T, value []byte, read func(*T, []byte)) {
 	switch {
 	case rawjson.IsNull(value):
@@ -38,8 +38,8 @@ func readObject[T any](to **T, value []byte, read func(*T, []byte)) {
 	read(*to, value)
 }
 
-// readList fills a list from the first items of a JSON array, so many at most,
-// and says how many follow. null makes it nil.
+// readList fills a list from the first items of a JSON array, at most so many, and
+// returns how many follow. null makes the list nil.
 func readList[T any](to *[]T, value []byte, most int, read func(*T, []byte)) (more int) {
 	switch {
 	case rawjson.IsNull(value):

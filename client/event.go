@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	// maxCalls bounds the tool calls of a step that are read one by one.
+	// maxCalls bounds the tool calls of a step that are decoded one by one.
 	maxCalls = 10_000
-	// maxLinks bounds the links of an approval that are read whatever they hold.
+	// maxLinks bounds the links of an approval that are decoded without a token.
 	maxLinks = 100
 )
 
-// The event types that mean something to us. Others are passed through.
+// The event types that this program knows. Others are passed through.
 const (
 	EventEnd         = "end"
 	EventRunApproval = "run_approval"
@@ -29,8 +29,8 @@ const (
 
 // Event is one thing that happened to a run.
 type Event struct {
-	// ID is the event's cursor: the API's id, or the position in the run's
-	// events, from 1, where the API gives no ids. Cursors grow within a run.
+	// ID is the event's cursor: the API's id or, where the API gives none, the
+	// position in the run's events, from 1. Cursors grow within a run.
 	ID        int64  `json:"-"`
 	Type      string `json:"-"` // "" where the API does not say
 	RunStatus Status `json:"runStatus"`
@@ -39,26 +39,26 @@ type Event struct {
 	Auth      *Auth  `json:"auth"`
 	// ApprovalActions are the links of a whole run's approval. Secret.
 	ApprovalActions []ApprovalAction `json:"approvalActions"`
-	// Raw is the payload as it came, a part of the answer's text: who keeps the
-	// event copies it. It may hold approval links.
+	// Raw is the payload as it came. It may hold approval links. It is a part of the
+	// answer's text: a holder of the event should copy it.
 	Raw json.RawMessage `json:"-"`
 
-	// Missing counts the events known to be lost right before this one; -1
-	// when some may be, and nobody can say how many.
+	// Missing counts the events that are known to be missing right before this one.
+	// -1 means that some may be missing.
 	Missing int64 `json:"-"`
-	// Restarted marks the first event after the API gave its ids anew: cursors
-	// from before it mean nothing.
+	// Restarted marks the first event after the API began its ids anew. Earlier
+	// cursors mean nothing any more.
 	Restarted bool `json:"-"`
-	// Behind says that later events are known already and follow at once: the
-	// state after this one is history.
+	// Behind says that later events are known and follow at once: the state after
+	// this event is not the run's newest.
 	Behind bool `json:"-"`
-	// Amended marks an event that was given before and now says more (its
-	// links or tool calls, which the API may say only on the stream). It
-	// replaces the earlier one of the same ID.
+	// Amended marks an event that client/follow yielded before and that now has more:
+	// links or tool calls that the API may send on the stream only. It replaces the
+	// earlier event with the same ID.
 	Amended bool `json:"-"`
 }
 
-// Step is what a step event says.
+// Step is the content of a step event.
 type Step struct {
 	Reason          string           `json:"reason"`
 	Text            string           `json:"text"`
@@ -75,21 +75,21 @@ type ToolCall struct {
 	ToolResult     json.RawMessage `json:"toolResult"`
 }
 
-// Auth is what an authentication event says. URL is for the person alone.
+// Auth is the content of an authentication event. URL is for the person alone.
 type Auth struct {
 	Status          string `json:"status"` // required, success, denied
 	URL             string `json:"url"`
 	IntegrationName string `json:"integrationName"`
 }
 
-// ApprovalAction is a one-time link; calling it is the decision.
+// ApprovalAction is a one-time link. Calling it is the decision.
 type ApprovalAction struct {
 	Action string `json:"action"` // approve, deny
 	URL    string `json:"url"`
 }
 
-// Token returns the link's one-time token, "" when it has none. It makes no
-// [url.Values], for an answer may hold many thousands of links.
+// Token returns the link's one-time token, "" when it has none. It does not build
+// [url.Values], because an answer may hold many thousands of links.
 func (a ApprovalAction) Token() string {
 	u, err := url.Parse(a.URL)
 	if err != nil {
@@ -132,21 +132,21 @@ func (e Event) ApprovalTokens() []string {
 	return tokens
 }
 
-// decodeEvent reads an event's payload as the stream brings it. Fields of an
-// unexpected type stay empty; what is no JSON has none.
+// decodeEvent decodes the payload of an event of the stream. Fields of an
+// unexpected type stay empty. A payload that is no JSON is Raw alone.
 func decodeEvent(name string, payload []byte) Event {
 	if !json.Valid(payload) {
 		return Event{Type: name, Raw: payload}
 	}
-	return readEvent(name, payload)
+	return decodeValidEvent(name, payload)
 }
 
 var eventNames = []string{"runStatus", "timestamp", "step", "auth", "approvalActions", "approval"}
 
-// readEvent is decodeEvent for valid JSON.
-func readEvent(name string, payload []byte) Event {
+// decodeValidEvent is decodeEvent for valid JSON.
+func decodeValidEvent(name string, payload []byte) Event {
 	e := Event{Type: name, Raw: payload}
-	flat := name == EventStep // the step's fields may be the event's
+	flat := name == EventStep // the step's fields may stand in the event itself
 	for field, value := range rawjson.Members(payload) {
 		switch rawjson.Name(field, eventNames) {
 		case "runStatus":
@@ -159,7 +159,7 @@ func readEvent(name string, payload []byte) Event {
 			readObject(&e.Auth, value, (*Auth).decode)
 		case "approvalActions":
 			readLinks(&e.ApprovalActions, value)
-		case "approval": // which only steps have
+		case "approval": // only steps have one
 			flat = flat || name == ""
 		}
 	}
@@ -190,7 +190,7 @@ func (s *Step) decode(text []byte) {
 			readLinks(&s.ApprovalActions, value)
 		case "toolCalls":
 			if more := readList(&s.ToolCalls, value, maxCalls, (*ToolCall).decode); more > 0 {
-				// All of them are part of what a person decides on.
+				// A person decides on all of them, so they are kept as one.
 				s.ToolCalls = append(s.ToolCalls, ToolCall{ToolName: fmt.Sprintf("[%d more tool calls]", more), ToolParameters: slices.Clone(value)})
 			}
 		}
@@ -199,8 +199,8 @@ func (s *Step) decode(text []byte) {
 
 var callNames = []string{"toolCallId", "toolName", "toolParameters", "toolResult"}
 
-// decode reads a tool call. What it keeps of the text are copies, for approvals
-// are kept longer than the answers that they came in.
+// decode decodes a tool call. It copies what it keeps of the text, because
+// approvals live longer than the answers that they came in.
 func (c *ToolCall) decode(text []byte) {
 	for name, value := range rawjson.Members(text) {
 		switch rawjson.Name(name, callNames) {
@@ -244,8 +244,8 @@ func (a *ApprovalAction) decode(text []byte) {
 	}
 }
 
-// readLinks fills the links of an approval. Of more than [maxLinks] those with a
-// token are read too: no token may go unknown.
+// readLinks fills the links of an approval. Beyond [maxLinks] it reads the links
+// with a token only: all tokens must be known, to be hidden.
 func readLinks(to *[]ApprovalAction, value []byte) {
 	if readList(to, value, maxLinks, (*ApprovalAction).decode) == 0 {
 		return
@@ -262,7 +262,7 @@ func readLinks(to *[]ApprovalAction, value []byte) {
 	}
 }
 
-// guessType names an event by its payload where the API left the name out.
+// guessType derives an event's type from its payload.
 func guessType(e Event) string {
 	switch {
 	case e.Step != nil:
@@ -276,11 +276,11 @@ func guessType(e Event) string {
 	}
 }
 
-// maxEventID is the largest id taken for one. JSON readers keep integers up to
-// twice that: there is room for cursors beyond it.
+// maxEventID bounds the ids of events. JSON readers keep integers up to twice that,
+// which leaves room for cursors beyond it.
 const maxEventID = 1 << 52
 
-// eventID reads an id as the integer that the API documents.
+// eventID parses an id as the integer that the API documents.
 func eventID(s string) (int64, bool) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	return n, err == nil && n > 0 && n < maxEventID

@@ -17,9 +17,9 @@ import (
 	"time"
 )
 
-// TestHalfOpenConnection: a peer that is gone without a word is found out by a
-// ping: a read that waits for it is tried again in time, and a stream ends
-// long before its silence would tell.
+// TestHalfOpenConnection: a ping finds a server that is gone without closing the
+// connection. A waiting read is tried again in time, and a stream ends long before
+// maxSilence.
 func TestHalfOpenConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wire := newWire(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -55,7 +55,7 @@ func TestHalfOpenConnection(t *testing.T) {
 		if took := time.Since(start); took > pingAfter+pingTimeout+time.Second {
 			t.Errorf("found out after %v", took)
 		}
-		if _, _, err := s.Next(); err == nil || time.Since(start) > silence/2 {
+		if _, _, err := s.Next(); err == nil || time.Since(start) > maxSilence/2 {
 			t.Errorf("the stream ended after %v: %v", time.Since(start), err)
 		}
 	})
@@ -136,7 +136,7 @@ func (l pipeListener) Close() error {
 
 func (l pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
-// mutedConn, once cut, takes what is written and brings nothing.
+// mutedConn is a connection that, once cut, swallows writes and delivers no reads.
 type mutedConn struct {
 	net.Conn
 	cut, closed chan struct{}

@@ -23,7 +23,7 @@ type Integration struct {
 
 var integrationNames = []string{"integrationId", "customerIntegrationId", "active", "name", "description", "host", "authType"}
 
-// decode reads an integration, which is active unless it says otherwise: the
+// decode decodes an integration. It is active unless it says otherwise: only
 // active ones were asked for. An item that is no object has no id.
 func (i *Integration) decode(text []byte) {
 	i.Active = true
@@ -34,7 +34,7 @@ func (i *Integration) decode(text []byte) {
 		case "customerIntegrationId":
 			readText(&i.CustomerIntegrationID, value)
 		case "active":
-			i.Active = string(value) != "false" && (i.Active || string(value) == "true")
+			i.Active = string(value) != "false"
 		case "name":
 			readText(&i.Name, value)
 		case "description":
@@ -51,11 +51,11 @@ func (i *Integration) decode(text []byte) {
 const maxIntegrations = 10_000
 
 // ListIntegrations reads the active integrations that have an id, in the API's
-// order: a documented neighbour of the contract, which the API may lack (see
-// [Lacking]).
+// order. It is a documented neighbour of the contract, which the API may lack: see
+// [Lacking].
 func (c *Client) ListIntegrations(ctx context.Context, caller Caller) ([]Integration, error) {
 	var list []Integration
-	err := c.do(ctx, c.calls, caller, request{
+	err := c.send(ctx, caller, request{
 		op: "list_integrations", method: http.MethodGet, path: []string{"v1", "integrations"}, query: url.Values{"active": {"true"}},
 	}, func(data []byte) error {
 		if arrayIn(data) == nil {
@@ -70,9 +70,9 @@ func (c *Client) ListIntegrations(ctx context.Context, caller Caller) ([]Integra
 	return slices.DeleteFunc(list, func(i Integration) bool { return !i.Active || i.CustomerIntegrationID == "" }), nil
 }
 
-// Lacking reports whether a failed call to a neighbour of the contract means
-// that the API does not have it, or not for this key: no such address or
-// method, as gateways variously say, or an answer of another kind.
+// Lacking reports whether a failed call to a neighbour of the contract means that
+// the API does not have it, or not for this key. Gateways say that with several
+// statuses, or with an answer of another kind.
 func Lacking(err error) bool {
 	var e *Error
 	if !errors.As(err, &e) {

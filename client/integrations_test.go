@@ -61,3 +61,14 @@ func TestListIntegrations(t *testing.T) {
 		t.Error("an error of no call says that the API lacks something")
 	}
 }
+
+// TestIntegrationFields: each field of an integration is decoded.
+func TestIntegrationFields(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, `[{"integrationId":"i","customerIntegrationId":"c","active":true,"name":"n","description":"d","host":"h","authType":"a"}]`)
+	})
+	want := client.Integration{IntegrationID: "i", CustomerIntegrationID: "c", Active: true, Name: "n", Description: "d", Host: "h", AuthType: "a"}
+	if list, err := c.ListIntegrations(t.Context(), caller); err != nil || len(list) != 1 || list[0] != want {
+		t.Errorf("got %+v, %v", list, err)
+	}
+}

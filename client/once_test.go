@@ -18,8 +18,8 @@ import (
 
 const onceRun = "123e4567-e89b-12d3-a456-426614174000"
 
-// line is a client before a server that a test scripts, over real connections
-// that the test may refuse. It notes what arrives.
+// line is a client of a scripted server over real connections. Dials can be
+// refused, and requests are recorded.
 type line struct {
 	*Client
 	refuse int // so many dials, from the first, fail
@@ -99,7 +99,7 @@ func (l *line) do(ctx context.Context, op string) error {
 	}
 }
 
-// TestRepeats counts what arrives of one call, and tells how the call ends.
+// TestRepeats: how many requests of one call arrive, and how the call ends.
 func TestRepeats(t *testing.T) {
 	late := func(_ int, w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "60")
@@ -187,7 +187,8 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
-// TestCanceledCreate was sent: nobody knows what became of it.
+// TestCanceledCreate: the outcome of a create is unknown if it was cancelled after
+// it was sent.
 func TestCanceledCreate(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	l := newLine(t, (*httptest.Server).Start, func(_ int, _ http.ResponseWriter, r *http.Request) {
@@ -202,9 +203,9 @@ func TestCanceledCreate(t *testing.T) {
 	}
 }
 
-// TestOnceMeansOnce: what must not arrive twice goes over HTTP/1 on a
-// connection of its own, though the server offers HTTP/2: net/http sends
-// nothing again on those. Reads share theirs.
+// TestOnceMeansOnce: creates and approvals go over HTTP/1 on a connection of their
+// own, even to an HTTP/2 server, because net/http sends nothing again there. Reads
+// share a connection.
 func TestOnceMeansOnce(t *testing.T) {
 	l := newLine(t, (*httptest.Server).StartTLS, statuses(201))
 	for range 3 {
@@ -238,14 +239,13 @@ func TestOnceMeansOnce(t *testing.T) {
 	}
 }
 
-// TestBrokenConnections: of creates over connections that break at any byte of
-// the request or the answer none arrives twice, and none that made a run ends
-// as if it had not.
+// TestBrokenConnections: a create whose connection breaks at any byte arrives at
+// most once, and its caller knows if it may have arrived.
 func TestBrokenConnections(t *testing.T) {
 	ends := map[Kind]int{}
 	for limit := 0; limit < 800; limit += 16 { // a request of about 290 bytes, an answer of about 200
 		l := newLine(t, (*httptest.Server).Start, statuses(201))
-		l.policy.jitter = func(time.Duration) time.Duration { return 0 }
+		l.retries.jitter = func(time.Duration) time.Duration { return 0 }
 		l.once.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := l.dial(ctx, network, address)
 			return &brittleConn{Conn: conn, left: limit}, err

@@ -25,6 +25,7 @@ type CreateRunRequest struct {
 	PassThrough      []PassThrough    `json:"passThrough,omitempty"`
 }
 
+// secrets returns what an error message must not repeat.
 func (r CreateRunRequest) secrets() []string {
 	secrets := []string{r.Context}
 	for _, p := range r.PassThrough {
@@ -33,22 +34,87 @@ func (r CreateRunRequest) secrets() []string {
 	return secrets
 }
 
-// CreateRun starts a run. It is sent again only where it provably did not
-// arrive or was refused with 429: where the outcome is doubtful the error's
-// kind is OutcomeUnknown, and the run may exist.
+// CreateRun starts a run. It is sent again only where it provably did not arrive
+// or was refused with 429. Where the outcome is doubtful the error's kind is
+// OutcomeUnknown, and the run may exist.
 func (c *Client) CreateRun(ctx context.Context, caller Caller, body CreateRunRequest) (*Run, error) {
-	var run Run
-	err := c.do(ctx, c.once, caller, request{
-		op: "create_run", method: http.MethodPost, path: []string{"v1", "runs"}, body: body,
-		repeat: repeatUnsent, secrets: body.secrets(), mute: len(body.PassThrough) > 0,
-	}, run.decodeOne)
+	return c.sendForRun(ctx, caller, request{
+		op: "create_run", method: http.MethodPost, path: runsPath(), body: body, effect: notIdempotent,
+		secrets: body.secrets(), hideMessage: len(body.PassThrough) > 0,
+	})
+}
+
+// GetRun reads a run, with its events if includeEvents.
+func (c *Client) GetRun(ctx context.Context, caller Caller, runID RunID, includeEvents bool) (*Run, error) {
+	call := request{op: "get_run", method: http.MethodGet, path: runsPath(string(runID)), runID: runID}
+	if includeEvents {
+		call.query = url.Values{"includeEvents": {"true"}}
+	}
+	return c.sendForRun(ctx, caller, call)
+}
+
+// ReadRun reads a run with its events for a reader that paces itself. It is tried
+// once, and neither uses up the caller's retry budget nor opens its breaker, for
+// what watches in the background must not hold up the caller's calls. A success
+// closes the breaker.
+func (c *Client) ReadRun(ctx context.Context, caller Caller, runID RunID) (*Run, error) {
+	return c.sendForRun(ctx, caller, request{
+		op: "get_run", method: http.MethodGet, path: runsPath(string(runID)), runID: runID,
+		query: url.Values{"includeEvents": {"true"}}, background: true,
+	})
+}
+
+// AbortRun stops a run. It is sent again like a read. After a doubtful outcome
+// (kind OutcomeUnknown, also where a later try is refused) the run itself shows
+// whether it was stopped.
+func (c *Client) AbortRun(ctx context.Context, caller Caller, runID RunID) error {
+	return c.send(ctx, caller, request{
+		op: "abort_run", method: http.MethodDelete, path: runsPath(string(runID)), runID: runID, effect: idempotent,
+	}, nil)
+}
+
+// Approve sends the one-time token of an approve or deny link. The decision is
+// the link's. It is sent once, on a connection of its own.
+func (c *Client) Approve(ctx context.Context, caller Caller, token string) error {
+	return c.send(ctx, caller, request{
+		op: "approve", method: http.MethodGet, path: runsPath("approval"), query: url.Values{"token": {token}},
+		effect: oneTime, secrets: []string{token},
+	}, nil)
+}
+
+// ListRuns reads one page of the runs that the key may see.
+func (c *Client) ListRuns(ctx context.Context, caller Caller, q ListRunsQuery) (*RunPage, error) {
+	page := &RunPage{Total: -1}
+	err := c.send(ctx, caller, request{op: "list_runs", method: http.MethodGet, path: runsPath(), query: q.values()}, page.decode)
 	if err != nil {
 		return nil, err
 	}
-	return &run, nil
+	return page, nil
 }
 
-// decodeOne reads a run that an operation must answer: one without an id is none.
+// GetPlan reads an execution plan: a documented neighbour of the contract, which
+// the API may lack (kind NotFound).
+func (c *Client) GetPlan(ctx context.Context, caller Caller, executionPlanID string) (*Plan, error) {
+	plan := new(Plan)
+	err := c.send(ctx, caller, request{
+		op: "get_plan", method: http.MethodGet, path: []string{"v1", "execution-plans", url.PathEscape(executionPlanID)},
+	}, plan.UnmarshalJSON)
+	if err != nil {
+		return nil, err
+	}
+	return plan, nil
+}
+
+// sendForRun sends a request that is answered with a run.
+func (c *Client) sendForRun(ctx context.Context, caller Caller, call request) (*Run, error) {
+	run := new(Run)
+	if err := c.send(ctx, caller, call, run.decodeOne); err != nil {
+		return nil, err
+	}
+	return run, nil
+}
+
+// decodeOne decodes a run that must have an id.
 func (r *Run) decodeOne(data []byte) error {
 	if err := r.decode(data, maxEvents); err != nil {
 		return err
@@ -59,59 +125,8 @@ func (r *Run) decodeOne(data []byte) error {
 	return nil
 }
 
-// GetRun reads a run, with its events when includeEvents.
-func (c *Client) GetRun(ctx context.Context, caller Caller, runID RunID, includeEvents bool) (*Run, error) {
-	return c.getRun(runID, includeEvents, func(call request, decode func([]byte) error) error {
-		return c.do(ctx, c.calls, caller, call, decode)
-	})
-}
-
-// ReadRun is GetRun with its events for the event reader, which paces itself:
-// one try, out of neither budget nor breaker's reach, or what watches a run in
-// the background would use up what somebody's calls may cost. The breaker is
-// told where the API serves again.
-func (c *Client) ReadRun(ctx context.Context, caller Caller, runID RunID) (*Run, error) {
-	return c.getRun(runID, true, func(call request, decode func([]byte) error) error {
-		if err := c.try(ctx, c.calls, caller, call, decode); err != nil {
-			return err
-		}
-		c.standings.get(caller.Key).breaker.settle(healthy, false, string(runID))
-		return nil
-	})
-}
-
-func (c *Client) getRun(runID RunID, includeEvents bool, send func(request, func([]byte) error) error) (*Run, error) {
-	var query url.Values
-	if includeEvents {
-		query = url.Values{"includeEvents": {"true"}}
-	}
-	var run Run
-	err := send(request{
-		op: "get_run", method: http.MethodGet, path: []string{"v1", "runs", string(runID)}, query: query, runID: runID,
-	}, run.decodeOne)
-	if err != nil {
-		return nil, err
-	}
-	return &run, nil
-}
-
-// AbortRun stops a run. It is sent again like a read. After a doubtful outcome
-// (kind OutcomeUnknown, also where a later try is refused) the run tells
-// whether it did.
-func (c *Client) AbortRun(ctx context.Context, caller Caller, runID RunID) error {
-	return c.do(ctx, c.calls, caller, request{
-		op: "abort_run", method: http.MethodDelete, path: []string{"v1", "runs", string(runID)}, runID: runID, repeat: repeatEffect,
-	}, nil)
-}
-
-// Approve sends the one-time token of an approve or deny link: which link it
-// is from is the decision. It is sent once, on a connection of its own.
-func (c *Client) Approve(ctx context.Context, caller Caller, token string) error {
-	return c.do(ctx, c.once, caller, request{
-		op: "approve", method: http.MethodGet, path: []string{"v1", "runs", "approval"},
-		query: url.Values{"token": {token}}, repeat: repeatNever, secrets: []string{token},
-	}, nil)
-}
+// runsPath returns a path below that of the runs.
+func runsPath(segments ...string) []string { return append([]string{"v1", "runs"}, segments...) }
 
 // ListRunsQuery selects runs. Zero fields are not sent.
 type ListRunsQuery struct {
@@ -149,23 +164,11 @@ type RunPage struct {
 	Total int
 }
 
-// maxRuns bounds the runs of a page that are read: nobody can ask for more.
+// maxRuns bounds the runs of a page that are read: the API's own limit.
 const maxRuns = 100
 
-// ListRuns reads one page of the runs that the key may see.
-func (c *Client) ListRuns(ctx context.Context, caller Caller, q ListRunsQuery) (*RunPage, error) {
-	page := &RunPage{Total: -1}
-	err := c.do(ctx, c.calls, caller, request{
-		op: "list_runs", method: http.MethodGet, path: []string{"v1", "runs"}, query: q.values(),
-	}, page.decode)
-	if err != nil {
-		return nil, err
-	}
-	return page, nil
-}
-
-// decode reads both list forms: the contract's array, and the object that one
-// version of the vendor's pages shows.
+// decode decodes both forms of a list: the contract's array, and the object that
+// one version of the vendor's documentation shows.
 func (p *RunPage) decode(text []byte) error {
 	runs := arrayIn(text)
 	for name, value := range rawjson.Members(text) {
@@ -194,7 +197,7 @@ func (p *RunPage) decode(text []byte) error {
 	return nil
 }
 
-// readTotal reads how many runs there are. Where both are told, totalItems counts.
+// readTotal reads how many runs there are. Of both names totalItems counts.
 func (p *RunPage) readTotal(pagination []byte) {
 	totals := map[string]int{}
 	for name, value := range rawjson.Members(pagination) {
@@ -208,17 +211,4 @@ func (p *RunPage) readTotal(pagination []byte) {
 			p.Total = n
 		}
 	}
-}
-
-// GetPlan reads an execution plan: a documented neighbour of the contract,
-// which the API may lack (kind NotFound).
-func (c *Client) GetPlan(ctx context.Context, caller Caller, executionPlanID string) (*Plan, error) {
-	var plan Plan
-	err := c.do(ctx, c.calls, caller, request{
-		op: "get_plan", method: http.MethodGet, path: []string{"v1", "execution-plans", url.PathEscape(executionPlanID)},
-	}, plan.UnmarshalJSON)
-	if err != nil {
-		return nil, err
-	}
-	return &plan, nil
 }

@@ -44,7 +44,8 @@ func (f *flaky) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // aRun is the id of one of two runs.
 func aRun(i int) string { return testRun[:35] + fmt.Sprint(i%2) }
 
-// TestRetryAfter is honoured where it fits the deadline, else told at once.
+// TestRetryAfter: a requested wait is kept if it fits the deadline. Otherwise the
+// call ends at once and reports it.
 func TestRetryAfter(t *testing.T) {
 	tests := []struct {
 		status   int64
@@ -89,7 +90,8 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// TestTriesShareTheDeadline of the call, 30 s where its caller set none.
+// TestTriesShareTheDeadline: all tries together take at most 30 s if the caller
+// sets no deadline.
 func TestTriesShareTheDeadline(t *testing.T) {
 	for takes, want := range map[time.Duration]int64{time.Hour: 1, 12 * time.Second: 3} {
 		synctest.Test(t, func(t *testing.T) {
@@ -104,7 +106,7 @@ func TestTriesShareTheDeadline(t *testing.T) {
 	}
 }
 
-// TestCanceledBetweenTries ends the call at once.
+// TestCanceledBetweenTries: a cancelled call ends during its pause.
 func TestCanceledBetweenTries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &flaky{retryAfter: "20"}
@@ -123,8 +125,8 @@ func TestCanceledBetweenTries(t *testing.T) {
 	})
 }
 
-// TestFailsFast: after failures in a row nothing of this caller's is sent, and
-// the error says for how long; other callers do not notice.
+// TestFailsFast: after failures in a row no request of this caller is sent, and the
+// error says for how long. Other callers are not affected.
 func TestFailsFast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &flaky{}

@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// PassThrough is what the caller hands to a run for one integration:
-// headers, query parameters and one set of credentials. All of it is secret;
-// it prints as a placeholder and is marshalled only into the create request.
+// PassThrough is data for a run's requests to one integration: headers, query
+// parameters and one set of credentials. All of it is secret. It prints as a
+// placeholder and is marshalled only into the create request.
 type PassThrough struct {
 	CustomerIntegrationID string                     `json:"customerIntegrationId" jsonschema:"minLength=1" jsonschema_description:"The integration this data is for."`
 	Headers               map[string]json.RawMessage `json:"headers,omitempty" jsonschema_description:"Headers for requests to the integration."`
@@ -31,13 +31,13 @@ func (p PassThrough) GoString() string { return p.String() }
 // LogValue returns what String returns.
 func (p PassThrough) LogValue() slog.Value { return slog.StringValue(p.String()) }
 
-// minPart is the shortest part of a header that counts as a secret of its own,
-// in bytes: shorter ones are words such as application/json.
+// minPart is the least length, in bytes, of a part of a header that is a secret of
+// its own. Shorter parts are words such as application/json.
 const minPart = 20
 
-// Secrets returns every string and number that the pass-through data holds,
-// and the long parts of its headers, such as a scheme's credentials or a
-// cookie's value: an integration may say them alone.
+// Secrets returns every string and number of the pass-through data. It adds the long
+// parts of headers, such as a scheme's credentials or a cookie's value, because an
+// integration may repeat those alone.
 func (p PassThrough) Secrets() []string {
 	data, err := json.Marshal(p)
 	if err != nil {
@@ -58,7 +58,7 @@ func (p PassThrough) Secrets() []string {
 }
 
 // appendParts appends the long parts of a header: its words, the values of its
-// parameters, and what is in Basic credentials.
+// parameters, and decoded Basic credentials.
 func appendParts(to []string, header string) []string {
 	parts := strings.FieldsFunc(header, func(r rune) bool { return r == ' ' || r == ';' || r == ',' || r == '"' })
 	for i, part := range parts {
@@ -76,6 +76,7 @@ func appendParts(to []string, header string) []string {
 	return to
 }
 
+// appendStrings appends all strings and numbers of a decoded JSON value.
 func appendStrings(to []string, v any) []string {
 	switch v := v.(type) {
 	case string:
@@ -94,8 +95,8 @@ func appendStrings(to []string, v any) []string {
 	return to
 }
 
-// Credentials are the contract's three credential types in one object, of
-// which exactly one is filled: an AWS session, an AWS role, or an Okta service app.
+// Credentials are the contract's three credential types in one object: an AWS
+// session, an AWS role, or an Okta service app. Exactly one is filled.
 type Credentials struct {
 	AccessKeyID     string `json:"accessKeyId,omitempty"`
 	SecretAccessKey string `json:"secretAccessKey,omitempty"`
@@ -112,12 +113,11 @@ type Credentials struct {
 	Host          string `json:"host,omitempty"`
 }
 
-// credentialType is one of the contract's three: its name, its required
-// fields in the contract's order, and whether an optional one is given.
+// credentialType is one of the contract's three credential types.
 type credentialType struct {
 	name     string
-	required [][2]string // field, value
-	optional bool
+	required [][2]string // field and value, in the contract's order
+	optional bool        // an optional field is given
 }
 
 func (c *Credentials) types() []credentialType {
@@ -128,8 +128,8 @@ func (c *Credentials) types() []credentialType {
 	}
 }
 
-// Check reports whether the credentials are one complete type of the three.
-// Its error names fields, never values.
+// Check returns an error unless exactly one credential type is given, and complete.
+// The error names fields, never values.
 func (c *Credentials) Check() error {
 	found := ""
 	for _, t := range c.types() {
@@ -157,9 +157,9 @@ func (c *Credentials) Check() error {
 	return nil
 }
 
-// ParsePassThrough reads an operator's pass-through file: a JSON object from
-// integration id to its headers, query and values. Errors name integrations
-// and fields, never values.
+// ParsePassThrough parses an operator's pass-through file: a JSON object from
+// integration id to headers, query and values. Errors name integrations and
+// fields, never values.
 func ParsePassThrough(data []byte) (map[string]PassThrough, error) {
 	var byID map[string]json.RawMessage
 	if err := json.Unmarshal(data, &byID); err != nil {

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestProxyStatus is told, and is final where the proxy refuses.
+// TestProxyStatus: an error names the status of a proxy. Below 500 it is not tried
+// again.
 func TestProxyStatus(t *testing.T) {
 	for status, kind := range map[int]Kind{407: Misconfigured, 403: Misconfigured, 502: Unavailable} {
 		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(status) }))

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -38,10 +39,10 @@ func TestVectors(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := policy{tries: tt.tries, base: time.Second, limit: time.Duration(tt.limit) * time.Second, jitter: most}
-				st := p.newStanding()
-				st.budget.tokens = tt.tokens
-				if got := replay(t, p, st, tt.answers); fmt.Sprint(got) != fmt.Sprint(tt.answers) {
+				p := retryPolicy{tries: tt.tries, base: time.Second, limit: time.Duration(tt.limit) * time.Second, jitter: most}
+				health := p.newHealth()
+				health.budget.tokens = tt.tokens
+				if got := replay(t, p, health, tt.answers); fmt.Sprint(got) != fmt.Sprint(tt.answers) {
 					t.Errorf("got  %v\nwant %v (status, tokens, delay)", got, tt.answers)
 				}
 			})
@@ -54,14 +55,14 @@ func most(limit time.Duration) time.Duration { return limit }
 
 // replay makes as many calls as the answers take, and returns what happened
 // in the answers' form.
-func replay(t *testing.T, p policy, st *standing, answers []answer) (got []answer) {
+func replay(t *testing.T, p retryPolicy, health *callerHealth, answers []answer) (got []answer) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
 	for len(got) < len(answers) {
 		var at time.Time // of the call's last try
-		err := p.run(ctx, st, request{op: "get_run"}, func() *Error {
+		err := p.run(ctx, health, request{op: "get_run"}, func() *Error {
 			if last := len(got) - 1; !at.IsZero() {
-				got[last].tokens, got[last].delay = st.budget.tokens, int(time.Since(at)/time.Second)
+				got[last].tokens, got[last].delay = health.budget.tokens, int(time.Since(at)/time.Second)
 			}
 			at = time.Now()
 			if len(got) == len(answers) {
@@ -72,7 +73,7 @@ func replay(t *testing.T, p policy, st *standing, answers []answer) (got []answe
 			return failureOf(status)
 		})
 		last := &got[len(got)-1]
-		last.tokens = st.budget.tokens
+		last.tokens = health.budget.tokens
 		if failed := last.status != 200; failed != (err != nil) {
 			t.Errorf("%d ended in %v", last.status, err)
 		}
@@ -94,10 +95,10 @@ func TestOutageCostsATenth(t *testing.T) {
 	const calls = 1000
 	synctest.Test(t, func(t *testing.T) {
 		p := standardPolicy()
-		st, requests := p.newStanding(), 0
+		health, requests := p.newHealth(), 0
 		for range calls {
-			st.breaker = breaker{jitter: most}
-			p.run(t.Context(), st, request{}, func() *Error {
+			health.breaker = breaker{jitter: most}
+			p.run(t.Context(), health, request{}, func() *Error {
 				requests++
 				return failureOf(503)
 			})
@@ -108,11 +109,11 @@ func TestOutageCostsATenth(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		p := standardPolicy()
-		st, requests := p.newStanding(), atomic.Int64{}
+		health, requests := p.newHealth(), atomic.Int64{}
 		var wg sync.WaitGroup
 		for range calls {
 			wg.Go(func() {
-				p.run(t.Context(), st, request{}, func() *Error {
+				p.run(t.Context(), health, request{}, func() *Error {
 					requests.Add(1)
 					time.Sleep(time.Second)
 					return failureOf(503)
@@ -125,30 +126,30 @@ func TestOutageCostsATenth(t *testing.T) {
 	})
 }
 
-// TestTimeoutsCostMore than other retries, as in the standard mode.
+// TestTimeoutsCostMore: a retry after a timeout costs more than another, as in the
+// standard mode.
 func TestTimeoutsCostMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := standardPolicy()
-		st := p.newStanding()
+		health := p.newHealth()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		p.run(ctx, st, request{}, func() *Error { return sendError(ctx, request{}, true, context.DeadlineExceeded) })
-		if got, want := st.budget.tokens, budgetTokens-2*timeoutCost; got != want {
+		p.run(ctx, health, request{}, func() *Error { return sendError(ctx, request{}, true, context.DeadlineExceeded) })
+		if got, want := health.budget.tokens, budgetTokens-2*timeoutCost; got != want {
 			t.Errorf("%d tokens are left, want %d", got, want)
 		}
 		for range 2 * timeoutCost {
-			p.run(ctx, st, request{}, func() *Error { return nil })
+			p.run(ctx, health, request{}, func() *Error { return nil })
 		}
-		p.run(ctx, st, request{}, func() *Error { return nil })
-		if st.budget.tokens != budgetTokens {
-			t.Errorf("%d tokens after successes, want %d", st.budget.tokens, budgetTokens)
+		p.run(ctx, health, request{}, func() *Error { return nil })
+		if health.budget.tokens != budgetTokens {
+			t.Errorf("%d tokens after successes, want %d", health.budget.tokens, budgetTokens)
 		}
 	})
 }
 
-// TestMayRepeat says of every kind of request after which failures it may be
-// sent again.
-func TestMayRepeat(t *testing.T) {
+// TestRetryable says after which failures each kind of request may be sent again.
+func TestRetryable(t *testing.T) {
 	ctx := t.Context()
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
@@ -156,20 +157,22 @@ func TestMayRepeat(t *testing.T) {
 	tests := []struct {
 		name string
 		fail func(request) *Error
-		may  string // of read, effect, unsent, never
+		may  string // of safe, idempotent, not idempotent, one-time
 	}{
-		{"no connection", func(r request) *Error { return sendError(ctx, r, false, reset) }, "read effect unsent"},
-		{"broken after it left", func(r request) *Error { return sendError(ctx, r, true, reset) }, "read effect"},
-		{"no answer in time", func(r request) *Error { return sendError(ctx, r, true, context.DeadlineExceeded) }, "read effect"},
-		{"dialled for too long", func(r request) *Error { return sendError(ctx, r, false, context.DeadlineExceeded) }, "read effect unsent"},
+		{"no connection", func(r request) *Error { return sendError(ctx, r, false, reset) }, "safe idempotent not"},
+		{"broken after it left", func(r request) *Error { return sendError(ctx, r, true, reset) }, "safe idempotent"},
+		{"no answer in time", func(r request) *Error { return sendError(ctx, r, true, context.DeadlineExceeded) }, "safe idempotent"},
+		{"dialled for too long", func(r request) *Error { return sendError(ctx, r, false, context.DeadlineExceeded) }, "safe idempotent not"},
 		{"canceled", func(r request) *Error { return sendError(gone, r, false, gone.Err()) }, ""},
 		{"canceled after it left", func(r request) *Error { return sendError(gone, r, true, gone.Err()) }, ""},
-		{"cut off", func(r request) *Error { e := bodyError(r, 200, "", reset); e.fault = true; return e }, "read effect"},
+		{"cut off", func(r request) *Error { e := bodyError(r, 200, "", reset); e.fault = true; return e }, "safe idempotent"},
 		{"not the contract", func(r request) *Error { return bodyError(r, 200, "", nil) }, ""},
-		{"429", func(r request) *Error { return statusError(r, 429, "", 0) }, "read effect unsent"},
-		{"408", func(r request) *Error { return statusError(r, 408, "", 0) }, "read effect"},
-		{"500", func(r request) *Error { return statusError(r, 500, "", 0) }, "read effect"},
-		{"503", func(r request) *Error { return statusError(r, 503, "", 0) }, "read effect"},
+		{"429", func(r request) *Error { return statusError(r, 429, "", 0) }, "safe idempotent not"},
+		{"425", func(r request) *Error { return statusError(r, 425, "", 0) }, "safe idempotent"},
+		{"426", func(r request) *Error { return statusError(r, 426, "", 0) }, ""},
+		{"408", func(r request) *Error { return statusError(r, 408, "", 0) }, "safe idempotent"},
+		{"500", func(r request) *Error { return statusError(r, 500, "", 0) }, "safe idempotent"},
+		{"503", func(r request) *Error { return statusError(r, 503, "", 0) }, "safe idempotent"},
 		{"400", func(r request) *Error { return statusError(r, 400, "", 0) }, ""},
 		{"401", func(r request) *Error { return statusError(r, 401, "", 0) }, ""},
 		{"404", func(r request) *Error { return statusError(r, 404, "", 0) }, ""},
@@ -179,11 +182,11 @@ func TestMayRepeat(t *testing.T) {
 	for _, tt := range tests {
 		may := ""
 		for _, r := range []struct {
-			repeat repeat
+			effect effect
 			name   string
-		}{{repeatRead, "read"}, {repeatEffect, "effect"}, {repeatUnsent, "unsent"}, {repeatNever, "never"}} {
-			call := request{repeat: r.repeat}
-			if call.mayRepeat(tt.fail(call)) {
+		}{{safe, "safe"}, {idempotent, "idempotent"}, {notIdempotent, "not"}, {oneTime, "one-time"}} {
+			call := request{effect: r.effect}
+			if call.retryable(tt.fail(call)) {
 				may += " " + r.name
 			}
 		}
@@ -193,15 +196,15 @@ func TestMayRepeat(t *testing.T) {
 	}
 }
 
-// TestPauses: with full jitter, doubled up to the limit, never beyond.
+// TestPauses: pauses have full jitter, and double up to the limit.
 func TestPauses(t *testing.T) {
 	p := standardPolicy()
 	for n, want := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond, 1600 * time.Millisecond, 3200 * time.Millisecond, 5 * time.Second, 5 * time.Second} {
-		if got := grow(p.base, n, p.limit); got != want {
+		if got := backoff(p.base, n, p.limit); got != want {
 			t.Errorf("after %d retries at most %v, want %v", n, got, want)
 		}
 	}
-	if got := grow(p.base, 1<<40, p.limit); got != p.limit {
+	if got := backoff(p.base, 1<<40, p.limit); got != p.limit {
 		t.Errorf("after very many retries %v", got)
 	}
 	low, high := p.limit, time.Duration(0)
@@ -212,4 +215,38 @@ func TestPauses(t *testing.T) {
 	if low < 0 || low > p.limit/20 || high > p.limit || high < p.limit-p.limit/20 {
 		t.Errorf("pauses from %v to %v, want from about 0 to about %v", low, high, p.limit)
 	}
+}
+
+// TestNoTryAtTheDeadline: there is no pause that would last until the deadline.
+func TestNoTryAtTheDeadline(t *testing.T) {
+	for deadline, want := range map[time.Duration]int{2 * time.Second: 1, 2*time.Second + 1: 2} {
+		synctest.Test(t, func(t *testing.T) {
+			p := standardPolicy()
+			p.tries, p.jitter = 2, func(time.Duration) time.Duration { return 0 }
+			ctx, cancel := context.WithTimeout(t.Context(), deadline)
+			defer cancel()
+			tried, start := 0, time.Now()
+			p.run(ctx, p.newHealth(), request{}, func() *Error {
+				tried++
+				return statusError(request{}, 503, "", 2*time.Second)
+			})
+			if took := time.Since(start); tried != want || took != time.Duration(want-1)*2*time.Second {
+				t.Errorf("deadline %v: %d tries, ended after %v", deadline, tried, took)
+			}
+		})
+	}
+}
+
+// TestPaidForAtLast: a retry that does not fit the deadline costs nothing.
+func TestPaidForAtLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := standardPolicy()
+		health := p.newHealth()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err := p.run(ctx, health, request{}, func() *Error { return statusError(request{}, 429, "", time.Minute) })
+		if e, _ := errors.AsType[*Error](err); e == nil || e.RetryAfter != time.Minute || health.budget.tokens != budgetTokens {
+			t.Errorf("%v, %d tokens are left", err, health.budget.tokens)
+		}
+	})
 }

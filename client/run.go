@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// maxSteps bounds the steps of a plan that are read.
+	// maxSteps bounds the steps of a plan that are decoded.
 	maxSteps = 10_000
-	// maxDepends bounds the steps that one step is read to depend on.
+	// maxDepends bounds the dependencies of a step that are decoded.
 	maxDepends = 1_000
 )
 
-// Status is the state of a run. The API may say one that is not listed here;
-// it is passed through, and is not terminal.
+// Status is the state of a run. One that is not listed here is passed through, and
+// is not terminal.
 type Status string
 
 // The nine statuses of the contract.
@@ -44,7 +44,7 @@ func (s Status) Terminal() bool {
 	return slices.Contains([]Status{CanceledRun, NoSuccess, PartialSuccess, Success, Failed}, s)
 }
 
-// ApprovalStrategy says what of a run a person must approve.
+// ApprovalStrategy says which parts of a run a person must approve.
 type ApprovalStrategy string
 
 // The approval strategies of the contract.
@@ -68,8 +68,8 @@ func (s ApprovalStrategy) AtLeast(least ApprovalStrategy) ApprovalStrategy {
 	return s
 }
 
-// Run is a run as the API tells it. Created runs carry Plan and lack Intent,
-// Context, Result and the times; read runs carry those and lack Plan.
+// Run is a run as the API returns it. Created runs have Plan, and no Intent, Context,
+// Result and times. Runs that were read have those, and no Plan.
 type Run struct {
 	RunID           RunID           `json:"runId"`
 	RepeatKey       string          `json:"repeatKey"`
@@ -82,19 +82,19 @@ type Run struct {
 	UpdatedAt       string          `json:"updatedAt"` // ISO 8601
 	Result          json.RawMessage `json:"result"`
 	Plan            *Plan           `json:"plan"`
-	// Events are the run's events in order, with their cursors; nil when the
-	// answer held none. Of more than [maxEvents] they are the newest.
+	// Events are the newest events of the run, at most [maxEvents], in order and with
+	// their cursors. They are nil if the answer has none.
 	Events []Event `json:"-"`
-	// Earlier counts the older events that the answer held and Events lacks.
+	// Earlier counts the older events of the answer that Events lacks.
 	Earlier int `json:"-"`
 
-	// Positions says that the cursors of Events are positions: the API gave no ids.
+	// Positions says that the API gave no ids: the cursors of Events are positions.
 	Positions bool `json:"-"`
 
 	tokens []string // of the approval links of the earlier events
 }
 
-// UnmarshalJSON reads a run as it stands in an answer of the API.
+// UnmarshalJSON decodes a run of an answer of the API.
 func (r *Run) UnmarshalJSON(data []byte) error {
 	return r.decode(slices.Clone(data), maxEvents)
 }
@@ -104,9 +104,9 @@ func (r *Run) UnmarshalJSON(data []byte) error {
 var runNames = []string{"runId", "repeatKey", "repeatRunId", "status", "executionPlanId", "intent", "context",
 	"createdAt", "updatedAt", "result", "plan", "events", "stepsFinished"}
 
-// decode reads a run out of valid JSON, and builds its newest events, so many at
-// most. Result is a part of the text. Fields that are missing or of the wrong type
-// stay empty: one odd field must not cost the rest.
+// decode decodes a run from valid JSON, with at most so many of its newest events.
+// Result is a part of the text. Fields that are missing or of the wrong type stay
+// empty: one odd field must not cost the rest.
 func (r *Run) decode(text []byte, most int) error {
 	*r = Run{}
 	if text = bytes.TrimSpace(text); !bytes.HasPrefix(text, []byte("{")) && !rawjson.IsNull(text) {
@@ -147,7 +147,7 @@ func (r *Run) decode(text []byte, most int) error {
 	return nil
 }
 
-// firstArray returns the first of some values that is an array, nil where none is.
+// firstArray returns the first value that is an array, nil where none is.
 func firstArray(values ...[]byte) []byte {
 	for _, value := range values {
 		if arrayIn(value) != nil {
@@ -157,7 +157,7 @@ func firstArray(values ...[]byte) []byte {
 	return nil
 }
 
-// arrayIn returns an array as it is, nil for another value.
+// arrayIn returns value if it is an array, else nil.
 func arrayIn(value []byte) []byte {
 	if !bytes.HasPrefix(value, []byte("[")) {
 		return nil
@@ -165,11 +165,11 @@ func arrayIn(value []byte) []byte {
 	return value
 }
 
-// Plan is what a run intends to do: text, or steps. Both are empty while the
-// API has only a placeholder.
+// Plan is what a run intends to do: text, or steps. Both are empty while the API has
+// only a placeholder.
 type Plan struct {
-	Text        string     // planType text
-	Title       string     // planType json, as the rest
+	Text        string     // of planType text
+	Title       string     // of planType json, as the rest
 	Description string     `json:"description"`
 	Steps       []PlanStep `json:"steps"`
 	Raw         json.RawMessage
@@ -182,15 +182,15 @@ type PlanStep struct {
 	DependsOnSteps []string `json:"dependsOnSteps"`
 }
 
-// UnmarshalJSON reads a plan as it stands in an answer of the API.
+// UnmarshalJSON decodes a plan of an answer of the API.
 func (p *Plan) UnmarshalJSON(data []byte) error {
 	p.decode(data)
 	return nil
 }
 
-// decode reads a plan in either of its types, whatever planType says; one of
-// another form is Raw alone. Raw is a copy, for plans are kept longer than the
-// answers that they came in.
+// decode decodes a plan of either type, whatever planType says. One of another form
+// is Raw alone. Raw is a copy, because plans live longer than the answers that they
+// came in.
 func (p *Plan) decode(text []byte) {
 	*p = Plan{Raw: slices.Clone(text)}
 	var inner []byte

@@ -6,9 +6,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// RunID is the id of a run: a UUID of 36 characters, in lower case where it was
-// made by [ParseRunID] or decoded. The API may answer with another text, which is
-// kept as it is and is not valid.
+// RunID is the id of a run: a UUID of 36 characters. [ParseRunID] and decoding make
+// it lower case. Another text of the API is kept as it is, and is not valid.
 type RunID string
 
 // ParseRunID returns a run's id from a text in either letter case. It reports

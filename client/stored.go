@@ -11,40 +11,37 @@ import (
 )
 
 const (
-	// maxEvents bounds the events of a run that are built, for each takes 150 bytes
-	// and more. An answer that has more events has less than 240 bytes for each. It
-	// is less than what client/follow knows by content, so that no stored event is
-	// taken for new.
+	// maxEvents bounds the events of a run that are decoded, of 150 bytes and more
+	// each. An answer with more events has less than 240 bytes for each. It must be
+	// less than maxKnown of client/follow, or stored events would be taken for new.
 	maxEvents = 70_000
-	// maxListedEvents is the same for each run of a list.
+	// maxListedEvents is the same bound for each run of a list.
 	maxListedEvents = 10
 )
 
 // ApprovalTokens returns the tokens of all events that the answer held.
 func (r *Run) ApprovalTokens() []string {
-	tokens := slices.Clip(r.tokens)
-	if len(tokens) > 0 {
-		tokens = slices.Grow(tokens, len(r.Events))
-	}
+	tokens := slices.Clone(r.tokens)
 	for _, e := range r.Events {
 		tokens = append(tokens, e.ApprovalTokens()...)
 	}
 	return tokens
 }
 
-// readEvents reads the items of a run's events, and builds the newest, so many at
-// most. Where all items carry integer ids they are put in their order; one that
-// has none, or another's, takes the next cursor; where none does, every item's
-// position is its cursor.
+// readEvents decodes the newest items of a run's events, at most so many.
+//
+// If all items have integer ids they are sorted by them. If none has, the position
+// of an item is its cursor. An item without an id, or with the id of an earlier one,
+// gets the next cursor.
 func (r *Run) readEvents(items []byte, most int) {
 	if items == nil {
 		return
 	}
 	count := rawjson.Count(items)
 	r.Events, r.Earlier = make([]Event, 0, min(count, most)), max(count-most, 0)
-	older := earlier{left: r.Earlier}
+	skip := skipper{left: r.Earlier}
 	if r.Earlier > 0 {
-		older.order(items)
+		skip.prepare(items)
 	}
 	numbered := 0
 	for item := range rawjson.Items(items) {
@@ -52,7 +49,7 @@ func (r *Run) readEvents(items []byte, most int) {
 		if ok {
 			numbered++
 		}
-		if older.takes(e.ID) {
+		if skip.skips(e.ID) {
 			r.tokens = append(r.tokens, e.ApprovalTokens()...)
 			continue
 		}
@@ -61,7 +58,7 @@ func (r *Run) readEvents(items []byte, most int) {
 	if numbered == count {
 		slices.SortStableFunc(r.Events, func(a, b Event) int { return cmp.Compare(a.ID, b.ID) })
 	}
-	last := older.last
+	last := skip.last
 	for i := range r.Events {
 		e := &r.Events[i]
 		e.ID = max(e.ID, last+1)
@@ -73,18 +70,17 @@ func (r *Run) readEvents(items []byte, most int) {
 	r.Positions = numbered == 0 && count > 0
 }
 
-// earlier picks the events of an answer that are too old to be built.
-type earlier struct {
-	left int   // how many are to come yet
-	last int64 // the cursor of the newest
-	// from is the lowest id that is built, and equal how many with it are not,
-	// where the events do not stand in the order of their ids; else 0.
-	from  int64
-	equal int
+// skipper selects the oldest events of an answer, which are not decoded.
+type skipper struct {
+	left int   // how many are still to be skipped
+	last int64 // the cursor of the newest skipped event
+	// Both are 0 if the items are sorted, or one has no id.
+	from  int64 // the lowest id that is decoded
+	equal int   // how many items with that id are skipped
 }
 
-// order looks whether all items have ids and do not stand in their order.
-func (o *earlier) order(items []byte) {
+// prepare looks for ids that all items have, but not in order.
+func (o *skipper) prepare(items []byte) {
 	sorted, before := true, int64(0)
 	for item := range rawjson.Items(items) {
 		id, ok := storedID(item)
@@ -110,8 +106,8 @@ func (o *earlier) order(items []byte) {
 	}
 }
 
-// takes reports whether the next item, of an id or 0, is an earlier one.
-func (o *earlier) takes(id int64) bool {
+// skips reports whether the next item is to be skipped. id is 0 if it has none.
+func (o *skipper) skips(id int64) bool {
 	switch {
 	case o.left == 0 || id > o.from && o.from > 0:
 		return false
@@ -128,7 +124,7 @@ func (o *earlier) takes(id int64) bool {
 
 var storedNames = []string{"id", "eventId", "event", "type", "data", "payload"}
 
-// stored is one item of a run's events: its id and name may stand under several
+// stored is one item of a run's events. Its id and name may stand under several
 // keys, and its payload may be nested.
 type stored struct{ id, eventID, event, kind, data, payload []byte }
 
@@ -154,7 +150,7 @@ func (s *stored) decode(item []byte) {
 // number returns the item's integer id.
 func (s *stored) number() (int64, bool) {
 	for _, id := range [][]byte{s.id, s.eventID} {
-		if len(id) > 0 { // an error costs memory, and there may be millions without an id
+		if len(id) > 0 { // else eventID would allocate an error, for millions of items
 			if n, isInt := eventID(strings.Trim(string(id), `"`)); isInt {
 				return n, true
 			}
@@ -170,8 +166,8 @@ func storedID(raw []byte) (int64, bool) {
 	return s.number()
 }
 
-// storedEvent reads one item; ok reports whether it had an integer id. An item
-// that is no object stays as its raw self.
+// storedEvent decodes one item. ok reports whether it has an integer id. An item
+// that is no object is Raw alone.
 func storedEvent(raw []byte) (e Event, ok bool) {
 	var s stored
 	item := objectIn(raw)
@@ -183,14 +179,13 @@ func storedEvent(raw []byte) (e Event, ok bool) {
 			break
 		}
 	}
-	e = readEvent(firstName(s.event, s.kind), payload)
+	e = decodeValidEvent(firstName(s.event, s.kind), payload)
 	e.Raw = raw
 	e.ID, ok = s.number()
 	return e, ok
 }
 
-// objectIn returns the JSON object that a value is or, as a string, holds; any
-// other value as it is.
+// objectIn returns the JSON object in a string. It returns any other value as it is.
 func objectIn(raw []byte) []byte {
 	if !bytes.HasPrefix(raw, []byte(`"`)) {
 		return raw

@@ -34,8 +34,8 @@ func fields(depth int) *rapid.Generator[string] {
 	}), 0, 6), func(members []string) string { return "{" + strings.Join(members, ",") + "}" })
 }
 
-// TestDecodedAsByJSON: an event is what encoding/json makes of it, where fields of
-// the wrong type stay empty.
+// TestDecodedAsByJSON: an event is decoded as encoding/json would, except that
+// fields of the wrong type stay empty.
 func TestDecodedAsByJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		raw := fields(4).Draw(t, "event")
@@ -44,7 +44,7 @@ func TestDecodedAsByJSON(t *testing.T) {
 		if err := json.Unmarshal([]byte(raw), &want); err != nil && !errors.As(err, &wrongType) {
 			t.Fatalf("%s: %v", raw, err)
 		}
-		got := readEvent("other", []byte(raw))
+		got := decodeValidEvent("other", []byte(raw))
 		got.Raw, got.Type = nil, ""
 		if !reflect.DeepEqual(got, want) {
 			t.Fatalf("%s\nis read as  %+v %+v %+v\nand says    %+v %+v %+v", raw, got, got.Step, got.Auth, want, want.Step, want.Auth)
@@ -52,7 +52,7 @@ func TestDecodedAsByJSON(t *testing.T) {
 	})
 }
 
-// TestNewestEvents: of too many events the newest are built as if all were, and
+// TestNewestEvents: the newest of too many events are decoded as if all were, and
 // the tokens of the others are known.
 func TestNewestEvents(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -86,8 +86,8 @@ func TestNewestEvents(t *testing.T) {
 	})
 }
 
-// TestManyInOne: what one event, plan or list holds too much of is counted, or
-// kept as it is written, and no token is lost.
+// TestManyInOne: items beyond a limit are counted or kept raw, and no token is
+// lost.
 func TestManyInOne(t *testing.T) {
 	many := func(item string, n int) string {
 		return "[" + strings.TrimSuffix(strings.Repeat(item+",", n), ",") + "]"
@@ -131,12 +131,12 @@ func TestToken(t *testing.T) {
 // then without a name, too.
 func TestFlatStep(t *testing.T) {
 	for name, isStep := range map[string]bool{"step": true, "": true, "other": false} {
-		e := readEvent(name, []byte(`{"text":"pay","approval":"PENDING"}`))
+		e := decodeValidEvent(name, []byte(`{"text":"pay","approval":"PENDING"}`))
 		if got := e.Step != nil && e.Step.Text == "pay" && e.Type == EventStep; got != isStep {
 			t.Errorf("an event %q is %+v", name, e)
 		}
 	}
-	if e := readEvent("", []byte(`{"text":"pay"}`)); e.Step != nil {
+	if e := decodeValidEvent("", []byte(`{"text":"pay"}`)); e.Step != nil {
 		t.Errorf("a text alone made a step: %+v", e)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -16,13 +15,13 @@ import (
 )
 
 const (
-	// silence is how long a stream may say nothing before it counts as dead:
+	// maxSilence is how long a stream may bring no byte before it counts as dead:
 	// three of the API's heartbeats of 20 s.
-	silence = 60 * time.Second
+	maxSilence = 60 * time.Second
 	// maxRecordTime is how long a stream may go without a whole record. A record
-	// without an end, or one that drips, would else hide what comes after it;
-	// for a stream whose heartbeats are comments it is a reconnection.
-	maxRecordTime = 3 * silence
+	// that never ends would otherwise hide what comes after it. A stream whose
+	// heartbeats are comments is reconnected after that time.
+	maxRecordTime = 3 * maxSilence
 	// maxEvent bounds one event of a stream.
 	maxEvent = 1 << 20
 )
@@ -31,10 +30,10 @@ var errSilent = errors.New("the event stream fell silent")
 
 // Stream is one connection to a run's event stream.
 type Stream struct {
-	frames *sse.Decoder
-	bytes  *watchdog // what frames reads from
-	shut   func()
-	late   *time.Timer // closes it; runs while a record is waited for
+	frames      *sse.Decoder // reads from body
+	body        *watchdog
+	closeConn   func()
+	recordTimer *time.Timer // calls closeConn; runs while Next waits for a record
 }
 
 // TooLargeError is an event that is larger than 1 MiB. The stream goes on after it.
@@ -46,51 +45,51 @@ type TooLargeError = sse.TooLargeError
 func (c *Client) OpenStream(ctx context.Context, caller Caller, runID RunID, lastEventID string) (*Stream, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	call := request{
-		op: "stream", method: http.MethodGet, path: []string{"v1", "runs", string(runID), "sse"}, runID: runID,
-		query: url.Values{"includeToolCalls": {"true"}}, accept: "text/event-stream", lastEventID: lastEventID,
+		op: "stream", method: http.MethodGet, path: runsPath(string(runID), "sse"), runID: runID,
+		query: url.Values{"includeToolCalls": {"true"}}, stream: true, lastEventID: lastEventID,
 	}
-	// An error's body, too, may come late or never.
+	// The body of an error may come late or never, too.
 	deadline := time.AfterFunc(headerTimeout, func() { cancel(context.DeadlineExceeded) })
-	resp, failed := c.send(ctx, c.calls, caller, call)
+	resp, failed := c.roundTrip(ctx, caller, call)
 	deadline.Stop()
 	if failed != nil {
 		cancel(nil)
 		return nil, failed
 	}
-	shut := func() {
+	closeConn := func() {
 		cancel(nil)
 		resp.Body.Close()
 	}
 	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	encoding := resp.Header.Get("Content-Encoding")
 	if resp.StatusCode != http.StatusOK || mediaType != "text/event-stream" || encoding != "" && encoding != "identity" {
-		shut()
+		closeConn()
 		return nil, bodyError(call, resp.StatusCode, "the Run API answered no event stream", nil)
 	}
 	c.served.Store(true)
-	watched := &watchdog{r: resp.Body, timer: time.AfterFunc(silence, func() { cancel(errSilent) })}
-	watched.timer.Stop()
-	late := time.AfterFunc(maxRecordTime, shut)
-	late.Stop()
-	return &Stream{frames: sse.NewDecoder(watched, maxEvent), bytes: watched, shut: shut, late: late}, nil
+	body := &watchdog{r: resp.Body, timer: time.AfterFunc(maxSilence, func() { cancel(errSilent) })}
+	body.timer.Stop()
+	recordTimer := time.AfterFunc(maxRecordTime, closeConn)
+	recordTimer.Stop()
+	return &Stream{frames: sse.NewDecoder(body, maxEvent), body: body, closeConn: closeConn, recordTimer: recordTimer}, nil
 }
 
 // Close ends the connection.
-func (s *Stream) Close() { s.shut() }
+func (s *Stream) Close() { s.closeConn() }
 
 // Next returns the next event and its id as it came, "" where it has none. The
-// event's ID is 0 unless the id is an integer. Keepalives and records without an
-// object are passed over. After a [*TooLargeError] the stream goes on; any other
+// event's ID is 0 unless the id is an integer. Next skips keepalives and records
+// without a JSON object. After a [*TooLargeError] the stream goes on; any other
 // error ends it.
 func (s *Stream) Next() (Event, string, error) {
 	for {
-		s.late.Reset(maxRecordTime)
+		s.recordTimer.Reset(maxRecordTime)
 		frame, err := s.frames.Next()
-		s.late.Stop()
+		s.recordTimer.Stop()
 		if err != nil {
 			return Event{}, "", err
 		}
-		if !strings.HasPrefix(string(bytes.TrimSpace(frame.Data)), "{") {
+		if !bytes.HasPrefix(bytes.TrimSpace(frame.Data), []byte("{")) {
 			continue
 		}
 		e := decodeEvent(frame.Event, frame.Data)
@@ -107,7 +106,7 @@ func (s *Stream) Next() (Event, string, error) {
 // LastByte returns when the stream brought its last byte, the zero time before
 // the first. It is safe for concurrent use with Next.
 func (s *Stream) LastByte() time.Time {
-	if last := s.bytes.last.Load(); last != nil {
+	if last := s.body.last.Load(); last != nil {
 		return *last
 	}
 	return time.Time{}
@@ -116,13 +115,13 @@ func (s *Stream) LastByte() time.Time {
 // Retry returns the reconnection time that the stream asked for, if it did.
 func (s *Stream) Retry() (time.Duration, bool) { return s.frames.Retry() }
 
-// ContextError is the error of an operation whose context has ended.
+// ContextError returns the error of an operation whose context has ended.
 func ContextError(ctx context.Context, op string) *Error {
 	return sendError(ctx, request{op: op}, true, ctx.Err())
 }
 
-// watchdog ends a read that waits longer than silence. The time that passes
-// between reads does not count: it is ours, not the API's.
+// watchdog is a reader whose timer ends a read that waits longer than maxSilence.
+// The time between reads does not count: it is ours, not the API's.
 type watchdog struct {
 	r     io.Reader
 	timer *time.Timer
@@ -130,7 +129,7 @@ type watchdog struct {
 }
 
 func (w *watchdog) Read(p []byte) (int, error) {
-	w.timer.Reset(silence)
+	w.timer.Reset(maxSilence)
 	defer w.timer.Stop()
 	n, err := w.r.Read(p)
 	if n > 0 {

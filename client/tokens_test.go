@@ -8,7 +8,8 @@ import (
 	"runs-mcp-server/client"
 )
 
-// TestApprovalTokens reads them where the contract has them, and nowhere else.
+// TestApprovalTokens: tokens are read at the two places of the contract, and
+// nowhere else.
 func TestApprovalTokens(t *testing.T) {
 	const link = `[{"action":"approve","url":"https://x.test/v1/runs/approval?token=`
 	for name, tt := range map[string]struct {

@@ -40,7 +40,7 @@ func Watch(o Options) func(ctx context.Context, uri string, changed func(meta ma
 		}
 		ctx, stop := context.WithCancel(ctx)
 		last, told := int64(-1), client.Status("")
-		s.Feeds.Follow(ctx, caller, a.runID, func(news feed.News) {
+		s.Feeds.Subscribe(ctx, caller, a.runID, func(news feed.News) {
 			first, moved := last < 0, len(news.Events) > 0
 			if moved {
 				last = news.Events[len(news.Events)-1].ID

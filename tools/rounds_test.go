@@ -269,7 +269,7 @@ func TestRoundsCountOn(t *testing.T) {
 	eachAskingRevision(t, func(t *testing.T, version string) {
 		bed := testbed.New(t, func(o *tools.Options) {
 			human(o)
-			o.Feeds = feed.NewHub(o.API, o.Decider, feed.Options{Kept: 1})
+			o.Feeds = feed.NewHub(o.API, o.Decider, feed.Options{Pins: 1})
 			t.Cleanup(o.Feeds.Close)
 		}, nil)
 		paused(t, bed, version, "ON_START", "") // is kept

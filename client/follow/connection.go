@@ -10,26 +10,26 @@ import (
 	"runs-mcp-server/client"
 )
 
-// connection opens a stream and reads it in a goroutine of its own, so that the
+// connection is a stream that a goroutine of its own opens and reads, so that the
 // reader can poll while the stream is mute.
 type connection struct {
 	cancel context.CancelFunc
-	// records is unbuffered: the stream is read one record ahead. The first
-	// record is empty and says that the stream is open; the channel is closed
-	// when the stream is over or was refused.
+	// records is unbuffered: the goroutine is one record ahead. The first record is
+	// empty and says that the stream is open. The channel is closed when the stream is
+	// over or was refused.
 	records  chan record
-	stream   *client.Stream // both are set before the first record or the close
+	stream   *client.Stream // set, like err, before the first record or the close
 	err      error          // why there is no stream
 	panicked any            // set before the close
 
 	// Only the reader uses the rest.
-	opened bool
-	synced bool      // the run was read since, or can never be
-	over   bool      // it said that it has ended
-	failed int       // reads in a row
-	polls  pace      // reads while the stream brings nothing
-	reads  pace      // those that it gives cause for
-	told   time.Time // when it said something last, or the run was read
+	opened      bool      // the stream is open
+	synced      bool      // the run was read since, or its answers break the contract
+	runEnded    bool      // the run has a terminal status
+	failedReads int       // in a row
+	polls       pace      // of reads while the stream brings nothing
+	rereads     pace      // of reads for which the stream gave cause
+	lastNews    time.Time // of the last record or read
 }
 
 // record is an event of the stream, or one that was too large for it.
@@ -43,20 +43,20 @@ type record struct {
 func (r *reader) open(ctx context.Context) *connection {
 	ctx, cancel := context.WithCancel(ctx)
 	c := &connection{cancel: cancel, records: make(chan record)}
-	c.polls.slow(headerPatience)
+	c.polls.delay(firstByteTime)
 	go func() {
 		defer close(c.records)
 		defer func() { c.panicked = recover() }()
 		if c.stream, c.err = r.api.OpenStream(ctx, r.caller, r.runID, r.lastEventID); c.err == nil {
 			defer c.stream.Close()
-			c.read(ctx)
+			c.readStream(ctx)
 		}
 	}()
 	return c
 }
 
-// read hands over the records of the open stream until it is over.
-func (c *connection) read(ctx context.Context) {
+// readStream sends the records of the open stream until it is over.
+func (c *connection) readStream(ctx context.Context) {
 	for next := (record{}); ; {
 		select {
 		case c.records <- next:
@@ -72,20 +72,20 @@ func (c *connection) read(ctx context.Context) {
 	}
 }
 
-// rethrow raises a panic of the goroutine again, in the reader's goroutine, whose
-// callers may recover. records must be closed.
+// rethrow raises a panic of the goroutine again in that of the reader, whose callers
+// may recover it. records must be closed.
 func (c *connection) rethrow() {
 	if c.panicked != nil {
 		panic(c.panicked)
 	}
 }
 
-// untilMute returns how long until the open stream is mute: at once if it has
-// brought no byte yet, else muteTime after the last.
+// untilMute returns how long until the open stream is mute: muteTime after its last
+// byte, and not positive before its first.
 func (c *connection) untilMute() time.Duration { return muteTime - time.Since(c.stream.LastByte()) }
 
-// close ends the goroutine and with it the stream. A wait that the stream asked
-// for is for the next connection.
+// close ends the goroutine and its stream, and keeps the reconnection time that the
+// stream asked for.
 func (r *reader) close(c *connection) {
 	c.cancel()
 	for range c.records {
@@ -102,10 +102,10 @@ func (r *reader) close(c *connection) {
 // integers.
 const maxLastEventID = 1 << 10
 
-// resumeAt takes an id for the next connection to go on after. One that no
-// header can hold would keep every later connection from being made; without
-// it the API may repeat more, which is dropped.
-func (r *reader) resumeAt(id string) {
+// resumeAfter sets the id that the next connection sends as Last-Event-ID. An id
+// that fits into no header is ignored: it would make every later connection fail.
+// Without it the API may repeat more, and repetitions are dropped.
+func (r *reader) resumeAfter(id string) {
 	if id != "" && len(id) <= maxLastEventID && !strings.ContainsFunc(id, unicode.IsControl) {
 		r.lastEventID = id
 	}

@@ -48,8 +48,8 @@ func TestShiftedIDs(t *testing.T) {
 	})
 }
 
-// TestToolCallsAreContent: two steps that differ in the id of their tool call
-// alone are two, wherever one of them is told, and one without is either.
+// TestToolCallsAreContent: two steps that differ only in the id of their tool call
+// are two events. A step without tool calls may be either.
 func TestToolCallsAreContent(t *testing.T) {
 	a, b, bare := step(0, "01", "", callA), step(0, "01", "", callB), step(0, "01", "", "")
 	unnumbered := func(payloads ...string) string {
@@ -80,8 +80,8 @@ func TestToolCallsAreContent(t *testing.T) {
 	}
 }
 
-// TestHeldOverConnections: what waits for the run to be read when the connection
-// ends is given once, and the next connection may repeat it.
+// TestHeldOverConnections: events that are held when a connection ends are yielded
+// once, though the next connection repeats them.
 func TestHeldOverConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		frames := func(seconds ...int) (all string) {
@@ -122,7 +122,8 @@ func TestHeldOverConnections(t *testing.T) {
 	})
 }
 
-// TestEqualContents: of events that say the same, as many are given as there are.
+// TestEqualContents: of events with equal content, as many are yielded as there
+// are.
 func TestEqualContents(t *testing.T) {
 	const same = `"runStatus":"RUNNING","step":{"text":"Thinking"}`
 	stored := func(n int) string {
@@ -152,7 +153,8 @@ func TestEqualContents(t *testing.T) {
 	}
 }
 
-// TestManyHeld: more than may be held makes the stream wait, and nothing is lost.
+// TestManyHeld: the stream waits when too many bytes are held, and no event is
+// lost.
 func TestManyHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var frames strings.Builder
@@ -169,25 +171,70 @@ func TestManyHeld(t *testing.T) {
 }
 
 // TestIDsOfTheConnection: an id that follows the last one, but not the one before
-// on its connection, hides an event that the stream left out.
+// on its connection, hides an event that the stream left out. Here the connection
+// counts from 1, and the next read is not due when the last frame comes.
 func TestIDsOfTheConnection(t *testing.T) {
-	for range 20 { // the run is read before the last frame or after it
-		synctest.Test(t, func(t *testing.T) {
-			o := &odd{
-				stored:  []string{storedAt(1, 1) + "," + storedAt(2, 2), storedAt(1, 1) + "," + storedAt(2, 2) + "," + storedAt(3, 3) + "," + storedAt(4, 4)},
-				streams: []string{frameAt(1, 2) + frameAt(3, 4) + endFrame},
-			}
-			got, err := followRun(t, o, func(e client.Event) string {
-				if e.Step == nil {
-					return e.Type
+	synctest.Test(t, func(t *testing.T) {
+		two := storedAt(1, 1) + "," + storedAt(2, 2)
+		all := two + "," + storedAt(3, 3) + "," + storedAt(4, 4)
+		reads := 0
+		c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !strings.HasSuffix(r.URL.Path, "/sse") {
+				events := all
+				if reads++; reads < 3 {
+					events = two
 				}
-				return fmt.Sprintf("%d:%s", e.ID, e.Step.Text)
-			})
-			if want := "[1:e1 2:e2 3:e3 4:e4 end]"; err != nil || fmt.Sprint(got) != want {
-				t.Errorf("got %v, %v; want %s", got, err, want)
+				fmt.Fprintf(w, `{"runId":%q,"status":"RUNNING","events":[%s]}`, testRun, events)
+				return
 			}
+			w.Header().Set("Content-Type", "text/event-stream")
+			for _, text := range []string{frameAt(1, 2), frameAt(3, 4), strings.Replace(endFrame, "9", "5", 1)} {
+				fmt.Fprint(w, text)
+				w.(http.Flusher).Flush()
+				time.Sleep(100 * time.Millisecond) // the first gives cause to read, and the next read is a second later
+			}
+			<-r.Context().Done()
+		}))
+		var got []string
+		for e, err := range follow.Events(t.Context(), c, caller, testRun, 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := e.Type
+			if e.Step != nil {
+				text = e.Step.Text
+			}
+			got = append(got, fmt.Sprintf("%d:%s", e.ID, text))
+		}
+		if want := "[1:e1 2:e2 3:e3 4:e4 5:end]"; fmt.Sprint(got) != want {
+			t.Errorf("got %v, want %s", got, want)
+		}
+	})
+}
+
+// TestManySmallHeld: a held event counts 512 bytes and more, however small it is.
+func TestManySmallHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const count, most = 5000, 1<<20/512 + 1
+		var frames strings.Builder
+		for i := range count {
+			fmt.Fprintf(&frames, "event: step\ndata: {\"step\":{\"text\":\"%d\"}}\n\n", i)
+		}
+		o := &odd{stored: []string{""}, streams: []string{frames.String() + "event: end\ndata: {}\n\n"}}
+		at := map[time.Time]int{} // events by the time at which they came
+		got, err := followRun(t, o, func(client.Event) string {
+			at[time.Now()]++
+			return ""
 		})
-	}
+		for when, n := range at {
+			if n > most {
+				t.Errorf("%d events were held until %v, want at most %d", n, when, most)
+			}
+		}
+		if err != nil || len(got) != count+1 || len(at) < 3 {
+			t.Errorf("%d events at %d times, %v", len(got), len(at), err)
+		}
+	})
 }
 
 // TestNothingConnects: where no stored event is known, some may be missing.
@@ -228,6 +275,35 @@ func TestReadsThatBringNews(t *testing.T) {
 			if late := time.Since(start) - time.Duration(e.ID)*apart; err != nil || e.ID <= count && late > time.Second {
 				t.Fatalf("event %d came %v late, %v", e.ID, late, err)
 			}
+		}
+	})
+}
+
+// TestUnreadableAfterACursor: where the run cannot be read, the stream alone tells
+// what comes after the cursor.
+func TestUnreadableAfterACursor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &odd{stored: []string{"<html>"}, streams: []string{frameAt(1, 1) + frameAt(2, 2) + frameAt(3, 3) + strings.Replace(endFrame, "9", "4", 1)}}
+		var got []string
+		for e, err := range follow.Events(t.Context(), newClient(t, o), caller, testRun, 2) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, fmt.Sprint(e.ID, e.Missing))
+		}
+		if want := "[3 0 4 0]"; fmt.Sprint(got) != want {
+			t.Errorf("got %v, want %s", got, want)
+		}
+	})
+}
+
+// TestBegunAnewWithOneEvent: the only event that was known has another content now.
+func TestBegunAnewWithOneEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &odd{stored: []string{storedAt(1, 1), storedAt(1, 5)}, streams: []string{": \n\n" + frameAt(7, 7) + strings.Replace(endFrame, "9", "8", 1)}}
+		got, err := followRun(t, o, func(e client.Event) string { return fmt.Sprint(e.ID, e.Restarted, e.Missing) })
+		if want := "[1 false 0 1 true 0 7 false 5 8 false 0]"; err != nil || fmt.Sprint(got) != want {
+			t.Errorf("got %v, %v; want %s", got, err, want)
 		}
 	})
 }

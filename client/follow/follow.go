@@ -1,11 +1,14 @@
-// Package follow yields what happens to one run, over as many connections as
-// that takes.
+// Package follow yields the events of one run, over as many connections as that
+// takes.
 //
-// One rule places an event of the stream: if its id follows the last one and its
-// content is no known event's, it is given at once. For anything else (a gap, a
-// known content, an id that went back, no id) the run is read again, paced, and
-// what is new in it by content is given; of equal contents their number decides.
-// What the stored events lack as well is given then.
+// One rule places an event of the stream:
+//
+//   - If its id follows the last one and no known event has its content, it is
+//     yielded at once.
+//   - In all other cases (a gap, known content, an id that went back, no id) the run
+//     is read again, paced. Events with new content are yielded; of events with equal
+//     content, as many as the run holds. Then follow the events of the stream that
+//     the run does not hold.
 package follow
 
 import (
@@ -23,25 +26,25 @@ const (
 	backoffFloor = 100 * time.Millisecond
 	backoffBase  = 500 * time.Millisecond
 	backoffCap   = 30 * time.Second
-	// pollCap bounds the wait where the stream fails but the run can be read:
-	// then every attempt is a poll, and its events should not come late.
+	// pollCap bounds the wait if the stream fails but the run can be read. Every
+	// attempt is a poll then, and its events should not come late.
 	pollCap = 5 * time.Second
-	// lasting is how long a connection must last to be no failure, even if its
+	// stableTime is how long a connection must last to count as a success even if its
 	// stream brought nothing: as long as the wait for its headers may take.
-	lasting = 25 * time.Second
+	stableTime = 25 * time.Second
 )
 
-// Events yields what happens to a run after the cursor, in order, each event
-// once, until the run has ended; then it stops without an error. It works in
-// the goroutine of its reader: breaking out of the loop closes the connection.
+// Events yields the events of a run after the cursor, in order and each once. It
+// stops without an error when the run has ended. It works in the goroutine of its
+// reader: breaking out of the loop closes the connection.
 //
-// Every connection begins with reading the run's stored events, for nothing
-// is known of what the stream replays; so a stream that fails altogether is a
-// poll. What cannot be told is marked in the event: see Missing and Restarted of
+// Every connection begins with reading the run's stored events, because the API
+// does not say what its stream replays. So a stream that always fails becomes a
+// poll. Gaps that cannot be filled are marked: see Missing and Restarted of
 // [client.Event].
 //
 // The error, at most one and always last, is a [client.Error]: the run cannot be
-// seen or the key is refused, again and again, or ctx has ended.
+// seen or the key is refused, several times in a row, or ctx has ended.
 func Events(ctx context.Context, api *client.Client, caller client.Caller, runID client.RunID, after int64) iter.Seq2[client.Event, error] {
 	return func(yield func(client.Event, error) bool) {
 		r := &reader{
@@ -57,7 +60,7 @@ func Events(ctx context.Context, api *client.Client, caller client.Caller, runID
 	}
 }
 
-// errStop ends the reader without an error: its consumer broke out of the loop.
+// errStop ends the reader: its consumer broke out of the loop.
 var errStop = errors.New("the consumer stopped")
 
 // reader follows one run over many connections.
@@ -65,40 +68,38 @@ type reader struct {
 	api    *client.Client
 	caller client.Caller
 	runID  client.RunID
+	log    *eventLog
 
-	log         *eventLog
-	lastEventID string        // the newest id seen on any stream
-	retry       time.Duration // what the stream asked for, 0 when nothing
-	polled      bool          // the last connection could read the run itself
-	unreadable  bool          // the last answers were none that the contract allows
-	seen        bool          // the run was read before
-	refusals    int           // how often in a row it was refused since refusedAt
+	lastEventID string        // the newest id of any stream
+	retry       time.Duration // the reconnection time of the stream, 0 for none
+	readable    bool          // the newest connection could read the run
+	invalid     bool          // the newest answers to reads broke the contract
+	wasRead     bool          // the run was read before
+	refusals    int           // of the API, in a row since refusedAt
 	refusedAt   time.Time
 }
 
-// run connects until the run has ended. It returns nil then.
+// run connects again and again. It returns nil when the run has ended.
 func (r *reader) run(ctx context.Context) error {
 	for failures := 0; ; failures++ {
-		before, began := r.log.given, time.Now()
+		yielded, started := r.log.yielded, time.Now()
 		ended, err := r.connect(ctx)
-		if ended && err == nil {
+		switch {
+		case ended && err == nil:
 			return nil
-		}
-		if errors.Is(err, errStop) {
+		case errors.Is(err, errStop):
 			return err
-		}
-		if ctx.Err() != nil {
+		case ctx.Err() != nil:
 			return client.ContextError(ctx, "stream")
-		}
-		if err != nil && r.gaveUp(err) {
+		case err != nil && r.isFinal(err):
 			return err
 		}
-		// What happens during a long pause would be seen late.
-		if r.log.given > before || r.polled && time.Since(began) >= lasting {
+		// A long pause would make the next events late.
+		if r.log.yielded > yielded || r.readable && time.Since(started) >= stableTime {
 			failures = 0
 		}
 		select {
-		case <-time.After(r.asked(err) + r.backoff(failures)):
+		case <-time.After(r.requestedWait(err) + r.backoff(failures)):
 		case <-ctx.Done():
 			return client.ContextError(ctx, "stream")
 		}
@@ -106,40 +107,43 @@ func (r *reader) run(ctx context.Context) error {
 }
 
 const (
-	// maxRefusals is how often in a row the API may refuse a run before the
-	// reader believes it: a proxy's hiccup or a store that lags behind a
-	// create must not end a watch.
+	// maxRefusals is how often in a row the API must refuse a run before the reader
+	// stops: a proxy's failure, or a store that lags behind a create, may pass.
 	maxRefusals = 3
-	// refusalTime is how long a run that was read before must be refused.
+	// refusalTime is how long the refusals must last if the run was read before.
 	refusalTime = 20 * time.Second
 )
 
-// gaveUp counts what the API refuses and reports whether to believe it.
-func (r *reader) gaveUp(err error) bool {
+// isFinal counts the refusals of the API and reports whether the reader must stop.
+func (r *reader) isFinal(err error) bool {
 	var e *client.Error
-	switch {
-	case r.polled, !errors.As(err, &e):
+	if r.readable || !errors.As(err, &e) {
 		r.refusals = 0
 		return false
-	case e.Kind == client.InvalidArgument && e.Status == 0, !r.seen && (e.Kind == client.Unauthorized || e.Kind == client.Misconfigured):
-		return true // we refuse it ourselves, or key or address are wrong from the start
-	case e.Kind != client.NotFound && e.Kind != client.Unauthorized && e.Kind != client.Misconfigured:
+	}
+	badKey := e.Kind == client.Unauthorized || e.Kind == client.Misconfigured
+	switch {
+	case e.Kind == client.InvalidArgument && e.Status == 0:
+		return true // the client itself refuses the request
+	case badKey && !r.wasRead:
+		return true // key or address were wrong from the start
+	case !badKey && e.Kind != client.NotFound:
 		r.refusals = 0
 		return false
 	}
 	if r.refusals++; r.refusals == 1 {
 		r.refusedAt = time.Now()
 	}
-	return r.refusals >= maxRefusals && (!r.seen || time.Since(r.refusedAt) >= refusalTime)
+	return r.refusals >= maxRefusals && (!r.wasRead || time.Since(r.refusedAt) >= refusalTime)
 }
 
-// asked returns how long the API asks to wait before the next connection, by
-// the stream's retry field or by Retry-After, within bounds.
-func (r *reader) asked(err error) time.Duration {
-	return max(min(r.retry, r.ceiling()), retryAfter(err))
+// requestedWait returns how long the API asks to wait before the next connection,
+// by the stream's retry field or by Retry-After, within bounds.
+func (r *reader) requestedWait(err error) time.Duration {
+	return max(min(r.retry, r.maxPause()), retryAfter(err))
 }
 
-// retryAfter returns how long an error says to wait, up to a minute.
+// retryAfter returns how long an error asks to wait, up to a minute.
 func retryAfter(err error) time.Duration {
 	if e, ok := errors.AsType[*client.Error](err); ok {
 		return min(e.RetryAfter, time.Minute)
@@ -149,12 +153,12 @@ func retryAfter(err error) time.Duration {
 
 // backoff returns the wait before the next attempt: full jitter above a floor.
 func (r *reader) backoff(failures int) time.Duration {
-	return backoffFloor + rand.N(min(backoffBase<<min(failures, 10), r.ceiling()))
+	return backoffFloor + rand.N(min(backoffBase<<min(failures, 10), r.maxPause()))
 }
 
-// ceiling bounds the wait for which nothing but experience or the stream speaks.
-func (r *reader) ceiling() time.Duration {
-	if r.polled {
+// maxPause bounds the pause between two connections that no error asks for.
+func (r *reader) maxPause() time.Duration {
+	if r.readable {
 		return pollCap
 	}
 	return backoffCap

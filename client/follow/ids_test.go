@@ -120,8 +120,8 @@ func TestOddNumbering(t *testing.T) {
 	}
 }
 
-// TestQuietStreamIsReadAgain: of a stream that only lives nobody knows what it
-// left out, and be it the end.
+// TestQuietStreamIsReadAgain: the run is read again behind a stream that only
+// brings heartbeats, because the stream may have left out the end.
 func TestQuietStreamIsReadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

@@ -4,140 +4,105 @@ import (
 	"runs-mcp-server/client"
 )
 
-// maxHeld bounds the bytes of the events that wait for the run to be read. With
-// more the stream waits.
+// maxHeld bounds the bytes of the held events. With more the stream waits.
 const maxHeld = 1 << 20
 
-// eventLog gives the events of a run in order, each once, by the rule of the package.
+// eventLog yields the events of a run in order, each once, by the rule of the package.
 type eventLog struct {
-	yield func(client.Event) bool
-	known known
-	after int64 // the cursor to begin after, until the run was read
-	last  int64 // the cursor of the newest event that was given
-	given int
-	read  int  // of them, those that were read first
-	ended bool // the end event was among them
+	yield   func(client.Event) bool
+	history history
 
-	unsettled bool           // the run must be read again
-	held      []client.Event // wait for that
+	after         int64 // the cursor to begin after; 0 once the run was read
+	last          int64 // the cursor of the newest yielded event
+	yielded       int
+	yieldedStored int  // of them, those that were read before the stream brought them
+	ended         bool // the end event was among them
+
+	needsRead bool           // the run must be read again
+	held      []client.Event // events of the stream that wait for that
 	heldBytes int
-	previous  int64 // the id before on this connection, 0 where there was none
-	positions bool  // the stored events carry no ids
+	streamID  int64 // the id of the stream's newest event, 0 for none
+	positions bool  // the stored events have no ids: cursors are positions
 	restarted bool  // the next event is the first of ids that began anew
-	doubtful  bool  // events may be missing before the next one
+	gap       bool  // events may be missing before the next one
 }
 
 func newEventLog(after int64, yield func(client.Event) bool) *eventLog {
-	return &eventLog{yield: yield, after: after, last: after, known: newKnown()}
+	return &eventLog{yield: yield, after: after, last: after, history: newHistory()}
 }
 
-// connected begins a stream, which may repeat what earlier ones said.
-func (l *eventLog) connected() {
-	l.previous = 0
-	l.known.begin(fromStream)
+// startStream begins a stream, which may repeat what earlier streams brought.
+func (l *eventLog) startStream() {
+	l.streamID = 0
+	l.history.startPass(fromStream)
 }
 
-// finished reports whether the end and all else was given.
+// finished reports whether the end and all other events were yielded.
 func (l *eventLog) finished() bool { return l.ended && len(l.held) == 0 }
 
 // full reports whether no more events can be held.
 func (l *eventLog) full() bool { return l.heldBytes >= maxHeld }
 
-// incomplete says that the stream left something out.
-func (l *eventLog) incomplete() { l.unsettled, l.doubtful = true, true }
+// markGap records that the stream left an event out.
+func (l *eventLog) markGap() { l.needsRead, l.gap = true, true }
 
-// place gives an event of the stream at once if its id follows the last one, and
-// on this connection the one before, and its content is new. Others are held
-// until the run was read; repetitions are dropped.
-func (l *eventLog) place(e client.Event) error {
-	follows := e.ID == l.last+1 && (l.previous == 0 || e.ID == l.previous+1)
-	l.previous = e.ID
+// placeEvent places an event of the stream. It yields the event at once if its
+// content is new and its id follows the last one, and the one before on this stream.
+// It drops repetitions, and holds other events until the run was read.
+func (l *eventLog) placeEvent(e client.Event) error {
+	follows := e.ID == l.last+1 && (l.streamID == 0 || e.ID == l.streamID+1)
+	l.streamID = e.ID
 	if e.ID > 0 && e.ID <= l.after {
 		return nil
 	}
-	if repeated := l.known.match(e, fromStream); repeated != nil {
-		// Under its own id it is a repetition, else perhaps another of its kind.
-		l.unsettled = l.unsettled || repeated.cursor != e.ID
-		return l.amend(e, repeated)
+	if known := l.history.find(e, fromStream); known != nil {
+		// With another id it may be a new event of the same content.
+		l.needsRead = l.needsRead || known.cursor != e.ID
+		return l.amend(e, known)
 	}
 	if follows && len(l.held) == 0 {
-		return l.give(e, fromStream)
+		return l.yieldNew(e, fromStream)
 	}
-	l.unsettled = true
+	l.needsRead = true
 	l.held = append(l.held, e)
 	l.heldBytes += len(e.Raw) + 512 // of the Event itself
 	return nil
 }
 
-// settle gives what is new in the run, and then what was held and is not in it.
-// Without a run, for it is unreadable, all that was held is new.
-func (l *eventLog) settle(run *client.Run) error {
-	if run != nil {
-		if err := l.catchUp(run); err != nil {
-			return err
-		}
-	}
-	held := l.held
-	l.unsettled, l.held, l.heldBytes = false, nil, 0
-	for _, e := range held {
-		if err := l.insert(e, run != nil); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// insert gives a held event unless it is known by now. Ids that jump ahead count
-// what is missing, except where they are not the cursors.
-func (l *eventLog) insert(e client.Event, read bool) error {
-	if repeated := l.known.match(e, fromStream); repeated != nil {
-		return l.amend(e, repeated)
-	}
-	ahead := e.ID - l.last - 1
-	switch {
-	case ahead < 0 && read && l.known.forgot:
-		return nil // it may be as old as that; if it is new, the next read tells
-	case ahead > 0 && l.positions:
-		e.ID, e.Missing = 0, -1
-	case ahead > 0:
-		e.Missing = ahead
-	}
-	return l.give(e, fromStream)
-}
-
-// catchUp gives the stored events that are new.
-func (l *eventLog) catchUp(run *client.Run) error {
-	l.positions, l.doubtful = run.Positions, false
-	l.known.forgot = l.known.forgot || run.Earlier > 0 // those are known no more than forgotten ones
-	fresh, overlap := l.unknown(run.Events)
-	if !overlap && len(fresh) > 0 && l.given > 0 {
-		// Nothing connects them to what was given.
+// mergeRun yields the stored events that are new, and then the held events that are
+// not among them.
+func (l *eventLog) mergeRun(run *client.Run) error {
+	l.positions, l.gap = run.Positions, false
+	l.history.truncated = l.history.truncated || run.Earlier > 0 // those are as good as forgotten
+	fresh, overlap := l.newStored(run.Events)
+	if !overlap && len(fresh) > 0 && l.yielded > 0 {
+		// Nothing connects them to the yielded events.
 		l.restarted = !run.Positions && fresh[0].ID <= l.last
-		l.doubtful = !l.restarted
+		l.gap = !l.restarted
 	}
 	if l.restarted {
-		l.last, l.known = 0, newKnown()
+		l.last, l.history = 0, newHistory()
 	}
 	for i, e := range fresh {
 		e.Behind = i < len(fresh)-1
-		if err := l.give(e, fromRead); err != nil {
+		if err := l.yieldNew(e, fromRead); err != nil {
 			return err
 		}
 	}
-	return nil
+	return l.releaseHeld(true)
 }
 
-// unknown returns the stored events that were not given, and whether any was.
-func (l *eventLog) unknown(stored []client.Event) (fresh []client.Event, overlap bool) {
-	l.known.begin(fromRead)
+// newStored returns the stored events that were not yielded, and whether any was.
+func (l *eventLog) newStored(stored []client.Event) (fresh []client.Event, overlap bool) {
+	l.history.startPass(fromRead)
 	for _, e := range stored {
 		switch {
 		case e.ID <= l.after:
-			l.known.add(e, fromRead)
+			l.history.addEvent(e, fromRead)
 			overlap = true
-		case l.known.match(e, fromRead) != nil:
-			if l.known.forgot && !overlap {
-				fresh = nil // what stands before is older than what is remembered
+		case l.history.find(e, fromRead) != nil:
+			if l.history.truncated && !overlap {
+				fresh = nil // they are older than the history
 			}
 			overlap = true
 		default:
@@ -148,34 +113,66 @@ func (l *eventLog) unknown(stored []client.Event) (fresh []client.Event, overlap
 	return fresh, overlap
 }
 
-// give yields a new event. Its cursor is its id, or the next where that was given.
-func (l *eventLog) give(e client.Event, s source) error {
+// releaseHeld yields the held events that are not known by now. wasRead says that
+// the run was read: without that all of them are new.
+func (l *eventLog) releaseHeld(wasRead bool) error {
+	held := l.held
+	l.needsRead, l.held, l.heldBytes = false, nil, 0
+	for _, e := range held {
+		if err := l.yieldHeld(e, wasRead); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// yieldHeld yields a held event unless it is known. An id that jumps ahead counts
+// the missing events, except where cursors are positions.
+func (l *eventLog) yieldHeld(e client.Event, wasRead bool) error {
+	if known := l.history.find(e, fromStream); known != nil {
+		return l.amend(e, known)
+	}
+	ahead := e.ID - l.last - 1
+	switch {
+	case ahead < 0 && wasRead && l.history.truncated:
+		return nil // it may be older than the history; if it is new, the next read shows it
+	case ahead > 0 && l.positions:
+		e.ID, e.Missing = 0, -1
+	case ahead > 0:
+		e.Missing = ahead
+	}
+	return l.yieldNew(e, fromStream)
+}
+
+// yieldNew yields a new event. Its cursor is its id, or the next cursor if the id is
+// not greater than the last one.
+func (l *eventLog) yieldNew(e client.Event, from source) error {
 	e.ID = max(e.ID, l.last+1)
-	if l.doubtful && e.Missing == 0 {
+	if l.gap && e.Missing == 0 {
 		e.Missing = -1
 	}
 	e.Restarted = l.restarted
-	l.restarted, l.doubtful = false, false
+	l.restarted, l.gap = false, false
 	l.last = e.ID
-	l.given++
-	if s == fromRead {
-		l.read++
+	l.yielded++
+	if from == fromRead {
+		l.yieldedStored++
 	}
 	l.ended = l.ended || e.Type == client.EventEnd
-	l.known.add(e, s)
+	l.history.addEvent(e, from)
 	if !l.yield(e) {
 		return errStop
 	}
 	return nil
 }
 
-// amend yields a known event again if it now says more than when it was given.
-func (l *eventLog) amend(e client.Event, given *entry) error {
-	l.ended = l.ended || e.Type == client.EventEnd // the stored one may have no name
-	if !given.said.add(l.known.details(e)) {
+// amend yields a known event again if it now has more details.
+func (l *eventLog) amend(e client.Event, known *entry) error {
+	l.ended = l.ended || e.Type == client.EventEnd // the stored end may have no type
+	if !known.details.merge(l.history.detailsOf(e)) {
 		return nil
 	}
-	e.ID, e.Amended = given.cursor, true
+	e.ID, e.Amended = known.cursor, true
 	if !l.yield(e) {
 		return errStop
 	}

@@ -13,6 +13,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/client/follow"
+	"runs-mcp-server/internal/lab/inmem"
 )
 
 // odd is a run whose stored events and stream a test writes out itself. The
@@ -92,8 +93,8 @@ func TestLinksAmendAStepWithCalls(t *testing.T) {
 	})
 }
 
-// TestPendingCallsThatChange: a person decides by what was said last; of a step
-// that is not pending nothing is given again.
+// TestPendingCallsThatChange: a pending step is yielded again when its tool calls
+// change, because a person decides on the newest. Other steps are not.
 func TestPendingCallsThatChange(t *testing.T) {
 	calls := func(amount int) string {
 		return fmt.Sprintf(`,"toolCalls":[{"toolCallId":"a","toolName":"pay","toolParameters":{"amount":%d}}]`, amount)
@@ -144,19 +145,21 @@ func TestTwins(t *testing.T) {
 	})
 }
 
-// TestRefusals: one refusal ends nothing, steady ones do.
+// TestRefusals: a single refusal does not end the events, repeated ones do.
 func TestRefusals(t *testing.T) {
 	for name, tt := range map[string]struct {
-		stored []string
-		kind   client.Kind // "" where the run is followed to its end
+		stored      []string
+		kind        client.Kind // "" where the run is followed to its end
+		least, most time.Duration
 	}{
-		"a proxy's hiccup":       {[]string{step(1, "01", "", ""), "404", "403", "500", step(1, "01", "", "")}, ""},
-		"a store that lags":      {[]string{"404", step(1, "01", "", "")}, ""},
-		"an unknown run":         {[]string{"404"}, client.NotFound},
-		"a run that is gone":     {[]string{step(1, "01", "", ""), "404"}, client.NotFound},
-		"a wrong key":            {[]string{"401"}, client.Unauthorized},
-		"a key that was revoked": {[]string{step(1, "01", "", ""), "401"}, client.Unauthorized},
-		"a strange refusal":      {[]string{"431", "400", step(1, "01", "", "")}, ""},
+		"a proxy's hiccup":       {[]string{step(1, "01", "", ""), "404", "403", "500", step(1, "01", "", "")}, "", 0, time.Minute},
+		"a store that lags":      {[]string{"404", step(1, "01", "", "")}, "", 0, 2 * time.Second},
+		"an unknown run":         {[]string{"404"}, client.NotFound, 200 * time.Millisecond, 2 * time.Second},
+		"a run that is gone":     {[]string{step(1, "01", "", ""), "404"}, client.NotFound, 20 * time.Second, time.Minute},
+		"a wrong key":            {[]string{"401"}, client.Unauthorized, 0, 0},
+		"a key that was revoked": {[]string{step(1, "01", "", ""), "401"}, client.Unauthorized, 20 * time.Second, time.Minute},
+		"a strange refusal":      {[]string{"431", "400", step(1, "01", "", "")}, "", 0, time.Minute},
+		"refusals apart":         {[]string{"404", "404", "500", "404", "404", "500", "404", step(1, "01", "", "")}, "", 0, time.Minute},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			o := &odd{stored: tt.stored, streams: []string{endFrame}}
@@ -169,14 +172,63 @@ func TestRefusals(t *testing.T) {
 				o.ServeHTTP(w, r)
 			}))
 			var end error
+			start := time.Now()
 			for _, err := range follow.Events(t.Context(), c, caller, testRun, 0) {
 				end = err
 			}
-			if client.KindOf(end) != tt.kind {
-				t.Errorf("%s: ended with %v", name, end)
+			if took := time.Since(start); client.KindOf(end) != tt.kind || took < tt.least || took > tt.most {
+				t.Errorf("%s: ended with %v after %v, want %v to %v", name, end, took, tt.least, tt.most)
 			}
 		})
 	}
+}
+
+// TestOwnRefusals: a request that the client itself refuses ends the events at
+// once.
+func TestOwnRefusals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") }))
+		start := time.Now()
+		for kind, of := range map[client.Kind]struct {
+			caller client.Caller
+			runID  client.RunID
+		}{client.InvalidArgument: {caller, "x"}, client.Unauthorized: {client.Caller{}, testRun}} {
+			var end error
+			for _, err := range follow.Events(t.Context(), c, of.caller, of.runID, 0) {
+				end = err
+			}
+			if client.KindOf(end) != kind || time.Since(start) != 0 {
+				t.Errorf("%s: %v after %v", kind, end, time.Since(start))
+			}
+		}
+	})
+}
+
+// panicking is a network that panics when the stream is asked for.
+type panicking struct{ http.RoundTripper }
+
+func (p panicking) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(r.URL.Path, "/sse") {
+		panic("of the network")
+	}
+	return p.RoundTripper.RoundTrip(r)
+}
+
+// TestPanicOfTheStream reaches the goroutine of the reader, which may recover it.
+func TestPanicOfTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := client.New(client.Options{URL: "http://localhost", Transport: panicking{inmem.Transport(&odd{stored: []string{""}})}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if r := recover(); r != "of the network" {
+				t.Errorf("recovered %v", r)
+			}
+		}()
+		for range follow.Events(t.Context(), c, caller, testRun, 0) {
+		}
+	})
 }
 
 // TestLateHeaders: a stream whose headers come with its first heartbeat hides
@@ -307,8 +359,8 @@ func TestSpoiltReads(t *testing.T) {
 	}
 }
 
-// TestEndedWithoutEvents: a run that has ended and tells no events is soon over,
-// whatever its stream does, and what the stream tells in time is heard.
+// TestEndedWithoutEvents: the events of a run that has ended without any end soon,
+// whatever the stream does. Events that the stream brings in time are yielded.
 func TestEndedWithoutEvents(t *testing.T) {
 	hold := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	frames := func(after time.Duration, text string) http.HandlerFunc {

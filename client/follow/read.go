@@ -8,144 +8,129 @@ import (
 )
 
 const (
-	// headerPatience is how long a new stream may bring nothing, not even its
-	// headers, before the run is read without it: a server may send the headers
-	// with the first event.
-	headerPatience = time.Second
-	// muteTime is how long a stream that spoke may bring no byte before the run
-	// is read meanwhile: longer than the API's heartbeats take. A proxy that
-	// buffers holds back events as well.
+	// firstByteTime is how long a new stream may bring nothing, not even its headers,
+	// before the run is read without it: a server may send the headers with the first
+	// event.
+	firstByteTime = time.Second
+	// muteTime is how long a stream may bring no further byte before the run is read
+	// meanwhile. It is longer than the API's heartbeats take. A proxy that buffers the
+	// stream holds back events as well.
 	muteTime = 25 * time.Second
-	// quietTime is how long a stream may tell nothing but that it lives before the
-	// run is read again: what it left out, the end even, would else never show.
+	// quietTime is how long a stream may bring nothing but heartbeats before the run is
+	// read again. An event that the stream left out, even the end, would never show.
 	quietTime = 5 * time.Minute
-	// drainTime is how long the stream of a run that has ended may take to open
-	// and to say what its stored events did not.
+	// drainTime is how long the stream of a run that has ended may take to open and to
+	// bring what the stored events lack.
 	drainTime = 2 * time.Second
-	// readTries is how often in a row a connection's first read is tried: a stream
-	// waits meanwhile, and what it says may be said once only.
+	// readTries is how often in a row the first read of a connection is tried. The
+	// stream waits meanwhile, and may bring its events only once.
 	readTries = 3
 	// pollTimeout bounds one read beside an open stream, whose events wait meanwhile.
 	pollTimeout = 10 * time.Second
 )
 
-// pace keeps reads of the run apart: a second, doubling to pollCap.
-type pace struct {
-	pause time.Duration
-	next  time.Time // the earliest time of the next read
-}
-
-// slow puts the next read off, by no less than the API asks for.
-func (p *pace) slow(asked time.Duration) {
-	p.pause = min(max(2*p.pause, time.Second), pollCap)
-	p.next = time.Now().Add(max(p.pause, asked))
-}
-
-// restart begins anew with a read in so long.
-func (p *pace) restart(in time.Duration) { *p = pace{next: time.Now().Add(in)} }
-
-// connect follows one connection to its end. ended reports that the run has
-// ended and all its events were given; err is why there was no connection.
+// connect follows one connection to its end. ended reports that the run has ended
+// and all its events were yielded; err is why there was no connection.
 func (r *reader) connect(ctx context.Context) (ended bool, err error) {
-	// The stream is opened before the run is read, so that nothing can happen
-	// between the two unseen.
+	// The stream is opened before the run is read, so that nothing that happens
+	// between the two is missed.
 	c := r.open(ctx)
 	defer r.close(c)
-	r.polled = false
+	r.readable = false
 	var drained <-chan time.Time
 	for err == nil && !r.log.finished() {
-		if c.over && drained == nil {
+		if c.runEnded && drained == nil {
 			drained = time.After(drainTime)
 		}
 		select {
-		case next, open := <-r.records(c):
+		case next, open := <-r.nextRecords(c):
 			if !open {
-				return r.closed(ctx, c)
+				return r.finish(ctx, c)
 			}
 			err = r.receive(c, next)
-		case <-time.After(time.Until(r.readAt(c))):
+		case <-time.After(time.Until(r.nextRead(c))):
 			err = r.readIfDue(ctx, c)
 		case <-drained:
-			return true, r.log.settle(nil)
+			return true, r.log.releaseHeld(false)
 		}
 	}
 	return err == nil, err
 }
 
-// records returns the channel to receive from: none while the run must be read
-// first, for without the stored events nothing tells what was missed since the
-// last connection.
-func (r *reader) records(c *connection) <-chan record {
+// nextRecords returns the channel to receive records from. It is nil while the run
+// must be read first: only the stored events show what was missed since the last
+// connection.
+func (r *reader) nextRecords(c *connection) <-chan record {
 	if c.opened && !c.synced || r.log.full() {
 		return nil
 	}
 	return c.records
 }
 
-// receive deals with a record of the stream. The first says that it is open.
+// receive handles a record of the stream. The first says that the stream is open.
 func (r *reader) receive(c *connection, next record) error {
 	if !c.opened {
-		c.opened, c.failed = true, 0
-		c.polls.restart(0)
+		c.opened, c.failedReads = true, 0
+		c.polls.reset(0)
 		return nil
 	}
-	c.told = time.Now()
-	c.polls.restart(muteTime)
+	c.lastNews = time.Now()
+	c.polls.reset(muteTime)
 	if next.tooLarge != nil {
-		r.resumeAt(next.tooLarge.ID)
-		r.log.incomplete()
+		r.resumeAfter(next.tooLarge.ID)
+		r.log.markGap()
 		return nil
 	}
-	r.resumeAt(next.id)
-	return r.log.place(next.event)
+	r.resumeAfter(next.id)
+	return r.log.placeEvent(next.event)
 }
 
-// closed ends a connection whose stream is over or was refused. The run is read
-// where it was refused, for then every connection is a poll, and for what is held.
-func (r *reader) closed(ctx context.Context, c *connection) (ended bool, err error) {
+// finish ends a connection whose stream is over or was refused. It reads the run if
+// the stream was refused, for then every connection is a poll, or if events are held.
+func (r *reader) finish(ctx context.Context, c *connection) (ended bool, err error) {
 	c.rethrow()
 	if c.err == nil && len(r.log.held) == 0 {
-		return c.over, nil
+		return c.runEnded, nil
 	}
 	run, err := r.api.ReadRun(ctx, r.caller, r.runID)
 	if err == nil {
-		err = r.settle(c, run)
+		err = r.applyRead(c, run)
 	}
 	switch {
 	case err != nil:
 		return false, err
-	case r.log.finished(), c.over:
+	case r.log.finished(), c.runEnded:
 		return true, nil
 	}
 	return false, c.err
 }
 
-// readAt returns when the run is to be read next.
-func (r *reader) readAt(c *connection) time.Time {
-	if c.synced && r.log.unsettled && c.reads.next.Before(c.polls.next) {
-		return c.reads.next
+// nextRead returns the time of the next read.
+func (r *reader) nextRead(c *connection) time.Time {
+	if c.synced && r.log.needsRead && c.rereads.next.Before(c.polls.next) {
+		return c.rereads.next
 	}
 	return c.polls.next
 }
 
-// readIfDue reads the run at the beginning of a connection, for what the stream
-// said, and while it says nothing.
+// readIfDue reads the run at the beginning of a connection, when the stream gives
+// cause for it, and while the stream is mute or quiet.
 func (r *reader) readIfDue(ctx context.Context, c *connection) error {
-	due := r.log.unsettled && !time.Now().Before(c.reads.next)
-	if c.synced && !due {
-		quiet := time.Since(c.told) >= quietTime
-		if mute := c.untilMute(); mute > 0 && !quiet || c.over {
-			c.polls.restart(max(mute, time.Second))
+	hasCause := r.log.needsRead && !time.Now().Before(c.rereads.next)
+	if c.synced && !hasCause {
+		mute, quiet := c.untilMute(), time.Since(c.lastNews) >= quietTime
+		if mute > 0 && !quiet || c.runEnded {
+			c.polls.reset(max(mute, time.Second))
 			return nil
 		}
 	}
-	if c.synced && r.unreadable { // it may be too large; the next connection tries again
-		return r.settle(c, nil)
+	if c.synced && r.invalid { // the run may be too large; the next connection tries again
+		return r.applyRead(c, nil)
 	}
 	return r.read(ctx, c)
 }
 
-// read reads the run and gives what is new.
+// read reads the run and yields what is new.
 func (r *reader) read(ctx context.Context, c *connection) error {
 	limited := ctx
 	if c.synced {
@@ -155,46 +140,65 @@ func (r *reader) read(ctx context.Context, c *connection) error {
 	}
 	run, err := r.api.ReadRun(limited, r.caller, r.runID)
 	if err == nil {
-		return r.settle(c, run)
+		return r.applyRead(c, run)
 	}
-	c.failed++
-	invalid := client.KindOf(err) == client.Invalid
-	passing := invalid || client.KindOf(err) == client.Unavailable || client.KindOf(err) == client.Timeout
+	c.failedReads++
+	kind := client.KindOf(err)
+	invalid := kind == client.Invalid
+	temporary := invalid || kind == client.Unavailable || kind == client.Timeout
 	switch {
 	case ctx.Err() != nil:
 		return err
-	case invalid && (r.unreadable || c.failed >= readTries):
-		return r.settle(c, nil) // the stream is followed alone
-	case !c.synced && (!passing || c.failed >= readTries):
+	case invalid && (r.invalid || c.failedReads >= readTries):
+		return r.applyRead(c, nil)
+	case !c.synced && (!temporary || c.failedReads >= readTries):
 		return err
 	}
-	// Beside an open stream it costs nothing but time: the stream may bring links
-	// that are said only once.
-	c.polls.slow(retryAfter(err))
-	c.reads.slow(retryAfter(err))
+	// The stream stays open: it may bring links that are sent only once.
+	c.polls.delay(retryAfter(err))
+	c.rereads.delay(retryAfter(err))
 	return nil
 }
 
-// settle gives what is new in a run that was read, nil where it is unreadable.
-// After the first time the connection's records are received.
-func (r *reader) settle(c *connection, run *client.Run) error {
-	if r.unreadable = run == nil; run != nil {
-		r.polled, r.seen = true, true
-		c.failed, c.over = 0, run.Status.Terminal()
+// applyRead yields what is new in a run that was read, and what is still held. run
+// is nil if its answers break the contract: then the stream is followed alone. From
+// the first time on the connection's records are received.
+func (r *reader) applyRead(c *connection, run *client.Run) (err error) {
+	hadCause, yieldedStored := c.synced && r.log.needsRead, r.log.yieldedStored
+	r.invalid = run == nil
+	if run != nil {
+		r.readable, r.wasRead = true, true
+		c.failedReads, c.runEnded = 0, run.Status.Terminal()
+		err = r.log.mergeRun(run)
+	} else {
+		err = r.log.releaseHeld(false)
 	}
-	caused, before := c.synced && r.log.unsettled, r.log.read
-	err := r.log.settle(run)
-	if r.log.read > before {
-		c.reads.restart(0)
+	if r.log.yieldedStored > yieldedStored {
+		c.rereads.reset(0)
 	}
-	if caused {
-		c.reads.slow(0)
+	if hadCause {
+		c.rereads.delay(0)
 	}
 	if c.opened && !c.synced {
 		c.synced = true
-		r.log.connected()
+		r.log.startStream()
 	}
-	c.told = time.Now()
-	c.polls.slow(0)
+	c.lastNews = time.Now()
+	c.polls.delay(0)
 	return err
 }
+
+// pace spaces the reads of the run: a second apart, doubled up to pollCap.
+type pace struct {
+	pause time.Duration
+	next  time.Time // the earliest time of the next read
+}
+
+// delay puts the next read off, by no less than the API asks for.
+func (p *pace) delay(requested time.Duration) {
+	p.pause = min(max(2*p.pause, time.Second), pollCap)
+	p.next = time.Now().Add(max(p.pause, requested))
+}
+
+// reset starts anew, with the next read after a wait.
+func (p *pace) reset(wait time.Duration) { *p = pace{next: time.Now().Add(wait)} }

@@ -265,7 +265,8 @@ func TestStreamIDs(t *testing.T) {
 		{"a control character", "id: 2\x01\n", ""},
 		{"DEL", "id: 2\x7f\n", ""},
 		{"invalid UTF-8", "id: 2\xff\n", "2\uFFFD"},
-		{"too long for a header", "id: " + long + "\n", ""},
+		{"as long as may be", "id: " + long[:1024] + "\n", long[:1024]},
+		{"too long for a header", "id: " + long[:1025] + "\n", ""},
 		{"too long for an event", "id: " + strings.Repeat(long, 1000) + "\n", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -24,19 +24,19 @@ type feed struct {
 	watchers int         // guarded by hub.mu
 	idle     *time.Timer // guarded by hub.mu; ends the feed
 
-	mu      sync.Mutex // guards all below
-	log     []client.Event
-	bytes   int
-	first   int64 // cursor of the first event there was
-	dropped int64 // events up to this cursor are no longer in the log
-	epoch   int   // how often the ids began anew
-	version int   // how often there was news
-	behind  bool  // the log's end is history: later events follow at once
-	changed chan struct{}
-	tracker *approval.Tracker
-	tokens  redact.Collector // of all events there were
-	state   State            // without Pending and Tokens
-	err     error
+	mu        sync.Mutex // guards the rest
+	log       []client.Event
+	logBytes  int
+	first     int64         // the cursor of the first event of the epoch
+	droppedTo int64         // events up to this cursor are no longer in the log
+	epoch     int           // how often the ids began anew
+	version   int           // how often the watchers were woken
+	behind    bool          // later events follow at once: the state is not the newest
+	changed   chan struct{} // closed with the next version
+	tracker   *approval.Tracker
+	tokens    redact.Collector // of all events
+	state     State            // without Pending and Tokens
+	err       error
 }
 
 func newFeed(h *Hub, caller client.Caller, runID client.RunID) *feed {
@@ -47,98 +47,108 @@ func newFeed(h *Hub, caller client.Caller, runID client.RunID) *feed {
 	}
 }
 
-// run reads the run's events to the end of the run or of the feed.
+// run reads the run's events until the run or the feed ends. It begins with the
+// first event, whatever the cursor of the first watcher is: approvals may have been
+// requested long before it.
 func (f *feed) run() {
-	// From the beginning, whatever the first watcher asked for: approvals may
-	// have been asked long before its cursor.
 	for e, err := range follow.Events(f.ctx, f.hub.api, f.caller, f.runID, 0) {
 		if err != nil {
-			f.finish(err)
+			f.end(err)
 			return
 		}
-		f.add(e)
+		f.addEvent(e)
 	}
-	f.finish(nil)
+	f.end(nil)
 }
 
-// add takes an event into the log and wakes the watchers.
-func (f *feed) add(e client.Event) {
+// addEvent adds an event to the log and wakes the watchers.
+func (f *feed) addEvent(e client.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	e.Raw = slices.Clone(e.Raw) // the log must not hold on to a whole answer
+	e.Raw = slices.Clone(e.Raw) // or the log would keep the whole answer in memory
 	f.tokens.Add(e.ApprovalTokens()...)
-	if asked, ok := f.tracker.Add(e); ok {
-		f.hub.decider.See(f.runID, asked)
+	if pending, ok := f.tracker.Add(e); ok {
+		f.hub.decider.See(f.runID, pending)
 	}
 	if e.Amended {
-		if i, ok := f.find(e.ID); ok {
-			f.bytes += len(e.Raw) - len(f.log[i].Raw)
-			f.log[i] = e
-		}
+		f.replaceEvent(e)
 	} else {
-		f.extend(e)
+		f.appendEvent(e)
 	}
 	f.behind = e.Behind && !e.Amended
 	if !f.behind {
-		f.wake()
+		f.wakeWatchers()
 	}
 }
 
-func (f *feed) extend(e client.Event) {
+// replaceEvent replaces the logged event with the same cursor; f.mu is held.
+func (f *feed) replaceEvent(e client.Event) {
+	if i, ok := f.indexOf(e.ID); ok {
+		f.logBytes += len(e.Raw) - len(f.log[i].Raw)
+		f.log[i] = e
+	}
+}
+
+// appendEvent appends a new event, and drops the oldest beyond the bounds of the
+// log; f.mu is held.
+func (f *feed) appendEvent(e client.Event) {
 	if e.Restarted {
-		f.log, f.bytes, f.dropped = nil, 0, 0
+		f.log, f.logBytes, f.droppedTo = nil, 0, 0
 		f.epoch++
 	}
 	if len(f.log) == 0 {
-		f.first = e.ID // once in an epoch: the log keeps its newest
+		f.first = e.ID // the log is never empty again in this epoch
 	}
-	f.state.follow(e)
+	f.state.apply(e)
 	f.log = append(f.log, e)
-	f.bytes += len(e.Raw)
-	for len(f.log) > 1 && (len(f.log) > f.hub.opts.LogEvents || f.bytes > f.hub.opts.LogBytes) {
-		f.dropped = f.log[0].ID
-		f.bytes -= len(f.log[0].Raw)
-		f.log[0] = client.Event{} // let go of its payload
+	f.logBytes += len(e.Raw)
+	for len(f.log) > 1 && (len(f.log) > f.hub.opts.LogEvents || f.logBytes > f.hub.opts.LogBytes) {
+		f.droppedTo = f.log[0].ID
+		f.logBytes -= len(f.log[0].Raw)
+		f.log[0] = client.Event{} // frees its payload
 		f.log = f.log[1:]
 	}
 }
 
-// snapshot returns the state with what is pending and its tokens; f.mu is held.
-func (f *feed) snapshot() State {
+// end records the end of the run, or why it can no longer be watched.
+func (f *feed) end(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err, f.state.Ended, f.behind = err, err == nil, false
+	f.wakeWatchers()
+}
+
+// wakeWatchers wakes the waiting watchers; f.mu is held.
+func (f *feed) wakeWatchers() {
+	f.version++
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// stateNow returns the state with what is pending and its tokens; f.mu is held.
+func (f *feed) stateNow() State {
 	s := f.state
 	s.Pending, s.Tokens = f.tracker.Pending(), f.tokens.Secrets()
 	return s
 }
 
-// after returns the logged events after a cursor; f.mu is held.
-func (f *feed) after(cursor int64) []client.Event {
-	i, found := f.find(cursor)
+// eventsAfter returns the logged events after a cursor; f.mu is held.
+func (f *feed) eventsAfter(cursor int64) []client.Event {
+	i, found := f.indexOf(cursor)
 	if found {
 		i++
 	}
 	return slices.Clone(f.log[i:])
 }
 
-func (f *feed) find(cursor int64) (int, bool) {
+// indexOf returns the index of the event with the cursor, or of the next one;
+// f.mu is held.
+func (f *feed) indexOf(cursor int64) (int, bool) {
 	return slices.BinarySearchFunc(f.log, cursor, func(e client.Event, c int64) int { return cmp.Compare(e.ID, c) })
 }
 
-func (f *feed) finish(err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.err, f.state.Ended, f.behind = err, err == nil, false
-	f.wake()
-}
-
-// wake tells every waiting watcher to look again; f.mu is held.
-func (f *feed) wake() {
-	f.version++
-	close(f.changed)
-	f.changed = make(chan struct{})
-}
-
-// failure returns why the run can no longer be watched, nil where it can, has
-// ended, or the hub was closed.
+// failure returns why the run can no longer be watched. It returns nil if it can,
+// has ended, or the hub was closed.
 func (f *feed) failure() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -161,38 +161,6 @@ func TestGrace(t *testing.T) {
 	})
 }
 
-// TestKeep watches on without watchers, up to a limit, until the run ends.
-func TestKeep(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBed(t, feed.Options{Kept: 1})
-		runID := b.create(t, "links=stream-only step_ms=1000", client.ApproveStart)
-		if !b.hub.Keep(caller, client.RunID(runID)) {
-			t.Fatal("not kept")
-		}
-		if b.hub.Keep(caller, client.RunID(b.create(t, "", client.ApproveStart))) {
-			t.Error("kept beyond the limit")
-		}
-		time.Sleep(time.Hour)
-		_, st, ok := b.hub.Read(caller, client.RunID(runID), 0)
-		if !ok || len(st.Pending) != 1 {
-			t.Fatalf("an hour later: %+v, %t", st, ok)
-		}
-		if _, _, ok := b.hub.Read(client.Caller{Key: "another"}, client.RunID(runID), 0); ok {
-			t.Error("another caller sees the feed")
-		}
-		if err := b.api.AbortRun(t.Context(), caller, client.RunID(runID)); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Second)
-		if _, _, ok := b.hub.Read(caller, client.RunID(runID), 0); ok {
-			t.Error("kept after the end")
-		}
-		if !b.hub.Keep(caller, client.RunID(b.create(t, "", client.ApproveStart))) {
-			t.Error("the place was not given back")
-		}
-	})
-}
-
 // TestHistoryIsNotNews: what was stored before the watching began comes at
 // once, so that a pause that is long over is no need for a person.
 func TestHistoryIsNotNews(t *testing.T) {
@@ -226,7 +194,7 @@ func TestErrors(t *testing.T) {
 			t.Errorf("an unknown run: %v", err)
 		}
 		lost := make(chan bool, 1)
-		b.hub.Follow(t.Context(), caller, "123e4567-e89b-12d3-a456-426614174000", func(feed.News) { t.Error("told of an unknown run") }, func() { lost <- true })
+		b.hub.Subscribe(t.Context(), caller, "123e4567-e89b-12d3-a456-426614174000", func(feed.News) { t.Error("told of an unknown run") }, func() { lost <- true })
 		<-lost
 		runID := b.create(t, "step_ms=60000", client.ApproveNothing)
 		w := b.hub.Watch(caller, client.RunID(runID), 100)
@@ -254,31 +222,6 @@ func TestErrors(t *testing.T) {
 	})
 }
 
-// TestRefillFails passes nothing over: what the log dropped comes when it can
-// be read.
-func TestRefillFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBed(t, feed.Options{LogEvents: 4})
-		runID := b.create(t, "steps=20 step_ms=10 end=hold", client.ApproveNothing)
-		w := b.hub.Watch(caller, client.RunID(runID), 0)
-		defer w.Close()
-		time.Sleep(time.Minute)
-		b.fail.Store(true)
-		if _, err := w.Next(t.Context()); client.KindOf(err) != client.Unavailable {
-			t.Errorf("got %v", err)
-		}
-		b.fail.Store(false)
-		late, cancel := context.WithCancel(t.Context())
-		cancel()
-		if _, err := w.Next(late); !errors.Is(err, context.Canceled) {
-			t.Errorf("got %v", err)
-		}
-		if news, err := w.Next(t.Context()); err != nil || len(news.Events) != 23 || w.Cursor() != 23 {
-			t.Errorf("got %d events, %v", len(news.Events), err)
-		}
-	})
-}
-
 // TestPendingOfARunTooLargeToRead: the stream told the link, and what was
 // dropped before it does not matter.
 func TestPendingOfARunTooLargeToRead(t *testing.T) {
@@ -291,27 +234,6 @@ func TestPendingOfARunTooLargeToRead(t *testing.T) {
 		b.large.Store(true)
 		if st, err := b.hub.Snapshot(t.Context(), caller, client.RunID(runID), feed.Wanted{Decidable: true}); err != nil || len(st.Pending) != 10 {
 			t.Errorf("got %+v, %v", st, err)
-		}
-	})
-}
-
-// TestRead gives what the log holds, and nothing where it lacks something.
-func TestRead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBed(t, feed.Options{LogEvents: 4})
-		runID := b.create(t, "steps=20 step_ms=10 end=hold", client.ApproveStart)
-		if _, _, ok := b.hub.Read(caller, client.RunID(runID), 0); ok {
-			t.Error("read without a watcher")
-		}
-		w := b.hub.Watch(caller, client.RunID(runID), 0)
-		defer w.Close()
-		time.Sleep(time.Minute)
-		news, err := w.Next(t.Context())
-		if err != nil || len(news.Pending) != 1 {
-			t.Fatalf("got %+v, %v", news, err)
-		}
-		if events, st, ok := b.hub.Read(caller, client.RunID(runID), 1); !ok || len(events) != len(news.Events)-1 || len(st.Pending) != 1 {
-			t.Errorf("got %d events, %+v, %t", len(events), st, ok)
 		}
 	})
 }
@@ -329,171 +251,6 @@ func TestStateOf(t *testing.T) {
 	}
 }
 
-// TestLostEventsAreTold: what neither the log nor the API holds any more.
-func TestLostEventsAreTold(t *testing.T) {
-	for _, tt := range []struct {
-		stored         string
-		cursor         int64 // that is watched from
-		first, missing int64 // the first event and its Missing
-	}{
-		{"", 0, 17, -1},
-		{"1-16", 0, 1, 0},
-		{"1-10", 0, 1, -1},
-		{"8-16", 0, 8, -1},
-		{"12-20", 0, 12, -1},
-		{"18-20", 0, 17, -1},
-		{"1-3 and 7-16", 0, 1, 0}, // ids may have holes
-		{"unreadable", 0, 17, -1},
-		{"1-16", 5, 6, 0},
-		{"6-16", 5, 6, 0},
-		{"1-3 and 9-16", 5, 9, 0}, // what reaches back behind the cursor has a hole in its ids
-		{"9-16", 5, 9, -1},        // what does not may lack events
-		{"9-20", 5, 9, -1},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			api, err := client.New(client.Options{URL: "http://localhost", Transport: inmem.Transport(streamOf(20, tt.stored))})
-			if err != nil {
-				t.Fatal(err)
-			}
-			hub := newHub(api, feed.Options{LogEvents: 4})
-			defer hub.Close()
-			w := hub.Watch(caller, "123e4567-e89b-12d3-a456-426614174000", tt.cursor)
-			defer w.Close()
-			time.Sleep(time.Second)
-			news, err := w.Next(t.Context())
-			if err != nil || news.Events[0].ID != tt.first || news.Events[0].Missing != tt.missing || w.Cursor() != 20 {
-				t.Errorf("%+v: got %+v, %v", tt, news.Events[0], err)
-			}
-		})
-	}
-}
-
-// streamOf tells n events on the stream; the stored ones ("2-4", "" for none)
-// are told from the second read on, and then may be unreadable.
-func streamOf(n int, stored string) http.Handler {
-	var reads atomic.Int64
-	body := func(i int) string {
-		return fmt.Sprintf(`"runStatus":"RUNNING","timestamp":"2026-01-01T00:00:%02dZ","step":{"text":"e%d"}}`, i, i)
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/sse") {
-			w.Header().Set("Content-Type", "text/event-stream")
-			for i := 1; i <= n; i++ {
-				fmt.Fprintf(w, "id: %d\nevent: step\ndata: {%s\n\n", i, body(i))
-			}
-			w.(http.Flusher).Flush()
-			<-r.Context().Done()
-			return
-		}
-		var events []string
-		for span := range strings.SplitSeq(stored, " and ") {
-			var from, to int
-			if k, _ := fmt.Sscanf(span, "%d-%d", &from, &to); k == 2 && reads.Load() > 0 {
-				for i := from; i <= to; i++ {
-					events = append(events, fmt.Sprintf(`{"id":%d,"event":"step",%s`, i, body(i)))
-				}
-			}
-		}
-		if reads.Add(1) > 1 && stored == "unreadable" {
-			fmt.Fprint(w, "<html>")
-			return
-		}
-		fmt.Fprintf(w, `{"runId":"123e4567-e89b-12d3-a456-426614174000","status":"RUNNING","events":[%s]}`, strings.Join(events, ","))
-	})
-}
-
-// TestKeptTooLong gives up its own watching, and nobody else's.
-func TestKeptTooLong(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBed(t, feed.Options{Kept: 1, KeptFor: time.Hour, Grace: time.Second})
-		runID := b.create(t, "step_ms=0", client.ApproveStart)
-		b.hub.Keep(caller, client.RunID(runID))
-		time.Sleep(time.Hour - time.Second)
-		w := b.hub.Watch(caller, client.RunID(runID), 0)
-		if _, err := w.Next(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		due := errors.New("due")
-		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, due)
-		defer cancel()
-		if _, err := w.Next(ctx); !errors.Is(err, due) {
-			t.Errorf("a watcher at the end of KeptFor: %v", err)
-		}
-		if !b.hub.Keep(caller, client.RunID(b.create(t, "", client.ApproveStart))) {
-			t.Error("the place was not given back")
-		}
-		w.Close()
-		time.Sleep(2 * time.Second)
-		if _, _, ok := b.hub.Read(caller, client.RunID(runID), 0); ok {
-			t.Error("watched after the last watcher left")
-		}
-	})
-}
-
-// TestLogIsBoundedInBytes, beside events.
-func TestLogIsBoundedInBytes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBed(t, feed.Options{LogEvents: 1000, LogBytes: 2000})
-		runID := b.create(t, "steps=1000 step_ms=100", client.ApproveNothing)
-		w := b.hub.Watch(caller, client.RunID(runID), 0)
-		defer w.Close()
-		time.Sleep(30 * time.Second)
-		if _, _, ok := b.hub.Read(caller, client.RunID(runID), 0); ok {
-			t.Error("the log reaches back to the start")
-		}
-		var events []client.Event
-		for after := int64(400); ; after-- { // as far back as it reaches
-			more, _, ok := b.hub.Read(caller, client.RunID(runID), after)
-			if !ok {
-				break
-			}
-			events = more
-		}
-		bytes := 0
-		for _, e := range events {
-			bytes += len(e.Raw)
-		}
-		if len(events) < 3 || bytes > 2000 || bytes < 1000 {
-			t.Errorf("%d events of %d bytes", len(events), bytes)
-		}
-	})
-}
-
-// TestIDsThatBeginAnew are new to a watcher whose cursor is beyond them.
-func TestIDsThatBeginAnew(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		api, err := client.New(client.Options{URL: "http://localhost", Transport: inmem.Transport(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if strings.HasSuffix(r.URL.Path, "/sse") {
-				w.WriteHeader(http.StatusNoContent)
-				return
-			}
-			events := []string{"a", "b", "c"}
-			if time.Since(start) > time.Minute {
-				events = []string{"x", "y"}
-			}
-			for i, text := range events {
-				events[i] = fmt.Sprintf(`{"id":%d,"event":"step","runStatus":"RUNNING","step":{"text":%q}}`, i+1, text)
-			}
-			fmt.Fprintf(w, `{"runId":"123e4567-e89b-12d3-a456-426614174000","status":"RUNNING","events":[%s]}`, strings.Join(events, ","))
-		}))})
-		if err != nil {
-			t.Fatal(err)
-		}
-		hub := newHub(api, feed.Options{})
-		defer hub.Close()
-		w := hub.Watch(caller, "123e4567-e89b-12d3-a456-426614174000", 0)
-		defer w.Close()
-		if news, err := w.Next(t.Context()); err != nil || len(news.Events) != 3 || w.Cursor() != 3 {
-			t.Fatalf("got %+v, %v", news, err)
-		}
-		news, err := w.Next(t.Context())
-		if err != nil || len(news.Events) != 2 || !news.Events[0].Restarted || news.Events[1].Restarted || w.Cursor() != 2 {
-			t.Errorf("got %+v, %v, cursor %d", news, err, w.Cursor())
-		}
-	})
-}
-
 // TestPauseCountsFromItsBeginning: a need is new to who has not seen it begin.
 func TestPauseCountsFromItsBeginning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -506,6 +263,25 @@ func TestPauseCountsFromItsBeginning(t *testing.T) {
 		news.Pending = nil // the status alone
 		if err != nil || news.Since != 3 || !news.NeedsPerson(2) || news.NeedsPerson(3) {
 			t.Errorf("since %d: %+v, %v", news.Since, news.State, err)
+		}
+	})
+}
+
+// TestRefusedRun: of a run that can no longer be watched nothing is read.
+func TestRefusedRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, feed.Options{})
+		const unknown = "123e4567-e89b-12d3-a456-426614174000"
+		w := b.hub.Watch(caller, unknown, 0)
+		defer w.Close()
+		if _, err := w.Next(t.Context()); client.KindOf(err) != client.NotFound {
+			t.Fatalf("got %v", err)
+		}
+		if _, _, ok := b.hub.Read(caller, unknown, 0); ok {
+			t.Error("it is read")
+		}
+		if err := b.hub.Await(t.Context(), caller, unknown, func(feed.State) bool { return true }); client.KindOf(err) != client.NotFound {
+			t.Errorf("awaited: %v", err)
 		}
 	})
 }

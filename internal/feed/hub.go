@@ -1,7 +1,7 @@
-// Package feed shares one upstream event stream among all who watch a run.
-// The first watcher opens it, the last one's leaving closes it after a short
-// grace, and each reads at its own pace from a bounded log, by cursor. What
-// the log no longer holds is read from the API.
+// Package feed shares one upstream event stream among all watchers of a run. The
+// first watcher opens it. It closes a short time after the last watcher has left.
+// Each watcher reads at its own pace, by cursor, from a bounded log. What the log
+// has dropped is read from the API.
 package feed
 
 import (
@@ -18,16 +18,15 @@ import (
 
 // Options are the settings of a [Hub]; zero values take the defaults.
 type Options struct {
-	// Grace is how long a stream outlives its last watcher, so that calls
-	// that follow each other share it. Default 10 s.
+	// Grace is how long a stream stays open after its last watcher has left, so that
+	// calls that follow each other share it. Default 10 s.
 	Grace time.Duration
 	// LogEvents and LogBytes bound the log of one run. Default 256 and 48 KiB.
 	LogEvents, LogBytes int
-	// Kept bounds the feeds that live on without watchers (see [Hub.Keep]),
-	// KeptPerCaller those of one caller, KeptFor how long each does. Default
-	// 1,024, 256 and 24 h.
-	Kept, KeptPerCaller int
-	KeptFor             time.Duration
+	// Pins bounds the pinned feeds (see [Hub.Pin]), PinsPerCaller those of one caller.
+	// PinTime is how long a pin lasts. Default 1,024, 256 and 24 h.
+	Pins, PinsPerCaller int
+	PinTime             time.Duration
 	Logger              *slog.Logger
 }
 
@@ -39,14 +38,15 @@ type Hub struct {
 	ctx     context.Context // ends all feeds
 	stop    context.CancelFunc
 
-	mu    sync.Mutex // guards feeds, kept, keeps and the watcher counts of feeds
-	feeds map[key]*feed
-	kept  map[client.Key]int // how many of each caller
-	keeps int                // and in all
-	wg    sync.WaitGroup     // one for each goroutine of a feed or follower
+	mu     sync.Mutex // guards feeds, pins, pinsOf and the watcher counts of feeds
+	feeds  map[key]*feed
+	pins   int
+	pinsOf map[client.Key]int // of each caller
+	wg     sync.WaitGroup     // one for each goroutine of a feed or subscription
 }
 
-// key tells feeds apart: what one API key may see says nothing of another's.
+// key identifies a feed. Callers never share one: what one API key may see says
+// nothing about another.
 type key struct {
 	apiKey client.Key
 	runID  client.RunID
@@ -57,12 +57,12 @@ func NewHub(api *client.Client, decider *approval.Decider, o Options) *Hub {
 	setDefault(&o.Grace, 10*time.Second)
 	setDefault(&o.LogEvents, 256)
 	setDefault(&o.LogBytes, 48<<10)
-	setDefault(&o.Kept, 1024)
-	setDefault(&o.KeptPerCaller, 256)
-	setDefault(&o.KeptFor, 24*time.Hour)
+	setDefault(&o.Pins, 1024)
+	setDefault(&o.PinsPerCaller, 256)
+	setDefault(&o.PinTime, 24*time.Hour)
 	setDefault(&o.Logger, slog.New(slog.DiscardHandler))
 	ctx, stop := context.WithCancel(context.Background())
-	return &Hub{api: api, decider: decider, opts: o, ctx: ctx, stop: stop, feeds: map[key]*feed{}, kept: map[client.Key]int{}}
+	return &Hub{api: api, decider: decider, opts: o, ctx: ctx, stop: stop, feeds: map[key]*feed{}, pinsOf: map[client.Key]int{}}
 }
 
 func setDefault[T comparable](to *T, value T) {
@@ -72,10 +72,11 @@ func setDefault[T comparable](to *T, value T) {
 	}
 }
 
-// Close ends all feeds and followers and waits for them. Watchers see their end.
+// Close ends all feeds and subscriptions, and waits for their goroutines. Watchers
+// get an error.
 func (h *Hub) Close() {
 	h.mu.Lock()
-	h.stop() // under the lock: whoever starts a goroutine holds it
+	h.stop() // with the lock held, as where goroutines are started
 	h.mu.Unlock()
 	h.wg.Wait()
 }
@@ -84,13 +85,13 @@ func (h *Hub) Close() {
 func (h *Hub) Watch(caller client.Caller, runID client.RunID, afterEventID int64) *Watch {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return &Watch{hub: h, feed: h.join(caller, runID), cursor: afterEventID}
+	return &Watch{hub: h, feed: h.acquire(caller, runID), cursor: afterEventID}
 }
 
-// Follow calls tell with the run's news, in a goroutine of the hub, until ctx
-// is done or the run has ended. Of a flood of events it may tell the newest
-// alone. Where the run can no longer be watched it ends by calling lost.
-func (h *Hub) Follow(ctx context.Context, caller client.Caller, runID client.RunID, tell func(News), lost func()) {
+// Subscribe calls notify with the run's news, in a goroutine of the hub, until ctx
+// is done or the run has ended. Many events at once may be reduced to the newest.
+// If the run can no longer be watched, Subscribe calls failed once and ends.
+func (h *Hub) Subscribe(ctx context.Context, caller client.Caller, runID client.RunID, notify func(News), failed func()) {
 	w := h.Watch(caller, runID, 0)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -99,54 +100,35 @@ func (h *Hub) Follow(ctx context.Context, caller client.Caller, runID client.Run
 	}
 	h.wg.Go(func() {
 		defer w.Close()
-		defer h.survive(runID, lost)
-		for {
-			news, _, err := w.wait(ctx)
-			if err != nil {
-				if ctx.Err() == nil && h.ctx.Err() == nil {
-					h.opts.Logger.Warn("a subscribed run can no longer be watched", "runId", runID, "error", err)
-					lost()
-				}
-				return
-			}
-			w.pass(news)
-			tell(news)
-			if news.Ended {
-				return
-			}
+		defer h.recoverPanic(runID, failed)
+		err := w.notifyAll(ctx, notify)
+		if err != nil && ctx.Err() == nil && h.ctx.Err() == nil {
+			h.opts.Logger.Warn("a subscribed run can no longer be watched", "runId", runID, "error", err)
+			failed()
 		}
 	})
 }
 
-// Keep watches a run until it ends, whoever else does: an approval link may
-// be said only once. It reports false where too many are kept already.
-func (h *Hub) Keep(caller client.Caller, runID client.RunID) bool {
+// Pin watches a run until it ends, without a watcher: an approval link may be sent
+// only once. It reports false if too many runs are pinned.
+func (h *Hub) Pin(caller client.Caller, runID client.RunID) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.keeps >= h.opts.Kept || h.kept[caller.Key] >= h.opts.KeptPerCaller {
-		h.opts.Logger.Warn("too many runs with approvals are watched; approval links of this one may be missed", "runId", runID, "limit", h.opts.Kept, "limitPerCaller", h.opts.KeptPerCaller)
+	if h.pins >= h.opts.Pins || h.pinsOf[caller.Key] >= h.opts.PinsPerCaller {
+		h.opts.Logger.Warn("too many runs with approvals are watched; approval links of this one may be missed", "runId", runID, "limit", h.opts.Pins, "limitPerCaller", h.opts.PinsPerCaller)
 		return false
 	}
-	f := h.join(caller, runID)
-	h.keeps++
-	h.kept[caller.Key]++
-	// Whoever else watches when the time is up watches on.
-	leave := sync.OnceFunc(func() {
-		h.leave(f)
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.keeps--
-		if h.kept[caller.Key]--; h.kept[caller.Key] == 0 {
-			delete(h.kept, caller.Key)
-		}
-	})
-	tooLong := time.AfterFunc(h.opts.KeptFor, func() {
-		h.opts.Logger.Info("a run with approvals has not ended and is no longer watched for its own sake", "runId", runID, "after", h.opts.KeptFor)
-		leave()
+	f := h.acquire(caller, runID)
+	h.pins++
+	h.pinsOf[caller.Key]++
+	unpin := sync.OnceFunc(func() { h.unpin(f) })
+	timeUp := time.AfterFunc(h.opts.PinTime, func() {
+		h.opts.Logger.Info("a run with approvals has not ended in time and is no longer watched, unless somebody watches it", "runId", runID, "after", h.opts.PinTime)
+		unpin()
 	})
 	context.AfterFunc(f.ctx, func() {
-		tooLong.Stop()
-		leave()
+		timeUp.Stop()
+		unpin()
 		if err := f.failure(); err != nil {
 			h.opts.Logger.Warn("a run with approvals can no longer be watched; its approval links may be missed", "runId", runID, "error", err)
 		}
@@ -154,30 +136,38 @@ func (h *Hub) Keep(caller client.Caller, runID client.RunID) bool {
 	return true
 }
 
-// Read returns the events after a cursor and the state of a run that is being
-// watched; false when it is not, nothing is known yet, or the log no longer
-// reaches back to the cursor.
-func (h *Hub) Read(caller client.Caller, runID client.RunID, afterEventID int64) ([]client.Event, State, bool) {
+// unpin releases a pinned feed. Other watchers keep it open.
+func (h *Hub) unpin(f *feed) {
+	h.release(f)
 	h.mu.Lock()
-	f := h.feeds[key{caller.Key, runID}]
-	h.mu.Unlock()
+	defer h.mu.Unlock()
+	h.pins--
+	caller := f.caller.Key
+	if h.pinsOf[caller]--; h.pinsOf[caller] == 0 {
+		delete(h.pinsOf, caller)
+	}
+}
+
+// Read returns the events after a cursor and the state of a run that is being
+// watched. It reports false if nobody watches it, nothing is known yet, or the log
+// no longer reaches back to the cursor.
+func (h *Hub) Read(caller client.Caller, runID client.RunID, afterEventID int64) ([]client.Event, State, bool) {
+	f := h.feedOf(caller, runID)
 	if f == nil {
 		return nil, State{}, false
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.version == 0 || f.behind || f.err != nil || afterEventID < f.dropped {
+	if f.version == 0 || f.behind || f.err != nil || afterEventID < f.droppedTo {
 		return nil, State{}, false
 	}
-	return f.after(afterEventID), f.snapshot(), true
+	return f.eventsAfter(afterEventID), f.stateNow(), true
 }
 
-// Tokens returns those of a run that is being watched (see [State]), as far as
-// they are known yet; nil where it is not.
+// Tokens returns the tokens of a run that is being watched (see [State]), as far as
+// they are known yet. It returns nil if nobody watches the run.
 func (h *Hub) Tokens(caller client.Caller, runID client.RunID) []string {
-	h.mu.Lock()
-	f := h.feeds[key{caller.Key, runID}]
-	h.mu.Unlock()
+	f := h.feedOf(caller, runID)
 	if f == nil {
 		return nil
 	}
@@ -186,33 +176,19 @@ func (h *Hub) Tokens(caller client.Caller, runID client.RunID) []string {
 	return f.tokens.Secrets()
 }
 
-// survive, deferred, keeps a panic over one run from ending the process: it is
-// logged, and end called.
-func (h *Hub) survive(runID client.RunID, end func()) {
-	if r := recover(); r != nil {
-		h.opts.Logger.Error("the watching of a run panicked", "runId", runID, "panic", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
-		end()
-	}
+// feedOf returns the feed of a run, nil if nobody watches it.
+func (h *Hub) feedOf(caller client.Caller, runID client.RunID) *feed {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.feeds[key{caller.Key, runID}]
 }
 
-// join returns the feed of a run with one watcher more; h.mu is held.
-func (h *Hub) join(caller client.Caller, runID client.RunID) *feed {
-	k := key{caller.Key, runID}
-	f := h.feeds[k]
+// acquire returns the feed of a run with one more watcher; h.mu is held.
+func (h *Hub) acquire(caller client.Caller, runID client.RunID) *feed {
+	f := h.feeds[key{caller.Key, runID}]
 	if f == nil || f.ctx.Err() != nil {
 		f = newFeed(h, caller, runID)
-		if h.ctx.Err() != nil {
-			f.finish(&client.Error{Kind: client.Canceled, Op: "watch", Message: "the server is stopping"})
-			return f
-		}
-		h.feeds[k] = f
-		h.wg.Go(func() {
-			defer h.drop(k, f)
-			defer h.survive(runID, func() {
-				f.finish(&client.Error{Kind: client.Invalid, Op: "watch", Message: "watching the run failed; the server's log says more"})
-			})
-			f.run()
-		})
+		h.start(f)
 	}
 	f.watchers++
 	if f.idle != nil {
@@ -222,9 +198,26 @@ func (h *Hub) join(caller client.Caller, runID client.RunID) *feed {
 	return f
 }
 
-// leave takes one watcher off a feed, which ends after the grace unless
-// another comes.
-func (h *Hub) leave(f *feed) {
+// start runs a new feed in a goroutine. If the hub is closed, the feed ends at once.
+// h.mu is held.
+func (h *Hub) start(f *feed) {
+	if h.ctx.Err() != nil {
+		f.end(&client.Error{Kind: client.Canceled, Op: "watch", Message: "the server is stopping"})
+		return
+	}
+	h.feeds[key{f.caller.Key, f.runID}] = f
+	h.wg.Go(func() {
+		defer h.remove(f)
+		defer h.recoverPanic(f.runID, func() {
+			f.end(&client.Error{Kind: client.Invalid, Op: "watch", Message: "watching the run failed; the server's log says more"})
+		})
+		f.run()
+	})
+}
+
+// release takes one watcher off a feed. The feed ends after the grace, unless another
+// watcher comes.
+func (h *Hub) release(f *feed) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	f.watchers--
@@ -240,11 +233,21 @@ func (h *Hub) leave(f *feed) {
 	})
 }
 
-func (h *Hub) drop(k key, f *feed) {
+// remove removes a feed that has ended.
+func (h *Hub) remove(f *feed) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	f.cancel()
-	if h.feeds[k] == f {
+	if k := (key{f.caller.Key, f.runID}); h.feeds[k] == f {
 		delete(h.feeds, k)
+	}
+}
+
+// recoverPanic, deferred, logs a panic over one run and calls failed. The process
+// goes on.
+func (h *Hub) recoverPanic(runID client.RunID, failed func()) {
+	if r := recover(); r != nil {
+		h.opts.Logger.Error("the watching of a run panicked", "runId", runID, "panic", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
+		failed()
 	}
 }

@@ -55,7 +55,7 @@ func TestMuteStream(t *testing.T) {
 		hub := newHub(api, feed.Options{})
 		defer hub.Close()
 		runID := b.create(t, "links=stream-only queue_ms=2000 step_ms=4000", client.ApproveToolCall) // pauses after 6 s
-		hub.Keep(caller, client.RunID(runID))
+		hub.Pin(caller, client.RunID(runID))
 		var wg sync.WaitGroup
 		for range 10 {
 			wg.Go(func() {

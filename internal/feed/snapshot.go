@@ -13,41 +13,40 @@ import (
 	"runs-mcp-server/internal/redact"
 )
 
-// Snapshot is one reading of a run: what the API stores of it and what its feed
-// knows, merged.
+// Snapshot is one reading of a run: the stored run and its feed, merged.
 type Snapshot struct {
-	Run *client.Run // as it is stored, but for its Status: that is the State's
+	Run *client.Run // the stored run, with the Status of State
 	State
-	NoEvents  bool // the run could be read without its events alone
-	Unsettled bool // it has ended, and the API does not tell how, or its result, yet
+	NoEvents  bool // the run could only be read without its events
+	Unsettled bool // the run has ended, but the API lacks its status or result yet
 }
 
-// Wanted is what a reader of a run wants of a [Snapshot], beside the run.
+// Wanted says what a [Snapshot] must have.
 type Wanted struct {
-	// Decidable has the links and tool calls of what waits looked for, for some
-	// seconds: the stream may tell them later than the stored events.
+	// Decidable makes Snapshot wait some seconds for the links and tool calls of
+	// pending approvals: the stream may bring them later than the stored events.
 	Decidable bool
-	// Seen is the state that the reader saw last, zero for none: where the stored
-	// run lags behind it, that counts.
+	// Seen is the state that the caller saw last, zero for none. It counts where the
+	// stored run lags behind it.
 	Seen State
 }
 
 // Snapshot reads a run. The error is a [client.Error], or wraps that of ctx.
 func (h *Hub) Snapshot(ctx context.Context, caller client.Caller, runID client.RunID, want Wanted) (Snapshot, error) {
 	var err error
-	live, watched := h.state(caller, runID)
+	live, watched := h.liveState(caller, runID)
 	if want.Decidable {
 		if live, err = h.awaitDecidable(ctx, caller, runID); err != nil {
 			return Snapshot{}, err
 		}
 		watched = live.Status != ""
 	}
-	snap, err := h.stored(ctx, caller, runID)
+	snap, err := h.readStored(ctx, caller, runID)
 	if err != nil {
 		return Snapshot{}, err
 	}
 	if want.Seen.Ended || want.Seen.Status.Terminal() || snap.Status.Terminal() && want.Seen.Status != "" {
-		snap = h.settled(ctx, caller, snap)
+		snap = h.rereadEnded(ctx, caller, snap)
 	}
 	if watched && !snap.Ended {
 		snap.Pending = approval.Merge(caller, snap.Run, live.Pending, live.Last)
@@ -62,9 +61,9 @@ func (h *Hub) Snapshot(ctx context.Context, caller client.Caller, runID client.R
 	return snap, nil
 }
 
-// stored reads a run as the API stores it: without its events where the API's
-// answer with them is none that can be read.
-func (h *Hub) stored(ctx context.Context, caller client.Caller, runID client.RunID) (Snapshot, error) {
+// readStored reads the stored run. If its answer with events breaks the contract, it
+// is read without them.
+func (h *Hub) readStored(ctx context.Context, caller client.Caller, runID client.RunID) (Snapshot, error) {
 	run, err := h.api.GetRun(ctx, caller, runID, true)
 	noEvents := client.KindOf(err) == client.Invalid // they may be what is wrong, or too much
 	if noEvents {
@@ -79,13 +78,13 @@ func (h *Hub) stored(ctx context.Context, caller client.Caller, runID client.Run
 	return Snapshot{Run: run, State: h.StateOf(caller, run), NoEvents: noEvents}, nil
 }
 
-// rereads are the pauses before an ended run is read again whose stored state
-// lags behind its events: 2 s in all, for somebody waits for the answer.
+// rereads are the pauses before an ended run is read again, if its stored state lags
+// behind its events: 2 s in all, because a caller waits for the answer.
 var rereads = [...]time.Duration{200 * time.Millisecond, 600 * time.Millisecond, 1200 * time.Millisecond}
 
-// settled reads a run that is known to have ended until the API tells so, and its
-// result, for a little while.
-func (h *Hub) settled(ctx context.Context, caller client.Caller, snap Snapshot) Snapshot {
+// rereadEnded reads a run that has ended again, a few times, until the stored run
+// has its terminal status and result.
+func (h *Hub) rereadEnded(ctx context.Context, caller client.Caller, snap Snapshot) Snapshot {
 	for _, pause := range rereads {
 		if complete(snap.Run) {
 			return snap
@@ -94,7 +93,7 @@ func (h *Hub) settled(ctx context.Context, caller client.Caller, snap Snapshot) 
 		case <-time.After(pause):
 		case <-ctx.Done():
 		}
-		if again, err := h.stored(ctx, caller, snap.Run.RunID); err == nil {
+		if again, err := h.readStored(ctx, caller, snap.Run.RunID); err == nil {
 			snap = again
 		}
 	}
@@ -102,8 +101,8 @@ func (h *Hub) settled(ctx context.Context, caller client.Caller, snap Snapshot) 
 	return snap
 }
 
-// complete reports whether a run that was read has ended and has the result
-// that its status promises.
+// complete reports whether a stored run has ended, and has the result that its
+// status promises.
 func complete(run *client.Run) bool {
 	switch run.Status {
 	case client.Success, client.PartialSuccess:
@@ -112,8 +111,8 @@ func complete(run *client.Run) bool {
 	return run.Status.Terminal()
 }
 
-// lagsBehind reports whether a run as it is stored does not show yet what was seen:
-// its end, or that it waits for a person. Later events mean that this is over.
+// lagsBehind reports whether the stored run does not show yet what was seen: its end,
+// or that it waits for a person. If it has later events, it does not lag.
 func (h *Hub) lagsBehind(snap Snapshot, seen State) bool {
 	n := len(snap.Run.Events)
 	switch {
@@ -131,10 +130,10 @@ func (h *Hub) lagsBehind(snap Snapshot, seen State) bool {
 	return snap.Status != client.Paused || len(snap.Pending) < len(seen.Pending)
 }
 
-// undecided reports whether this server sent no decision on an approval.
+// undecided reports whether this server has sent no decision on an approval.
 func (h *Hub) undecided(p approval.Pending) bool { return !h.decider.Sent(p) }
 
-// StateOf returns the state that a run read with its events is in.
+// StateOf returns the state of a run that was read with its events.
 func (h *Hub) StateOf(caller client.Caller, run *client.Run) State {
 	var s State
 	var tokens redact.Collector
@@ -142,7 +141,7 @@ func (h *Hub) StateOf(caller client.Caller, run *client.Run) State {
 	tracker := approval.NewTracker(caller, run.RunID)
 	for _, e := range run.Events {
 		tracker.Add(e)
-		s.follow(e)
+		s.apply(e)
 	}
 	s.Status, s.Ended, s.Pending, s.Tokens = run.Status, run.Status.Terminal(), tracker.Pending(), tokens.Secrets()
 	if s.Ended {
@@ -154,14 +153,14 @@ func (h *Hub) StateOf(caller client.Caller, run *client.Run) State {
 	return s
 }
 
-// state returns what the feed of a run knows; false where nobody watches it, or
-// nothing is known yet.
-func (h *Hub) state(caller client.Caller, runID client.RunID) (State, bool) {
+// liveState returns the state of a run's feed. It reports false if nobody watches the
+// run, or nothing is known yet.
+func (h *Hub) liveState(caller client.Caller, runID client.RunID) (State, bool) {
 	_, st, ok := h.Read(caller, runID, math.MaxInt64)
 	return st, ok
 }
 
-// union returns the tokens of both, as many as a [redact.Collector] keeps.
+// union returns the tokens of both, bounded by a [redact.Collector].
 func union(some, more []string) []string {
 	if len(more) == 0 {
 		return some
@@ -173,27 +172,27 @@ func union(some, more []string) []string {
 }
 
 const (
-	// linkTimeout is how long a pending approval's link is looked for.
+	// linkTimeout bounds the wait for the link of a pending approval.
 	linkTimeout = 5 * time.Second
-	// callsTimeout is how long the tool calls of a pending step are looked for: the
-	// stream may bring them a little later than the stored events bring its links.
+	// callsTimeout bounds the wait for the tool calls of a pending step: the stream may
+	// bring them a little later than the stored events bring the links.
 	callsTimeout = time.Second
 )
 
-// errNoLink ends the look for a link, or for tool calls.
+// errNoLink ends the wait for a link, or for tool calls.
 var errNoLink = errors.New("no link came in time")
 
-// awaitDecidable watches a run until the links and tool calls of what waits in it
-// are known, and returns what the feed knows then: nothing where no event comes in
-// time.
+// awaitDecidable watches a run until the links and tool calls of its pending
+// approvals are known, or time is up. It returns the feed's state then, which is zero
+// if no event came in time.
 func (h *Hub) awaitDecidable(ctx context.Context, caller client.Caller, runID client.RunID) (State, error) {
 	watch := h.Watch(caller, runID, 0)
 	defer watch.Close()
-	looking, cancel := context.WithTimeoutCause(ctx, linkTimeout, errNoLink)
+	waiting, cancel := context.WithTimeoutCause(ctx, linkTimeout, errNoLink)
 	defer cancel()
 	var st State
 	for {
-		news, _, err := watch.wait(looking) // what the log dropped does not matter to the state
+		news, _, err := watch.wait(waiting) // the state includes dropped events
 		switch {
 		case errors.Is(err, errNoLink):
 			return st, nil
@@ -205,14 +204,14 @@ func (h *Hub) awaitDecidable(ctx context.Context, caller client.Caller, runID cl
 		case st.Status != client.Paused && len(st.Pending) == 0, len(st.Pending) > 0 && !slices.ContainsFunc(st.Pending, approval.Pending.Untold):
 			return st, nil
 		case len(st.Pending) > 0:
-			looking, cancel = context.WithTimeoutCause(looking, callsTimeout, errNoLink)
+			waiting, cancel = context.WithTimeoutCause(waiting, callsTimeout, errNoLink)
 			defer cancel()
 		}
 	}
 }
 
-// Await waits until the state of a run is as until says. Its error is that of
-// watching the run, a [client.Error], or wraps that of ctx.
+// Await waits until the state of a run fulfils until. The error is a [client.Error],
+// if the run cannot be watched, or wraps that of ctx.
 func (h *Hub) Await(ctx context.Context, caller client.Caller, runID client.RunID, until func(State) bool) error {
 	watch := h.Watch(caller, runID, 0)
 	defer watch.Close()

@@ -7,19 +7,16 @@ import (
 	"runs-mcp-server/internal/approval"
 )
 
-// State is how a run stands.
+// State is the state of a run after an event.
 type State struct {
-	Status client.Status // "" while no event told it
-	// Since is the cursor of the event with which the status began.
-	Since   int64
-	Last    int64 // cursor of the newest event, 0 while there is none
-	Ended   bool  // the run has ended and nothing more will come
-	Pending []approval.Pending
-	// Auth is the authorisation that waits for a person, nil when none does.
-	Auth *client.Auth
-	// Tokens are those of the approval links of all events there were, to be
-	// left out of whatever is shown of the run. They are as many and as large
-	// as a [redact.Collector] keeps.
+	Status  client.Status      // "" while no event has one
+	Since   int64              // the cursor of the event with which the status began
+	Last    int64              // the cursor of the newest event, 0 while there is none
+	Ended   bool               // the run has ended and no more events come
+	Pending []approval.Pending // approvals that wait for a person
+	Auth    *client.Auth       // the authorisation that waits for a person, nil for none
+	// Tokens are the tokens of the approval links of all events, to be hidden in
+	// whatever is shown of the run. A [redact.Collector] bounds them.
 	Tokens []string
 }
 
@@ -28,7 +25,7 @@ func (s State) Waits(approvalID string) bool {
 	return slices.ContainsFunc(s.Pending, func(p approval.Pending) bool { return p.ID == approvalID })
 }
 
-// NeedsPerson reports whether the run waits for a person since after the cursor.
+// NeedsPerson reports whether the run began to wait for a person after the cursor.
 func (s State) NeedsPerson(afterEventID int64) bool {
 	for _, p := range s.Pending {
 		if p.EventID > afterEventID {
@@ -39,8 +36,8 @@ func (s State) NeedsPerson(afterEventID int64) bool {
 	return waits && s.Since > afterEventID
 }
 
-// follow moves the state on by one event.
-func (s *State) follow(e client.Event) {
+// apply updates the state by one event.
+func (s *State) apply(e client.Event) {
 	s.Last = e.ID
 	if e.RunStatus != "" && e.RunStatus != s.Status {
 		s.Status, s.Since = e.RunStatus, e.ID

@@ -8,47 +8,46 @@ import (
 	"runs-mcp-server/client"
 )
 
-// News is what a watcher is told: the events after its cursor, and how the
-// run stands after them.
+// News are the events after a watcher's cursor, and the state of the run after them.
 type News struct {
 	Events []client.Event
 	State
 }
 
-// Watch is one watcher's place in a run. It is for one goroutine.
+// Watch is one watcher's position in a run. It is for one goroutine.
 type Watch struct {
 	hub     *Hub
 	feed    *feed
 	cursor  int64
-	epoch   int
-	version int // the feed's when Next last returned
-	shut    sync.Once
+	epoch   int // the feed's, like version, when it was last looked at
+	version int
+	once    sync.Once // for Close
 }
 
 // Close stops watching.
 func (w *Watch) Close() {
-	w.shut.Do(func() { w.hub.leave(w.feed) })
+	w.once.Do(func() { w.hub.release(w.feed) })
 }
 
 // Cursor returns the id of the newest event that Next returned, or where the
 // watch began.
 func (w *Watch) Cursor() int64 { return w.cursor }
 
-// Next waits until something happened since it was last called and returns
-// it: events after the cursor, or a new state alone (no events). After News
-// with Ended nothing more comes. What the log dropped is read
-// from the API; where the API's answer is none that can be read, the first
-// event's Missing is -1. The error wraps that of ctx and its cause, or is a
-// [client.Error]: the run cannot be watched, or what the log dropped cannot be
-// read now; then nothing is passed over, and Next may be called again.
+// Next waits for news since it was last called: events after the cursor, or a new
+// state without events. After News with Ended no more comes.
+//
+// Events that the log has dropped are read from the API. If the API's answer cannot
+// be understood, the first event's Missing is -1. The error wraps that of ctx and
+// its cause, or is a [client.Error]: the run cannot be watched, or the dropped
+// events cannot be read now. Then no event is skipped, and Next may be called again.
 func (w *Watch) Next(ctx context.Context) (News, error) {
 	version := w.version
-	news, gone, err := w.wait(ctx)
+	news, lost, err := w.wait(ctx)
 	if err != nil {
 		return News{}, err
 	}
-	if w.cursor < gone.last {
-		older, whole, err := w.older(ctx, gone)
+	if w.cursor < lost.last {
+		older, whole, err := w.readDropped(ctx, lost)
 		if err != nil && client.KindOf(err) != client.Invalid {
 			w.version = version
 			return News{}, err
@@ -58,7 +57,7 @@ func (w *Watch) Next(ctx context.Context) (News, error) {
 			news.Events[0].Missing = -1
 		}
 	}
-	w.pass(news)
+	w.advance(news)
 	return news, nil
 }
 
@@ -67,7 +66,7 @@ func (w *Watch) Ready() <-chan struct{} {
 	f := w.feed
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.version == w.version || f.behind {
+	if !w.hasNews() {
 		return f.changed
 	}
 	ready := make(chan struct{})
@@ -75,65 +74,84 @@ func (w *Watch) Ready() <-chan struct{} {
 	return ready
 }
 
-// wait waits for what is new in the log.
-func (w *Watch) wait(ctx context.Context) (News, lost, error) {
+// hasNews reports whether the feed has changed; w.feed.mu is held.
+func (w *Watch) hasNews() bool { return w.feed.version != w.version && !w.feed.behind }
+
+// notifyAll calls notify with all news until the run has ended. It does not read
+// dropped events.
+func (w *Watch) notifyAll(ctx context.Context, notify func(News)) error {
 	for {
-		news, gone, changed, err := w.look()
-		if err != nil || changed == nil {
-			return news, gone, err
+		news, _, err := w.wait(ctx)
+		if err != nil {
+			return err
 		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return News{}, lost{}, done(ctx)
+		w.advance(news)
+		notify(news)
+		if news.Ended {
+			return nil
 		}
 	}
 }
 
-// done is the error of a context that is done, with its cause.
-func done(ctx context.Context) error {
+// wait waits for news in the log. It also returns what the log has dropped.
+func (w *Watch) wait(ctx context.Context) (News, dropped, error) {
+	for {
+		news, lost, changed, err := w.look()
+		if err != nil || changed == nil {
+			return news, lost, err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return News{}, dropped{}, contextError(ctx)
+		}
+	}
+}
+
+// contextError returns the error of a context that is done, with its cause.
+func contextError(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", ctx.Err(), context.Cause(ctx))
 }
 
-// pass moves the cursor behind the news.
-func (w *Watch) pass(news News) {
+// advance moves the cursor behind the news.
+func (w *Watch) advance(news News) {
 	if n := len(news.Events); n > 0 {
 		w.cursor = news.Events[n-1].ID
 	}
 }
 
-// lost is what the log dropped: the events from first to last, by cursor.
-// Nothing was dropped while last is 0.
-type lost struct{ first, last int64 }
+// dropped are the cursors of the first and the last event that a log has dropped.
+// last is 0 if it has dropped none.
+type dropped struct{ first, last int64 }
 
-// look returns what is new in the log, and what the log has dropped. Where
-// nothing is new it returns a channel to wait on.
-func (w *Watch) look() (news News, gone lost, changed <-chan struct{}, err error) {
+// look returns the news in the log and what it has dropped. Without news it returns
+// a channel that is closed when there are some.
+func (w *Watch) look() (news News, lost dropped, changed <-chan struct{}, err error) {
 	f := w.feed
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.version == w.version || f.behind {
-		return News{}, lost{}, f.changed, nil
-	}
-	if f.err != nil {
-		return News{}, lost{}, nil, f.err
+	switch {
+	case !w.hasNews():
+		return News{}, dropped{}, f.changed, nil
+	case f.err != nil:
+		return News{}, dropped{}, nil, f.err
 	}
 	if w.epoch != f.epoch {
 		if w.version > 0 {
-			w.cursor = 0 // cursors from before mean nothing
+			w.cursor = 0 // earlier cursors mean nothing
 		}
 		w.epoch = f.epoch
 	}
 	w.version = f.version
-	return News{Events: f.after(w.cursor), State: f.snapshot()}, lost{f.first, f.dropped}, nil, nil
+	return News{Events: f.eventsAfter(w.cursor), State: f.stateNow()}, dropped{f.first, f.droppedTo}, nil, nil
 }
 
-// older reads the events that the log dropped from the API. whole reports that
-// none of them is known to be missing there: ids may have holes.
-func (w *Watch) older(ctx context.Context, gone lost) (older []client.Event, whole bool, err error) {
+// readDropped reads the events after the cursor that the log has dropped from the
+// API. whole reports that none is known to be missing there: ids may have holes.
+func (w *Watch) readDropped(ctx context.Context, lost dropped) (older []client.Event, whole bool, err error) {
 	run, err := w.hub.api.GetRun(ctx, w.feed.caller, w.feed.runID, true)
 	if ctx.Err() != nil {
-		return nil, false, done(ctx)
+		return nil, false, contextError(ctx)
 	}
 	if err != nil {
 		return nil, false, err
@@ -143,12 +161,12 @@ func (w *Watch) older(ctx context.Context, gone lost) (older []client.Event, who
 		switch {
 		case e.ID <= w.cursor:
 			reachesBack = true
-		case e.ID <= gone.last:
+		case e.ID <= lost.last:
 			older = append(older, e)
 		}
 	}
-	if len(older) == 0 || older[len(older)-1].ID != gone.last {
+	if len(older) == 0 || older[len(older)-1].ID != lost.last {
 		return older, false, nil
 	}
-	return older, reachesBack || older[0].ID <= max(w.cursor+1, gone.first), nil
+	return older, reachesBack || older[0].ID <= max(w.cursor+1, lost.first), nil
 }

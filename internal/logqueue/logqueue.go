@@ -1,16 +1,16 @@
 // Package logqueue keeps a log from blocking its program.
 //
-// A [Writer] queues what it is given, and a goroutine of its own writes it on.
-// It guarantees:
+// A [Writer] queues records, and a goroutine writes them to the destination. It
+// guarantees:
 //
 //   - Write never waits for the destination and never fails.
-//   - What one Write gets is passed on by one Write, whole or not at all, in
-//     order, and ends with a newline. A pipe takes up to 4,096 bytes at once, so
-//     such a line is never torn even if the process ends.
-//   - At most Limit bytes are held, the line being written included. What does
-//     not fit is dropped and counted. Where lines are missing, a line says how
-//     many, as soon as the destination takes lines again.
-//   - Close waits for the destination no longer than it is told.
+//   - A record is written by one Write, whole or not at all, in order, and ends with
+//     a newline. A pipe takes up to 4,096 bytes at once, so a shorter line is never
+//     torn, even if the process ends.
+//   - At most Limit bytes are held, the record being written included. Other records
+//     are dropped and counted. A line reports their number where they are missing, as
+//     soon as the destination takes lines again.
+//   - Close waits for the destination no longer than its timeout.
 package logqueue
 
 import (
@@ -27,7 +27,7 @@ const Limit = 256 << 10
 // Writer is a queue in front of a destination. It is safe for concurrent use.
 type Writer struct {
 	out  io.Writer
-	wake chan struct{} // holds a value when run has something to look at
+	wake chan struct{} // holds a value when run has work
 	done chan struct{} // closed when run has returned
 
 	mu      sync.Mutex // guards all below
@@ -39,10 +39,10 @@ type Writer struct {
 	closed  bool
 }
 
-// record is what one Write got, or a note.
+// record is the data of one Write, or a note of dropped lines.
 type record struct {
 	data  []byte
-	lines int // lines lost if it is not written: its own, or those a note counts
+	lines int // lines that are lost if it is not written: its own, or those of the note
 }
 
 // New returns a Writer in front of out. The caller closes it.
@@ -96,7 +96,7 @@ func (w *Writer) signal() {
 	}
 }
 
-// note returns the line that tells of dropped lines, and takes them as told.
+// note returns a line with the number of dropped lines, and resets that number.
 func (w *Writer) note() record {
 	var line bytes.Buffer
 	slog.New(slog.NewTextHandler(&line, nil)).Warn("log lines were dropped: standard error did not take them in time", "lines", w.dropped)
@@ -122,7 +122,7 @@ func (w *Writer) run() {
 	}
 }
 
-// next returns the record to write, none when there is nothing to write now.
+// next returns the record to write, an empty one if there is none now.
 func (w *Writer) next() (r record, closed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -141,7 +141,7 @@ func (w *Writer) next() (r record, closed bool) {
 	return r, w.closed
 }
 
-// wrote accounts for a record that was written, or was not.
+// wrote accounts for a record after its Write.
 func (w *Writer) wrote(r record, n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -152,9 +152,9 @@ func (w *Writer) wrote(r record, n int, err error) {
 	}
 }
 
-// Close ends the Writer once what is queued has been written, or after the
-// timeout. It reports whether all was written by then. If not, the goroutine
-// stays in the destination's Write until that returns. Later lines are dropped.
+// Close ends the Writer when the queue has been written, or after the timeout. It
+// reports whether all was written. If not, the goroutine stays until the
+// destination's Write returns. Later lines are dropped.
 func (w *Writer) Close(timeout time.Duration) bool {
 	w.mu.Lock()
 	w.closed = true

@@ -6,8 +6,8 @@ import (
 )
 
 // Marshal returns a value as compact JSON on one line. Unlike [json.Marshal] it
-// leaves <, > and & as they are: none of our JSON is put into HTML, and escaped
-// they cost six bytes each.
+// does not escape <, > and &: none of our JSON is put into HTML, and the escapes
+// take six bytes each.
 func Marshal(value any) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)

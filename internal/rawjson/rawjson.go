@@ -1,7 +1,7 @@
 // Package rawjson reads and writes JSON text. Its readers walk the text without
-// decoding it: a value that is passed over costs no memory. The text must have
-// been checked by encoding/json, which also bounds its depth. Of other text the
-// answers mean nothing, but no function panics or runs forever.
+// decoding it, so values that are skipped cost no memory. The text must be valid,
+// as checked by encoding/json, which also bounds its depth. For other text the
+// results mean nothing, but no function panics or runs forever.
 package rawjson
 
 import (
@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Items yields the items of an array as they are written. Another value has none.
+// Items yields the raw items of an array. Another value has none.
 func Items(array []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		i, ok := inside(array, '[')
@@ -24,8 +24,8 @@ func Items(array []byte) iter.Seq[[]byte] {
 	}
 }
 
-// Members yields the names, in their quotes, and the values of an object as they
-// are written, duplicates included. Another value has none.
+// Members yields the quoted names and the raw values of an object, duplicates
+// included. Another value has none.
 func Members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		i, ok := inside(object, '{')
@@ -59,8 +59,8 @@ func Count(value []byte) (n int) {
 // IsNull reports whether a value is null.
 func IsNull(value []byte) bool { return string(value) == "null" }
 
-// Name returns which of some names a member has, "" for none of them. Like
-// encoding/json it takes capitals for small letters.
+// Name returns which of the known names a member has, "" for none. Like
+// encoding/json it ignores case.
 func Name(quoted []byte, known []string) string {
 	if len(quoted) < 2 {
 		return ""
@@ -84,8 +84,8 @@ func Name(quoted []byte, known []string) string {
 	return ""
 }
 
-// Token returns where the first token at or behind i begins and ends: a string, a
-// number, a word or one of []{},: . Behind the last one it is empty.
+// Token returns the bounds of the first token at or after i: a string, a number, a
+// word or one of []{},: . After the last one it is empty.
 func Token(text []byte, i int) (from, end int) {
 	if from = space(text, i); from == len(text) {
 		return from, from
@@ -99,7 +99,7 @@ func Token(text []byte, i int) (from, end int) {
 	return from, max(End(text, from), from+1)
 }
 
-// inside returns where the first item of a container begins.
+// inside returns the index of the first item of a container.
 func inside(value []byte, opening byte) (at int, ok bool) {
 	i := space(value, 0)
 	if i == len(value) || value[i] != opening {
@@ -108,8 +108,8 @@ func inside(value []byte, opening byte) (at int, ok bool) {
 	return space(value, i+1), true
 }
 
-// next returns where the item behind the one that ends at i begins, or where
-// its container ends.
+// next returns the index of the item after the one that ends at i, or the end of
+// the container.
 func next(text []byte, i int) int {
 	if i = space(text, i); i < len(text) && text[i] == ',' {
 		i = space(text, i+1)
@@ -117,7 +117,7 @@ func next(text []byte, i int) int {
 	return i
 }
 
-// space returns where the white space that begins at i ends.
+// space returns the end of the white space that begins at i.
 func space(text []byte, i int) int {
 	for i < len(text) && (text[i] == ' ' || text[i] == '\n' || text[i] == '\t' || text[i] == '\r') {
 		i++
@@ -125,7 +125,7 @@ func space(text []byte, i int) int {
 	return i
 }
 
-// End returns where the value that begins at i ends.
+// End returns the end of the value that begins at i.
 func End(text []byte, i int) int {
 	for depth := 0; i < len(text); i++ {
 		switch text[i] {
@@ -139,7 +139,7 @@ func End(text []byte, i int) int {
 			if depth--; depth == 0 {
 				return i + 1
 			}
-			if depth < 0 { // the end of what holds a number or a word
+			if depth < 0 { // the end of the container of a number or a word
 				return i
 			}
 		case ',', ':', ' ', '\n', '\t', '\r':
@@ -151,7 +151,7 @@ func End(text []byte, i int) int {
 	return len(text)
 }
 
-// stringEnd returns where the string that begins at i ends.
+// stringEnd returns the end of the string that begins at i.
 func stringEnd(text []byte, i int) int {
 	for i++; i < len(text); i++ {
 		switch text[i] {

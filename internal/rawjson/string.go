@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// String returns what a string says; false for another value.
+// String decodes a quoted string. It reports false for another value.
 func String(quoted []byte) (string, bool) {
 	if len(quoted) < 2 || quoted[0] != '"' {
 		return "", false
@@ -16,8 +16,8 @@ func String(quoted []byte) (string, bool) {
 	return decode(quoted[1 : len(quoted)-1]), true
 }
 
-// Prefix returns what the first bytes of a string say, about most as they are
-// written, and how many bytes the rest says.
+// Prefix decodes the beginning of a quoted string, of about most raw bytes, and
+// returns how many decoded bytes follow.
 func Prefix(quoted []byte, most int) (head string, left int) {
 	if len(quoted) < 2 || quoted[0] != '"' {
 		return "", 0
@@ -30,7 +30,7 @@ func Prefix(quoted []byte, most int) (head string, left int) {
 	return decode(text[:end]), length(text[end:])
 }
 
-// Len returns how many bytes a string says.
+// Len returns the length of a quoted string in decoded bytes.
 func Len(quoted []byte) int {
 	if len(quoted) < 2 {
 		return 0
@@ -38,10 +38,10 @@ func Len(quoted []byte) int {
 	return length(quoted[1 : len(quoted)-1])
 }
 
-// decode returns what the text of a string says.
+// decode decodes the text of a string.
 func decode(text []byte) string {
 	if bytes.IndexByte(text, '\\') < 0 && utf8.Valid(text) {
-		return string(text) // itself
+		return string(text)
 	}
 	var out strings.Builder
 	out.Grow(length(text))
@@ -60,7 +60,7 @@ func decode(text []byte) string {
 	return out.String()
 }
 
-// length returns how many bytes a text says.
+// length returns the length of a text in decoded bytes.
 func length(text []byte) (n int) {
 	for i := 0; i < len(text); {
 		if c := text[i]; c != '\\' && c < utf8.RuneSelf {
@@ -73,11 +73,11 @@ func length(text []byte) (n int) {
 	return n
 }
 
-// short are the characters of the short escapes, by their letters.
+// short maps the letters of the short escapes to their characters.
 var short = [256]rune{'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t', '"': '"', '\\': '\\', '/': '/'}
 
-// character returns the first character of a text, and in how many bytes it is
-// written. An invalid byte and half a surrogate pair are U+FFFD.
+// character decodes the first character of a text and returns its raw width in
+// bytes. An invalid byte and half a surrogate pair are U+FFFD.
 func character(text []byte) (r rune, width int) {
 	switch c := text[0]; {
 	case c != '\\':
@@ -97,8 +97,7 @@ func character(text []byte) (r rune, width int) {
 	return first, 6
 }
 
-// unit returns the number of a \u escape at the beginning of a text, U+FFFD where
-// there is none.
+// unit returns the number of the \u escape that begins a text, U+FFFD for none.
 func unit(text []byte) rune {
 	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
 		return utf8.RuneError

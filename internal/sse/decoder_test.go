@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -93,12 +94,6 @@ func TestReaderErrors(t *testing.T) {
 					t.Fatalf("got %v, want %v", err, tt.want)
 				}
 			}
-			n := 0
-			for _, err := range d.Frames() {
-				if n++; err != tt.want || n > 1 {
-					t.Fatalf("Frames: %v as number %d, want %v once", err, n, tt.want)
-				}
-			}
 		})
 	}
 	if _, err := sse.NewDecoder(&final{bom[:2], broken}, 1).Next(); err != broken {
@@ -143,23 +138,6 @@ func (s *stalled) Read(p []byte) (int, error) {
 	return copy(p, s.after), nil
 }
 
-func TestFramesGoesOnAfterBreak(t *testing.T) {
-	d := sse.NewDecoder(strings.NewReader("data: 1\n\ndata: 2\n\ndata: 3\n\n"), noLimit)
-	var got []string
-	for range 4 {
-		for f, err := range d.Frames() {
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = append(got, string(f.Data))
-			break
-		}
-	}
-	if !slices.Equal(got, []string{"1", "2", "3"}) {
-		t.Errorf("got %q", got)
-	}
-}
-
 // What was handed out is the caller's: nothing later changes it, and changing it changes nothing.
 func TestDataBelongsToCaller(t *testing.T) {
 	in := "id: 1\nevent: a\ndata: one\ndata: two\n\nid: 2\nevent: b\ndata: six\ndata: ten\n\ndata: last\n\n"
@@ -192,12 +170,28 @@ func TestNewDecoderRefusesLimit(t *testing.T) {
 	}
 }
 
-func ExampleDecoder_Frames() {
+// frames yields what Next returns, until the end or an error that ends the stream.
+func frames(d *sse.Decoder) iter.Seq2[sse.Frame, error] {
+	return func(yield func(sse.Frame, error) bool) {
+		for {
+			f, err := d.Next()
+			if err == io.EOF || !yield(f, err) {
+				return
+			}
+			if _, goesOn := err.(*sse.TooLargeError); err != nil && !goesOn {
+				return
+			}
+		}
+	}
+}
+
+func ExampleDecoder() {
 	stream := strings.NewReader("id: 41\nevent: step\ndata: {\"runStatus\":\"RUNNING\"}\n\nevent: keepalive\ndata: null\n\n")
-	for frame, err := range sse.NewDecoder(stream, 1<<20).Frames() {
+	d := sse.NewDecoder(stream, 1<<20)
+	for {
+		frame, err := d.Next()
 		if err != nil {
-			fmt.Println(err)
-			continue
+			break
 		}
 		fmt.Printf("%s %t %s %s\n", frame.ID, frame.HasID, frame.Event, frame.Data)
 	}

@@ -134,7 +134,7 @@ func TestEndlessMemory(t *testing.T) {
 			var f sse.Frame
 			var err error
 			tooLarge := 0
-			for f, err = range sse.NewDecoder(r, limit).Frames() {
+			for f, err = range frames(sse.NewDecoder(r, limit)) {
 				if err != nil {
 					tooLarge++
 				}

@@ -6,34 +6,33 @@ import (
 )
 
 const (
-	// readSize is the size of the read buffer in bytes, of which a server that watches thousands of runs has as many.
-	// A buffer of 16 KiB decodes no faster (BenchmarkDecoder, and 10 MB over a connection: within noise), and net/http
-	// reads 4 KiB at a time below.
+	// readSize is the size of the read buffer in bytes. A server that watches thousands of runs has as many buffers.
+	// One of 16 KiB decodes no faster (BenchmarkDecoder, and 10 MB over a connection), for net/http reads 4 KiB at a
+	// time.
 	readSize = 4 << 10
 
-	// maxEmptyReads is how many reads in a row may bring neither bytes nor an error; bufio gives up at the same number.
+	// maxEmptyReads is how many reads in a row may bring neither bytes nor an error, as in bufio.
 	maxEmptyReads = 100
 
 	byteOrderMark = "\uFEFF"
 )
 
-// lines cuts a byte stream into parts of lines. It holds nothing but its read buffer, so a line of any length costs
-// it nothing; putting parts together is up to the caller.
+// lines cuts a byte stream into parts of lines. It holds its read buffer only; the caller joins the parts.
 type lines struct {
 	r   io.Reader
-	err error // what ended the stream; returned once the buffer is used up, and from then on
+	err error // what ended the stream; returned when the buffer is used up
 
 	buf      []byte
-	pos, end int // buf[pos:end] is read but not yet given out
+	pos, end int // buf[pos:end] was read but not yet returned
 	lf       int // index of the first LF at or after pos, end if there is none; stale while less than pos
 
-	started bool // the place where a byte order mark may stand is behind us
+	started bool // the byte order mark was skipped, or there is none
 	afterCR bool // the last line ended in CR: a LF that comes next belongs to it
 }
 
-// next returns the next part of the current line without its line end, valid until the following call; ended says that
-// the line ends with it. A part may be empty, ended or not. A CR ends its line at once, without waiting to see whether
-// a LF follows: a server that ends lines in CR would else have its last record held back until its next one.
+// next returns the next part of the current line without its line end, valid until the following call. ended says that
+// the line ends with it. A part may be empty. A CR ends its line at once, whether a LF follows or not: otherwise the
+// last record of a server that ends lines in CR would wait for the next one.
 func (l *lines) next() (part []byte, ended bool, err error) {
 	if err := l.fill(); err != nil {
 		return nil, false, err
@@ -44,7 +43,7 @@ func (l *lines) next() (part []byte, ended bool, err error) {
 			l.pos++
 		}
 	}
-	// The LF is looked for once and remembered, or a stream of CR lines would search the whole buffer for each of them.
+	// The LF is remembered, or a stream of CR lines would search the whole buffer for each line.
 	if l.lf < l.pos {
 		l.lf = l.end
 		if i := bytes.IndexByte(l.buf[l.pos:l.end], '\n'); i >= 0 {
@@ -62,8 +61,8 @@ func (l *lines) next() (part []byte, ended bool, err error) {
 	return part, ended, nil
 }
 
-// fill sees to it that there are bytes to give out, and takes the byte order mark off the stream's first ones. Only
-// there does it read on while it has bytes: one or two bytes of a mark don't say yet whether they are one.
+// fill makes sure that there are bytes to return, and skips the byte order mark. At the beginning it reads on even if
+// it has bytes, while they may be the beginning of a mark.
 func (l *lines) fill() error {
 	for l.pos == l.end || !l.started {
 		if !l.started && !l.halfMark() {
@@ -80,12 +79,13 @@ func (l *lines) fill() error {
 	return nil
 }
 
-// halfMark says that all there is, nothing included, may be the beginning of a byte order mark.
+// halfMark reports whether all bytes so far, or none, are the beginning of a byte order mark.
 func (l *lines) halfMark() bool {
 	return l.end < len(byteOrderMark) && string(l.buf[:l.end]) == byteOrderMark[:l.end]
 }
 
-// read reads once, behind the bytes not given out yet. Bytes that came with an error come first, the error after them.
+// read reads once, behind the bytes that were not returned yet. An error is returned after the bytes that came with
+// it.
 func (l *lines) read() error {
 	if l.err != nil {
 		return l.err

@@ -56,7 +56,7 @@ func decode(t rapid.TB, r io.Reader, limit int) outcome {
 	t.Helper()
 	d := sse.NewDecoder(r, limit)
 	var o outcome
-	for f, err := range d.Frames() {
+	for f, err := range frames(d) {
 		var tooLarge *sse.TooLargeError
 		switch {
 		case errors.As(err, &tooLarge):

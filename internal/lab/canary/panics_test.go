@@ -53,7 +53,7 @@ func TestCanariesInPanics(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			*o.API = *broken // for the resources too
+			o.API, o.Decider = broken, nil // New makes a Decider of the new client
 		}, nil)
 		bed.Caller.Key = key
 		bed.MCP.AddTool(mcp.NewTool("foreign"), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {

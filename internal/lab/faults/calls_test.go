@@ -146,7 +146,7 @@ func (b *bench) approvalRun(ctx context.Context, tag string, r *rand.Rand) {
 	if runID == "" {
 		return
 	}
-	b.hub.Keep(caller(), runID)
+	b.hub.Pin(caller(), runID)
 	views := make([]view, 2)
 	over, done := context.WithCancel(ctx)
 	var watching, impatient sync.WaitGroup

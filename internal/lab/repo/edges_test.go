@@ -18,7 +18,7 @@ var edges = map[string]struct {
 	may []string
 	why string
 }{
-	"client":                    {[]string{"internal/loopback", "internal/rawjson", "internal/sse"}, "the client knows nothing of MCP or of who calls it"},
+	"client":                    {[]string{"internal/bounded", "internal/loopback", "internal/rawjson", "internal/sse"}, "the client knows nothing of MCP or of who calls it"},
 	"client/follow":             {[]string{"client"}, "it follows one run, whoever asks and whatever for"},
 	"internal/sse":              {nil, "bytes to frames, whatever they mean"},
 	"internal/rawjson":          {nil, "JSON text, whatever it means"},

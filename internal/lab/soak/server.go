@@ -80,7 +80,7 @@ func serveMCP(ctx context.Context, l net.Listener, apiURL string, forget time.Du
 		return releases{}, err
 	}
 	log := slog.New(view.LogHandler(redact.New(), slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
-	b := wiring.New(tools.Options{API: api, Log: log, Integrations: []string{"*"}, Approvals: tools.ApprovalsAgent}, feed.Options{KeptFor: forget, Grace: time.Second}, attend.Options{})
+	b := wiring.New(tools.Options{API: api, Log: log, Integrations: []string{"*"}, Approvals: tools.ApprovalsAgent}, feed.Options{PinTime: forget, Grace: time.Second}, attend.Options{})
 	srv := b.MCP("soak", "1")
 	o := transport.HTTPOptions{
 		Options:     transport.Options{Logger: log, Watch: b.Watch()},
