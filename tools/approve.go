@@ -142,7 +142,7 @@ func (s *set) approve(ctx context.Context, c *call, args approveArgs) (RunResult
 	d := decision{Decision: approval.Decision(args.Decision), known: true}
 	if args.Token != "" {
 		d.eventID = read.Since
-		d.known, d.err = s.Decider.DecideByToken(deciding, c.caller, approval.ByToken{
+		d.known, d.err = s.Decider.DecideByToken(deciding, c.caller, approval.TokenDecision{
 			RunID: args.RunID, Decision: d.Decision, Token: args.Token, LinksKnown: len(read.Pending) > 0,
 		})
 		return s.afterDecision(ctx, c, args.RunID, d)
@@ -162,7 +162,7 @@ func (s *set) choose(st feed.State, runID client.RunID, approvalID string) (appr
 	waiting := s.unsent(st.Pending)
 	ids := make([]string, 0, len(waiting))
 	for _, p := range waiting {
-		if p.ID == approvalID || approvalID == "" && len(waiting) == 1 && s.Decider.Shown(p) {
+		if p.ID == approvalID || approvalID == "" && len(waiting) == 1 && s.Decider.WasShown(p) {
 			return p, nil
 		}
 		ids = append(ids, p.ID)

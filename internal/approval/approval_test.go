@@ -72,7 +72,7 @@ func TestTracker(t *testing.T) {
 	for _, tt := range tests {
 		tracker := NewTracker(caller, runID)
 		for i, e := range tt.events {
-			tracker.Add(event(t, e, i+1))
+			tracker.AddEvent(event(t, e, i+1))
 		}
 		var got []int64
 		for _, p := range tracker.Pending() {
@@ -90,15 +90,15 @@ func TestAmendedEventBringsItsLink(t *testing.T) {
 	rich := event(t, `{"id":1,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, links(1))
 	rich.Amended = true
 	tracker := NewTracker(caller, runID)
-	tracker.Add(event(t, "%s", poor))
-	tracker.Add(rich)
+	tracker.AddEvent(event(t, "%s", poor))
+	tracker.AddEvent(rich)
 	if n := len(tracker.Pending()); n != 1 {
 		t.Errorf("%d pending, want 1", n)
 	}
 	tracker = NewTracker(caller, runID)
-	tracker.Add(event(t, "%s", poor))
-	tracker.Add(event(t, `{"id":2,"event":"start","runStatus":"RUNNING"}`))
-	tracker.Add(rich)
+	tracker.AddEvent(event(t, "%s", poor))
+	tracker.AddEvent(event(t, `{"id":2,"event":"start","runStatus":"RUNNING"}`))
+	tracker.AddEvent(rich)
 	if n := len(tracker.Pending()); n != 0 {
 		t.Errorf("%d pending after the decision", n)
 	}
@@ -108,7 +108,7 @@ func TestAmendedEventBringsItsLink(t *testing.T) {
 func TestAmendedEventBringsItsToolCalls(t *testing.T) {
 	const step = `{"id":1,"event":"step","runStatus":"PAUSED","step":{"approval":"PENDING","toolCalls":%s,"approvalActions":%s}}`
 	tracker := NewTracker(caller, runID)
-	tracker.Add(event(t, step, "[]", links(1)))
+	tracker.AddEvent(event(t, step, "[]", links(1)))
 	for _, tt := range []struct{ calls, want string }{
 		{`[{"toolName":"list"}]`, "list"},
 		{`[{"toolName":"delete"}]`, "delete"},
@@ -116,7 +116,7 @@ func TestAmendedEventBringsItsToolCalls(t *testing.T) {
 	} {
 		e := event(t, step, tt.calls, links(1))
 		e.Amended = true
-		tracker.Add(e)
+		tracker.AddEvent(e)
 		if p := tracker.Pending(); len(p) != 1 || len(p[0].Step.ToolCalls) != 1 || p[0].Step.ToolCalls[0].ToolName != tt.want {
 			t.Errorf("after %s: got %+v", tt.calls, p)
 		}
@@ -127,7 +127,7 @@ func TestAmendedEventBringsItsToolCalls(t *testing.T) {
 func TestIDs(t *testing.T) {
 	id := func(key client.Key, run string) string {
 		tracker := NewTracker(client.Caller{Key: key}, client.RunID(run))
-		tracker.Add(event(t, `{"id":1,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, links(1)))
+		tracker.AddEvent(event(t, `{"id":1,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, links(1)))
 		return tracker.Pending()[0].ID
 	}
 	first, second := id("key-a", runID), id("key-a", runID)
@@ -157,7 +157,7 @@ func newDecider(t *testing.T, h http.HandlerFunc) *Decider {
 func pending(t *testing.T) Pending {
 	t.Helper()
 	tracker := NewTracker(caller, runID)
-	tracker.Add(event(t, `{"id":1,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, links(1)))
+	tracker.AddEvent(event(t, `{"id":1,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, links(1)))
 	return tracker.Pending()[0]
 }
 
@@ -216,10 +216,10 @@ func TestBrokenConnectionIsNotRepeated(t *testing.T) {
 		}
 		panic(http.ErrAbortHandler)
 	})
-	if known, err := decider.DecideByToken(t.Context(), caller, ByToken{RunID: runID, Decision: Approve, Token: "first-token"}); known || err != nil {
+	if known, err := decider.DecideByToken(t.Context(), caller, TokenDecision{RunID: runID, Decision: Approve, Token: "first-token"}); known || err != nil {
 		t.Fatal(known, err)
 	}
-	_, err := decider.DecideByToken(t.Context(), caller, ByToken{RunID: runID, Decision: Approve, Token: "second-token"})
+	_, err := decider.DecideByToken(t.Context(), caller, TokenDecision{RunID: runID, Decision: Approve, Token: "second-token"})
 	if client.KindOf(err) != client.OutcomeUnknown || sent.Load() != 2 {
 		t.Errorf("got %v after %d requests", err, sent.Load())
 	}
@@ -229,8 +229,8 @@ func TestBrokenConnectionIsNotRepeated(t *testing.T) {
 func TestOtherToken(t *testing.T) {
 	decider := newDecider(t, func(http.ResponseWriter, *http.Request) { t.Error("a token was sent") })
 	p := pending(t)
-	decider.See(runID, p)
-	for _, by := range []ByToken{
+	decider.RememberTokens(runID, p)
+	for _, by := range []TokenDecision{
 		{runID, Approve, p.tokens[Deny], true},
 		{"another run", Approve, p.tokens[Approve], false},
 		{runID, Approve, "a token nobody saw", true},
@@ -252,7 +252,7 @@ func TestOneDecisionByEitherWay(t *testing.T) {
 		return func(d *Decider, decision Decision) error { return d.Decide(t.Context(), caller, p, decision) }
 	}
 	byToken := func(d *Decider, decision Decision) error {
-		known, err := d.DecideByToken(t.Context(), caller, ByToken{RunID: runID, Decision: decision, Token: p.tokens[decision], LinksKnown: true})
+		known, err := d.DecideByToken(t.Context(), caller, TokenDecision{RunID: runID, Decision: decision, Token: p.tokens[decision], LinksKnown: true})
 		if !known {
 			t.Error("the token is not known")
 		}
@@ -265,7 +265,7 @@ func TestOneDecisionByEitherWay(t *testing.T) {
 	} {
 		var sent atomic.Int64
 		decider := newDecider(t, func(http.ResponseWriter, *http.Request) { sent.Add(1) })
-		decider.See(runID, p)
+		decider.RememberTokens(runID, p)
 		first, second := ways[0](decider, Approve), ways[1](decider, Deny)
 		if first != nil || !errors.Is(second, ErrAlreadySent) || sent.Load() != 1 || !decider.Sent(p) {
 			t.Errorf("%s: %v, then %v; %d sent", name, first, second, sent.Load())
@@ -282,17 +282,17 @@ func TestCallersKeptApart(t *testing.T) {
 	stranger := client.Caller{Key: "another-key"}
 	p := pending(t)
 	tracker := NewTracker(stranger, runID)
-	tracker.Add(event(t, `{"id":1,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, links(1)))
+	tracker.AddEvent(event(t, `{"id":1,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, links(1)))
 	other := tracker.Pending()[0]
-	decider.See(runID, p)
-	decider.Show(p)
-	if decider.Shown(other) || decider.Shown(Pending{ID: p.ID, caller: stranger.Key}) {
+	decider.RememberTokens(runID, p)
+	decider.RememberShown(p)
+	if decider.WasShown(other) || decider.WasShown(Pending{ID: p.ID, caller: stranger.Key}) {
 		t.Error("another caller was shown it")
 	}
 	if err := decider.Decide(t.Context(), caller, p, Approve); err != nil || decider.Sent(other) {
 		t.Errorf("%v; sent for another caller: %t", err, decider.Sent(other))
 	}
-	known, err := decider.DecideByToken(t.Context(), stranger, ByToken{RunID: runID, Decision: Approve, Token: p.tokens[Approve]})
+	known, err := decider.DecideByToken(t.Context(), stranger, TokenDecision{RunID: runID, Decision: Approve, Token: p.tokens[Approve]})
 	if known || err != nil || sent.Load() != 2 {
 		t.Errorf("known %t, %v, %d sent", known, err, sent.Load())
 	}
@@ -302,9 +302,9 @@ func TestCallersKeptApart(t *testing.T) {
 func TestMemory(t *testing.T) {
 	decider := newDecider(t, nil)
 	for i := range maxRemembered + 1 {
-		decider.Show(Pending{ID: fmt.Sprint(i)})
+		decider.RememberShown(Pending{ID: fmt.Sprint(i)})
 	}
-	if decider.Shown(Pending{ID: "0"}) || !decider.Shown(Pending{ID: "1"}) || decider.shown.Len() != maxRemembered {
+	if decider.WasShown(Pending{ID: "0"}) || !decider.WasShown(Pending{ID: "1"}) || decider.shown.Len() != maxRemembered {
 		t.Errorf("%d remembered", decider.shown.Len())
 	}
 }

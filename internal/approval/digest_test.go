@@ -19,7 +19,7 @@ func step(t *testing.T, toolCalls string) Request {
 func stepEvent(t *testing.T, format string, args ...any) Request {
 	t.Helper()
 	tracker := NewTracker(caller, runID)
-	p, ok := tracker.Add(event(t, format, args...))
+	p, ok := tracker.AddEvent(event(t, format, args...))
 	if !ok {
 		t.Fatal("the event asks for nothing")
 	}

@@ -49,7 +49,7 @@ func TestTwoLinksForOneDecision(t *testing.T) {
 		for i, text := range tt.events {
 			e := event(t, "%s", text)
 			e.Amended = i > 0
-			tracker.Add(e)
+			tracker.AddEvent(e)
 		}
 		got := ""
 		if p := tracker.Pending(); len(p) > 1 {
@@ -57,7 +57,7 @@ func TestTwoLinksForOneDecision(t *testing.T) {
 		} else if len(p) == 1 {
 			tokens, _ := json.Marshal(p[0].tokens)
 			got = string(tokens)
-			if p[0].ID != tracker.id(p[0].tokens) || p[0].Untold() {
+			if p[0].ID != tracker.id(p[0].tokens) || p[0].DetailsMissing() {
 				t.Errorf("%s: got %+v", name, p[0])
 			}
 		}
@@ -71,7 +71,7 @@ func TestTwoLinksForOneDecision(t *testing.T) {
 func TestLinksOfTwoEvents(t *testing.T) {
 	tracker := NewTracker(caller, runID)
 	for n := range 2 {
-		tracker.Add(event(t, `{"id":%d,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, n+1, links(n)))
+		tracker.AddEvent(event(t, `{"id":%d,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, n+1, links(n)))
 	}
 	var at []int64
 	for _, p := range tracker.Pending() {

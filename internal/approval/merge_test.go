@@ -64,7 +64,7 @@ func TestMerge(t *testing.T) {
 		for _, text := range tt.stream {
 			e := event(t, "%s", text)
 			e.Amended = e.ID <= heard
-			stream.Add(e)
+			stream.AddEvent(e)
 			heard = e.ID
 		}
 		told := stream.Pending()

@@ -21,7 +21,7 @@ func TestPlanIsNotWaitedForLong(t *testing.T) {
 			t.Fatal(err)
 		}
 		d := NewDecider(api)
-		d.KeepPlan(caller, runID, &client.Plan{Text: "as created"})
+		d.RememberPlan(caller, runID, &client.Plan{Text: "as created"})
 		asked := time.Now()
 		plan, err := d.Plan(t.Context(), caller, &client.Run{RunID: runID, ExecutionPlanID: "p"})
 		if took := time.Since(asked); err != nil || plan == nil || plan.Text != "as created" || took != 5*time.Second {
@@ -51,7 +51,7 @@ func TestPlaceholderHidesNoPlan(t *testing.T) {
 		"nowhere":        {`{}`, nil, nil, ""},
 	} {
 		d := newDecider(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, tt.address) })
-		d.KeepPlan(caller, runID, tt.kept)
+		d.RememberPlan(caller, runID, tt.kept)
 		plan, err := d.Plan(t.Context(), caller, &client.Run{RunID: runID, ExecutionPlanID: "p", Plan: tt.stored})
 		got := ""
 		if plan != nil {

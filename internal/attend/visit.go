@@ -253,7 +253,7 @@ func (v *visit) needsPerson() bool {
 	case decided || there || !st.NeedsPerson(v.since()):
 		v.linkUntil = time.Time{}
 		return false
-	case st.Status != client.Paused || len(waiting) > 0 && !slices.ContainsFunc(waiting, approval.Pending.Untold):
+	case st.Status != client.Paused || len(waiting) > 0 && !slices.ContainsFunc(waiting, approval.Pending.DetailsMissing):
 		return true
 	case v.linkUntil.IsZero():
 		v.linkUntil = time.Now().Add(linkTimeout)

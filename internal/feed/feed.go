@@ -67,8 +67,8 @@ func (f *feed) add(e client.Event) {
 	defer f.mu.Unlock()
 	e.Raw = slices.Clone(e.Raw) // the log must not hold on to a whole answer
 	f.tokens.Add(e.ApprovalTokens()...)
-	if asked, ok := f.tracker.Add(e); ok {
-		f.hub.decider.See(f.runID, asked)
+	if asked, ok := f.tracker.AddEvent(e); ok {
+		f.hub.decider.RememberTokens(f.runID, asked)
 	}
 	if e.Amended {
 		if i, ok := f.find(e.ID); ok {
