@@ -124,7 +124,7 @@ func (w *watcher) byCalls(runID client.RunID) (ids []int64) {
 // byProgress waits in one call and listens to its progress.
 func (w *watcher) byProgress(runID client.RunID) []int64 {
 	params := &sdk.CallToolParams{Name: "get_run", Arguments: map[string]any{"runId": runID, "afterEventId": 0, "waitSeconds": 45}}
-	params.SetProgressToken(runID)
+	params.SetProgressToken(string(runID))
 	result, err := w.session.CallTool(w.t.Context(), params)
 	if err != nil || result.IsError {
 		w.t.Errorf("run %s: %+v, %v", runID, result, err)
@@ -137,7 +137,7 @@ func (w *watcher) byProgress(runID client.RunID) []int64 {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.progress[runID]
+	return w.progress[string(runID)]
 }
 
 // TestEveryWayOfWatching: 30 runs of 200 events, over streams that break every

@@ -72,7 +72,7 @@ func (l *ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // create calls create_run once, through the proxy, and returns the run's id;
 // "" when none is known.
-func (b *bench) create(ctx context.Context, tag, behaviour string, strategy client.ApprovalStrategy) (string, client.Kind) {
+func (b *bench) create(ctx context.Context, tag, behaviour string, strategy client.ApprovalStrategy) (client.RunID, client.Kind) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	run, err := b.api.CreateRun(ctx, caller(), client.CreateRunRequest{
@@ -101,7 +101,7 @@ func (b *bench) create(ctx context.Context, tag, behaviour string, strategy clie
 // insist creates until there is a run: after an unknown outcome it looks, as a
 // person would, whether there is one, and longer each time: what comes late on
 // a busy machine must not make it busier.
-func (b *bench) insist(ctx context.Context, name, behaviour string, strategy client.ApprovalStrategy) string {
+func (b *bench) insist(ctx context.Context, name, behaviour string, strategy client.ApprovalStrategy) client.RunID {
 	for n := 0; ctx.Err() == nil; n++ {
 		runID, kind := b.create(ctx, fmt.Sprintf("%s-%d", name, n), behaviour, strategy)
 		if kind == client.OutcomeUnknown {
@@ -112,7 +112,7 @@ func (b *bench) insist(ctx context.Context, name, behaviour string, strategy cli
 			}
 			for tried := range n + 1 {
 				if ids := runs[fmt.Sprintf("%s-%d", name, tried)]; len(ids) > 0 {
-					runID = ids[0]
+					runID = client.RunID(ids[0])
 				}
 			}
 		}
@@ -210,7 +210,7 @@ func (b *bench) decideOnce(ctx context.Context, d approval.Decision, aborted *at
 }
 
 // abort ends a run, past the proxy, whose decision or link got lost.
-func (b *bench) abort(ctx context.Context, runID string) {
+func (b *bench) abort(ctx context.Context, runID client.RunID) {
 	did, err := b.near.abort(ctx, runID)
 	if err != nil {
 		b.wrong("the sandbox itself: %v", err)
@@ -221,14 +221,14 @@ func (b *bench) abort(ctx context.Context, runID string) {
 }
 
 // checkDecisions holds the decisions on a run against what it asked.
-func (b *bench) checkDecisions(who, runID string, s stored) {
+func (b *bench) checkDecisions(who string, runID client.RunID, s stored) {
 	asked := 0
 	for _, item := range s.items {
 		if item.Event == "run_approval" || item.Step.Approval == "PENDING" {
 			asked++
 		}
 	}
-	if made := b.box.Decisions(runID); len(made) > asked {
+	if made := b.box.Decisions(string(runID)); len(made) > asked {
 		b.wrong("%s: %d decisions (%v) on %d approvals", who, len(made), made, asked)
 	}
 }
@@ -322,12 +322,12 @@ func (d direct) do(ctx context.Context, method, path string, into any) (status i
 	return resp.StatusCode, json.Unmarshal(body.Bytes(), into)
 }
 
-func (d direct) read(ctx context.Context, runID string) (stored, error) {
+func (d direct) read(ctx context.Context, runID client.RunID) (stored, error) {
 	var run struct {
 		Status string            `json:"status"`
 		Events []json.RawMessage `json:"events"`
 	}
-	if _, err := d.do(ctx, http.MethodGet, "/v1/runs/"+runID+"?includeEvents=true", &run); err != nil {
+	if _, err := d.do(ctx, http.MethodGet, "/v1/runs/"+string(runID)+"?includeEvents=true", &run); err != nil {
 		return stored{}, err
 	}
 	s := stored{status: run.Status, items: make([]item, len(run.Events)), raws: run.Events}
@@ -358,7 +358,7 @@ func (d direct) list(ctx context.Context) (map[string][]string, error) {
 }
 
 // abort reports whether it ended the run.
-func (d direct) abort(ctx context.Context, runID string) (bool, error) {
-	status, err := d.do(ctx, http.MethodDelete, "/v1/runs/"+runID, nil)
+func (d direct) abort(ctx context.Context, runID client.RunID) (bool, error) {
+	status, err := d.do(ctx, http.MethodDelete, "/v1/runs/"+string(runID), nil)
 	return status == http.StatusOK, err
 }

@@ -132,7 +132,7 @@ type view struct {
 }
 
 // follow watches a run to its end.
-func (b *bench) follow(ctx context.Context, runID string, h habit, r *rand.Rand) view {
+func (b *bench) follow(ctx context.Context, runID client.RunID, h habit, r *rand.Rand) view {
 	v := view{name: h.name}
 	cursor := int64(0)
 	if h.after > 0 {
@@ -150,7 +150,7 @@ func (b *bench) follow(ctx context.Context, runID string, h habit, r *rand.Rand)
 
 // await waits until a run has so many events or has ended, and returns the
 // cursor of the middle one and how many events that are.
-func (b *bench) await(ctx context.Context, runID string, count int) (cursor int64, before int, err error) {
+func (b *bench) await(ctx context.Context, runID client.RunID, count int) (cursor int64, before int, err error) {
 	for {
 		stored, err := b.near.read(ctx, runID)
 		if err != nil {
@@ -165,7 +165,7 @@ func (b *bench) await(ctx context.Context, runID string, count int) (cursor int6
 }
 
 // read follows the events as the hub does.
-func (b *bench) read(ctx context.Context, runID string, cursor int64, v *view) {
+func (b *bench) read(ctx context.Context, runID client.RunID, cursor int64, v *view) {
 	for e, err := range follow.Events(ctx, b.api, caller(), runID, cursor) {
 		switch {
 		case err != nil:
@@ -181,7 +181,7 @@ func (b *bench) read(ctx context.Context, runID string, cursor int64, v *view) {
 // watch follows a run through the hub. What the hub's log dropped it reads
 // from the API; where that fails, nothing is passed over and the watcher asks
 // again.
-func (b *bench) watch(ctx context.Context, runID string, cursor int64, h habit, r *rand.Rand, v *view) {
+func (b *bench) watch(ctx context.Context, runID client.RunID, cursor int64, h habit, r *rand.Rand, v *view) {
 	w := b.hub.Watch(caller(), runID, cursor)
 	defer func() { w.Close() }()
 	for stayed := 0; ; {
