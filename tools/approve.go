@@ -49,8 +49,8 @@ func (s *set) askApproval(ctx context.Context, c *call, args askArgs) (RunResult
 	}
 	ctx, cancel := context.WithDeadline(ctx, c.at.Add(approveWait+readTimeout))
 	defer cancel()
-	late := s.Attend.TakeLate(c.caller.Key, c.personName, args.RunID)
-	if late != nil && late.Taken() && (args.ApprovalID == "" || args.ApprovalID == late.Subject) {
+	late := s.Attend.TakeUnreported(c.caller.Key, c.personName, args.RunID)
+	if late != nil && late.DecisionTaken() && (args.ApprovalID == "" || args.ApprovalID == late.Subject) {
 		return s.afterDecision(ctx, c, args.RunID, s.decisionOf(*late))
 	}
 	if resume != nil && args.ApprovalID != "" && args.ApprovalID != resume.Subject {
@@ -64,12 +64,11 @@ func (s *set) askApproval(ctx context.Context, c *call, args askArgs) (RunResult
 	speaking, stop := context.WithDeadline(ctx, c.at.Add(approveWait))
 	defer stop()
 	w := &waiter{set: s, call: c, runID: args.RunID, page: &eventPage{limit: 1}, speaking: speaking}
-	visit := attend.Visit{
-		Caller: c.caller, RunID: args.RunID, Deadline: c.at.Add(approveWait), History: true, Only: args.ApprovalID,
+	call := attend.Call{
+		Caller: c.caller, RunID: args.RunID, Deadline: c.at.Add(approveWait), SkipHistory: true, Only: args.ApprovalID,
 		Person: s.person(c), Resume: resume, Draining: c.draining, Observer: w,
 	}
-	visit.GoOn(resume)
-	seen, err := s.Attend.Follow(ctx, visit)
+	seen, err := s.Attend.Follow(ctx, call)
 	if err != nil {
 		return RunResult{}, err
 	}
@@ -103,7 +102,7 @@ func (s *set) approvalToAsk(ctx context.Context, c *call, args askArgs) (approva
 
 // afterAnswer tells what came of asking, and how the run stands.
 func (s *set) afterAnswer(ctx context.Context, c *call, runID client.RunID, seen attend.Result) (RunResult, error) {
-	o := attend.Outcome{Fate: attend.Gone}
+	o := attend.Outcome{Status: attend.Gone}
 	if seen.Outcome != nil {
 		o = *seen.Outcome
 	}
@@ -114,7 +113,7 @@ func (s *set) afterAnswer(ctx context.Context, c *call, runID client.RunID, seen
 		}
 	case err != nil:
 		return RunResult{}, err
-	case o.Fate == attend.Sent:
+	case o.Status == attend.Sent:
 		return s.afterDecision(ctx, c, runID, s.decisionOf(o))
 	}
 	result, got, err := s.afterAsking(ctx, c, runID, o.EventID, false)
