@@ -1,0 +1,338 @@
+package attend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"runs-mcp-server/client"
+)
+
+// TestAnswers: what comes of each answer, what is sent, and what the next call says.
+func TestAnswers(t *testing.T) {
+	failed := errors.New("the client failed")
+	for name, tt := range map[string]struct {
+		person *fakePerson
+		want   Outcome
+		end    string
+		sent   string
+	}{
+		"approve":    {&fakePerson{answer: approve}, Outcome{Status: Sent, Decision: "approve"}, TimeUp, "approve-link-1"},
+		"deny":       {&fakePerson{answer: deny}, Outcome{Status: Sent, Decision: "deny"}, TimeUp, "deny-link-1"},
+		"no choice":  {&fakePerson{answer: Answer{Action: Accept}}, Outcome{Status: NoChoice}, NeedsPerson, ""},
+		"decline":    {&fakePerson{answer: decline, after: time.Second}, Outcome{Status: Declined}, NeedsPerson, ""},
+		"at once":    {&fakePerson{answer: decline, after: 999 * time.Millisecond}, Outcome{Status: Declined, AtOnce: true}, NeedsPerson, ""},
+		"cancel":     {&fakePerson{answer: cancel, after: time.Second}, Outcome{Status: Canceled}, NeedsPerson, ""},
+		"nothing":    {&fakePerson{after: time.Second}, Outcome{Status: Canceled}, NeedsPerson, ""},
+		"not at all": {&fakePerson{answer: cancel}, Outcome{Status: Canceled, AtOnce: true}, NeedsPerson, ""},
+		"silence":    {&fakePerson{err: fmt.Errorf("x: %w", context.DeadlineExceeded)}, Outcome{Status: TimedOut}, NeedsPerson, ""},
+		"failure":    {&fakePerson{err: failed}, Outcome{Status: NotAsked, Err: failed}, NeedsPerson, ""},
+		"panic":      {&fakePerson{during: func() { panic("x") }}, Outcome{Status: NotAsked, Err: errors.New("panic")}, NeedsPerson, ""},
+	} {
+		inBubble(t, func(t *testing.T, b *bed) {
+			b.api.askStep(1, "pay")
+			r := b.follow(t, b.call(tt.person.person("p"), 10))
+			got := *r.Outcome
+			if got.Subject == "" || got.EventID != 2 || got.Kind != Decision || !strings.Contains(tt.person.questions[0].Message, `"pay"`) {
+				t.Errorf("%s: %+v", name, got)
+			}
+			subject := got.Subject
+			got.Subject, got.EventID, got.Kind = "", 0, ""
+			if fmt.Sprint(got) != fmt.Sprint(tt.want) || r.End != tt.end || strings.Join(b.api.sent(), " ") != tt.sent {
+				t.Errorf("%s: got %+v, %s, sent %v", name, got, r.End, b.api.sent())
+			}
+			if b.TakeUnreported(alice.Key, "p", runID) != nil {
+				t.Errorf("%s: an outcome that the call has reported", name)
+			}
+			next := b.follow(t, b.call(tt.person.person("p"), 10))
+			if tt.person.asked() != 1 {
+				t.Errorf("%s: asked %d times", name, tt.person.asked())
+			}
+			refused := tt.sent == ""
+			if last := b.LastRefusal(alice.Key, "p", runID, subject); (last != nil) != refused || refused && (last.Status != tt.want.Status || last.Before) {
+				t.Errorf("%s: the last refusal is %+v", name, last)
+			}
+			if refused && (next.End != NeedsPerson || statusOf(next) != tt.want.Status || !next.Outcome.Before) {
+				t.Errorf("%s: the next call: %+v", name, next.Outcome)
+			}
+		})
+	}
+}
+
+// TestRefusalLifetime: after an hour, and after a change, the same person is asked
+// again; another person is asked at once.
+func TestRefusalLifetime(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		p, other := &fakePerson{answer: decline}, &fakePerson{answer: decline}
+		b.api.askStep(1, "pay")
+		b.follow(t, b.call(p.person("p"), 10))
+		id := b.follow(t, b.call(other.person("other"), 10)).Outcome.Subject
+		if other.asked() != 1 {
+			t.Errorf("another person was asked %d times", other.asked())
+		}
+		time.Sleep(time.Hour - time.Second)
+		if b.follow(t, b.call(p.person("p"), 0)); p.asked() != 1 || b.LastRefusal(alice.Key, "p", runID, id) == nil {
+			t.Errorf("asked %d times within the hour", p.asked())
+		}
+		time.Sleep(time.Second)
+		if b.LastRefusal(alice.Key, "p", runID, id) != nil {
+			t.Error("a refusal is remembered for more than an hour")
+		}
+		if b.follow(t, b.call(p.person("p"), 10)); p.asked() != 2 {
+			t.Errorf("asked %d times after the hour", p.asked())
+		}
+		b.api.change(1, "pay", "refund")
+		if b.follow(t, b.call(p.person("p"), 10)); p.asked() != 3 || strings.Contains(p.questions[2].Message, "Changed") {
+			t.Errorf("asked %d times after a change", p.asked())
+		}
+	})
+}
+
+// TestOnlyOneApproval: a call for one approval asks again what was refused before,
+// three times within an hour.
+func TestOnlyOneApproval(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		p := &fakePerson{answer: decline}
+		b.api.askStep(1, "pay")
+		b.api.askStep(2, "refund")
+		id := b.follow(t, b.call(p.person("p"), 10)).State.Pending[1].ID
+		only := func() Result {
+			c := b.call(p.person("p"), 10)
+			c.Only = id
+			return b.follow(t, c)
+		}
+		asked := p.asked()
+		for i := range 5 {
+			r := only()
+			want := Declined
+			if i >= 3 {
+				want = TooOften
+			}
+			if statusOf(r) != want || r.Outcome.Subject != id || r.End != NeedsPerson {
+				t.Errorf("%d: %+v", i+1, r.Outcome)
+			}
+		}
+		if p.asked() != asked+3 || !strings.Contains(p.questions[asked].Message, `"refund"`) {
+			t.Errorf("asked %d times", p.asked()-asked)
+		}
+		time.Sleep(time.Hour)
+		p.answer = approve
+		if r := only(); statusOf(r) != Sent || r.End != NeedsPerson || !slices.Equal(b.api.sent(), []string{"approve-link-2"}) {
+			t.Errorf("after the hour: %+v, sent %v", r.Outcome, b.api.sent())
+		}
+		if r := only(); statusOf(r) != Gone || r.Outcome.Kind != Decision || r.Outcome.Subject != id {
+			t.Errorf("once it is decided: %+v", r.Outcome)
+		}
+	})
+}
+
+// TestQuestionOutlivesCall: the call ends in time, a later one joins the question,
+// and the outcome is reported once.
+func TestQuestionOutlivesCall(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		p := &fakePerson{after: 15 * time.Second, answer: approve}
+		b.api.askStep(1, "pay")
+		began := time.Now()
+		if r := b.follow(t, b.call(p.person("p"), 5)); r.End != TimeUp || statusOf(r) != Open || time.Since(began) != 5*time.Second {
+			t.Errorf("%+v after %v", r.Outcome, time.Since(began))
+		}
+		if r := b.follow(t, b.call(p.person("p"), 5)); statusOf(r) != Open || p.asked() != 1 {
+			t.Errorf("the second: %+v, asked %d times", r.Outcome, p.asked())
+		}
+		time.Sleep(10 * time.Second)
+		o := b.TakeUnreported(alice.Key, "p", runID)
+		if o == nil || o.Status != Sent || o.Subject == "" || b.TakeUnreported(alice.Key, "p", runID) != nil {
+			t.Errorf("unreported: %+v", o)
+		}
+		if b.TakeUnreported(alice.Key, "another", runID) != nil {
+			t.Error("unreported to another person")
+		}
+	})
+}
+
+// TestJoinedQuestion: two calls of a person wait for one question; another person's
+// is withdrawn by the decision.
+func TestJoinedQuestion(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		p, other := &fakePerson{after: 5 * time.Second, answer: approve}, &fakePerson{after: time.Hour}
+		b.api.askStep(1, "pay")
+		p.during = func() { time.AfterFunc(time.Second, func() { b.api.add("run_action", client.Running, "") }) }
+		results := make(chan Result, 3)
+		for _, person := range []Person{p.person("p"), p.person("p"), other.person("other")} {
+			go func() { results <- b.follow(t, b.call(person, 20)) }()
+		}
+		sent := 0
+		for range 3 {
+			if r := <-results; statusOf(r) == Sent {
+				sent++
+			} else if r.Outcome != nil || r.End != TimeUp {
+				t.Errorf("%+v", r)
+			}
+		}
+		if sent != 2 || p.asked() != 1 || other.asked() != 1 || len(b.api.sent()) != 1 || !errors.Is(other.withdrawn, errGone) {
+			t.Errorf("%d calls know it, asked %d and %d times, sent %v, withdrawn: %v", sent, p.asked(), other.asked(), b.api.sent(), other.withdrawn)
+		}
+	})
+}
+
+// TestCanceledCall withdraws its question, unless another call waits for it or the
+// person has decided.
+func TestCanceledCall(t *testing.T) {
+	for name, tt := range map[string]struct {
+		joined    bool
+		cancelAt  time.Duration
+		withdrawn error
+		sent      int
+		err       error
+	}{
+		"alone":   {false, 3 * time.Second, errNoWaiters, 0, context.Canceled},
+		"joined":  {true, 3 * time.Second, nil, 1, context.Canceled},
+		"decided": {false, 6 * time.Second, nil, 1, nil},
+	} {
+		inBubble(t, func(t *testing.T, b *bed) {
+			p := &fakePerson{after: 5 * time.Second, answer: approve}
+			b.api.slow = 10 * time.Second
+			b.api.askStep(1, "pay")
+			ctx, stop := context.WithCancel(t.Context())
+			time.AfterFunc(tt.cancelAt, stop)
+			if tt.joined {
+				go b.follow(t, b.call(p.person("p"), 30))
+			}
+			r, err := b.Follow(ctx, b.call(p.person("p"), 30))
+			if !errors.Is(err, tt.err) || tt.err == nil && statusOf(r) != Sent {
+				t.Errorf("%s: %+v, %v", name, r, err)
+			}
+			time.Sleep(40 * time.Second)
+			if !errors.Is(p.withdrawn, tt.withdrawn) || len(b.api.sent()) != tt.sent {
+				t.Errorf("%s: withdrawn: %v, sent %v", name, p.withdrawn, b.api.sent())
+			}
+		})
+	}
+}
+
+// TestDecisionBeingSent: a call whose time is up waits 2 s for it, and says so.
+func TestDecisionBeingSent(t *testing.T) {
+	for slow, want := range map[time.Duration]Status{2 * time.Second: Sent, 3 * time.Second: Sending} {
+		inBubble(t, func(t *testing.T, b *bed) {
+			p := &fakePerson{after: 4 * time.Second, answer: approve}
+			b.api.slow = slow
+			b.api.askStep(1, "pay")
+			began := time.Now()
+			if r := b.follow(t, b.call(p.person("p"), 5)); statusOf(r) != want || time.Since(began) > 7*time.Second {
+				t.Errorf("%v: %+v after %v", slow, r.Outcome, time.Since(began))
+			}
+			time.Sleep(5 * time.Second)
+			if o := b.TakeUnreported(alice.Key, "p", runID); (o != nil) != (want == Sending) {
+				t.Errorf("%v: unreported %+v", slow, o)
+			}
+		})
+	}
+}
+
+// TestChangedContent: nothing is sent for content that the person did not see. They
+// are asked anew, and after the third change the call ends.
+func TestChangedContent(t *testing.T) {
+	for changes, want := range map[int]Status{1: Sent, 2: Sent, 3: ChangedOften} {
+		inBubble(t, func(t *testing.T, b *bed) {
+			b.api.askStep(1, "pay-0")
+			n := 0
+			p := &fakePerson{answer: approve}
+			p.during = func() {
+				if n < changes {
+					b.api.change(1, fmt.Sprint("pay-", n), fmt.Sprint("pay-", n+1))
+					n++
+				}
+			}
+			r := b.follow(t, b.call(p.person("p"), 20))
+			if statusOf(r) != want || len(b.api.sent()) != map[Status]int{Sent: 1}[want] || p.asked() != min(changes+1, 3) {
+				t.Errorf("%d changes: %+v, sent %v, asked %d times", changes, r.Outcome, b.api.sent(), p.asked())
+			}
+			for i, q := range p.questions {
+				if strings.HasPrefix(q.Message, "Changed: ") != (i > 0) || !strings.Contains(q.Message, fmt.Sprint("pay-", i)) {
+					t.Errorf("question %d: %s", i, q.Message)
+				}
+			}
+		})
+	}
+}
+
+// TestUnreadableRun: a decision is kept for two minutes, and sent when the run can be
+// read.
+func TestUnreadableRun(t *testing.T) {
+	for outage, want := range map[time.Duration]Status{time.Minute: Sent, 3 * time.Minute: Unsent} {
+		inBubble(t, func(t *testing.T, b *bed) {
+			p := &fakePerson{answer: approve}
+			p.during = func() {
+				b.api.set(func() { b.api.failing = true })
+				time.AfterFunc(outage, func() { b.api.set(func() { b.api.failing = false }) })
+			}
+			b.api.askStep(1, "pay")
+			b.follow(t, b.call(p.person("p"), 5))
+			time.Sleep(3 * time.Minute)
+			o := b.TakeUnreported(alice.Key, "p", runID)
+			if o == nil || o.Status != want || (o.Err != nil) != (want == Unsent) || o.Decision != "approve" || p.asked() != 1 {
+				t.Errorf("%v: %+v, asked %d times", outage, o, p.asked())
+			}
+		})
+	}
+}
+
+// TestOpenQuestionsAreBounded, for a caller and in all.
+func TestOpenQuestionsAreBounded(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		p := &fakePerson{after: time.Hour}
+		b.api.askStep(1, "pay")
+		ask := func(caller client.Caller, n int) Result {
+			c := b.call(p.person(fmt.Sprint("person ", n)), 1)
+			c.Caller = caller
+			return b.follow(t, c)
+		}
+		for i := range maxOpenPerCaller {
+			if r := ask(alice, i); statusOf(r) != Open {
+				t.Fatalf("%d: %+v", i, r.Outcome)
+			}
+		}
+		if r := ask(alice, maxOpenPerCaller); statusOf(r) != NotAsked || !errors.Is(r.Outcome.Err, errTooMany) {
+			t.Errorf("one more: %+v", r.Outcome)
+		}
+		if r := ask(client.Caller{Key: "bob-key"}, 0); statusOf(r) != Open {
+			t.Errorf("another caller: %+v", r.Outcome)
+		}
+		for i := range maxOpen {
+			b.open[&question{personRun: personRun{person: fmt.Sprint(i)}, withdraw: func(error) {}}] = struct{}{}
+		}
+		if r := ask(client.Caller{Key: "carol-key"}, 0); statusOf(r) != NotAsked {
+			t.Errorf("too many in all: %+v", r.Outcome)
+		}
+	})
+}
+
+// TestClose withdraws what is open, waits for what is being sent, and starts nothing
+// more.
+func TestClose(t *testing.T) {
+	for slow, want := range map[time.Duration]time.Duration{0: 0, 3 * time.Second: 3 * time.Second, 10 * time.Second: 5 * time.Second} {
+		inBubble(t, func(t *testing.T, b *bed) {
+			open, decided := &fakePerson{after: time.Hour}, &fakePerson{answer: approve}
+			b.api.slow = slow
+			b.api.askStep(1, "pay")
+			b.follow(t, b.call(open.person("open"), 1))
+			go b.follow(t, b.call(decided.person("decided"), 30))
+			time.Sleep(time.Millisecond)
+			began := time.Now()
+			b.Close()
+			if took := time.Since(began); took.Round(time.Second) != want || !errors.Is(open.withdrawn, errClosed) || len(b.api.sent()) != 1 {
+				t.Errorf("%v: took %v, withdrawn: %v, sent %v", slow, took, open.withdrawn, b.api.sent())
+			}
+			b.api.askStep(2, "refund")
+			late := &fakePerson{}
+			if r := b.follow(t, b.call(late.person("late"), 5)); statusOf(r) != NotAsked || late.asked() != 0 {
+				t.Errorf("%v: after Close: %+v", slow, r.Outcome)
+			}
+			time.Sleep(time.Minute)
+		})
+	}
+}
