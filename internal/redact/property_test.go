@@ -148,7 +148,7 @@ func TestCutAnywhere(t *testing.T) {
 		if len(head) > limit || len(head)+left != len(text) {
 			t.Fatalf("%d bytes of %d, %d left", len(head), len(text), left)
 		}
-		for _, h := range byStart(s.find(text).holes) {
+		for _, h := range byStart(s.find(text).spans) {
 			if h.from+20 < len(head) && len(head) < h.to {
 				t.Fatalf("%q is cut to %q", text[h.from:h.to], text[h.from:len(head)])
 			}
