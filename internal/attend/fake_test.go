@@ -33,6 +33,7 @@ type fakeAPI struct {
 	events    []string
 	changed   chan struct{} // closed at each new event
 	failing   bool          // the run cannot be read
+	frozen    bool          // a read of the run has no answer
 	slow      time.Duration // that a decision takes
 	decisions []string      // tokens that were sent
 }
@@ -87,6 +88,13 @@ func (a *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasSuffix(r.URL.Path, "/sse"):
 		a.stream(w, r)
 	default:
+		a.mu.Lock()
+		frozen := a.frozen
+		a.mu.Unlock()
+		if frozen {
+			<-r.Context().Done()
+			return
+		}
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if a.failing {

@@ -37,6 +37,13 @@ func TestFollowWithoutQuestions(t *testing.T) {
 			time.Sleep(500 * time.Millisecond)
 			a.add("status", client.Running, "")
 		}, 0, TimeUp, 10 * time.Second},
+		"a second pause without its link": {func(a *fakeAPI) {
+			a.add("status", client.Paused, "")
+			time.Sleep(500 * time.Millisecond)
+			a.add("status", client.Running, "")
+			time.Sleep(3 * time.Second)
+			a.add("status", client.Paused, "")
+		}, 0, NeedsPerson, 7500 * time.Millisecond},
 	} {
 		inBubble(t, func(t *testing.T, b *bed) {
 			go func() {
@@ -192,6 +199,62 @@ func TestQuestionsOfOneCall(t *testing.T) {
 		}
 		if r = b.follow(t, b.call(p.person("p"), 60)); p.asked() != 9 || statusOf(r) != Sent || r.End != TimeUp {
 			t.Errorf("the next call: %+v, asked %d times", r, p.asked())
+		}
+	})
+}
+
+// TestWithoutDeadline waits for the person as long as they take.
+func TestWithoutDeadline(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		b.api.askStep(1, "pay")
+		id := b.follow(t, b.call(Person{}, 5)).State.Pending[0].ID
+		p := &fakePerson{after: 10 * time.Minute, answer: approve}
+		c := b.call(p.person("p"), 0)
+		c.Deadline, c.Only = time.Time{}, id
+		began := time.Now()
+		if r := b.follow(t, c); statusOf(r) != Sent || r.End != NeedsPerson || time.Since(began) != 10*time.Minute {
+			t.Errorf("%+v after %v", r, time.Since(began))
+		}
+		if n := len(c.Observer.(*fakeObserver).silent); n != 39 && n != 40 {
+			t.Errorf("%d heartbeats in 10 minutes", n)
+		}
+	})
+}
+
+// TestFrozenRun: the call ends a second after its time, though the run cannot be read.
+func TestFrozenRun(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		b.api.askStep(1, "pay")
+		watch := b.Feeds.Watch(alice, runID, 0)
+		defer watch.Close()
+		time.Sleep(time.Second)
+		b.api.set(func() { b.api.frozen = true })
+		began := time.Now()
+		r := b.follow(t, b.call((&fakePerson{}).person("p"), 5))
+		if statusOf(r) != NotAsked || r.Outcome.Kind != Decision || r.Outcome.Err == nil || time.Since(began) != 6*time.Second {
+			t.Errorf("%+v after %v", r.Outcome, time.Since(began))
+		}
+	})
+}
+
+// TestDecidedElsewhere: an approval that the stored run no longer has is not asked
+// about, though the stream does not tell so.
+func TestDecidedElsewhere(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		b.api.askStep(1, "pay")
+		watch := b.Feeds.Watch(alice, runID, 0)
+		defer watch.Close()
+		time.Sleep(time.Second)
+		b.api.change(1, "PENDING", "APPROVED")
+		p := &fakePerson{}
+		c := b.call(p.person("p"), 5)
+		if r := b.follow(t, c); r.End != TimeUp || r.Outcome != nil || p.asked() != 0 {
+			t.Errorf("%+v, asked %d times", r, p.asked())
+		}
+		c = b.call(p.person("p"), 5)
+		c.Only = c.Person.Name
+		if r := b.follow(t, c); statusOf(r) != Gone || r.Outcome.Subject != c.Only {
+			t.Errorf("an unknown one: %+v", r.Outcome)
 		}
 	})
 }

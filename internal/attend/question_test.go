@@ -260,6 +260,45 @@ func TestChangedContent(t *testing.T) {
 	}
 }
 
+// TestChangedIsAskedFirst, though an earlier event asks for another approval by now.
+func TestChangedIsAskedFirst(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		b.api.add("step", client.Paused, strings.ReplaceAll(stepFields(1, "pay"), "approvalActions", "linksToCome"))
+		b.api.askStep(2, "refund-0")
+		p := &fakePerson{answer: approve}
+		p.during = func() {
+			b.api.change(1, "linksToCome", "approvalActions")
+			b.api.change(2, "refund-0", "refund-1")
+		}
+		b.follow(t, b.call(p.person("p"), 20))
+		var asked []string
+		for _, q := range p.questions {
+			tool, _, _ := strings.Cut(strings.SplitN(q.Message, "\"", 3)[1], "\"")
+			asked = append(asked, tool)
+		}
+		if got := strings.Join(asked, " "); got != "refund-0 refund-1" || len(b.api.sent()) != 1 {
+			t.Errorf("asked about %s; sent %v", got, b.api.sent())
+		}
+	})
+}
+
+// TestTokensAreObserved before the person is asked: their question is made of them.
+func TestTokensAreObserved(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		b.api.add("step", client.Paused, strings.ReplaceAll(stepFields(1, "pay"), "approvalActions", "linksToCome"))
+		b.api.askStep(2, "refund")
+		watch := b.Feeds.Watch(alice, runID, 0)
+		defer watch.Close()
+		time.Sleep(time.Second)
+		b.api.change(1, "linksToCome", "approvalActions")
+		c := b.call((&fakePerson{answer: decline}).person("p"), 20)
+		b.follow(t, c)
+		if got := c.Observer.(*fakeObserver).tokens; len(got) != 4 {
+			t.Errorf("tokens %v", got)
+		}
+	})
+}
+
 // TestUnreadableRun: a decision is kept for two minutes, and sent when the run can be
 // read.
 func TestUnreadableRun(t *testing.T) {
