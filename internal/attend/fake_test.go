@@ -32,8 +32,9 @@ type fakeAPI struct {
 	status    client.Status
 	events    []string
 	changed   chan struct{} // closed at each new event
-	failing   bool          // the run cannot be read
+	failure   int           // status with which the run cannot be read, 0 for none
 	frozen    bool          // a read of the run has no answer
+	slowRead  time.Duration // that a read takes
 	slow      time.Duration // that a decision takes
 	decisions []string      // tokens that were sent
 }
@@ -89,16 +90,19 @@ func (a *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.stream(w, r)
 	default:
 		a.mu.Lock()
-		frozen := a.frozen
+		frozen, slow := a.frozen, a.slowRead
 		a.mu.Unlock()
 		if frozen {
 			<-r.Context().Done()
 			return
 		}
+		time.Sleep(slow)
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		if a.failing {
-			w.WriteHeader(http.StatusServiceUnavailable)
+		if a.failure != 0 {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(a.failure)
+			fmt.Fprint(w, `{"message":"as a test wants it"}`)
 			return
 		}
 		fmt.Fprintf(w, `{"runId":%q,"status":%q,"events":[%s]}`, runID, a.status, strings.Join(a.events, ","))

@@ -29,7 +29,11 @@ func TestFollowWithoutQuestions(t *testing.T) {
 		"calls are missing": {func(a *fakeAPI) {
 			a.add("step", client.Paused, strings.ReplaceAll(stepFields(1, "pay"), "toolCalls", "x"))
 		}, 0, NeedsPerson, 4 * time.Second},
-		"link is missing":   {func(a *fakeAPI) { a.add("status", client.Paused, "") }, 0, NeedsPerson, 4 * time.Second},
+		"link is missing": {func(a *fakeAPI) { a.add("status", client.Paused, "") }, 0, NeedsPerson, 4 * time.Second},
+		"link is missing at the end": {func(a *fakeAPI) {
+			time.Sleep(6 * time.Second)
+			a.add("status", client.Paused, "")
+		}, 0, NeedsPerson, 10 * time.Second},
 		"needs authorising": {func(a *fakeAPI) { a.add("authentication", client.AuthRequired, `,"auth":{"status":"required"}`) }, 0, NeedsPerson, 3 * time.Second},
 		"nothing happens":   {func(*fakeAPI) {}, 0, TimeUp, 10 * time.Second},
 		"a pause that is over": {func(a *fakeAPI) {
@@ -182,6 +186,49 @@ func TestAuthorization(t *testing.T) {
 			if r := b.follow(t, b.call(p.person("p"), 10)); r.End != NeedsPerson || statusOf(r) != Declined || r.Outcome.Before != (i > 0) || p.asked() != 1 {
 				t.Errorf("refused: %+v, %+v, asked %d times", r, r.Outcome, p.asked())
 			}
+		}
+	})
+}
+
+// TestAuthorizationIsJoined by a later call.
+func TestAuthorizationIsJoined(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		b.api.add("authentication", client.AuthRequired, `,"auth":{"status":"required","url":"https://x/a"}`)
+		p := &fakePerson{after: 8 * time.Second, answer: Answer{Action: Accept}}
+		if r := b.follow(t, b.call(p.person("p"), 5)); statusOf(r) != Open || r.Outcome.Kind != Authorization || r.Outcome.EventID != 2 {
+			t.Errorf("%+v", r.Outcome)
+		}
+		if r := b.follow(t, b.call(p.person("p"), 5)); statusOf(r) != Opened || p.asked() != 1 || len(p.completed) != 0 {
+			t.Errorf("%+v, asked %d times, completed %v", r.Outcome, p.asked(), p.completed)
+		}
+	})
+}
+
+// TestDroppedEvents: events that the feed no longer has are read from the API. While
+// that takes long the call is still heard of, and ends in time; a failure ends it.
+func TestDroppedEvents(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		for range 300 {
+			b.api.add("status", client.Running, "")
+		}
+		watch := b.Feeds.Watch(alice, runID, 0)
+		defer watch.Close()
+		time.Sleep(time.Second)
+		c := b.call(Person{}, 1)
+		b.follow(t, c)
+		if n := len(c.Observer.(*fakeObserver).events); n != 301 {
+			t.Errorf("%d events", n)
+		}
+		b.api.set(func() { b.api.frozen = true })
+		c = b.call(Person{}, 20)
+		began := time.Now()
+		r := b.follow(t, c)
+		if silent := c.Observer.(*fakeObserver).silent; r.End != TimeUp || time.Since(began) != 20*time.Second || len(silent) != 1 {
+			t.Errorf("%+v after %v, heartbeats %v", r, time.Since(began), silent)
+		}
+		b.api.set(func() { b.api.frozen, b.api.failure = false, 404 })
+		if _, err := b.Follow(t.Context(), b.call(Person{}, 20)); client.KindOf(err) != client.NotFound {
+			t.Error(err)
 		}
 	})
 }

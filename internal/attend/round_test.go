@@ -122,3 +122,32 @@ func TestRoundAtOnce(t *testing.T) {
 		})
 	}
 }
+
+// TestNewRoundOutlivesOldTimer: the end of an answered round's 60 s does not end a later
+// round about the same.
+func TestNewRoundOutlivesOldTimer(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		b.api.askStep(1, "pay")
+		first := b.round(t, b.call(stateless("client"), 30))
+		time.Sleep(5 * time.Second)
+		b.follow(t, b.resume(first, decline))
+		time.Sleep(5 * time.Second)
+		b.round(t, b.call(stateless("another"), 30))
+		time.Sleep(51 * time.Second) // 61 s after the first
+		if r := b.follow(t, b.call(stateless("a third"), 1)); statusOf(r) != AskedElsewhere {
+			t.Errorf("%+v", r.Outcome)
+		}
+	})
+}
+
+// TestResumeAfterClose is refused: nobody would send the decision.
+func TestResumeAfterClose(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		b.api.askStep(1, "pay")
+		round := b.round(t, b.call(stateless("client"), 30))
+		b.Close()
+		if _, err := b.Follow(t.Context(), b.resume(round, approve)); !errors.Is(err, errClosed) || len(b.api.sent()) != 0 {
+			t.Errorf("%v, sent %v", err, b.api.sent())
+		}
+	})
+}
