@@ -142,7 +142,7 @@ func (f *follower) ask(q *question) (end string, err error) {
 		return "", nil
 	}
 	// Both may have happened while this call read the run.
-	if q.kind == Decision && f.Decider.Sent(q.pending) {
+	if f.Decider.Sent(q.pending) {
 		return "", nil
 	}
 	if f.Only == "" && record.refused(q.digest) {

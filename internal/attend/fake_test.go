@@ -1,6 +1,7 @@
 package attend
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -208,6 +209,7 @@ func (o *fakeObserver) ObserveSilence(_ context.Context, status client.Status, a
 type bed struct {
 	*Attendant
 	api *fakeAPI
+	log *bytes.Buffer // to be read when all is quiet
 }
 
 // inBubble runs a test on a run that is RUNNING. Two seconds have passed then.
@@ -224,7 +226,8 @@ func inBubble(t *testing.T, test func(t *testing.T, b *bed)) {
 		decider := approval.NewDecider(api)
 		feeds := feed.NewHub(api, decider, feed.Options{})
 		defer feeds.Close()
-		b := &bed{New(Options{Feeds: feeds, Decider: decider, Secrets: redact.New(), Log: slog.New(slog.DiscardHandler)}), fake}
+		log := new(bytes.Buffer)
+		b := &bed{New(Options{Feeds: feeds, Decider: decider, Secrets: redact.New(), Log: slog.New(slog.NewTextHandler(log, nil))}), fake, log}
 		defer b.Close()
 		time.Sleep(2 * time.Second)
 		test(t, b)

@@ -133,6 +133,7 @@ func (f *follower) followRun(ctx context.Context) (end string, err error) {
 		if err := f.waitForNews(ctx); err != nil {
 			return "", err
 		}
+		f.sendHeartbeat(ctx)
 	}
 }
 
@@ -187,7 +188,6 @@ func (f *follower) waitForNews(ctx context.Context) error {
 	case <-f.Draining:
 		f.drained = true
 	case <-timer.C:
-		f.sendHeartbeat(ctx)
 	case <-ctx.Done():
 		return contextError(ctx)
 	}
@@ -207,7 +207,6 @@ func (f *follower) readNews(ctx context.Context, until time.Time) error {
 	defer stop()
 	news, err := f.watch.Next(reading)
 	if errors.Is(err, errDue) {
-		f.sendHeartbeat(ctx)
 		return nil
 	}
 	if err != nil {

@@ -112,15 +112,18 @@ func TestFollowCanceled(t *testing.T) {
 // TestObserver: every event once and in order, tokens, and a heartbeat after each
 // 15 s without news.
 func TestObserver(t *testing.T) {
-	for skip, want := range map[bool]string{false: "[1 2 3 4]", true: "[-1 -2 3 4]"} {
+	for skip, want := range map[bool]string{false: "[1 2 3 4 5]", true: "[-1 -2 3 4 5]"} {
 		inBubble(t, func(t *testing.T, b *bed) {
 			b.api.askStep(1, "pay")
 			b.api.add("run_action", client.Running, "")
 			c := b.call(Person{}, 40)
 			c.SkipHistory = skip
 			o := c.Observer.(*fakeObserver)
-			time.AfterFunc(20*time.Second, func() { b.api.add("status", client.Running, "") })
-			if r := b.follow(t, c); r.End != TimeUp || r.State.Last != 4 {
+			time.AfterFunc(20*time.Second, func() {
+				b.api.add("step", client.Running, `,"step":{"text":"x"}`)
+				b.api.add("step", client.Running, `,"step":{"text":"y"}`)
+			})
+			if r := b.follow(t, c); r.End != TimeUp || r.State.Last != 5 {
 				t.Errorf("%+v", r)
 			}
 			if got := fmt.Sprint(o.events); got != want || !slices.Equal(o.tokens, []string{"approve-link-1", "deny-link-1"}) {
@@ -131,6 +134,13 @@ func TestObserver(t *testing.T) {
 			}
 		})
 	}
+	inBubble(t, func(t *testing.T, b *bed) {
+		c := b.call(Person{}, 5)
+		c.SkipHistory, c.After = true, 100
+		if b.follow(t, c); len(c.Observer.(*fakeObserver).events) != 0 {
+			t.Error("an event before the cursor")
+		}
+	})
 	inBubble(t, func(t *testing.T, b *bed) {
 		b.api.askStep(1, "pay")
 		c := b.call((&fakePerson{after: time.Hour}).person("p"), 30)

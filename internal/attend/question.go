@@ -21,7 +21,7 @@ type question struct {
 	digest  string // of what the person decides on
 	eventID int64  // of the event that asked
 	text    Question
-	pending approval.Pending // of a decision, as it was read
+	pending approval.Pending // of a decision, as it was read; else zero
 
 	withdraw  context.CancelCauseFunc // takes the question back from the client; a decision is sent all the same
 	decided   atomic.Bool             // the person has decided, and the decision is being sent

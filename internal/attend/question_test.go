@@ -85,9 +85,11 @@ func TestRefusalLifetime(t *testing.T) {
 		if b.follow(t, b.call(p.person("p"), 10)); p.asked() != 2 {
 			t.Errorf("asked %d times after the hour", p.asked())
 		}
-		b.api.change(1, "pay", "refund")
-		if b.follow(t, b.call(p.person("p"), 10)); p.asked() != 3 || strings.Contains(p.questions[2].Message, "Changed") {
-			t.Errorf("asked %d times after a change", p.asked())
+		for i := range 5 {
+			b.api.change(1, "pay", "pay-")
+			if b.follow(t, b.call(p.person("p"), 10)); p.asked() != 3+i || strings.Contains(p.questions[2+i].Message, "Changed") {
+				t.Errorf("asked %d times after change %d", p.asked(), i+1)
+			}
 		}
 	})
 }
@@ -126,6 +128,60 @@ func TestOnlyOneApproval(t *testing.T) {
 		}
 		if r := only(); statusOf(r) != Gone || r.Outcome.Kind != Decision || r.Outcome.Subject != id {
 			t.Errorf("once it is decided: %+v", r.Outcome)
+		}
+	})
+}
+
+// TestChangedOnlyApproval: a question that is asked anew since its content changed is not
+// one more of the three.
+func TestChangedOnlyApproval(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		b.api.askStep(1, "pay")
+		c := b.call(Person{}, 5)
+		c.Only = b.follow(t, c).State.Pending[0].ID
+		for i := range 4 {
+			p := &fakePerson{answer: approve}
+			p.during = func() {
+				b.api.change(1, "pay", "pay-")
+				p.during, p.answer = nil, decline
+			}
+			first := true
+			c.Person, c.Deadline = p.person("p"), time.Now().Add(10*time.Second)
+			c.Person.Ask = func(ctx context.Context, q Question) (Answer, error) {
+				a, err := p.ask(ctx, q)
+				if first {
+					first, a = false, approve
+				}
+				return a, err
+			}
+			want, asked := Declined, 2
+			if i == 3 {
+				want, asked = TooOften, 0
+			}
+			if r := b.follow(t, c); statusOf(r) != want || p.asked() != asked {
+				t.Errorf("%d: %+v, asked %d times", i, r.Outcome, p.asked())
+			}
+		}
+	})
+}
+
+// TestJoinedBehindCursor: a call waits for the open question about what its cursor has
+// passed.
+func TestJoinedBehindCursor(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		p := &fakePerson{after: 8 * time.Second, answer: approve}
+		b.api.askStep(1, "pay")
+		b.api.askStep(2, "refund")
+		id := b.follow(t, b.call(p.person("p"), 5)).State.Pending[1].ID
+		c := b.call(p.person("p"), 1)
+		c.After = 3
+		if r := b.follow(t, c); statusOf(r) != Open || r.Outcome.EventID != 2 || p.asked() != 1 {
+			t.Errorf("a call for any: %+v", r.Outcome)
+		}
+		c = b.call(p.person("p"), 1)
+		c.After, c.Only = 3, id
+		if r := b.follow(t, c); statusOf(r) != Open || r.Outcome.Subject != id || p.asked() != 2 {
+			t.Errorf("a call for another approval: %+v", r.Outcome)
 		}
 	})
 }
@@ -454,6 +510,9 @@ func TestClose(t *testing.T) {
 			b.Close()
 			if took := time.Since(began); took.Round(time.Second) != want || !errors.Is(open.withdrawn, errClosed) || len(b.api.sent()) != 1 {
 				t.Errorf("%v: took %v, withdrawn: %v, sent %v", slow, took, open.withdrawn, b.api.sent())
+			}
+			if warned := strings.Contains(b.log.String(), "a decision was still being sent"); warned != (slow > closeTimeout) || b.ctx.Err() == nil {
+				t.Errorf("%v: log %s, context %v", slow, b.log, b.ctx.Err())
 			}
 			b.api.askStep(2, "refund")
 			late := &fakePerson{}
