@@ -65,6 +65,25 @@ func TestFollowWithoutQuestions(t *testing.T) {
 	}
 }
 
+// TestDecidedNeed: an approval that is decided and not settled yet is no need; the one
+// behind the cursor was reported before.
+func TestDecidedNeed(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		b.api.askStep(1, "pay")
+		b.api.askStep(2, "refund")
+		c := b.call((&fakePerson{answer: approve}).person("p"), 5)
+		c.Only = b.follow(t, b.call(Person{}, 5)).State.Pending[1].ID
+		if r := b.follow(t, c); statusOf(r) != Sent {
+			t.Fatalf("%+v", r.Outcome)
+		}
+		c = b.call(Person{}, 5)
+		c.After = 2
+		if r := b.follow(t, c); r.End != TimeUp || len(r.State.Pending) != 2 {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
 // TestDeadlineWithNeed: a call whose time is up says that the run needs a person,
 // and asks nobody.
 func TestDeadlineWithNeed(t *testing.T) {
@@ -161,6 +180,8 @@ func TestAuthorization(t *testing.T) {
 		p := &fakePerson{after: 2 * time.Second, answer: Answer{Action: Accept}}
 		required(b, "https://x/a")
 		time.AfterFunc(5*time.Second, func() { b.api.add("authentication", client.Running, `,"auth":{"status":"success"}`) })
+		time.AfterFunc(6*time.Second, func() { b.api.add("step", client.Running, `,"step":{"text":"x"}`) })
+		time.AfterFunc(7*time.Second, func() { b.api.add("step", client.Running, `,"step":{"text":"y"}`) })
 		r := b.follow(t, b.call(p.person("p"), 10))
 		if r.End != TimeUp || statusOf(r) != Opened || r.Outcome.Kind != Authorization || r.LinkOpened != 2 || p.asked() != 1 {
 			t.Fatalf("%+v, asked %d times", r, p.asked())
@@ -170,7 +191,7 @@ func TestAuthorization(t *testing.T) {
 			t.Errorf("%+v, completed %v", q, p.completed)
 		}
 		required(b, "https://x/b")
-		if r = b.follow(t, b.call(p.person("p"), 10)); p.asked() != 2 || r.LinkOpened != 4 || len(p.completed) != 1 {
+		if r = b.follow(t, b.call(p.person("p"), 10)); p.asked() != 2 || r.LinkOpened != 6 || len(p.completed) != 1 {
 			t.Errorf("the next authorisation: %+v, asked %d times, completed %v", r, p.asked(), p.completed)
 		}
 	})
@@ -212,6 +233,28 @@ func TestAuthorizationIsJoined(t *testing.T) {
 			t.Errorf("%+v, asked %d times, completed %v", r.Outcome, p.asked(), p.completed)
 		}
 	})
+}
+
+// TestAuthorizationIsWithdrawn when the run no longer waits for it, or waits for another.
+func TestAuthorizationIsWithdrawn(t *testing.T) {
+	for name, tt := range map[string]struct {
+		status client.Status
+		fields string
+		asked  int
+	}{
+		"the run goes on":       {client.Running, `,"auth":{"status":"success"}`, 1},
+		"another authorisation": {client.AuthRequired, `,"auth":{"status":"required","url":"https://x/b"}`, 2},
+	} {
+		inBubble(t, func(t *testing.T, b *bed) {
+			b.api.add("authentication", client.AuthRequired, `,"auth":{"status":"required","url":"https://x/a"}`)
+			time.AfterFunc(5*time.Second, func() { b.api.add("authentication", tt.status, tt.fields) })
+			p := &fakePerson{after: time.Hour}
+			r := b.follow(t, b.call(p.person("p"), 10))
+			if !errors.Is(p.withdrawn, errGone) || p.asked() != tt.asked || (statusOf(r) == Open) != (tt.asked == 2) {
+				t.Errorf("%s: %+v, withdrawn: %v, asked %d times", name, r.Outcome, p.withdrawn, p.asked())
+			}
+		})
+	}
 }
 
 // TestDroppedEvents: events that the feed no longer has are read from the API. While

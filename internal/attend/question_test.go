@@ -48,6 +48,12 @@ func TestAnswers(t *testing.T) {
 			if b.TakeUnreported(alice.Key, "p", runID) != nil {
 				t.Errorf("%s: an outcome that the call has reported", name)
 			}
+			if logged := strings.Contains(b.log.String(), fmt.Sprintf("decision=%s outcome=sent", got.Decision)); logged != (tt.sent != "") {
+				t.Errorf("%s: the log says %s", name, b.log)
+			}
+			if panicked := strings.Contains(b.log.String(), "panic=string stack="); panicked != (name == "panic") {
+				t.Errorf("%s: the log says %s", name, b.log)
+			}
 			next := b.follow(t, b.call(tt.person.person("p"), 10))
 			if tt.person.asked() != 1 {
 				t.Errorf("%s: asked %d times", name, tt.person.asked())
@@ -455,6 +461,77 @@ func TestWithdrawnByTheClient(t *testing.T) {
 	})
 }
 
+// TestLeave: how long a call that ends waits for its question, and what it says of it.
+func TestLeave(t *testing.T) {
+	for name, tt := range map[string]struct {
+		person Person // another call's client asks where it speaks the stateless protocol
+		end    func(b *bed, draining chan struct{}, stop context.CancelFunc)
+		want   Status
+		took   time.Duration
+	}{
+		"the server stops":          {Person{}, func(_ *bed, draining chan struct{}, _ context.CancelFunc) { close(draining) }, Open, withdrawTimeout},
+		"canceled":                  {Person{}, func(_ *bed, _ chan struct{}, stop context.CancelFunc) { stop() }, "", 0},
+		"a round, the server stops": {stateless("p"), func(_ *bed, draining chan struct{}, _ context.CancelFunc) { close(draining) }, AskedElsewhere, 0},
+		"a round, the run ends":     {stateless("p"), func(b *bed, _ chan struct{}, _ context.CancelFunc) { b.api.add("end", client.Failed, "") }, AskedElsewhere, 0},
+	} {
+		inBubble(t, func(t *testing.T, b *bed) {
+			b.api.askStep(1, "pay")
+			p := &fakePerson{after: time.Hour}
+			c := b.call(p.person("p"), 60)
+			if tt.person.Name != "" {
+				b.round(t, b.call(stateless("another"), 60))
+				c.Person = tt.person
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			draining := make(chan struct{})
+			c.Draining = draining
+			var ended time.Time
+			time.AfterFunc(10*time.Second, func() {
+				ended = time.Now()
+				tt.end(b, draining, stop)
+			})
+			r, err := b.Follow(ctx, c)
+			if took := time.Since(ended); statusOf(r) != tt.want || took != tt.took || (err != nil) != (tt.want == "") {
+				t.Errorf("%s: %+v, %v after %v", name, r.Outcome, err, took)
+			}
+			if (p.withdrawn != nil) != (tt.want == "") {
+				t.Errorf("%s: withdrawn: %v", name, p.withdrawn)
+			}
+		})
+	}
+}
+
+// TestRunEnds while its question is open: the question is withdrawn before the call is
+// answered.
+func TestRunEnds(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		b.api.askStep(1, "pay")
+		p := &fakePerson{after: time.Hour}
+		time.AfterFunc(10*time.Second, func() { b.api.add("end", client.Failed, "") })
+		began := time.Now()
+		if r := b.follow(t, b.call(p.person("p"), 60)); r.End != Finished || statusOf(r) == Open || time.Since(began) != 10*time.Second || !errors.Is(p.withdrawn, errGone) {
+			t.Errorf("%+v, withdrawn: %v", r, p.withdrawn)
+		}
+	})
+}
+
+// TestDecisionTaken: a decision whose answer was lost may have been taken.
+func TestDecisionTaken(t *testing.T) {
+	for i, tt := range []struct {
+		o    Outcome
+		want bool
+	}{
+		{Outcome{Status: Sent}, true},
+		{Outcome{Status: Sent, Err: &client.Error{Kind: client.OutcomeUnknown}}, true},
+		{Outcome{Status: Sent, Err: &client.Error{Kind: client.Conflict}}, false},
+		{Outcome{Status: Gone}, false},
+	} {
+		if tt.o.DecisionTaken() != tt.want {
+			t.Errorf("%d: %t", i, !tt.want)
+		}
+	}
+}
+
 // TestMaybeSeen: a person can have seen a question unless it was refused at once or
 // could not be asked.
 func TestMaybeSeen(t *testing.T) {
@@ -486,7 +563,7 @@ func TestOpenQuestionsAreBounded(t *testing.T) {
 		if r := ask(client.Caller{Key: "bob-key"}, 0); statusOf(r) != Open {
 			t.Errorf("another caller: %+v", r.Outcome)
 		}
-		for i := range maxOpen {
+		for i := len(b.open); i < maxOpen; i++ {
 			b.open[&question{personRun: personRun{person: fmt.Sprint(i)}, withdraw: func(error) {}}] = struct{}{}
 		}
 		if r := ask(client.Caller{Key: "carol-key"}, 0); statusOf(r) != NotAsked {
