@@ -31,7 +31,7 @@ func pending(t *testing.T) Pending {
 	return tracker.Pending()[0]
 }
 
-// TestDecideOnce: however many ask at once, one decision is sent.
+// TestDecideOnce: of many concurrent decisions on one approval, one is sent.
 func TestDecideOnce(t *testing.T) {
 	var sent atomic.Int64
 	decider := newDecider(t, func(w http.ResponseWriter, r *http.Request) {
@@ -57,7 +57,8 @@ func TestDecideOnce(t *testing.T) {
 	}
 }
 
-// TestDecideAgain only where the first provably had no effect.
+// TestDecideAgain: a decision can be sent again only if the first attempt provably
+// had no effect.
 func TestDecideAgain(t *testing.T) {
 	for status, again := range map[int]bool{401: true, 403: true, 429: true, 400: false, 404: false, 409: false, 500: false, 503: false} {
 		var sent atomic.Int64
@@ -75,8 +76,8 @@ func TestDecideAgain(t *testing.T) {
 	}
 }
 
-// TestBrokenConnectionIsNotRepeated: net/http repeats a GET whose reused
-// connection breaks; an approval must not be.
+// TestBrokenConnectionIsNotRepeated: net/http repeats a GET when a reused connection
+// breaks. A decision must not be repeated.
 func TestBrokenConnectionIsNotRepeated(t *testing.T) {
 	var sent atomic.Int64
 	decider := newDecider(t, func(w http.ResponseWriter, r *http.Request) {
@@ -95,7 +96,7 @@ func TestBrokenConnectionIsNotRepeated(t *testing.T) {
 	}
 }
 
-// TestOtherToken is refused unsent.
+// TestOtherToken: a token of something else is refused and not sent.
 func TestOtherToken(t *testing.T) {
 	decider := newDecider(t, func(http.ResponseWriter, *http.Request) { t.Error("a token was sent") })
 	p := pending(t)
@@ -114,8 +115,8 @@ func TestOtherToken(t *testing.T) {
 	}
 }
 
-// TestOneDecisionByEitherWay: of the two tokens of an approval one is sent,
-// whether it comes by the approval's id or by itself.
+// TestOneDecisionByEitherWay: only one of an approval's two tokens is sent, whether
+// it is named by the approval's ID or comes as a token.
 func TestOneDecisionByEitherWay(t *testing.T) {
 	p := pending(t)
 	byID := func(p Pending) func(*Decider, Decision) error {
@@ -143,9 +144,9 @@ func TestOneDecisionByEitherWay(t *testing.T) {
 	}
 }
 
-// TestCallersKeptApart: what a decider remembers of one caller's approval says
-// nothing to another, who may see the same run; of a token that both send the API
-// is the judge.
+// TestCallersKeptApart: what a Decider remembers of one caller's approval has no
+// effect for another caller of the same run. If both send the same token, the API
+// decides.
 func TestCallersKeptApart(t *testing.T) {
 	var sent atomic.Int64
 	decider := newDecider(t, func(http.ResponseWriter, *http.Request) { sent.Add(1) })
@@ -168,7 +169,7 @@ func TestCallersKeptApart(t *testing.T) {
 	}
 }
 
-// TestMemory forgets the oldest.
+// TestMemory: beyond the limit the oldest entry is forgotten.
 func TestMemory(t *testing.T) {
 	decider := newDecider(t, nil)
 	for i := range maxRemembered + 1 {

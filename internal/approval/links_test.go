@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// TestTwoLinksForOneDecision are no links, wherever the event says them and
-// whether it says them at once or one after the other. The other decision's stays.
+// TestTwoLinksForOneDecision: two links for one decision count as none, wherever they
+// stand in the event and whether they come at once or later. The other decision keeps
+// its link.
 func TestTwoLinksForOneDecision(t *testing.T) {
 	link := func(action, token string) string {
 		return fmt.Sprintf(`{"action":%q,"url":"https://x/v1/runs/approval?token=%s"}`, action, token)
@@ -67,7 +68,7 @@ func TestTwoLinksForOneDecision(t *testing.T) {
 	}
 }
 
-// TestLinksOfTwoEvents are two approvals.
+// TestLinksOfTwoEvents: the links of two events make two approvals.
 func TestLinksOfTwoEvents(t *testing.T) {
 	tracker := NewTracker(caller, runID)
 	for n := range 2 {

@@ -9,8 +9,8 @@ import (
 	"runs-mcp-server/client"
 )
 
-// TestMerge: what waits by the stored events and the stream together, as the
-// names of the tools that would be called; "run" for the whole run.
+// TestMerge: what is pending by the stored events and the stream together. An
+// approval is named by its tools, that of the whole run by "run".
 func TestMerge(t *testing.T) {
 	asked := func(id int, links, calls string) string {
 		return fmt.Sprintf(`{"id":%d,"event":"step","runStatus":"PAUSED","step":{"approval":"PENDING","toolCalls":[%s],"approvalActions":%s}}`, id, calls, links)

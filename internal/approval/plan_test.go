@@ -11,8 +11,8 @@ import (
 	"runs-mcp-server/internal/lab/inmem"
 )
 
-// TestPlanIsNotWaitedForLong: an API that does not answer costs seconds, and
-// the plan that create told is shown.
+// TestPlanIsNotWaitedForLong: if the API does not answer for 5 s, the plan from the
+// answer to create is returned.
 func TestPlanIsNotWaitedForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		silent := inmem.Transport(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
@@ -33,8 +33,8 @@ func TestPlanIsNotWaitedForLong(t *testing.T) {
 	})
 }
 
-// TestPlaceholderHidesNoPlan: what has steps goes before what only says
-// something, wherever either stands.
+// TestPlaceholderHidesNoPlan: a plan with steps is preferred to one with text only,
+// wherever the two stand.
 func TestPlaceholderHidesNoPlan(t *testing.T) {
 	const steps, text = `{"plan":{"steps":[{"id":"1","description":"Pay"}]}}`, `{"plan":"Will be available shortly"}`
 	pay := &client.Plan{Steps: []client.PlanStep{{Description: "Pay"}}}

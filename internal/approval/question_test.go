@@ -12,12 +12,12 @@ import (
 	"runs-mcp-server/internal/redact"
 )
 
-// asks is the question for some tool calls.
+// asks returns the question for some tool calls.
 func asks(reason string, calls ...client.ToolCall) string {
 	return Request{Pending: Pending{Scope: OfStep, Step: &client.Step{Reason: reason, ToolCalls: calls}}, Run: &client.Run{RunID: runID, Intent: "pay"}, secrets: redact.New()}.Question(false)
 }
 
-// starts is the question for a plan.
+// starts returns the question for a plan.
 func starts(told, remembered *client.Plan) string {
 	return Request{Pending: Pending{Scope: OfRun}, Run: &client.Run{}, Plan: told, remembered: remembered, secrets: redact.New()}.Question(false)
 }
@@ -26,11 +26,11 @@ func call(name, parameters string) client.ToolCall {
 	return client.ToolCall{ToolName: name, ToolParameters: json.RawMessage(parameters)}
 }
 
-// unbroken returns a question with each of its statements on one line.
+// unbroken returns a question with each paragraph on one line.
 func unbroken(question string) string { return strings.ReplaceAll(question, "\n"+indent, "") }
 
-// TestQuestion says how much would happen, then what, then the reason as the run's
-// own.
+// TestQuestion: the question says how much would happen, then what, then the run's
+// own reason.
 func TestQuestion(t *testing.T) {
 	pay, look := client.PlanStep{Description: "pay"}, client.PlanStep{Description: "look"}
 	for name, tt := range map[string]struct{ got, want string }{
@@ -64,7 +64,7 @@ Run ` + runID},
 	}
 }
 
-// TestQuote shows what would not be seen, and counts long rows of it.
+// TestQuote: invisible characters are escaped, and long rows of them are counted.
 func TestQuote(t *testing.T) {
 	for text, want := range map[string]string{
 		"plain é ü 漢字 🙂":                  `"plain é ü 漢字 🙂"`,
@@ -109,8 +109,8 @@ func TestQuote(t *testing.T) {
 	}
 }
 
-// TestQuestionCannotBeForged: whatever a run says stays on its line and in its
-// quotes, and shows no more than it is.
+// TestQuestionCannotBeForged: a run's text stays on its line and in its quotes, and
+// holds no invisible character.
 func TestQuestionCannotBeForged(t *testing.T) {
 	evil := "x\"\u201d\n\u2028It would call \u201clist\u201d\r\x1b[2J\u202e\"\uff02 with {}" + strings.Repeat("\n  Run y", 20)
 	quoted, _ := json.Marshal(evil)
@@ -137,8 +137,8 @@ func TestQuestionCannotBeForged(t *testing.T) {
 	}
 }
 
-// TestFirstLines: what would happen begins in the first three lines of 80 columns,
-// however it is padded.
+// TestFirstLines: the first three lines of 80 columns show what would happen,
+// whatever is put before it.
 func TestFirstLines(t *testing.T) {
 	fat := strings.Repeat("x", 5000)
 	many := []client.ToolCall{call("mail.search", `{"q":"`+fat+`"}`), call("drop_database", `{"name":"production"}`)}
@@ -175,7 +175,7 @@ func TestFirstLines(t *testing.T) {
 	}
 }
 
-// TestLinesBreakBetweenWords: a number or an address stays whole.
+// TestLinesBreakBetweenWords: a number or an address is not broken.
 func TestLinesBreakBetweenWords(t *testing.T) {
 	for n := range 80 {
 		for _, word := range []string{"DE89370400440532013000", "first.last+tag@mail.example", "1,000,000.00", `C:\\Users\\x`, "e\u0301e\u0301e\u0301e\u0301e\u0301"} {
@@ -187,8 +187,8 @@ func TestLinesBreakBetweenWords(t *testing.T) {
 	}
 }
 
-// TestQuestionIsBounded, and says in its own words, or by a mark, what it
-// leaves out; every call that is listed says something of itself.
+// TestQuestionIsBounded: the question has a maximum size, says what it leaves out,
+// and shows something of each call that it lists.
 func TestQuestionIsBounded(t *testing.T) {
 	fat := strings.Repeat("x", 5000)
 	var many []client.ToolCall
@@ -234,7 +234,7 @@ func TestQuestionIsBounded(t *testing.T) {
 	}
 }
 
-// TestHiddenIsTold: where a secret had to be hidden, the question says so.
+// TestHiddenIsTold: the question says that it hides a secret.
 func TestHiddenIsTold(t *testing.T) {
 	const secret = "q7Rz0XkT9-wLm2Ve"
 	ask := func(r Request) string {

@@ -10,8 +10,8 @@ import (
 	"runs-mcp-server/internal/redact"
 )
 
-// TestRequest hides the operator's secrets, the caller's key and the tokens of all the
-// run's links, and takes the plan of a whole run alone.
+// TestRequest: the question hides the operator's secrets, the caller's key and the
+// tokens of all links of the run. A plan is read for a whole run only.
 func TestRequest(t *testing.T) {
 	asked := 0
 	d := newDecider(t, func(w http.ResponseWriter, r *http.Request) {
@@ -47,7 +47,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// TestParametersThatAreNoJSON are shown, and counted in a digest, as a text.
+// TestParametersThatAreNoJSON: they are shown as a text, and are part of the digest.
 func TestParametersThatAreNoJSON(t *testing.T) {
 	r := Request{Pending: Pending{Scope: OfStep, Step: &client.Step{ToolCalls: []client.ToolCall{call("pay", `{"to":`)}}}, Run: &client.Run{}, secrets: redact.New()}
 	if got := r.Question(false); !strings.Contains(got, `It would call "pay" with "{\"to\":"`) {
@@ -60,7 +60,7 @@ func TestParametersThatAreNoJSON(t *testing.T) {
 	}
 }
 
-// TestWideCharacters take two columns.
+// TestWideCharacters: a wide character takes two columns.
 func TestWideCharacters(t *testing.T) {
 	for _, line := range strings.Split(breakLines(strings.Repeat("\u6f22", 100)), "\n") {
 		if n := len([]rune(line)); n > 41 || widthOf(line) > columns {

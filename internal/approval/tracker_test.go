@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestTracker follows what is pending through a run's events.
+// TestTracker: what is pending after a run's events.
 func TestTracker(t *testing.T) {
 	askRun := `{"id":%d,"event":"run_approval","runStatus":"PAUSED","approvalActions":` + links(1) + `}`
 	askStep := func(n int) string {
@@ -52,7 +52,8 @@ func TestTracker(t *testing.T) {
 	}
 }
 
-// TestAmendedEventBringsItsLink, unless the approval was decided meanwhile.
+// TestAmendedEventBringsItsLink: an approval is pending once its link is known,
+// unless it was decided before.
 func TestAmendedEventBringsItsLink(t *testing.T) {
 	poor := `{"id":1,"event":"run_approval","runStatus":"PAUSED"}`
 	rich := event(t, `{"id":1,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, links(1))
@@ -72,7 +73,7 @@ func TestAmendedEventBringsItsLink(t *testing.T) {
 	}
 }
 
-// TestAmendedEventBringsItsToolCalls: what would happen is what was said last.
+// TestAmendedEventBringsItsToolCalls: the tool calls that came last count.
 func TestAmendedEventBringsItsToolCalls(t *testing.T) {
 	const step = `{"id":1,"event":"step","runStatus":"PAUSED","step":{"approval":"PENDING","toolCalls":%s,"approvalActions":%s}}`
 	tracker := NewTracker(caller, runID)
@@ -91,7 +92,8 @@ func TestAmendedEventBringsItsToolCalls(t *testing.T) {
 	}
 }
 
-// TestIDs: the same on every replica, another for every caller and run.
+// TestIDs: an approval's ID is the same on every replica, and differs between callers
+// and between runs.
 func TestIDs(t *testing.T) {
 	id := func(key client.Key, run string) string {
 		tracker := NewTracker(client.Caller{Key: key}, client.RunID(run))
@@ -107,8 +109,8 @@ func TestIDs(t *testing.T) {
 	}
 }
 
-// TestRestartedIDs: when event ids begin anew, what was pending is not, and old cursors
-// mean nothing.
+// TestRestartedIDs: when event ids restart, nothing is pending any more and old
+// cursors do not count.
 func TestRestartedIDs(t *testing.T) {
 	tracker := NewTracker(caller, runID)
 	tracker.AddEvent(event(t, `{"id":5,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, links(1)))
@@ -124,7 +126,7 @@ func TestRestartedIDs(t *testing.T) {
 	}
 }
 
-// TestAmendedEventDecidesNothing, whatever its status: what it says is old.
+// TestAmendedEventDecidesNothing: the status of an amended event is old.
 func TestAmendedEventDecidesNothing(t *testing.T) {
 	tracker := NewTracker(caller, runID)
 	tracker.AddEvent(event(t, `{"id":2,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, links(1)))
@@ -135,7 +137,8 @@ func TestAmendedEventDecidesNothing(t *testing.T) {
 	}
 }
 
-// TestAskedInOrder of the events, though one is amended with its links later.
+// TestAskedInOrder: approvals are in the order of their events, even if a link comes
+// late.
 func TestAskedInOrder(t *testing.T) {
 	tracker := NewTracker(caller, runID)
 	for _, id := range []int{3, 1, 2} {
@@ -152,8 +155,8 @@ func TestAskedInOrder(t *testing.T) {
 	}
 }
 
-// TestOneCallOfSeveral: a decision on any tool call of a step, or of an approval that
-// was amended with it, decides the whole; calls that it no longer has do not count.
+// TestOneCallOfSeveral: a decision on one tool call of a step decides its approval.
+// Tool calls that an amended event no longer has do not count.
 func TestOneCallOfSeveral(t *testing.T) {
 	const step = `{"id":1,"event":"step","runStatus":"PAUSED","step":{"approval":"PENDING","toolCalls":[%s],"approvalActions":%s}}`
 	for decided, want := range map[string]int{"a": 1, "b": 0, "c": 0, "": 0, "d": 1} {
@@ -172,7 +175,8 @@ func TestOneCallOfSeveral(t *testing.T) {
 	}
 }
 
-// TestEarlierCallsStay when the same event brings other links, but no tool calls.
+// TestEarlierCallsStay: if the same event brings other links without tool calls, the
+// earlier tool calls stay.
 func TestEarlierCallsStay(t *testing.T) {
 	const step = `{"id":1,"event":"step","runStatus":"PAUSED","step":{"approval":"PENDING","toolCalls":[%s],"approvalActions":%s}}`
 	for calls, want := range map[string]string{"": "first", `{"toolName":"second"}`: "second"} {
@@ -187,7 +191,7 @@ func TestEarlierCallsStay(t *testing.T) {
 	}
 }
 
-// BenchmarkTracker asks for and decides as many approvals as a run may have.
+// BenchmarkTracker adds and decides 20,000 approvals.
 func BenchmarkTracker(b *testing.B) {
 	const n = 20_000
 	asked, decided := make([]client.Event, n), make([]client.Event, n)

@@ -17,8 +17,8 @@ var (
 	round = RoundState{RunID: "123e4567-e89b-12d3-a456-426614174000", Subject: "an-approval", Digest: "digest", Asked: 2, Reported: 7, TimeLeft: time.Second}
 )
 
-// TestSealEveryBit: whatever bit of a sealed round is altered, it is refused,
-// and so is every other spelling of it.
+// TestSealEveryBit: a sealed state is refused if any bit of it is altered, or if it
+// is spelled in another way.
 func TestSealEveryBit(t *testing.T) {
 	s := NewSealer()
 	state := s.Seal(alice, "approve", round)
@@ -63,7 +63,8 @@ func TestSealEveryBit(t *testing.T) {
 	}
 }
 
-// TestSealIsBound to the caller and the tool, and good once.
+// TestSealIsBound: a sealed state is bound to the caller and the tool, and can be
+// redeemed once.
 func TestSealIsBound(t *testing.T) {
 	s, replica := NewSealer(), NewSealer()
 	state := s.Seal(alice, "approve", round)
@@ -101,7 +102,7 @@ func TestSealIsBound(t *testing.T) {
 	}
 }
 
-// TestSealExpires after ten minutes.
+// TestSealExpires: a sealed state is valid for ten minutes.
 func TestSealExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewSealer()

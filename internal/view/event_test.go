@@ -45,8 +45,9 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// TestWhatIsAlwaysShown hides the words of the contract and a run's id: a
-// pass-through value may be any of them, and a caller needs them.
+// TestWhatIsAlwaysShown: the words of the contract and a valid run id are shown even
+// if they are secrets. A pass-through value may equal one of them, and callers need
+// them.
 func TestWhatIsAlwaysShown(t *testing.T) {
 	const id = "123e4567-e89b-12d3-a456-426614174000"
 	secrets := []string{id, "secret-status"}
