@@ -144,6 +144,46 @@ func TestOneDecisionByEitherWay(t *testing.T) {
 	}
 }
 
+// TestTokensOfADecidedApproval: after a decision neither token is sent, even if they are
+// not remembered as the approval's.
+func TestTokensOfADecidedApproval(t *testing.T) {
+	var sent atomic.Int64
+	decider := newDecider(t, func(http.ResponseWriter, *http.Request) { sent.Add(1) })
+	p := pending(t)
+	if err := decider.Decide(t.Context(), caller, p, Approve); err != nil {
+		t.Fatal(err)
+	}
+	for decision, token := range p.tokens {
+		if known, err := decider.DecideByToken(t.Context(), caller, TokenDecision{RunID: runID, Decision: decision, Token: token}); known || !errors.Is(err, ErrAlreadySent) {
+			t.Errorf("%s: %t, %v", decision, known, err)
+		}
+	}
+	if sent.Load() != 1 {
+		t.Errorf("%d sent", sent.Load())
+	}
+}
+
+// TestHadNoEffect: only a request that was refused before it took effect, or was never
+// sent, may be sent again.
+func TestHadNoEffect(t *testing.T) {
+	for _, tt := range []struct {
+		e    client.Error
+		want bool
+	}{
+		{client.Error{Kind: client.RateLimited, Status: 429}, true},
+		{client.Error{Kind: client.Unauthorized, Status: 401}, true},
+		{client.Error{Kind: client.Unavailable}, true},
+		{client.Error{Kind: client.Unavailable, Status: 503}, false},
+		{client.Error{Kind: client.OutcomeUnknown}, false},
+		{client.Error{Kind: client.OutcomeUnknown, Status: 500}, false},
+		{client.Error{Kind: client.Conflict, Status: 409}, false},
+	} {
+		if got := hadNoEffect(&tt.e); got != tt.want {
+			t.Errorf("%+v: %t", tt.e, got)
+		}
+	}
+}
+
 // TestCallersKeptApart: what a Decider remembers of one caller's approval has no
 // effect for another caller of the same run. If both send the same token, the API
 // decides.

@@ -43,6 +43,7 @@ func TestTwoLinksForOneDecision(t *testing.T) {
 		"one of two for both":   {[]string{event1(nil, []string{a, b, link("deny", "token-b")})}, ""},
 		"for both, but later":   {[]string{event1(nil, []string{a, d}), event1(nil, []string{link("deny", "token-a")})}, ""},
 		"more than are kept":    {[]string{event1(many, []string{last})}, ""},
+		"more, and another":     {[]string{event1(many, []string{d})}, ""},
 		"links of no decision":  {[]string{event1(nil, []string{link("maybe", "token-m")})}, ""},
 		"links without a token": {[]string{event1(nil, []string{`{"action":"approve","url":"https://x/v1/runs/approval"}`})}, ""},
 	} {

@@ -22,18 +22,19 @@ func Merge(caller client.Caller, run *client.Run, waiting []Pending, streamed in
 		// A decision may be stored where the event that asked for it is not.
 		rest = t.addStreamed(rest, e.ID-1)
 		t.AddEvent(e)
-		if stored = e.ID; isDecided(e.Step) && len(rest) > 0 && rest[0].EventID == e.ID {
+		stored = e.ID
+		if isDecided(e.Step) && len(rest) > 0 && rest[0].EventID == e.ID {
 			rest = rest[1:]
 		}
-		rest = t.addStreamed(rest, e.ID)
 	}
 	t.addStreamed(rest, math.MaxInt64)
 	if streamed <= stored {
 		return t.Pending()
 	}
-	return slices.DeleteFunc(t.Pending(), func(p Pending) bool { // decided on the stream, and not stored yet
+	// What the stream no longer has was decided, though that is not stored yet.
+	return slices.DeleteFunc(t.Pending(), func(p Pending) bool {
 		_, waits := slices.BinarySearchFunc(waiting, p.EventID, func(w Pending, id int64) int { return cmp.Compare(w.EventID, id) })
-		return p.EventID <= streamed && !waits
+		return !waits
 	})
 }
 

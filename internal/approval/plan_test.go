@@ -33,6 +33,26 @@ func TestPlanIsNotWaitedForLong(t *testing.T) {
 	})
 }
 
+// TestPlanError: an address of which the API has no plan is no error. Another failure is
+// one, unless a plan is known from elsewhere.
+func TestPlanError(t *testing.T) {
+	for status, kind := range map[int]client.Kind{404: "", 400: client.InvalidArgument} {
+		d := newDecider(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			io.WriteString(w, `{"message":"as the API answers"}`)
+		})
+		run := &client.Run{RunID: runID, ExecutionPlanID: "p"}
+		if plan, err := d.Plan(t.Context(), caller, run); plan != nil || client.KindOf(err) != kind {
+			t.Errorf("%d: %+v, %v", status, plan, err)
+		}
+		run.Plan = &client.Plan{Title: "as it was read"}
+		if plan, err := d.Plan(t.Context(), caller, run); plan != run.Plan || err != nil {
+			t.Errorf("%d: %+v, %v", status, plan, err)
+		}
+	}
+}
+
 // TestPlaceholderHidesNoPlan: a plan with steps is preferred to one with text only,
 // wherever the two stand.
 func TestPlaceholderHidesNoPlan(t *testing.T) {
