@@ -88,6 +88,10 @@ func TestQuote(t *testing.T) {
 		"a" + strings.Repeat("\n \u00a0", 100):               `"a" [300 blanks]`,
 		strings.Repeat("\U000e0041", 300) + "b":              `"" [300 invisible characters] "b"`,
 		"\u05d0\u05d1 100":                                   "\u2066\"\u05d0\u05d1 100\"\u2069",
+		"a\u0333b\u0334c\u0338d\u0339e\u20d0f":               "\"a\u0333b\\u0334c\\u0338d\u0339e\\u20d0f\"",
+		"\u0590 \u0900":                                      "\"\\u0590 \\u0900\"",
+		strings.Repeat("x", 140):                             `"` + strings.Repeat("x", 140) + `"`,
+		strings.Repeat("x", 141):                             `"` + strings.Repeat("x", 100) + `" [41 bytes cut]`,
 		strings.Repeat("x", 200):                             `"` + strings.Repeat("x", 100) + `" [100 bytes cut]`,
 		strings.Repeat("\u202e", 8) + strings.Repeat("x", 9): `"` + strings.Repeat(`\u202e`, 8) + strings.Repeat("x", 9) + `"`,
 	} {
@@ -183,6 +187,60 @@ func TestLinesBreakBetweenWords(t *testing.T) {
 			if !strings.Contains(lines, word) || strings.Count(lines, "12345") != n {
 				t.Errorf("%d: %s", n, lines)
 			}
+		}
+	}
+}
+
+// TestListsAreCut at their limits, not before.
+func TestListsAreCut(t *testing.T) {
+	steps := func(n, size int) string {
+		return starts(&client.Plan{Steps: slices.Repeat([]client.PlanStep{{Description: strings.Repeat("x", size)}}, n)}, nil)
+	}
+	names := func(a, b int) string {
+		return strings.Split(asks("", call(strings.Repeat("a", a), ""), call(strings.Repeat("b", b), "")), "\n")[1]
+	}
+	for name, tt := range map[string]struct{ got, has, hasNot string }{
+		"50 steps":            {steps(50, 1), "50. ", "not listed"},
+		"51 steps":            {steps(51, 1), "and 1 more step not listed here", "51. "},
+		"steps of 2000 bytes": {steps(9, 248), "and 1 more step not listed here", "9. "},
+		"steps of 1992 bytes": {steps(9, 247), "9. ", "not listed"},
+		"names of 80 columns": {names(24, 25), `b"`, "more"},
+		"names of 81 columns": {names(25, 25), `a" and 1 more`, "b"},
+		"a name of its own":   {names(53, 1), `a" and 1 more`, "b"},
+		"too long a name":     {names(56, 1), "1. ", "more"},
+	} {
+		if !strings.Contains(tt.got, tt.has) || strings.Contains(tt.got, tt.hasNot) {
+			t.Errorf("%s: %s", name, tt.got)
+		}
+	}
+}
+
+// TestShowValue cuts arrays, objects and numbers at their limits, and says how much is
+// left out.
+func TestShowValue(t *testing.T) {
+	digits := strings.Repeat("7", 46)
+	deep := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+	for _, tt := range []struct {
+		value string
+		limit int
+		want  string
+	}{
+		{`[1,2,3]`, 6, "[1, 2, 3]"},
+		{`[1,2,3]`, 5, "[1, 2 [1 more, 1 bytes cut]]"},
+		{`{"a":1,"b":22}`, 7, `{"a":1,"b":22}`},
+		{`{"a":1,"b":22}`, 6, `{"a":1 [1 more, 5 bytes cut]}`},
+		{`{"long":"value","a":[],"b":{}}`, 100, `{"a":[],"b":{},"long":"value"}`},
+		{digits[:45], 5, digits[:45]},
+		{digits, 5, "77777 [41 digits cut]"},
+		{deep(16), 100, deep(16)},
+		{deep(17), 100, deep(16)[:16] + "[2 bytes cut: too deep]" + deep(16)[16:]},
+		{`[{},"x",true,null]`, 100, `[{}, "x", true, null]`},
+		{`[9123456789]`, 100, `[[removed]]`},
+	} {
+		w := &writer{secrets: redact.New("9123456789")}
+		got := w.showValue([]byte(tt.value), 0, tt.limit)
+		if got != tt.want || w.cut != strings.Contains(got, " cut") || (w.hidden > 0) != strings.Contains(got, "removed") {
+			t.Errorf("%s within %d: got %s, want %s; %t, %d", tt.value, tt.limit, got, tt.want, w.cut, w.hidden)
 		}
 	}
 }

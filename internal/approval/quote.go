@@ -134,15 +134,12 @@ func writeEscape(b *strings.Builder, r rune) {
 // isInvisible reports whether a character shows nothing, changes how others are
 // shown, or is a blank of another width than a space.
 func isInvisible(r rune) bool {
-	if r >= ' ' && r <= '~' {
-		return false
-	}
 	return !isMark(r) && !strconv.IsPrint(r) || redact.Visible(string(r)) != string(r)
 }
 
 // isMark reports whether a character is drawn onto the one before it.
 func isMark(r rune) bool {
-	return r > '~' && unicode.Is(unicode.M, r) && redact.Visible(string(r)) == string(r)
+	return unicode.Is(unicode.M, r) && redact.Visible(string(r)) == string(r)
 }
 
 // joins reports whether a mark is shown as it is behind a character: behind a letter
