@@ -1,9 +1,9 @@
 package approval
 
 import (
+	"cmp"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
 const (
@@ -17,37 +17,39 @@ const (
 // writeLine writes a text as a paragraph of the question.
 func (w *writer) writeLine(text string) { w.lines.WriteString(breakLines(text)) }
 
-// breakLines breaks a text into lines of 80 columns, in their second half: after a
-// comma or a space; else beside a character that is no part of a word; else anywhere.
-// A broken number could be read as another one.
+// breakLines breaks a text into lines of 80 columns.
 func breakLines(text string) string {
 	var b strings.Builder
-	from, column := 0, 0
-	values, words := 0, 0 // where the line may be broken
+	for column := 0; ; column = len(indent) {
+		end := lineEnd(text, column)
+		b.WriteString(text[:end] + "\n")
+		if text = text[end:]; text == "" {
+			return b.String()
+		}
+		b.WriteString(indent)
+	}
+}
+
+// lineEnd returns where the first line of a text ends that starts at a column: in its
+// second half after the last comma or space; else beside the last character that is no
+// part of a word; else anywhere. A broken number could be read as another one.
+func lineEnd(text string, column int) int {
+	afterSpace, besideWord := 0, 0
 	before := rune(0)
 	for i, r := range text {
 		mayBreak := !(inWord(before) && inWord(r)) && !isMark(r) && r != ' '
 		if mayBreak && column > columns/2 {
-			words = i
+			besideWord = i
 			if before == ' ' || before == ',' {
-				values = i
+				afterSpace = i
 			}
 		}
 		if column += width(r); column > columns {
-			at := i
-			if words > from {
-				at = words
-			}
-			if values > from {
-				at = values
-			}
-			b.WriteString(text[from:at] + "\n" + indent)
-			from, column = at, len(indent)+widthOf(text[at:i+utf8.RuneLen(r)])
+			return cmp.Or(afterSpace, besideWord, i)
 		}
 		before = r
 	}
-	b.WriteString(text[from:] + "\n")
-	return b.String()
+	return len(text)
 }
 
 // inWord reports whether a character may be a part of a word, a number, an address or

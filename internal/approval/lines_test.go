@@ -28,6 +28,7 @@ func TestBreakLines(t *testing.T) {
 		"wide characters":            {strings.Repeat("\u6f22", 41), strings.Repeat("\u6f22", 40) + "\n" + indent + "\u6f22\n"},
 		"narrow ones below them":     {strings.Repeat("\u10ff", 80), strings.Repeat("\u10ff", 80) + "\n"},
 		"the first of the wide ones": {strings.Repeat("\u1100", 41), strings.Repeat("\u1100", 40) + "\n" + indent + "\u1100\n"},
+		"a long word behind a space": {x(45) + " [" + x(90), x(45) + " \n" + indent + "[" + x(77) + "\n" + indent + x(13) + "\n"},
 		"a mark takes no column":     {x(80) + "\u0301", x(80) + "\u0301\n"},
 		"a mark stays with a sign":   {x(50) + "[\u0301" + x(50), x(50) + "\n" + indent + "[\u0301" + x(50) + "\n"},
 	} {
