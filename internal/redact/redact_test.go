@@ -269,3 +269,12 @@ func FuzzText(f *testing.F) {
 		}
 	})
 }
+
+// TestLikeQuote: characters that look like a double quote, but not the quote itself.
+func TestLikeQuote(t *testing.T) {
+	for r, want := range map[rune]bool{'"': false, '\'': false, '\u2019': false, 'a': false, '\u201c': true, '\u201d': true, '\uff02': true, '\u3003': true} {
+		if LikeQuote(r) != want {
+			t.Errorf("%q: %t", r, !want)
+		}
+	}
+}
