@@ -49,8 +49,8 @@ func (s *set) askApproval(ctx context.Context, c *call, args askArgs) (RunResult
 	}
 	ctx, cancel := context.WithDeadline(ctx, c.at.Add(approveWait+readTimeout))
 	defer cancel()
-	late := s.Attend.TakeLate(c.caller.Key, c.personName, args.RunID)
-	if late != nil && late.Taken() && (args.ApprovalID == "" || args.ApprovalID == late.Subject) {
+	late := s.Attend.TakeUnreported(c.caller.Key, c.personName, args.RunID)
+	if late != nil && late.DecisionTaken() && (args.ApprovalID == "" || args.ApprovalID == late.Subject) {
 		return s.afterDecision(ctx, c, args.RunID, s.decisionOf(*late))
 	}
 	if resume != nil && args.ApprovalID != "" && args.ApprovalID != resume.Subject {
@@ -64,12 +64,11 @@ func (s *set) askApproval(ctx context.Context, c *call, args askArgs) (RunResult
 	speaking, stop := context.WithDeadline(ctx, c.at.Add(approveWait))
 	defer stop()
 	w := &waiter{set: s, call: c, runID: args.RunID, page: &eventPage{limit: 1}, speaking: speaking}
-	visit := attend.Visit{
-		Caller: c.caller, RunID: args.RunID, Deadline: c.at.Add(approveWait), History: true, Only: args.ApprovalID,
+	call := attend.Call{
+		Caller: c.caller, RunID: args.RunID, Deadline: c.at.Add(approveWait), SkipHistory: true, Only: args.ApprovalID,
 		Person: s.person(c), Resume: resume, Draining: c.draining, Observer: w,
 	}
-	visit.GoOn(resume)
-	seen, err := s.Attend.Follow(ctx, visit)
+	seen, err := s.Attend.Follow(ctx, call)
 	if err != nil {
 		return RunResult{}, err
 	}
@@ -103,7 +102,7 @@ func (s *set) approvalToAsk(ctx context.Context, c *call, args askArgs) (approva
 
 // afterAnswer tells what came of asking, and how the run stands.
 func (s *set) afterAnswer(ctx context.Context, c *call, runID client.RunID, seen attend.Result) (RunResult, error) {
-	o := attend.Outcome{Fate: attend.Gone}
+	o := attend.Outcome{Status: attend.Gone}
 	if seen.Outcome != nil {
 		o = *seen.Outcome
 	}
@@ -114,7 +113,7 @@ func (s *set) afterAnswer(ctx context.Context, c *call, runID client.RunID, seen
 		}
 	case err != nil:
 		return RunResult{}, err
-	case o.Fate == attend.Sent:
+	case o.Status == attend.Sent:
 		return s.afterDecision(ctx, c, runID, s.decisionOf(o))
 	}
 	result, got, err := s.afterAsking(ctx, c, runID, o.EventID, false)
@@ -142,7 +141,7 @@ func (s *set) approve(ctx context.Context, c *call, args approveArgs) (RunResult
 	d := decision{Decision: approval.Decision(args.Decision), known: true}
 	if args.Token != "" {
 		d.eventID = read.Since
-		d.known, d.err = s.Decider.DecideByToken(deciding, c.caller, approval.ByToken{
+		d.known, d.err = s.Decider.DecideByToken(deciding, c.caller, approval.TokenDecision{
 			RunID: args.RunID, Decision: d.Decision, Token: args.Token, LinksKnown: len(read.Pending) > 0,
 		})
 		return s.afterDecision(ctx, c, args.RunID, d)
@@ -162,7 +161,7 @@ func (s *set) choose(st feed.State, runID client.RunID, approvalID string) (appr
 	waiting := s.unsent(st.Pending)
 	ids := make([]string, 0, len(waiting))
 	for _, p := range waiting {
-		if p.ID == approvalID || approvalID == "" && len(waiting) == 1 && s.Decider.Shown(p) {
+		if p.ID == approvalID || approvalID == "" && len(waiting) == 1 && s.Decider.WasShown(p) {
 			return p, nil
 		}
 		ids = append(ids, p.ID)

@@ -61,9 +61,9 @@ func (s *set) arrive(ctx context.Context, tool string, req mcp.CallToolRequest) 
 	if err != nil {
 		return c, err
 	}
-	c.unkept = at.Unkept
+	c.unkept = at.KeepRefused
 	c.progress.count = at.Notifications // a client may use one token for all rounds
-	c.resume = &attend.Resume{Position: at, Answer: answerOf(server.ElicitationResponse(answers, string(at.Kind))), State: state}
+	c.resume = &attend.Resume{RoundState: at, Answer: answerOf(server.ElicitationResponse(answers, string(at.Kind))), Sealed: state}
 	return c, nil
 }
 
@@ -92,9 +92,9 @@ func (c *call) resumes(runID client.RunID) (*attend.Resume, error) {
 func (c *call) noteOutcome(o *attend.Outcome) {
 	switch {
 	case o == nil:
-	case o.Fate == attend.Sending:
+	case o.Status == attend.Sending:
 		c.decided = "the user has decided, and the decision is being sent: "
-	case o.Taken():
+	case o.DecisionTaken():
 		c.decided = fmt.Sprintf("the decision to %s was sent: ", o.Decision)
 	}
 }

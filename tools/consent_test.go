@@ -219,7 +219,7 @@ func TestReplicasAgree(t *testing.T) {
 				return byHand(testbed.New(t, func(o *tools.Options) {
 					human(o)
 					if plan { // as the answer to create told it
-						o.Decider.KeepPlan(client.Caller{Key: sandbox.DefaultKey}, unknownRun, &client.Plan{Steps: []client.PlanStep{{Description: "kept"}}})
+						o.Decider.RememberPlan(client.Caller{Key: sandbox.DefaultKey}, unknownRun, &client.Plan{Steps: []client.PlanStep{{Description: "kept"}}})
 					}
 				}, func(http.Handler) http.Handler { return api }))
 			}

@@ -114,7 +114,7 @@ func (s *set) createOrResume(ctx context.Context, c *call, args createRunArgs, p
 	// A client that loses the connection may never see the answer.
 	c.progress.say(ctx, "run "+c.view().Line(string(run.RunID), maxRunID)+" was created")
 	if body.ApprovalStrategy != client.ApproveNothing {
-		s.Decider.KeepPlan(c.caller, run.RunID, run.Plan)
+		s.Decider.RememberPlan(c.caller, run.RunID, run.Plan)
 		c.unkept = !s.Feeds.Pin(c.caller, run.RunID)
 	}
 	return run, nil

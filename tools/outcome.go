@@ -16,7 +16,7 @@ func (s *set) outcomeNote(o attend.Outcome, over bool) string {
 		return s.linkNote(o)
 	}
 	const nothing = " Nothing was sent."
-	switch o.Fate {
+	switch o.Status {
 	case attend.Sent:
 		d := s.decisionOf(o)
 		if err := s.notTaken(d); err != nil {
@@ -38,13 +38,13 @@ func (s *set) outcomeNote(o attend.Outcome, over bool) string {
 		return "The user is being asked to decide; the question stays open when this call has ended."
 	case attend.Sending:
 		return "The user has decided, and the decision is being sent."
-	case attend.Elsewhere:
+	case attend.AskedElsewhere:
 		return "The user is being asked to decide by another call."
 	case attend.TooMany:
 		return "The user was asked often enough in one call."
 	}
 	switch {
-	case o.Before && o.Seen():
+	case o.Before && o.MaybeSeen():
 		return "The user was asked to decide before and did not; a waiting call does not ask again."
 	case o.Before:
 		return "The client could not ask the user before, or refused for them; a waiting call does not ask again."
@@ -56,17 +56,17 @@ func (s *set) outcomeNote(o attend.Outcome, over bool) string {
 func undecided(o attend.Outcome) string {
 	const asked = "The user was asked and did not decide: "
 	switch {
-	case o.AtOnce && o.Fate == attend.Declined:
+	case o.AtOnce && o.Status == attend.Declined:
 		return "The client declined at once; the user may not have seen the question."
-	case o.AtOnce && o.Fate == attend.Canceled:
+	case o.AtOnce && o.Status == attend.Canceled:
 		return "The client cancelled at once; the user may not have seen the question."
-	case o.Fate == attend.Declined:
+	case o.Status == attend.Declined:
 		return asked + "they declined to answer."
-	case o.Fate == attend.Canceled:
+	case o.Status == attend.Canceled:
 		return asked + "they dismissed the question."
-	case o.Fate == attend.Empty:
+	case o.Status == attend.NoChoice:
 		return asked + "the form came back without a choice."
-	case o.Fate == attend.Silent:
+	case o.Status == attend.TimedOut:
 		return asked + "no answer came in time."
 	}
 	return "The client could not ask the user."
@@ -77,15 +77,15 @@ func (s *set) linkNote(o attend.Outcome) string {
 	switch {
 	case o.AtOnce:
 		return "The client did not open the link to authorise the integration; the user may not have seen it."
-	case o.Fate == attend.Declined:
+	case o.Status == attend.Declined:
 		return "The user declined to authorise the integration."
-	case o.Fate == attend.Canceled:
+	case o.Status == attend.Canceled:
 		return "The user did not open the link to authorise the integration."
-	case o.Fate == attend.Open, o.Fate == attend.Elsewhere:
+	case o.Status == attend.Open, o.Status == attend.AskedElsewhere:
 		return "The user is being asked to open the link to authorise the integration."
-	case o.Fate == attend.Silent:
+	case o.Status == attend.TimedOut:
 		return "The user was asked to authorise the integration, and no answer came in time."
-	case o.Fate == attend.Unasked:
+	case o.Status == attend.NotAsked:
 		return "The client could not ask the user to authorise the integration."
 	}
 	return ""
@@ -95,8 +95,8 @@ func (s *set) linkNote(o attend.Outcome) string {
 // where the run itself says it.
 func (s *set) outcomeStep(o attend.Outcome, runID client.RunID) string {
 	follow := s.look(string(runID), fmt.Sprintf("runId and waitSeconds %d", maxWait))
-	switch o.Fate {
-	case attend.Open, attend.Elsewhere, attend.Sending:
+	switch o.Status {
+	case attend.Open, attend.AskedElsewhere, attend.Sending:
 		// Some clients take the question away when the model's turn ends.
 		return "Do not end your turn: " + follow + " now, to wait for the answer; the client shows the question meanwhile. The user can also decide " + s.elsewhere(runID) + "."
 	case attend.Unsent, attend.Changed:
@@ -104,7 +104,7 @@ func (s *set) outcomeStep(o attend.Outcome, runID client.RunID) string {
 	case attend.Sent, attend.Gone:
 		return ""
 	}
-	if !o.Seen() { // asking again by this client may be in vain
+	if !o.MaybeSeen() { // asking again by this client may be in vain
 		return "Tell the user to decide " + s.elsewhere(runID) + "."
 	}
 	return s.askLater(runID)
@@ -116,7 +116,7 @@ func linkStep(o attend.Outcome, a *Authorization) string {
 	switch {
 	case o.AtOnce || a == nil || a.URL == "":
 		return ""
-	case o.Fate == attend.Declined, o.Fate == attend.Canceled:
+	case o.Status == attend.Declined, o.Status == attend.Canceled:
 		return "Do not ask again by yourself. When the user wants to authorise it, show them authorization.url to open; the run goes on by itself."
 	}
 	return ""
@@ -131,7 +131,7 @@ func (s *set) askedFailure(o attend.Outcome, runID client.RunID) error {
 	conflict := func(message, nextStep string) error {
 		return &problem{code: string(client.Conflict), message: message, nextStep: nextStep, cause: o.Err}
 	}
-	switch o.Fate {
+	switch o.Status {
 	case attend.Gone:
 		if o.Decision == "" {
 			return conflict("the run no longer waits for this approval: it was decided elsewhere or is over", s.adviceFor(client.Conflict).nextStep)

@@ -36,14 +36,14 @@ func (s *set) asksLinks(c *call) bool {
 // refusedLink reports whether the person at the client did not open the link that
 // a run waits for: then the model may show it.
 func (s *set) refusedLink(c *call, runID client.RunID, st feed.State) bool {
-	return s.Attend.RefusedBefore(c.caller.Key, c.personName, runID, attend.SubjectOf(st)) != nil
+	return s.Attend.LastRefusal(c.caller.Key, c.personName, runID, attend.AuthorizationSubject(st)) != nil
 }
 
 // refusedAll returns how the person at the client did not decide on the last of
 // the approvals that wait, if they did not on any; else nil.
 func (s *set) refusedAll(c *call, runID client.RunID, waiting []approval.Pending) (last *attend.Outcome) {
 	for _, p := range waiting {
-		if last = s.Attend.RefusedBefore(c.caller.Key, c.personName, runID, p.ID); last == nil {
+		if last = s.Attend.LastRefusal(c.caller.Key, c.personName, runID, p.ID); last == nil {
 			return nil
 		}
 	}
@@ -134,7 +134,7 @@ func answerOf(answer *mcp.ElicitationResult) attend.Answer {
 // inputRequired ends a call of the 2026-07-28 protocol with a question: the client
 // asks its person and repeats the call with the answer.
 func (s *set) inputRequired(c *call, round *attend.Round) *mcp.CallToolResult {
-	at := round.Position
-	at.Notifications, at.Unkept = c.progress.count, c.unkept
-	return server.NewInputRequestBuilder(s.Attend.Seal(c.caller, c.tool, at)).Elicit(string(round.Position.Kind), elicitation(round.Question)).ToolResult()
+	at := round.RoundState
+	at.Notifications, at.KeepRefused = c.progress.count, c.unkept
+	return server.NewInputRequestBuilder(s.Attend.Seal(c.caller, c.tool, at)).Elicit(string(round.RoundState.Kind), elicitation(round.Question)).ToolResult()
 }

@@ -152,7 +152,7 @@ func (s *set) pendingApprovals(v view.View, waiting []approval.Pending) []Pendin
 		shown := pendingApproval(v, p, budget/(len(waiting)-i))
 		budget -= sizeOf(shown)
 		out = append(out, shown)
-		s.Decider.Show(p)
+		s.Decider.RememberShown(p)
 	}
 	return out
 }

@@ -54,7 +54,7 @@ func (w *waiter) watchFor(ctx context.Context, waitSeconds int) (RunResult, erro
 	}
 	ctx, cancel := context.WithDeadline(ctx, later(w.deadline, time.Now()).Add(readTimeout))
 	defer cancel()
-	late := w.Attend.TakeLate(w.caller.Key, w.personName, w.runID)
+	late := w.Attend.TakeUnreported(w.caller.Key, w.personName, w.runID)
 	if waitSeconds > 0 || resume != nil {
 		if err := w.follow(ctx, resume); err != nil {
 			return RunResult{}, err
@@ -86,32 +86,31 @@ func (w *waiter) follow(ctx context.Context, resume *attend.Resume) (err error) 
 	speaking, stop := context.WithDeadline(ctx, w.deadline)
 	defer stop()
 	w.speaking = speaking
-	visit := attend.Visit{
-		Caller: w.caller, RunID: w.runID, After: w.after, Deadline: w.deadline, History: w.history,
+	call := attend.Call{
+		Caller: w.caller, RunID: w.runID, After: w.after, Deadline: w.deadline, SkipHistory: w.history,
 		Person: w.person(w.call), Resume: resume, LinkOf: func(a *client.Auth) string { return w.view().AuthorizationLink(a) },
 		Draining: w.draining, Observer: w,
 	}
-	visit.GoOn(resume)
-	w.seen, err = w.Attend.Follow(ctx, visit)
+	w.seen, err = w.Attend.Follow(ctx, call)
 	if !errors.Is(err, attend.ErrUsed) {
 		w.resume = nil
 	}
 	return err
 }
 
-// Tokens implements [attend.Observer].
-func (w *waiter) Tokens(tokens []string) { w.addTokens(tokens) }
+// ObserveTokens implements [attend.Observer].
+func (w *waiter) ObserveTokens(tokens []string) { w.addTokens(tokens) }
 
-// Seen implements [attend.Observer]: every event becomes a progress notification.
-func (w *waiter) Seen(_ context.Context, e client.Event, news bool) {
+// ObserveEvent implements [attend.Observer]: every event becomes a progress notification.
+func (w *waiter) ObserveEvent(_ context.Context, e client.Event, news bool) {
 	if news {
 		w.progress.say(w.speaking, fmt.Sprintf("%d: %s", e.ID, w.view().Describe(e)))
 	}
 	w.take(e)
 }
 
-// Quiet implements [attend.Observer].
-func (w *waiter) Quiet(_ context.Context, status client.Status, asking bool) {
+// ObserveSilence implements [attend.Observer].
+func (w *waiter) ObserveSilence(_ context.Context, status client.Status, asking bool) {
 	w.progress.say(w.speaking, w.stillWaiting(status, asking))
 }
 
@@ -146,7 +145,7 @@ func (w *waiter) tell(ctx context.Context, got reading) RunResult {
 		w.page.last = 0 // ids may have begun anew: from there on nothing is passed over
 	}
 	got.piecemeal = w.part != ""
-	got.linked = w.seen.SentTo > 0 && w.seen.SentTo >= w.seen.State.Since
+	got.linked = w.seen.LinkOpened > 0 && w.seen.LinkOpened >= w.seen.State.Since
 	r := w.result(w.call, got, w.page)
 	w.tellAsked(&r, got)
 	if beyond {

@@ -18,68 +18,69 @@ var (
 	ErrOtherToken  = errors.New("the token belongs to the other decision or to another run, or is unknown to this run")
 )
 
-// Decider sends decisions, each token and each approval of a caller at most once in
-// the life of the process; beyond it the API's one-time links are the judge. What
-// it remembers of one caller says nothing to another. It is safe for concurrent
-// use.
+// Decider sends decisions: at most one for each approval and for each token of a
+// caller in the life of the process. Beyond that the API decides, whose links work
+// once. What it remembers of one caller is never used for another. It is safe for
+// concurrent use.
 type Decider struct {
 	api *client.Client
 
-	mu   sync.Mutex // guards the rest
-	sent *bounded.Map[callers, bool]
-	// belongs says of the tokens that were seen what they decide.
-	belongs *bounded.Map[callers, owner]
-	shown   *bounded.Map[callers, bool] // approvals whose content was shown, by id
-	plans   *bounded.Map[planOf, *client.Plan]
+	mu     sync.Mutex                            // guards the rest
+	sent   *bounded.Map[callerItem, bool]        // approvals and tokens that were used
+	tokens *bounded.Map[callerItem, knownToken]  // tokens that were seen in a run's links
+	shown  *bounded.Map[callerItem, bool]        // approvals whose content the caller was shown
+	plans  *bounded.Map[callerRun, *client.Plan] // as the answers to create had them
 }
 
-// maxRemembered bounds each of what a Decider remembers, but plans.
+// maxRemembered bounds each of these maps, but plans.
 const maxRemembered = 10_000
 
-// callers names something of one caller's: an approval by its id, or a token by
-// its hash.
-type callers struct {
+// callerItem names an approval, by its ID, or a token, by its hash, of one caller.
+type callerItem struct {
 	key  client.Key
 	name string
 }
 
-// owner is what a token decides.
-type owner struct {
+// knownToken is what a token decides.
+type knownToken struct {
 	runID    client.RunID
 	decision Decision
-	claims   []callers // of the approval, see [claimsOf]
+	claims   []callerItem // of the approval, see [claimsOf]
 }
 
 // NewDecider returns a decider that sends through api.
 func NewDecider(api *client.Client) *Decider {
 	return &Decider{
-		api: api, sent: bounded.New[callers, bool](maxRemembered), belongs: bounded.New[callers, owner](maxRemembered),
-		shown: bounded.New[callers, bool](maxRemembered), plans: bounded.New[planOf, *client.Plan](maxPlans),
+		api:    api,
+		sent:   bounded.New[callerItem, bool](maxRemembered),
+		tokens: bounded.New[callerItem, knownToken](maxRemembered),
+		shown:  bounded.New[callerItem, bool](maxRemembered),
+		plans:  bounded.New[callerRun, *client.Plan](maxPlans),
 	}
 }
 
-// See remembers what the tokens of a pending approval decide.
-func (d *Decider) See(runID client.RunID, p Pending) {
+// RememberTokens remembers what the tokens of a pending approval decide.
+func (d *Decider) RememberTokens(runID client.RunID, p Pending) {
 	claims := claimsOf(p)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for decision, token := range p.tokens {
-		d.belongs.Add(callers{p.caller, hashOf(token)}, owner{runID, decision, claims})
+		d.tokens.Add(callerItem{p.caller, hashOf(token)}, knownToken{runID, decision, claims})
 	}
 }
 
-// Show remembers that the caller was shown what a pending approval is about.
-func (d *Decider) Show(p Pending) {
+// RememberShown remembers that the caller was shown what a pending approval is about.
+func (d *Decider) RememberShown(p Pending) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.shown.Add(callers{p.caller, p.ID}, true)
+	d.shown.Add(callerItem{p.caller, p.ID}, true)
 }
 
-// Shown reports whether the caller was shown what an approval is about.
-func (d *Decider) Shown(p Pending) bool {
+// WasShown reports whether the caller was shown what an approval is about.
+func (d *Decider) WasShown(p Pending) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.shown.Has(callers{p.caller, p.ID})
+	return d.shown.Has(callerItem{p.caller, p.ID})
 }
 
 // Decide sends a decision on a pending approval. Besides the errors above it
@@ -89,33 +90,34 @@ func (d *Decider) Decide(ctx context.Context, caller client.Caller, p Pending, d
 	if token == "" {
 		return ErrNoLink
 	}
-	return d.send(ctx, caller, token, claimsOf(p))
+	return d.claimAndSend(ctx, caller, token, claimsOf(p))
 }
 
-// ByToken is a decision by a token that came another way.
-type ByToken struct {
+// TokenDecision is a decision by a token that came another way than by the run's
+// events.
+type TokenDecision struct {
 	RunID    client.RunID
 	Decision Decision
 	Token    string
-	// LinksKnown says that the links which wait in the run are known: then a
-	// token that was never seen is none of them.
+	// LinksKnown says that the links of what waits in the run are known: then a
+	// token that was never seen is not one of them.
 	LinksKnown bool
 }
 
-// DecideByToken sends a token that came another way, unless it is known not to
-// be the decision's. known reports that it is known to be.
-func (d *Decider) DecideByToken(ctx context.Context, caller client.Caller, by ByToken) (known bool, err error) {
-	named := callers{caller.Key, hashOf(by.Token)}
+// DecideByToken sends a token that came another way, unless it is known to belong to
+// something else. known reports whether the token is known to be this decision's.
+func (d *Decider) DecideByToken(ctx context.Context, caller client.Caller, t TokenDecision) (known bool, err error) {
+	item := callerItem{caller.Key, hashOf(t.Token)}
 	d.mu.Lock()
-	whose, known := d.belongs.Get(named)
+	token, known := d.tokens.Get(item)
 	d.mu.Unlock()
 	switch {
-	case known && (whose.runID != by.RunID || whose.decision != by.Decision), !known && by.LinksKnown:
+	case known && (token.runID != t.RunID || token.decision != t.Decision), !known && t.LinksKnown:
 		return known, ErrOtherToken
 	case known:
-		return true, d.send(ctx, caller, by.Token, whose.claims)
+		return true, d.claimAndSend(ctx, caller, t.Token, token.claims)
 	default:
-		return false, d.send(ctx, caller, by.Token, []callers{named})
+		return false, d.claimAndSend(ctx, caller, t.Token, []callerItem{item})
 	}
 }
 
@@ -127,43 +129,43 @@ func (d *Decider) Sent(p Pending) bool {
 	return d.anySent(claims)
 }
 
-// claimsOf returns what sending a decision on an approval claims: its id, and
-// both of its tokens, for the other one may come by [Decider.DecideByToken].
-func claimsOf(p Pending) []callers {
-	claims := []callers{{p.caller, p.ID}}
+// claimsOf returns what a decision on an approval claims before it is sent: the ID and
+// both tokens, for the other token may come by [Decider.DecideByToken].
+func claimsOf(p Pending) []callerItem {
+	claims := []callerItem{{p.caller, p.ID}}
 	for _, token := range p.tokens {
-		claims = append(claims, callers{p.caller, hashOf(token)})
+		claims = append(claims, callerItem{p.caller, hashOf(token)})
 	}
 	return claims
 }
 
-// hashOf stands for a token in what is remembered.
+// hashOf returns a hash that stands for a token: tokens themselves are not remembered.
 func hashOf(token string) string {
 	hash := sha256.Sum256([]byte(token))
 	return string(hash[:])
 }
 
-// send sends a token once it has all the claims.
-func (d *Decider) send(ctx context.Context, caller client.Caller, token string, claims []callers) error {
+// claimAndSend sends a token if nothing of the claims was used before.
+func (d *Decider) claimAndSend(ctx context.Context, caller client.Caller, token string, claims []callerItem) error {
 	if !d.claim(claims) {
 		return ErrAlreadySent
 	}
 	err := d.api.Approve(ctx, caller, token)
-	if e, ok := errors.AsType[*client.Error](err); ok && unused(e) {
+	if e, ok := errors.AsType[*client.Error](err); ok && hadNoEffect(e) {
 		d.release(claims)
 	}
 	return err
 }
 
-// unused reports whether a failed request provably had no effect and did not
-// use up the token: then the person may try again. A stranger whose key is
-// refused takes nobody's claim away.
-func unused(e *client.Error) bool {
+// hadNoEffect reports whether a failed request provably had no effect and did not use
+// the token: then the person may try again.
+func hadNoEffect(e *client.Error) bool {
 	return e.Kind == client.RateLimited || e.Kind == client.Unauthorized || e.Kind != client.OutcomeUnknown && e.Status == 0
 }
 
-// claim records what is being sent; false when any of it was before.
-func (d *Decider) claim(claims []callers) bool {
+// claim records what is being sent. It returns false, and records nothing, if any of
+// it was recorded before.
+func (d *Decider) claim(claims []callerItem) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.anySent(claims) {
@@ -175,12 +177,13 @@ func (d *Decider) claim(claims []callers) bool {
 	return true
 }
 
-// anySent reports whether any of the claims is taken; d.mu is held.
-func (d *Decider) anySent(claims []callers) bool {
+// anySent reports whether any of the claims is recorded; d.mu is held.
+func (d *Decider) anySent(claims []callerItem) bool {
 	return slices.ContainsFunc(claims, d.sent.Has)
 }
 
-func (d *Decider) release(claims []callers) {
+// release forgets claims whose sending had no effect.
+func (d *Decider) release(claims []callerItem) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, c := range claims {

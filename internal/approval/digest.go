@@ -1,19 +1,23 @@
 package approval
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"runs-mcp-server/client"
 )
 
-// Digest names what would happen if a request were granted: its scope and
-// links, the id, name and parameters of each tool call, and for a whole run the
-// plan that the API tells, or that it tells none. A person's answer counts for
-// one digest. How the question is rendered, what a tool answered and what this
-// process remembers are not in it: every replica computes the same.
+// Digest returns a hash of what would happen if a request were granted: its scope and
+// tokens; the id, name and parameters of each tool call; for a whole run the plan that
+// the API has, or that it has none. A person's answer counts for one digest. Neither
+// the wording of the question nor what this process remembers is in it: every replica
+// computes the same.
 func (r Request) Digest() string {
 	h := sha256.New()
 	part := func(text string) { h.Write(strconv.AppendQuote(nil, text)) }
@@ -31,15 +35,15 @@ func (r Request) Digest() string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
 
-// canonicalCall returns what a tool call would do: not its result.
+// canonicalCall returns what a tool call would do, without its result.
 func canonicalCall(c client.ToolCall) []byte {
 	out := strconv.AppendQuote([]byte("call"), c.ToolCallID)
 	out = strconv.AppendQuote(out, c.ToolName)
 	return canonical(out, compact(c.ToolParameters), 0)
 }
 
-// canonicalPlan returns what a plan says, without what stands around it: the
-// address it was read from and its times.
+// canonicalPlan returns the content of a plan, without the fields around it, such as
+// its id and times.
 func canonicalPlan(p *client.Plan) []byte {
 	if p == nil {
 		return []byte("no plan")
@@ -49,4 +53,47 @@ func canonicalPlan(p *client.Plan) []byte {
 	}
 	_ = json.Unmarshal(p.Raw, &outer)
 	return canonical([]byte("plan"), compact(outer.Plan), 0)
+}
+
+// canonical appends a compact value to out so that values which mean the same are
+// the same: fields by their names, strings in one spelling. Numbers stay as they
+// are written, and duplicate fields in their order.
+func canonical(out, value []byte, level int) []byte {
+	if len(value) == 0 || level == maxLevels {
+		return append(out, value...)
+	}
+	switch value[0] {
+	case '"':
+		return strconv.AppendQuote(out, canonicalString(value))
+	case '[':
+		out = append(out, '[')
+		for _, m := range members(value) {
+			out = append(canonical(out, m.value, level+1), ',')
+		}
+		return append(out, ']')
+	case '{':
+		all := members(value)
+		for i := range all {
+			all[i].name = canonicalString([]byte(all[i].name))
+		}
+		slices.SortStableFunc(all, func(a, b member) int { return cmp.Compare(a.name, b.name) })
+		out = append(out, '{')
+		for _, m := range all {
+			out = append(strconv.AppendQuote(out, m.name), ':')
+			out = append(canonical(out, m.value, level+1), ',')
+		}
+		return append(out, '}')
+	}
+	return append(out, value...)
+}
+
+// canonicalString returns what a JSON string says. One that no UTF-8 can say (half
+// of a surrogate pair) is as it is written, behind a mark, so that two of them
+// stay two.
+func canonicalString(quoted []byte) string {
+	s := unquote(quoted)
+	if strings.ContainsRune(s, utf8.RuneError) {
+		return string(utf8.RuneError) + string(quoted)
+	}
+	return s
 }

@@ -10,7 +10,7 @@ import (
 	"runs-mcp-server/internal/redact"
 )
 
-// step returns a request to go on with some tool calls, as the API tells them.
+// step returns a request to go on with some tool calls, which are given as JSON.
 func step(t *testing.T, toolCalls string) Request {
 	t.Helper()
 	return stepEvent(t, `{"id":1,"event":"step","runStatus":"PAUSED","step":{"approval":"PENDING","toolCalls":%s,"approvalActions":%s}}`, toolCalls, links(1))
@@ -19,7 +19,7 @@ func step(t *testing.T, toolCalls string) Request {
 func stepEvent(t *testing.T, format string, args ...any) Request {
 	t.Helper()
 	tracker := NewTracker(caller, runID)
-	p, ok := tracker.Add(event(t, format, args...))
+	p, ok := tracker.AddEvent(event(t, format, args...))
 	if !ok {
 		t.Fatal("the event asks for nothing")
 	}
@@ -38,7 +38,7 @@ func start(t *testing.T, plan string) Request {
 	return r
 }
 
-// TestDigest: what would happen is in it, field by field.
+// TestDigest: each field of what would happen changes the digest.
 func TestDigest(t *testing.T) {
 	const one = `[{"toolCallId":"1","toolName":"pay","toolParameters":{"to":"x","amount":1}}]`
 	calls := step(t, one)
@@ -83,6 +83,11 @@ func TestDigest(t *testing.T) {
 		"no parameters":    `[{"toolCallId":"1","toolName":"pay"}]`,
 		"null parameters":  `[{"toolCallId":"1","toolName":"pay","toolParameters":null}]`,
 		"empty parameters": `[{"toolCallId":"1","toolName":"pay","toolParameters":{}}]`,
+		"array behind":     `[{"toolCallId":"1","toolName":"pay","toolParameters":[1,[]]}]`,
+		"array around":     `[{"toolCallId":"1","toolName":"pay","toolParameters":[[1]]}]`,
+		"field a":          `[{"toolCallId":"1","toolName":"pay","toolParameters":{"a":1}}]`,
+		"field b":          `[{"toolCallId":"1","toolName":"pay","toolParameters":{"b":1}}]`,
+		"object behind":    `[{"toolCallId":"1","toolName":"pay","toolParameters":[1,{}]}]`,
 		"twice":            one[:len(one)-1] + "," + one[1:],
 		"another behind":   one[:len(one)-1] + `,{"toolCallId":"2","toolName":"log"}]`,
 		"another before":   `[{"toolCallId":"2","toolName":"log"},` + one[1:],
@@ -117,7 +122,7 @@ func TestDigest(t *testing.T) {
 	}
 }
 
-// TestSameDigest: what changes nothing of what would happen is not in it.
+// TestSameDigest: what does not change what would happen does not change the digest.
 func TestSameDigest(t *testing.T) {
 	first := step(t, `[{"toolCallId":"1","toolName":"pay","toolParameters":{"to":"x","amount":1,"l":[{"a":"\u00e9/","b":2}]}}]`)
 	for name, r := range map[string]Request{
@@ -148,7 +153,7 @@ func TestSameDigest(t *testing.T) {
 	}
 }
 
-// TestDigestOfHugeValue takes no time that grows with the depth.
+// TestDigestOfHugeValue: the time does not grow with the depth of a value.
 func TestDigestOfHugeValue(t *testing.T) {
 	const deep = 2000
 	value := strings.Repeat(`[{"a":`, deep) + fmt.Sprintf("%q", strings.Repeat("x", 1<<20)) + strings.Repeat("}]", deep)

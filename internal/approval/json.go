@@ -2,22 +2,24 @@ package approval
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"runs-mcp-server/internal/rawjson"
 )
 
-// maxLevels is how many levels of a value are read. What is deeper is taken as it
-// is written: each level reads the rest once more.
-const maxLevels = 32
+const (
+	// maxLevels is how many levels of a value are canonical in a digest. Deeper ones
+	// count as they are written, for each level is read once more.
+	maxLevels = 32
+	// minShare is what a value gets at least, in bytes, if it is shown at all.
+	minShare = 40
+)
 
-// compact returns a JSON value without the white space between its parts, nil
-// for none. What is no JSON becomes a string.
+// compact returns a JSON value without the white space between its tokens, nil for
+// none. Text that is not JSON becomes a JSON string.
 func compact(raw json.RawMessage) []byte {
 	if len(raw) == 0 {
 		return nil
@@ -32,13 +34,13 @@ func compact(raw json.RawMessage) []byte {
 
 // member is one item of an array, or one field of an object.
 type member struct {
-	name  string // as it is written, "" in an array
+	name  string // of a field, as it is written in JSON
 	value []byte
 }
 
 func (m member) size() int { return len(m.name) + len(m.value) }
 
-// members returns what an array or object holds, in order, duplicates included.
+// members returns what an array or an object holds, in order, duplicates included.
 func members(value []byte) (all []member) {
 	for item := range rawjson.Items(value) {
 		all = append(all, member{value: item})
@@ -49,51 +51,70 @@ func members(value []byte) (all []member) {
 	return all
 }
 
-// canonical appends a compact value to out so that values which mean the same are
-// the same: fields by their names, strings in one spelling. Numbers stay as they
-// are written, and duplicate fields in their order.
-func canonical(out, value []byte, level int) []byte {
-	if len(value) == 0 || level == maxLevels {
-		return append(out, value...)
-	}
-	switch value[0] {
-	case '"':
-		return strconv.AppendQuote(out, canonicalString(value))
-	case '[':
-		out = append(out, '[')
-		for _, m := range members(value) {
-			out = append(canonical(out, m.value, level+1), ',')
-		}
-		return append(out, ']')
-	case '{':
-		all := members(value)
-		for i := range all {
-			all[i].name = canonicalString([]byte(all[i].name))
-		}
-		slices.SortStableFunc(all, func(a, b member) int { return cmp.Compare(a.name, b.name) })
-		out = append(out, '{')
-		for _, m := range all {
-			out = append(strconv.AppendQuote(out, m.name), ':')
-			out = append(canonical(out, m.value, level+1), ',')
-		}
-		return append(out, '}')
-	}
-	return append(out, value...)
-}
-
-// canonicalString returns what a JSON string says. One that no UTF-8 can say (half
-// of a surrogate pair) is as it is written, behind a mark, so that two of them
-// stay two.
-func canonicalString(quoted []byte) string {
-	s := unquote(quoted)
-	if strings.ContainsRune(s, utf8.RuneError) {
-		return string(utf8.RuneError) + string(quoted)
-	}
-	return s
-}
-
+// unquote returns the text of a JSON string.
 func unquote(quoted []byte) string {
 	var s string
 	_ = json.Unmarshal(quoted, &s)
 	return s
+}
+
+// showValue returns a compact JSON value on one line, in about limit bytes. Small
+// fields come before large ones.
+func (w *writer) showValue(v []byte, level, limit int) string {
+	switch {
+	case v[0] == '"':
+		return w.quote(unquote(v), limit)
+	case v[0] != '{' && v[0] != '[':
+		return w.showNumber(v, limit)
+	case level == maxLevels/2:
+		w.cut = true
+		return fmt.Sprintf("[%d bytes cut: too deep]", len(v))
+	}
+	all := members(v)
+	isObject := v[0] == '{'
+	separator := ", "
+	if isObject {
+		separator = ","
+		slices.SortStableFunc(all, func(a, b member) int { return a.size() - b.size() })
+	}
+	var b strings.Builder
+	b.WriteByte(v[0])
+	for i, m := range all {
+		left := limit - b.Len()
+		if left <= 0 {
+			b.WriteString(w.cutMembers(all[i:]))
+			break
+		}
+		if i > 0 {
+			b.WriteString(separator)
+		}
+		share, start := max(left/(len(all)-i), minShare), b.Len()
+		if isObject {
+			b.WriteString(w.quote(unquote([]byte(m.name)), share) + ":")
+		}
+		b.WriteString(w.showValue(m.value, level+1, max(share-(b.Len()-start), minShare)))
+	}
+	b.WriteByte(v[len(v)-1]) // the closing bracket
+	return b.String()
+}
+
+// cutMembers says how much is left out of an array or object.
+func (w *writer) cutMembers(left []member) string {
+	w.cut = true
+	bytes := 0
+	for _, m := range left {
+		bytes += m.size()
+	}
+	return fmt.Sprintf(" [%d more, %d bytes cut]", len(left), bytes)
+}
+
+// showNumber returns a number, or true, false or null, as it is written.
+func (w *writer) showNumber(v []byte, limit int) string {
+	s, n := w.secrets.Text(string(v))
+	w.hidden += n
+	if len(s) <= limit+minShare {
+		return s
+	}
+	w.cut = true
+	return fmt.Sprintf("%s [%d digits cut]", s[:limit], len(s)-limit)
 }

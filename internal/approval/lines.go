@@ -1,51 +1,64 @@
 package approval
 
 import (
+	"cmp"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
-// indent begins the further lines of what takes more than one: our own words
-// never begin with it.
-const indent = "  "
+const (
+	// columns is the length of a line: clients cut longer ones.
+	columns = 80
+	// indent starts a line that continues the one before. The question's own lines
+	// never start with it.
+	indent = "  "
+)
 
-// writeLine writes a text, broken into lines of 80 columns: between two values or
-// words, else beside whatever is no part of a word, else anywhere, and never in
-// the first half of a line. A broken number could be read as another one.
-func writeLine(b *strings.Builder, text string) {
-	from, column := 0, 0
-	values, words := 0, 0 // where the line may be broken
+// writeLine writes a text as a paragraph of the question.
+func (w *writer) writeLine(text string) { w.lines.WriteString(breakLines(text)) }
+
+// breakLines breaks a text into lines of 80 columns.
+func breakLines(text string) string {
+	var b strings.Builder
+	for column := 0; ; column = len(indent) {
+		end := lineEnd(text, column)
+		b.WriteString(text[:end] + "\n")
+		if text = text[end:]; text == "" {
+			return b.String()
+		}
+		b.WriteString(indent)
+	}
+}
+
+// lineEnd returns where the first line of a text ends that starts at a column: in its
+// second half after the last comma or space; else beside the last character that is no
+// part of a word; else anywhere. A broken number could be read as another one.
+func lineEnd(text string, column int) int {
+	afterSpace, besideWord := 0, 0
 	before := rune(0)
 	for i, r := range text {
-		if joined := inWord(before) && inWord(r) || isMark(r); column > columns/2 && !joined && r != ' ' {
-			words = i
+		mayBreak := !(inWord(before) && inWord(r)) && !isMark(r) && r != ' '
+		if mayBreak && column > columns/2 {
+			besideWord = i
 			if before == ' ' || before == ',' {
-				values = i
+				afterSpace = i
 			}
 		}
 		if column += width(r); column > columns {
-			at := i
-			for _, better := range []int{words, values} {
-				if better > from {
-					at = better
-				}
-			}
-			b.WriteString(text[from:at] + "\n" + indent)
-			from, column = at, len(indent)+widthOf(text[at:i+utf8.RuneLen(r)])
+			return cmp.Or(afterSpace, besideWord, i)
 		}
 		before = r
 	}
-	b.WriteString(text[from:] + "\n")
+	return len(text)
 }
 
-// inWord reports whether a character is a part of a word, a number, an address
-// or an escape.
+// inWord reports whether a character may be a part of a word, a number, an address or
+// an escape.
 func inWord(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsDigit(r) || isMark(r) || strings.ContainsRune(`.,:/@+-_=%\`, r)
 }
 
-// width returns how many columns a character takes, rather too many than too few.
+// width returns how many columns a character takes at most.
 func width(r rune) int {
 	switch {
 	case isMark(r):
@@ -56,6 +69,7 @@ func width(r rune) int {
 	return 1
 }
 
+// widthOf returns how many columns a text takes at most.
 func widthOf(s string) (n int) {
 	for _, r := range s {
 		n += width(r)

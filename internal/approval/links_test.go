@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// TestTwoLinksForOneDecision are no links, wherever the event says them and
-// whether it says them at once or one after the other. The other decision's stays.
+// TestTwoLinksForOneDecision: two links for one decision count as none, wherever they
+// stand in the event and whether they come at once or later. The other decision keeps
+// its link.
 func TestTwoLinksForOneDecision(t *testing.T) {
 	link := func(action, token string) string {
 		return fmt.Sprintf(`{"action":%q,"url":"https://x/v1/runs/approval?token=%s"}`, action, token)
@@ -42,6 +43,7 @@ func TestTwoLinksForOneDecision(t *testing.T) {
 		"one of two for both":   {[]string{event1(nil, []string{a, b, link("deny", "token-b")})}, ""},
 		"for both, but later":   {[]string{event1(nil, []string{a, d}), event1(nil, []string{link("deny", "token-a")})}, ""},
 		"more than are kept":    {[]string{event1(many, []string{last})}, ""},
+		"more, and another":     {[]string{event1(many, []string{d})}, ""},
 		"links of no decision":  {[]string{event1(nil, []string{link("maybe", "token-m")})}, ""},
 		"links without a token": {[]string{event1(nil, []string{`{"action":"approve","url":"https://x/v1/runs/approval"}`})}, ""},
 	} {
@@ -49,7 +51,7 @@ func TestTwoLinksForOneDecision(t *testing.T) {
 		for i, text := range tt.events {
 			e := event(t, "%s", text)
 			e.Amended = i > 0
-			tracker.Add(e)
+			tracker.AddEvent(e)
 		}
 		got := ""
 		if p := tracker.Pending(); len(p) > 1 {
@@ -57,7 +59,7 @@ func TestTwoLinksForOneDecision(t *testing.T) {
 		} else if len(p) == 1 {
 			tokens, _ := json.Marshal(p[0].tokens)
 			got = string(tokens)
-			if p[0].ID != tracker.id(p[0].tokens) || p[0].Untold() {
+			if p[0].ID != tracker.id(p[0].tokens) || p[0].DetailsMissing() {
 				t.Errorf("%s: got %+v", name, p[0])
 			}
 		}
@@ -67,11 +69,11 @@ func TestTwoLinksForOneDecision(t *testing.T) {
 	}
 }
 
-// TestLinksOfTwoEvents are two approvals.
+// TestLinksOfTwoEvents: the links of two events make two approvals.
 func TestLinksOfTwoEvents(t *testing.T) {
 	tracker := NewTracker(caller, runID)
 	for n := range 2 {
-		tracker.Add(event(t, `{"id":%d,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, n+1, links(n)))
+		tracker.AddEvent(event(t, `{"id":%d,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, n+1, links(n)))
 	}
 	var at []int64
 	for _, p := range tracker.Pending() {

@@ -1,52 +1,57 @@
 package approval
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
 	"runs-mcp-server/client"
 )
 
-// Merge returns what waits in a run by its stored events and by what its stream
-// told: a link or a tool call may be told by one of them alone, and either may
-// lag behind the other. waiting is what the stream told up to the cursor heard.
-// Where both tell tool calls, the stored ones count: every replica reads the same.
-func Merge(caller client.Caller, run *client.Run, waiting []Pending, heard int64) []Pending {
+// Merge returns what is pending in a run by its stored events and by its stream
+// together: only one of the two may have a link or a tool call, and either may lag
+// behind. waiting is what is pending by the stream's events up to the cursor
+// streamed, in their order. Where both have tool calls the stored ones count, for
+// every replica reads the same.
+func Merge(caller client.Caller, run *client.Run, waiting []Pending, streamed int64) []Pending {
 	if run.Status.Terminal() {
 		return nil
 	}
-	t, told, last := NewTracker(caller, run.RunID), waiting, int64(0)
+	t, rest, stored := NewTracker(caller, run.RunID), waiting, int64(0)
 	for _, e := range run.Events {
-		// Its decision may be stored where the asking is not.
-		told = t.askTold(told, e.ID-1)
-		t.Add(e)
-		if last = e.ID; decided(e.Step) {
-			told = slices.DeleteFunc(slices.Clone(told), func(p Pending) bool { return p.EventID == e.ID })
+		// A decision may be stored where the event that asked for it is not.
+		rest = t.addStreamed(rest, e.ID-1)
+		t.AddEvent(e)
+		stored = e.ID
+		if isDecided(e.Step) && len(rest) > 0 && rest[0].EventID == e.ID {
+			rest = rest[1:]
 		}
-		told = t.askTold(told, e.ID)
 	}
-	t.askTold(told, math.MaxInt64)
-	return slices.DeleteFunc(t.pending, func(p Pending) bool { // decided on the stream, and not stored yet
-		return heard > last && p.EventID <= heard && !slices.ContainsFunc(waiting, func(o Pending) bool { return o.EventID == p.EventID })
+	t.addStreamed(rest, math.MaxInt64)
+	if streamed <= stored {
+		return t.Pending()
+	}
+	// What the stream no longer has was decided, though that is not stored yet.
+	return slices.DeleteFunc(t.Pending(), func(p Pending) bool {
+		_, waits := slices.BinarySearchFunc(waiting, p.EventID, func(w Pending, id int64) int { return cmp.Compare(w.EventID, id) })
+		return !waits
 	})
 }
 
-// askTold takes what the stream asked for up to a cursor, and returns the rest.
-func (t *Tracker) askTold(told []Pending, upTo int64) (rest []Pending) {
-	for i, p := range told {
+// addStreamed takes what the stream asked for up to a cursor, and returns the rest.
+func (t *Tracker) addStreamed(waiting []Pending, upTo int64) (rest []Pending) {
+	for i, p := range waiting {
 		if p.EventID > upTo {
-			return told[i:]
+			return waiting[i:]
 		}
 		e := client.Event{ID: p.EventID, Step: p.Step}
 		if p.Scope == OfStep {
 			e.Type = client.EventStep
 		}
-		if i := slices.IndexFunc(t.pending, func(o Pending) bool { return o.EventID == p.EventID }); i >= 0 {
-			if !t.pending[i].Untold() {
-				e.Step = t.pending[i].Step
-			}
+		if stored := t.pending[p.EventID]; stored != nil && !stored.DetailsMissing() {
+			e.Step = stored.Step
 		}
-		t.ask(e, p.links)
+		t.addAsking(e, p.links)
 	}
 	return nil
 }

@@ -9,8 +9,8 @@ import (
 	"runs-mcp-server/client"
 )
 
-// TestMerge: what waits by the stored events and the stream together, as the
-// names of the tools that would be called; "run" for the whole run.
+// TestMerge: what is pending by the stored events and the stream together. An
+// approval is named by its tools, that of the whole run by "run".
 func TestMerge(t *testing.T) {
 	asked := func(id int, links, calls string) string {
 		return fmt.Sprintf(`{"id":%d,"event":"step","runStatus":"PAUSED","step":{"approval":"PENDING","toolCalls":[%s],"approvalActions":%s}}`, id, calls, links)
@@ -26,6 +26,7 @@ func TestMerge(t *testing.T) {
 	}
 	goesOn := func(id int) string { return fmt.Sprintf(`{"id":%d,"event":"status","runStatus":"RUNNING"}`, id) }
 	decided := `{"id":1,"event":"step","runStatus":"PAUSED","step":{"approval":"APPROVED","toolCalls":[` + tool("a") + `],"approvalActions":` + links(1) + `}}`
+	decidedLater := strings.Replace(decided, `"id":1`, `"id":2`, 1)
 	other := strings.ReplaceAll(links(1), "approve-1", "approve-other")
 	for name, tt := range map[string]struct {
 		status         string
@@ -53,6 +54,10 @@ func TestMerge(t *testing.T) {
 		"decided in its place":                {"PAUSED", []string{decided}, []string{asked(1, links(1), tool("a"))}, ""},
 		"decided, the store lags":             {"PAUSED", []string{asked(1, links(1), tool("a"))}, []string{asked(1, links(1), tool("a")), goesOn(2)}, ""},
 		"one of two, the store lags":          {"PAUSED", []string{asked(1, links(1), tool("a")), asked(2, links(2), tool("b"))}, []string{asked(1, links(1), tool("a")), asked(2, links(2), tool("b")), action(3, "b")}, "a"},
+		"decided by a later step":             {"PAUSED", []string{decidedLater}, []string{asked(1, links(1), tool("a"))}, ""},
+		"decided, no stream":                  {"PAUSED", []string{decided}, nil, ""},
+		"decided in its place, another waits": {"PAUSED", []string{decided}, []string{asked(1, links(1), tool("a")), asked(2, links(2), tool("b"))}, "b"},
+		"a step of which nothing is told":     {"PAUSED", nil, []string{`{"id":1,"event":"step","runStatus":"PAUSED","approvalActions":` + links(1) + `}`}, "?"},
 		"ended":                               {"CANCELED", []string{asked(1, links(1), tool("a"))}, []string{asked(1, links(1), tool("a"))}, ""},
 		"a second one behind the first":       {"PAUSED", []string{asked(1, links(1), tool("a")), goesOn(2)}, []string{asked(1, links(1), tool("a")), goesOn(2), asked(3, links(2), tool("b"))}, "b"},
 	} {
@@ -64,7 +69,7 @@ func TestMerge(t *testing.T) {
 		for _, text := range tt.stream {
 			e := event(t, "%s", text)
 			e.Amended = e.ID <= heard
-			stream.Add(e)
+			stream.AddEvent(e)
 			heard = e.ID
 		}
 		told := stream.Pending()
@@ -75,8 +80,11 @@ func TestMerge(t *testing.T) {
 			if p.Scope == OfRun {
 				names = []string{"run"}
 			} else {
-				for _, c := range p.Step.ToolCalls {
+				for _, c := range p.calls() {
 					names = append(names, c.ToolName)
+				}
+				if p.DetailsMissing() {
+					names = []string{"?"}
 				}
 			}
 			name := strings.Join(names, "+")

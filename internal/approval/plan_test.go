@@ -11,8 +11,8 @@ import (
 	"runs-mcp-server/internal/lab/inmem"
 )
 
-// TestPlanIsNotWaitedForLong: an API that does not answer costs seconds, and
-// the plan that create told is shown.
+// TestPlanIsNotWaitedForLong: if the API does not answer for 5 s, the plan from the
+// answer to create is returned.
 func TestPlanIsNotWaitedForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		silent := inmem.Transport(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
@@ -21,7 +21,7 @@ func TestPlanIsNotWaitedForLong(t *testing.T) {
 			t.Fatal(err)
 		}
 		d := NewDecider(api)
-		d.KeepPlan(caller, runID, &client.Plan{Text: "as created"})
+		d.RememberPlan(caller, runID, &client.Plan{Text: "as created"})
 		asked := time.Now()
 		plan, err := d.Plan(t.Context(), caller, &client.Run{RunID: runID, ExecutionPlanID: "p"})
 		if took := time.Since(asked); err != nil || plan == nil || plan.Text != "as created" || took != 5*time.Second {
@@ -33,8 +33,28 @@ func TestPlanIsNotWaitedForLong(t *testing.T) {
 	})
 }
 
-// TestPlaceholderHidesNoPlan: what has steps goes before what only says
-// something, wherever either stands.
+// TestPlanError: an address of which the API has no plan is no error. Another failure is
+// one, unless a plan is known from elsewhere.
+func TestPlanError(t *testing.T) {
+	for status, kind := range map[int]client.Kind{404: "", 400: client.InvalidArgument} {
+		d := newDecider(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			io.WriteString(w, `{"message":"as the API answers"}`)
+		})
+		run := &client.Run{RunID: runID, ExecutionPlanID: "p"}
+		if plan, err := d.Plan(t.Context(), caller, run); plan != nil || client.KindOf(err) != kind {
+			t.Errorf("%d: %+v, %v", status, plan, err)
+		}
+		run.Plan = &client.Plan{Title: "as it was read"}
+		if plan, err := d.Plan(t.Context(), caller, run); plan != run.Plan || err != nil {
+			t.Errorf("%d: %+v, %v", status, plan, err)
+		}
+	}
+}
+
+// TestPlaceholderHidesNoPlan: a plan with steps is preferred to one with text only,
+// wherever the two stand.
 func TestPlaceholderHidesNoPlan(t *testing.T) {
 	const steps, text = `{"plan":{"steps":[{"id":"1","description":"Pay"}]}}`, `{"plan":"Will be available shortly"}`
 	pay := &client.Plan{Steps: []client.PlanStep{{Description: "Pay"}}}
@@ -51,7 +71,7 @@ func TestPlaceholderHidesNoPlan(t *testing.T) {
 		"nowhere":        {`{}`, nil, nil, ""},
 	} {
 		d := newDecider(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, tt.address) })
-		d.KeepPlan(caller, runID, tt.kept)
+		d.RememberPlan(caller, runID, tt.kept)
 		plan, err := d.Plan(t.Context(), caller, &client.Run{RunID: runID, ExecutionPlanID: "p", Plan: tt.stored})
 		got := ""
 		if plan != nil {

@@ -10,39 +10,41 @@ import (
 	"runs-mcp-server/internal/redact"
 )
 
-// Bounds of a question, in bytes: it should fit a dialog, and a person's patience.
+// Bounds of a question, in bytes: it should fit a dialog, and a person should read it.
 const (
 	maxIntent   = 400
 	maxReason   = 500
 	maxCalls    = 3000 // the parameters of all tool calls together
 	maxPlanText = 2000 // a plan of text, or all steps of another together
-	maxStep     = 300  // one step of a plan
+	maxStep     = 300  // one step, the title or the description of a plan
 	maxName     = 128  // one tool's name
 	maxAsked    = 10   // tool calls that are listed
-	maxSteps    = 50   // steps of a plan that are
+	maxSteps    = 50   // steps of a plan that are listed
+	// minParameters is what each listed tool call may use for its parameters, if the
+	// calls before it used up maxCalls.
+	minParameters = 200
 )
 
-// Request is what a person is asked about one pending approval, by one snapshot
-// of its run.
+// Request is what a person is asked about one pending approval, by one snapshot of
+// its run.
 type Request struct {
 	Pending
 	Run *client.Run
-	// Plan is what a whole run would do as the API tells it now, nil where it
-	// tells nothing.
+	// Plan is what a whole run would do by the API's plan now, nil where it has none.
 	Plan *client.Plan
 
-	remembered *client.Plan // as the answer to create told it, to this process alone
-	secrets    *redact.Set  // what a person is not shown
+	remembered *client.Plan // from the answer to create; only this process may have it
+	secrets    *redact.Set  // hidden from the person
 }
 
-// Request returns what a person is asked about an approval that waits in a run, as
-// it was read with its events. secrets are the operator's; the caller's key and
-// the tokens of the run's links are hidden, too.
+// Request returns what a person is asked about an approval that waits in a run. run
+// was read with its events. The question hides secrets, which are the operator's, the
+// caller's key and the tokens of the run's approval links.
 func (d *Decider) Request(ctx context.Context, caller client.Caller, run *client.Run, p Pending, secrets *redact.Set) Request {
 	r := Request{Pending: p, Run: run}
 	if p.Scope == OfRun {
-		r.Plan, _ = d.toldPlan(ctx, caller, run) // the question says that it is not told
-		r.remembered = d.kept(caller, run.RunID)
+		r.Plan, _ = d.currentPlan(ctx, caller, run) // without one, the question says so
+		r.remembered = d.rememberedPlan(caller, run.RunID)
 	}
 	hidden := []string{string(caller.Key), p.tokens[Approve], p.tokens[Deny]}
 	for _, e := range run.Events {
@@ -54,52 +56,53 @@ func (d *Decider) Request(ctx context.Context, caller client.Caller, run *client
 	return r
 }
 
-// Question says for a person what would happen if the request were granted. Line
-// 1 tells how much that is and whether all of it is shown; the tool calls with
-// their parameters, or the plan, follow at once, for many clients show three
-// lines of 80 columns. What the run says stands in quotes that it cannot end, so
-// that it cannot pass for the question's own words. changed says that the person
-// answered before, and the run asks for something else by now.
+// Question says for a person what would happen if the request were granted. changed
+// says that the person has answered before and the content has changed since.
+//
+// Line 1 says how much would happen and whether all of it is shown. The tool calls
+// with their parameters, or the plan, come next, because many clients show only
+// three lines of 80 columns. Texts of the run stand in quotes that they cannot end,
+// so that they cannot look like the question's own words.
 func (r Request) Question(changed bool) string {
 	w := &writer{secrets: r.secrets}
-	var b strings.Builder
 	if r.Scope == OfRun {
-		w.writePlans(&b, r)
+		w.writePlans(r)
 	} else {
-		w.writeCalls(&b, r.calls())
+		w.writeCalls(r.calls())
 	}
 	head := r.headline(changed)
 	if w.cut || w.hidden > 0 {
 		head += " Not all is shown."
 	}
+	w.writeReasons(r)
+	if w.hidden > 0 {
+		w.writeLine(hiddenNote(w.hidden))
+	}
+	if r.Run.RunID.Valid() {
+		w.writeLine("Run " + string(r.Run.RunID))
+	}
+	return strings.TrimSpace(breakLines(head) + w.lines.String())
+}
+
+// writeReasons writes why the run asks, and what it is for, in the run's words.
+func (w *writer) writeReasons(r Request) {
 	if r.Step != nil {
 		if reason := cmp.Or(r.Step.Reason, r.Step.Text); strings.TrimSpace(reason) != "" {
-			writeLine(&b, "The run's own reason: "+w.quote(reason, maxReason))
+			w.writeLine("The run's own reason: " + w.quote(reason, maxReason))
 		}
 	}
 	if r.Run.Intent != "" {
-		writeLine(&b, "What the run is for: "+w.quote(r.Run.Intent, maxIntent))
+		w.writeLine("What the run is for: " + w.quote(r.Run.Intent, maxIntent))
 	}
-	if w.hidden > 0 {
-		are := " are"
-		if w.hidden == 1 {
-			are = " is"
-		}
-		writeLine(&b, count(w.hidden, "secret")+are+" hidden, by "+redact.Removed+": keys, or tokens of this run's approval links.")
-	}
-	if r.Run.RunID.Valid() {
-		writeLine(&b, "Run "+string(r.Run.RunID))
-	}
-	var question strings.Builder
-	writeLine(&question, head)
-	return strings.TrimSpace(question.String() + b.String())
 }
 
-func (r Request) calls() []client.ToolCall {
-	if r.Step == nil {
-		return nil
+// hiddenNote says how many secrets the question hides.
+func hiddenNote(n int) string {
+	verb := "are"
+	if n == 1 {
+		verb = "is"
 	}
-	return r.Step.ToolCalls
+	return fmt.Sprintf("%s %s hidden, by %s: keys, or tokens of this run's approval links.", count(n, "secret"), verb, redact.Removed)
 }
 
 // headline says how much would happen.
@@ -125,6 +128,7 @@ func (r Request) headline(changed bool) string {
 	return fmt.Sprintf("%s for %s, %s of parameters.", who, count(len(calls), "tool call"), count(bytes, "byte"))
 }
 
+// count returns a number with its noun, in the plural where that is due.
 func count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
@@ -132,33 +136,32 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// writeCalls writes the names of the tools, if they are several, then each call.
-func (w *writer) writeCalls(b *strings.Builder, calls []client.ToolCall) {
+// writeCalls writes each tool call. Before several calls it writes their names.
+func (w *writer) writeCalls(calls []client.ToolCall) {
 	if len(calls) > 1 {
-		b.WriteString(w.nameLine(calls))
+		w.lines.WriteString(w.nameLine(calls))
 	}
 	left, listed := maxCalls, min(len(calls), maxAsked)
 	for i, c := range calls[:listed] {
 		parameters := "parameters that the API does not tell"
 		if value := compact(c.ToolParameters); value != nil {
-			parameters = w.value(value, 0, max(left/(listed-i), 200))
+			parameters = w.showValue(value, 0, max(left/(listed-i), minParameters))
 		}
 		left -= len(parameters)
 		call := w.quote(c.ToolName, maxName) + " with " + parameters
 		if len(calls) == 1 {
-			writeLine(b, "It would call "+call)
+			w.writeLine("It would call " + call)
 		} else {
-			writeLine(b, fmt.Sprintf("%d. %s", i+1, call))
+			w.writeLine(fmt.Sprintf("%d. %s", i+1, call))
 		}
 	}
 	if n := len(calls) - listed; n > 0 {
-		w.cut = true
-		fmt.Fprintf(b, "and %s not listed here\n", count(n, "more tool call"))
+		w.writeNotListed(n, "more tool call")
 	}
 }
 
-// nameLine returns one line with as many names of tools as it holds, "" if that
-// is none. Each name stands once more with its parameters.
+// nameLine returns one line with as many names of tools as fit, "" if not even the
+// first does. The names are not counted as cut: each is shown again with its call.
 func (w *writer) nameLine(calls []client.ToolCall) string {
 	names := &writer{secrets: w.secrets}
 	line, rest := "It would call ", ""
@@ -176,41 +179,46 @@ func (w *writer) nameLine(calls []client.ToolCall) string {
 	return strings.TrimSuffix(line, ", ") + "\n"
 }
 
-// writePlans writes the plan of a whole run. One that only this process
-// remembers is shown as such.
-func (w *writer) writePlans(b *strings.Builder, r Request) {
+// writePlans writes the plan of a whole run, and says so if the plan is not what the
+// API has now but what the answer to create had.
+func (w *writer) writePlans(r Request) {
 	shown := bestPlan(r.Plan, r.remembered)
 	if shown == nil {
 		return
 	}
 	if shown != r.Plan && r.Plan != nil { // a placeholder, or another plan
-		writeLine(b, "The API says of its plan: "+w.quote(r.Plan.Title+r.Plan.Description+r.Plan.Text, maxPlanText/2))
+		w.writeLine("The API says of its plan: " + w.quote(r.Plan.Title+r.Plan.Description+r.Plan.Text, maxPlanText/2))
 	}
-	w.writePlan(b, shown)
+	w.writePlan(shown)
 	if shown != r.Plan {
-		b.WriteString("This is its plan as it was created. The API does not tell these steps now.\n")
+		w.writeLine("This is its plan as it was created. The API does not tell these steps now.")
 	}
 }
 
-func (w *writer) writePlan(b *strings.Builder, plan *client.Plan) {
+func (w *writer) writePlan(plan *client.Plan) {
 	if plan.Text != "" {
-		writeLine(b, "Its plan: "+w.quote(plan.Text, maxPlanText))
+		w.writeLine("Its plan: " + w.quote(plan.Text, maxPlanText))
 	}
 	left := maxPlanText
 	for i, s := range plan.Steps {
 		if left <= 0 || i == maxSteps {
-			w.cut = true
-			fmt.Fprintf(b, "and %s not listed here\n", count(len(plan.Steps)-i, "more step"))
+			w.writeNotListed(len(plan.Steps)-i, "more step")
 			break
 		}
 		step := w.quote(s.Description, maxStep)
 		left -= len(step)
-		writeLine(b, fmt.Sprintf("%d. %s", i+1, step))
+		w.writeLine(fmt.Sprintf("%d. %s", i+1, step))
 	}
 	if plan.Title != "" {
-		writeLine(b, "The plan's title: "+w.quote(plan.Title, maxStep))
+		w.writeLine("The plan's title: " + w.quote(plan.Title, maxStep))
 	}
 	if plan.Description != "" {
-		writeLine(b, "The plan's description: "+w.quote(plan.Description, maxStep))
+		w.writeLine("The plan's description: " + w.quote(plan.Description, maxStep))
 	}
+}
+
+// writeNotListed writes how many items are left out of a list.
+func (w *writer) writeNotListed(n int, what string) {
+	w.cut = true
+	w.writeLine("and " + count(n, what) + " not listed here")
 }

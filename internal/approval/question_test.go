@@ -12,12 +12,12 @@ import (
 	"runs-mcp-server/internal/redact"
 )
 
-// asks is the question for some tool calls.
+// asks returns the question for some tool calls.
 func asks(reason string, calls ...client.ToolCall) string {
 	return Request{Pending: Pending{Scope: OfStep, Step: &client.Step{Reason: reason, ToolCalls: calls}}, Run: &client.Run{RunID: runID, Intent: "pay"}, secrets: redact.New()}.Question(false)
 }
 
-// starts is the question for a plan.
+// starts returns the question for a plan.
 func starts(told, remembered *client.Plan) string {
 	return Request{Pending: Pending{Scope: OfRun}, Run: &client.Run{}, Plan: told, remembered: remembered, secrets: redact.New()}.Question(false)
 }
@@ -26,11 +26,11 @@ func call(name, parameters string) client.ToolCall {
 	return client.ToolCall{ToolName: name, ToolParameters: json.RawMessage(parameters)}
 }
 
-// unbroken returns a question with each of its statements on one line.
+// unbroken returns a question with each paragraph on one line.
 func unbroken(question string) string { return strings.ReplaceAll(question, "\n"+indent, "") }
 
-// TestQuestion says how much would happen, then what, then the reason as the run's
-// own.
+// TestQuestion: the question says how much would happen, then what, then the run's
+// own reason.
 func TestQuestion(t *testing.T) {
 	pay, look := client.PlanStep{Description: "pay"}, client.PlanStep{Description: "look"}
 	for name, tt := range map[string]struct{ got, want string }{
@@ -64,7 +64,7 @@ Run ` + runID},
 	}
 }
 
-// TestQuote shows what would not be seen, and counts long rows of it.
+// TestQuote: invisible characters are escaped, and long rows of them are counted.
 func TestQuote(t *testing.T) {
 	for text, want := range map[string]string{
 		"plain é ü 漢字 🙂":                  `"plain é ü 漢字 🙂"`,
@@ -88,6 +88,10 @@ func TestQuote(t *testing.T) {
 		"a" + strings.Repeat("\n \u00a0", 100):               `"a" [300 blanks]`,
 		strings.Repeat("\U000e0041", 300) + "b":              `"" [300 invisible characters] "b"`,
 		"\u05d0\u05d1 100":                                   "\u2066\"\u05d0\u05d1 100\"\u2069",
+		"a\u0333b\u0334c\u0338d\u0339e\u20d0f":               "\"a\u0333b\\u0334c\\u0338d\u0339e\\u20d0f\"",
+		"\u0590 \u0900":                                      "\"\\u0590 \\u0900\"",
+		strings.Repeat("x", 140):                             `"` + strings.Repeat("x", 140) + `"`,
+		strings.Repeat("x", 141):                             `"` + strings.Repeat("x", 100) + `" [41 bytes cut]`,
 		strings.Repeat("x", 200):                             `"` + strings.Repeat("x", 100) + `" [100 bytes cut]`,
 		strings.Repeat("\u202e", 8) + strings.Repeat("x", 9): `"` + strings.Repeat(`\u202e`, 8) + strings.Repeat("x", 9) + `"`,
 	} {
@@ -109,8 +113,8 @@ func TestQuote(t *testing.T) {
 	}
 }
 
-// TestQuestionCannotBeForged: whatever a run says stays on its line and in its
-// quotes, and shows no more than it is.
+// TestQuestionCannotBeForged: a run's text stays on its line and in its quotes, and
+// holds no invisible character.
 func TestQuestionCannotBeForged(t *testing.T) {
 	evil := "x\"\u201d\n\u2028It would call \u201clist\u201d\r\x1b[2J\u202e\"\uff02 with {}" + strings.Repeat("\n  Run y", 20)
 	quoted, _ := json.Marshal(evil)
@@ -137,8 +141,8 @@ func TestQuestionCannotBeForged(t *testing.T) {
 	}
 }
 
-// TestFirstLines: what would happen begins in the first three lines of 80 columns,
-// however it is padded.
+// TestFirstLines: the first three lines of 80 columns show what would happen,
+// whatever is put before it.
 func TestFirstLines(t *testing.T) {
 	fat := strings.Repeat("x", 5000)
 	many := []client.ToolCall{call("mail.search", `{"q":"`+fat+`"}`), call("drop_database", `{"name":"production"}`)}
@@ -175,21 +179,74 @@ func TestFirstLines(t *testing.T) {
 	}
 }
 
-// TestLinesBreakBetweenWords: a number or an address stays whole.
+// TestLinesBreakBetweenWords: a number or an address is not broken.
 func TestLinesBreakBetweenWords(t *testing.T) {
 	for n := range 80 {
 		for _, word := range []string{"DE89370400440532013000", "first.last+tag@mail.example", "1,000,000.00", `C:\\Users\\x`, "e\u0301e\u0301e\u0301e\u0301e\u0301"} {
-			var b strings.Builder
-			writeLine(&b, strings.Repeat("x", n)+` {"to":"`+word+`","n":[`+strings.Repeat("12345, ", n)+`1]}`)
-			if !strings.Contains(b.String(), word) || strings.Count(b.String(), "12345") != n {
-				t.Errorf("%d: %s", n, b.String())
+			lines := breakLines(strings.Repeat("x", n) + ` {"to":"` + word + `","n":[` + strings.Repeat("12345, ", n) + `1]}`)
+			if !strings.Contains(lines, word) || strings.Count(lines, "12345") != n {
+				t.Errorf("%d: %s", n, lines)
 			}
 		}
 	}
 }
 
-// TestQuestionIsBounded, and says in its own words, or by a mark, what it
-// leaves out; every call that is listed says something of itself.
+// TestListsAreCut at their limits, not before.
+func TestListsAreCut(t *testing.T) {
+	steps := func(n, size int) string {
+		return starts(&client.Plan{Steps: slices.Repeat([]client.PlanStep{{Description: strings.Repeat("x", size)}}, n)}, nil)
+	}
+	names := func(a, b int) string {
+		return strings.Split(asks("", call(strings.Repeat("a", a), ""), call(strings.Repeat("b", b), "")), "\n")[1]
+	}
+	for name, tt := range map[string]struct{ got, has, hasNot string }{
+		"50 steps":            {steps(50, 1), "50. ", "not listed"},
+		"51 steps":            {steps(51, 1), "and 1 more step not listed here", "51. "},
+		"steps of 2000 bytes": {steps(9, 248), "and 1 more step not listed here", "9. "},
+		"steps of 1992 bytes": {steps(9, 247), "9. ", "not listed"},
+		"names of 80 columns": {names(24, 25), `b"`, "more"},
+		"names of 81 columns": {names(25, 25), `a" and 1 more`, "b"},
+		"a name of its own":   {names(53, 1), `a" and 1 more`, "b"},
+		"too long a name":     {names(56, 1), "1. ", "more"},
+	} {
+		if !strings.Contains(tt.got, tt.has) || strings.Contains(tt.got, tt.hasNot) {
+			t.Errorf("%s: %s", name, tt.got)
+		}
+	}
+}
+
+// TestShowValue cuts arrays, objects and numbers at their limits, and says how much is
+// left out.
+func TestShowValue(t *testing.T) {
+	digits := strings.Repeat("7", 46)
+	deep := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+	for _, tt := range []struct {
+		value string
+		limit int
+		want  string
+	}{
+		{`[1,2,3]`, 6, "[1, 2, 3]"},
+		{`[1,2,3]`, 5, "[1, 2 [1 more, 1 bytes cut]]"},
+		{`{"a":1,"b":22}`, 7, `{"a":1,"b":22}`},
+		{`{"a":1,"b":22}`, 6, `{"a":1 [1 more, 5 bytes cut]}`},
+		{`{"long":"value","a":[],"b":{}}`, 100, `{"a":[],"b":{},"long":"value"}`},
+		{digits[:45], 5, digits[:45]},
+		{digits, 5, "77777 [41 digits cut]"},
+		{deep(16), 100, deep(16)},
+		{deep(17), 100, deep(16)[:16] + "[2 bytes cut: too deep]" + deep(16)[16:]},
+		{`[{},"x",true,null]`, 100, `[{}, "x", true, null]`},
+		{`[9123456789]`, 100, `[[removed]]`},
+	} {
+		w := &writer{secrets: redact.New("9123456789")}
+		got := w.showValue([]byte(tt.value), 0, tt.limit)
+		if got != tt.want || w.cut != strings.Contains(got, " cut") || (w.hidden > 0) != strings.Contains(got, "removed") {
+			t.Errorf("%s within %d: got %s, want %s; %t, %d", tt.value, tt.limit, got, tt.want, w.cut, w.hidden)
+		}
+	}
+}
+
+// TestQuestionIsBounded: the question has a maximum size, says what it leaves out,
+// and shows something of each call that it lists.
 func TestQuestionIsBounded(t *testing.T) {
 	fat := strings.Repeat("x", 5000)
 	var many []client.ToolCall
@@ -235,7 +292,7 @@ func TestQuestionIsBounded(t *testing.T) {
 	}
 }
 
-// TestHiddenIsTold: where a secret had to be hidden, the question says so.
+// TestHiddenIsTold: the question says that it hides a secret.
 func TestHiddenIsTold(t *testing.T) {
 	const secret = "q7Rz0XkT9-wLm2Ve"
 	ask := func(r Request) string {

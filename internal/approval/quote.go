@@ -2,7 +2,6 @@ package approval
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -13,33 +12,33 @@ import (
 
 // Bounds of what is shown of a text.
 const (
-	columns     = 80      // of a line: clients cut what is longer
-	maxSearched = 1 << 20 // bytes of a text that are searched for secrets; a secret is far shorter
+	maxSearched = 1 << 20 // bytes of a text that are searched for secrets; more is never shown
 	maxBlanks   = 3       // white space in a row that is shown as it is
 	maxEscapes  = 8       // invisible characters in a row that are shown one by one
 	maxMarks    = 3       // combining marks on one letter
-	minShare    = 40      // bytes that a value has at least, if it is shown at all
+	minTail     = 40      // bytes at the end of a text that are not cut: a note of the cut is as long
 )
 
-// Quote returns a text for a person in quotes that it cannot end, in about limit
-// bytes. What cannot be seen is escaped, or counted outside the quotes, and so is
-// what is cut. Of secrets only the given ones are hidden.
+// Quote returns a text for a person in quotes that it cannot end, in about limit bytes.
+// Invisible characters are escaped. Long rows of them, and what is cut, are counted
+// outside the quotes. Only the given secrets are hidden.
 func Quote(secrets *redact.Set, text string, limit int) string {
 	return (&writer{secrets: secrets}).quote(text, limit)
 }
 
-// writer puts what a run says into words for a person.
+// writer writes what a run says for a person.
 type writer struct {
 	secrets *redact.Set
+	lines   strings.Builder
 	hidden  int  // secrets that were taken out
 	cut     bool // something was left out
 }
 
-// quote is [Quote].
+// quote returns what [Quote] does.
 func (w *writer) quote(s string, limit int) string {
-	dropped, left := 0, 0
+	dropped, left := 0, 0 // invisible characters, bytes
 	if _, n := w.secrets.Text(s[:min(len(s), maxSearched)]); n > 0 {
-		// A secret is found among visible characters alone: the others are counted.
+		// Taking secrets out drops the invisible characters: they are counted.
 		dropped = utf8.RuneCountInString(s) - utf8.RuneCountInString(redact.Visible(s))
 		s, left = w.secrets.Cut(s, limit)
 		s, n = w.secrets.Text(s)
@@ -49,11 +48,11 @@ func (w *writer) quote(s string, limit int) string {
 	b.WriteByte('"')
 	before := rune(0)
 	for s != "" {
-		if b.Len() > limit && len(s) > minShare {
+		if b.Len() > limit && len(s) > minTail {
 			left += len(s)
 			break
 		}
-		n := leading(s, before, &b)
+		n := writeNext(&b, s, before)
 		before, _ = utf8.DecodeLastRuneInString(s[:n])
 		s = s[n:]
 	}
@@ -65,30 +64,20 @@ func (w *writer) quote(s string, limit int) string {
 		w.cut = true
 		fmt.Fprintf(&b, " [%d bytes cut]", left)
 	}
-	quoted := strings.ReplaceAll(b.String(), ` ""`, "") // after a count at the end
+	quoted := strings.ReplaceAll(b.String(), ` ""`, "") // opened behind a count, with nothing in it
 	if strings.ContainsFunc(quoted, isRightToLeft) {
-		return "\u2066" + quoted + "\u2069" // isolated: it does not reorder its neighbours
+		return "\u2066" + quoted + "\u2069" // bidi isolates: the text cannot reorder what stands beside it
 	}
 	return quoted
 }
 
-// leading writes how a text begins: one character, or a row of them that is
-// counted. It returns how many bytes of the text that is.
-func leading(s string, before rune, b *strings.Builder) int {
+// writeNext writes the first character of a text, or counts a long row of characters
+// that show little. It returns how many bytes of the text that is.
+func writeNext(b *strings.Builder, s string, before rune) int {
 	r, size := utf8.DecodeRuneInString(s)
-	for _, row := range [...]struct {
-		of   func(rune) bool
-		most int
-		name string
-	}{{unicode.IsSpace, maxBlanks, "blanks"}, {isInvisible, maxEscapes, "invisible characters"}, {isMark, maxMarks, "combining marks"}} {
-		if !row.of(r) {
-			continue
-		}
-		if n, length := countRow(s, row.of); n > row.most {
-			fmt.Fprintf(b, `" [%d %s] "`, n, row.name)
-			return length
-		}
-		break
+	if n, length, name := longRow(s, r); n > 0 {
+		fmt.Fprintf(b, `" [%d %s] "`, n, name)
+		return length
 	}
 	switch {
 	case r == utf8.RuneError && size == 1:
@@ -104,11 +93,31 @@ func leading(s string, before rune, b *strings.Builder) int {
 	return size
 }
 
-// countRow returns how many characters of a kind a text begins with, and their
-// bytes.
-func countRow(s string, of func(rune) bool) (n, length int) {
+// longRow returns how many characters of the kind of r, the first one, a text begins
+// with, their bytes and their name; 0 where they are few enough to be shown.
+func longRow(s string, r rune) (n, length int, name string) {
+	var is func(rune) bool
+	most := 0
+	switch {
+	case unicode.IsSpace(r):
+		is, most, name = unicode.IsSpace, maxBlanks, "blanks"
+	case isInvisible(r):
+		is, most, name = isInvisible, maxEscapes, "invisible characters"
+	case isMark(r):
+		is, most, name = isMark, maxMarks, "combining marks"
+	default:
+		return 0, 0, ""
+	}
+	if n, length = countRow(s, is); n <= most {
+		return 0, 0, ""
+	}
+	return n, length, name
+}
+
+// countRow returns how many characters of a kind a text begins with, and their bytes.
+func countRow(s string, is func(rune) bool) (n, length int) {
 	for i, r := range s {
-		if !of(r) {
+		if !is(r) {
 			return n, i
 		}
 		n++
@@ -116,85 +125,32 @@ func countRow(s string, of func(rune) bool) (n, length int) {
 	return n, len(s)
 }
 
+// writeEscape writes a character as Go escapes it, such as \u202e.
 func writeEscape(b *strings.Builder, r rune) {
 	q := strconv.QuoteRuneToASCII(r)
 	b.WriteString(q[1 : len(q)-1])
 }
 
 // isInvisible reports whether a character shows nothing, changes how others are
-// read, or is a blank of another width than a space.
+// shown, or is a blank of another width than a space.
 func isInvisible(r rune) bool {
-	if r >= ' ' && r <= '~' {
-		return false
-	}
 	return !isMark(r) && !strconv.IsPrint(r) || redact.Visible(string(r)) != string(r)
 }
 
 // isMark reports whether a character is drawn onto the one before it.
 func isMark(r rune) bool {
-	return r > '~' && unicode.Is(unicode.M, r) && redact.Visible(string(r)) == string(r)
+	return unicode.Is(unicode.M, r) && redact.Visible(string(r)) == string(r)
 }
 
-// joins reports whether a mark may stand behind a character: behind a letter or
-// another mark, unless it is one that strikes or frames it.
+// joins reports whether a mark is shown as it is behind a character: behind a letter
+// or another mark, unless it strikes that through or frames it.
 func joins(before, mark rune) bool {
 	strikes := mark >= 0x334 && mark <= 0x338 || mark >= 0x20d0 && mark <= 0x20ff || unicode.Is(unicode.Me, mark)
 	return !strikes && (unicode.IsLetter(before) || isMark(before))
 }
 
+// isRightToLeft reports whether a character is of a script that is written from right
+// to left.
 func isRightToLeft(r rune) bool {
 	return r >= 0x590 && r <= 0x8ff || r >= 0xfb1d && r <= 0xfdff || r >= 0xfe70 && r <= 0xfeff || r >= 0x10800 && r <= 0x10fff || r >= 0x1e800 && r <= 0x1efff
-}
-
-// value returns a compact JSON value on one line, in about limit bytes. Small
-// fields stand before large ones.
-func (w *writer) value(v []byte, level, limit int) string {
-	switch {
-	case v[0] == '"':
-		return w.quote(unquote(v), limit)
-	case v[0] != '{' && v[0] != '[':
-		return w.number(v, limit)
-	case level == maxLevels/2:
-		w.cut = true
-		return fmt.Sprintf("[%d bytes cut: too deep]", len(v))
-	}
-	all := members(v)
-	if v[0] == '{' {
-		slices.SortStableFunc(all, func(a, b member) int { return a.size() - b.size() })
-	}
-	var b strings.Builder
-	b.WriteByte(v[0])
-	for i, m := range all {
-		left := limit - b.Len()
-		if left <= 0 {
-			w.cut = true
-			bytes := 0
-			for _, m := range all[i:] {
-				bytes += m.size()
-			}
-			fmt.Fprintf(&b, " [%d more, %d bytes cut]", len(all)-i, bytes)
-			break
-		}
-		if i > 0 {
-			b.WriteString(map[byte]string{'{': ",", '[': ", "}[v[0]])
-		}
-		share, began := max(left/(len(all)-i), minShare), b.Len()
-		if v[0] == '{' {
-			b.WriteString(w.quote(unquote([]byte(m.name)), share) + ":")
-		}
-		b.WriteString(w.value(m.value, level+1, max(share-(b.Len()-began), minShare)))
-	}
-	b.WriteByte(v[0] + 2) // the closing bracket
-	return b.String()
-}
-
-// number returns a number, or a word of JSON, as it is written.
-func (w *writer) number(v []byte, limit int) string {
-	s, n := w.secrets.Text(string(v))
-	w.hidden += n
-	if len(s) <= limit+minShare {
-		return s
-	}
-	w.cut = true
-	return fmt.Sprintf("%s [%d digits cut]", s[:limit], len(s)-limit)
 }

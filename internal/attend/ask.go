@@ -1,10 +1,10 @@
 package attend
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"slices"
 	"time"
 
@@ -15,81 +15,90 @@ import (
 	"runs-mcp-server/internal/feed"
 )
 
-// meet asks the person for what the run needs, where they can be asked.
-func (v *visit) meet(ctx context.Context) (end string, err error) {
+// snapshotGrace is how long after its deadline a call may still read the run to ask
+// about it.
+const snapshotGrace = time.Second
+
+// askPerson asks the person for what the run needs. Where they cannot be asked for
+// that, the call ends.
+func (f *follower) askPerson(ctx context.Context) (end string, err error) {
+	auth := f.state.Auth
 	switch {
-	case len(v.undecided(v.state.Pending)) > 0 && v.Person.Approvals:
-		return v.askDecision(ctx)
-	case v.state.Status == client.AuthRequired && v.Person.Links && v.state.Auth != nil && v.LinkOf(v.state.Auth) != "":
-		return v.askAuthorization()
+	case len(f.undecided(f.state.Pending)) > 0 && f.Person.Approvals:
+		return f.askDecision(ctx)
+	case f.state.Status == client.AuthRequired && f.Person.Links && auth != nil && f.LinkOf(auth) != "":
+		return f.askAuthorization(auth)
 	}
 	return NeedsPerson, nil
 }
 
-// askDecision asks the person to decide on the first approval that waits and that
-// they did not refuse to decide on before. The run is read for it.
-func (v *visit) askDecision(ctx context.Context) (end string, err error) {
+// askDecision reads the run and asks the person to decide on the first approval that
+// waits and that they did not refuse to decide on.
+func (f *follower) askDecision(ctx context.Context) (end string, err error) {
 	reading := ctx
-	if !v.Deadline.IsZero() {
+	if !f.Deadline.IsZero() {
 		var stop context.CancelFunc
-		reading, stop = context.WithDeadline(ctx, v.Deadline.Add(lastLook))
+		reading, stop = context.WithDeadline(ctx, f.Deadline.Add(snapshotGrace))
 		defer stop()
 	}
-	read, err := v.Feeds.Snapshot(reading, v.Caller, v.RunID, feed.Wanted{Decidable: true})
+	snapshot, err := f.Feeds.Snapshot(reading, f.Caller, f.RunID, feed.Wanted{Decidable: true})
 	switch {
 	case ctx.Err() != nil:
-		return "", done(ctx)
+		return "", contextError(ctx)
 	case err != nil:
-		return v.ended(Outcome{Fate: Unasked, Kind: Decision, Err: err})
+		return f.endWith(Outcome{Status: NotAsked, Kind: Decision, Err: err})
 	}
-	v.Observer.Tokens(read.Tokens)
-	refused := (*Outcome)(nil)
-	for _, p := range v.candidates(read) {
-		r := v.Decider.Request(reading, v.Caller, read.Run, p, v.Secrets)
-		q := &question{who: v.who, kind: Decision, subject: p.ID, digest: r.Digest(), eventID: p.EventID, pending: p}
-		if refused = v.refusal(q); refused == nil {
-			return v.ask(q, Question{Kind: Decision, Message: r.Question(v.changed == p.ID)})
+	f.Observer.ObserveTokens(snapshot.Tokens)
+	var refused *Outcome
+	for _, p := range f.approvalsToAsk(snapshot) {
+		r := f.Decider.Request(reading, f.Caller, snapshot.Run, p, f.Secrets)
+		q := &question{personRun: f.personRun, kind: Decision, subject: p.ID, digest: r.Digest(), eventID: p.EventID, pending: p}
+		if refused = f.refusalOf(q); refused == nil {
+			q.text = Question{Kind: Decision, Message: r.Question(f.changedID == p.ID)}
+			return f.ask(q)
 		}
 	}
-	if refused != nil {
-		return v.ended(*refused)
-	}
-	if v.Only != "" {
-		return v.ended(Outcome{Fate: Gone, Kind: Decision, Subject: v.Only})
+	switch {
+	case refused != nil:
+		return f.endWith(*refused)
+	case f.Only != "":
+		return f.endWith(Outcome{Status: Gone, Kind: Decision, Subject: f.Only})
 	}
 	return "", nil
 }
 
-// candidates returns the approvals that a run which was read waits for and that
-// the person may be asked about, first the one that changed while they were.
-func (v *visit) candidates(read feed.Snapshot) []approval.Pending {
-	for _, p := range v.state.Pending {
-		if !slices.ContainsFunc(read.Pending, func(o approval.Pending) bool { return o.ID == p.ID }) {
-			v.gone = append(v.gone, p.ID)
+// approvalsToAsk returns the approvals of a snapshot that the person may be asked
+// about. The one that changed while they answered comes first. Approvals that the
+// snapshot no longer has are remembered as such.
+func (f *follower) approvalsToAsk(snapshot feed.Snapshot) []approval.Pending {
+	for _, p := range f.state.Pending {
+		if !snapshot.Waits(p.ID) {
+			f.noLongerPending = append(f.noLongerPending, p.ID)
 		}
 	}
-	waiting := v.undecided(read.Pending)
-	if v.Only != "" {
-		waiting = slices.DeleteFunc(waiting, func(p approval.Pending) bool { return p.ID != v.Only })
+	waiting := f.undecided(snapshot.Pending)
+	if f.Only != "" {
+		waiting = slices.DeleteFunc(waiting, func(p approval.Pending) bool { return p.ID != f.Only })
 	}
-	if i := slices.IndexFunc(waiting, func(p approval.Pending) bool { return p.ID == v.changed }); i > 0 {
+	if i := slices.IndexFunc(waiting, func(p approval.Pending) bool { return p.ID == f.changedID }); i > 0 {
 		waiting[0], waiting[i] = waiting[i], waiting[0]
 	}
 	return waiting
 }
 
-// refusal returns how the person did not decide on the same before, nil where they
-// may be asked. The approve tool asks again what was refused before its call.
-func (v *visit) refusal(q *question) *Outcome {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	t := v.lookUp(q.who, q.subject)
-	if !t.refused(q.digest) {
+// refusalOf returns how the person refused the same question before, nil where they
+// may be asked. A call that asks about one approval asks again what was refused
+// before it started.
+func (f *follower) refusalOf(q *question) *Outcome {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.findRecord(q.personRun, q.subject)
+	if !r.refused(q.digest) {
 		return nil
 	}
-	o := t.refusal
-	if !t.refusedAt.After(v.began) {
-		if v.Only != "" {
+	o := r.refusal
+	if !r.refusedAt.After(f.startedAt) {
+		if f.Only != "" {
 			return nil
 		}
 		o.Before = true
@@ -97,238 +106,95 @@ func (v *visit) refusal(q *question) *Outcome {
 	return &o
 }
 
-// askAuthorization sends the person to the link with which an integration is
+// maxName bounds an integration's name in a question.
+const maxName = 128
+
+// askAuthorization asks the person to open the link with which an integration is
 // authorised.
-func (v *visit) askAuthorization() (end string, err error) {
-	link, auth := v.LinkOf(v.state.Auth), v.state.Auth
-	q := &question{
-		who: v.who, kind: Authorization, subject: SubjectOf(v.state), digest: linkDigest(link), eventID: v.state.Since,
-		linkID: uuid.NewString(),
+func (f *follower) askAuthorization(auth *client.Auth) (end string, err error) {
+	link := f.LinkOf(auth)
+	q := &question{personRun: f.personRun, kind: Authorization, subject: AuthorizationSubject(f.state), digest: linkDigest(link), eventID: f.state.Since}
+	if refused := f.refusalOf(q); refused != nil {
+		return f.endWith(*refused)
 	}
-	if refused := v.refusal(q); refused != nil {
-		return v.ended(*refused)
-	}
-	name := approval.Quote(v.Secrets.With(string(v.Caller.Key)), auth.IntegrationName, 128)
-	return v.ask(q, Question{
-		Kind: Authorization, URL: link, ID: q.linkID,
+	name := approval.Quote(f.Secrets.With(string(f.Caller.Key)), auth.IntegrationName, maxName)
+	q.text = Question{
+		Kind: Authorization, URL: link, ID: uuid.NewString(),
 		Message: "A run needs your permission to use " + name + ". Open the link to give it; the run goes on by itself.",
-	})
+	}
+	return f.ask(q)
 }
 
-// linkDigest names a link.
+// linkDigest returns a hash that stands for a link.
 func linkDigest(link string) string {
 	sum := sha256.Sum256([]byte(link))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// ask puts a question, or joins the one that is open for the same. In the
-// stateless protocol it returns the [Round] that ends the call, or joins that of
-// another call.
-func (v *visit) ask(q *question, text Question) (end string, err error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	t := v.topicOf(q.who, q.subject)
-	if t.open != nil {
-		v.join(t.open)
+// ask starts a question, or joins the one that is open for the same need. It ends
+// the call where the question must not be asked now.
+func (f *follower) ask(q *question) (end string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	record := f.recordOf(q.personRun, q.subject)
+	if open := cmp.Or(record.open, f.decidedQuestion(q.need())); open != nil {
+		f.joinQuestion(open)
 		return "", nil
 	}
-	if sending := v.sending(approvalOf{v.key, q.runID, q.subject}); sending != nil {
-		v.join(sending)
+	// Both may have happened while this call read the run.
+	if f.Decider.Sent(q.pending) {
 		return "", nil
 	}
-	switch { // what happened while this call read the run
-	case q.kind == Decision && v.Decider.Sent(q.pending):
-		return "", nil
-	case v.Only == "" && t.refused(q.digest):
-		return v.ended(t.refusal)
+	if f.Only == "" && record.refused(q.digest) {
+		return f.endWith(record.refusal)
 	}
-	o := Outcome{Kind: q.kind, Subject: q.subject, EventID: q.eventID}
-	if v.Asked >= maxAsked {
-		o.Fate = TooMany
-		return v.ended(o)
+	if f.asked >= maxAsked {
+		return f.endWith(q.withStatus(TooMany, nil))
 	}
-	if v.Person.Ask == nil {
-		if other, ok := v.rounds.Get(approvalOf{v.key, q.runID, q.subject}); ok {
-			v.join(other)
+	if f.Person.Ask == nil {
+		if round, ok := f.rounds.Get(q.need()); ok {
+			f.joinQuestion(round)
 			return "", nil
 		}
 	}
-	if v.Only != "" && v.changed != q.subject && !t.mayAskByHand() {
-		o.Fate = TooOften
-		return v.ended(o)
+	// Asking again because the content changed is part of the same question.
+	if f.Only != "" && f.changedID != q.subject && !record.countApproveQuestion() {
+		return f.endWith(q.withStatus(TooOften, nil))
 	}
-	v.Asked++
-	if v.Person.Ask == nil {
-		v.beginRound(q)
-		return "", &Round{text, v.position(q)}
+	f.asked++
+	return f.start(q, record)
+}
+
+// start asks a question: by a [Round] that ends the call in the stateless protocol,
+// else in a goroutine that the call waits for. a.mu is held.
+func (f *follower) start(q *question, record *record) (end string, err error) {
+	if f.Person.Ask == nil {
+		f.startRound(q)
+		return "", &Round{q.text, f.roundState(q)}
 	}
-	if v.put(q, v.Caller, time.Now(), func(ctx context.Context) (Answer, error) { return v.Person.Ask(ctx, text) }) == nil {
-		o.Fate, o.Err = Unasked, errTooMany
-		return v.ended(o)
+	ask := func(ctx context.Context) (Answer, error) { return f.Person.Ask(ctx, q.text) }
+	if !f.startQuestion(q, f.Caller, time.Now(), ask) {
+		return f.endWith(q.withStatus(NotAsked, errTooMany))
 	}
-	t.open = q
-	v.join(q)
+	record.open = q
+	f.joinQuestion(q)
 	return "", nil
 }
 
-// sending returns the question about a need whose answer is a decision that is being
-// sent, whoever made it; nil where there is none. a.mu is held.
-func (a *Attendant) sending(n approvalOf) *question {
-	for q := range a.open {
-		if q.key == n.key && q.runID == n.runID && q.subject == n.subject && q.decided.Load() {
-			return q
-		}
-	}
-	return nil
-}
-
-// ended ends the visit with what came of asking.
-func (v *visit) ended(o Outcome) (end string, err error) {
-	v.outcome = &o
+// endWith ends the call with what came of asking.
+func (f *follower) endWith(o Outcome) (end string, err error) {
+	f.outcome = &o
 	return NeedsPerson, nil
 }
 
-// position says where the call stands when it asks.
-func (v *visit) position(q *question) Position {
-	at := Position{
-		RunID: v.RunID, Kind: q.kind, Subject: q.subject, Digest: q.digest, EventID: q.eventID, AskedAt: time.Now().UnixMilli(),
-		Asked: v.Asked, Changes: v.Changes, Told: max(v.Told, v.watch.Cursor()), SentTo: v.SentTo,
+// roundState returns what the call's next round needs to go on from here.
+func (f *follower) roundState(q *question) RoundState {
+	s := RoundState{
+		RunID: f.RunID, Kind: q.kind, Subject: q.subject, Digest: q.digest, EventID: q.eventID, AskedAt: time.Now().UnixMilli(),
+		Asked: f.asked, Changes: f.changes, Reported: max(f.reported, f.watch.Cursor()), LinkOpened: f.linkOpened,
 	}
-	if !v.Deadline.IsZero() {
-		at.TimeLeft = max(0, time.Until(v.Deadline))
+	if !f.Deadline.IsZero() {
+		s.TimeLeft = max(0, time.Until(f.Deadline))
 	}
-	return at
-}
-
-// join has the visit wait for a question; a.mu is held.
-func (v *visit) join(q *question) {
-	q.joined++
-	v.joined = q
-}
-
-// joinOpen joins the question that the person has open about what the run waits
-// for, whatever the cursor.
-func (v *visit) joinOpen() bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, p := range v.undecided(v.state.Pending) {
-		if t := v.lookUp(v.who, p.ID); t.open != nil && (v.Only == "" || v.Only == p.ID) {
-			v.join(t.open)
-			return true
-		}
-	}
-	if t := v.lookUp(v.who, SubjectOf(v.state)); v.Only == "" && t.open != nil {
-		v.join(t.open)
-		return true
-	}
-	return false
-}
-
-// hear takes the outcome of the question that the visit waits for, if there is
-// one, and says why the visit ends with it.
-func (v *visit) hear() (end string) {
-	if v.joined == nil {
-		return ""
-	}
-	select {
-	case <-v.joined.done:
-	default:
-		return ""
-	}
-	q := v.joined
-	v.joined = nil
-	v.leave(q, false)
-	if q.round {
-		return ""
-	}
-	return v.heed(q)
-}
-
-// heed says what an outcome means for the visit.
-func (v *visit) heed(q *question) (end string) {
-	o := q.outcome
-	v.outcome = &o
-	switch o.Fate {
-	case Changed:
-		v.changed = o.Subject
-		if v.Changes++; v.Changes >= maxChanges {
-			v.outcome.Fate = ChangedOften
-			return NeedsPerson
-		}
-		return ""
-	case Withdrawn: // the session ends
-		v.outcome, v.drained = nil, true
-		return ""
-	}
-	if v.Only != "" {
-		return NeedsPerson
-	}
-	switch {
-	case o.Taken():
-		return ""
-	case o.Fate == Opened:
-		v.went = q
-		return ""
-	case o.Fate == Gone:
-		v.gone = append(v.gone, o.Subject)
-		if o.Decision == "" {
-			v.outcome = nil
-		}
-		return ""
-	}
-	return NeedsPerson
-}
-
-const (
-	// withdrawTimeout is how long a call that ends waits for its question to be
-	// withdrawn: its own response may be the only way to the client.
-	withdrawTimeout = 1500 * time.Millisecond
-	// lastMoment is how long a call whose time is up waits for what a person has
-	// just decided.
-	lastMoment = 2 * time.Second
-)
-
-// depart ends the visit's waiting for its question. It returns err, nil where a
-// person's decision came before it.
-func (v *visit) depart(ctx context.Context, end string, err error) error {
-	q := v.joined
-	if q == nil {
-		return err
-	}
-	cancelled := err != nil && errors.Is(ctx.Err(), context.Canceled)
-	heard := v.leave(q, cancelled)
-	patience := time.Duration(0)
-	switch {
-	case q.round:
-	case cancelled && q.decided.Load():
-		patience = sendTimeout
-	case q.decided.Load():
-		patience = lastMoment
-	case cancelled || v.drained || end == Finished:
-		patience = withdrawTimeout
-	}
-	if heard == nil && patience > 0 {
-		select {
-		case <-q.done:
-			heard = &q.outcome
-		case <-time.After(patience):
-		}
-	}
-	o := Outcome{Kind: q.kind, Subject: q.subject, EventID: q.eventID, Fate: Open}
-	switch {
-	case heard != nil && heard.Fate == Withdrawn:
-		return err
-	case heard != nil:
-		o = *heard
-		v.clearLate(q)
-	case q.round:
-		o.Fate = Elsewhere
-	case q.decided.Load():
-		o.Fate = Sending
-	}
-	v.outcome = &o
-	if o.Decision != "" {
-		return nil
-	}
-	return err
+	return s
 }

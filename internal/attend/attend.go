@@ -1,10 +1,23 @@
 // Package attend follows a run for a call until the run has ended, needs a person
 // or the call's time is up, and asks the person on the way.
 //
-// A question belongs to the person's session and not to the call that asks: the
+// A question belongs to the person's session and not to the call that asks it: the
 // call returns in time, the question stays open, and its answer counts once. Other
 // calls of the session join it. An answer counts for the content that the question
 // was made of ([approval.Request.Digest]).
+//
+// The files, from the top down:
+//
+//	attend.go    the Attendant: what all calls share
+//	follow.go    the loop of one call over the state of one run
+//	ask.go       what the call asks its person, and whether it may ask now
+//	join.go      how the call waits for a question, and what its outcome means for it
+//	question.go  the goroutine of one question: ask, watch the run, act on the answer
+//	decision.go  sending what the person decided
+//	history.go   what people were asked before: open questions, refusals, outcomes
+//	round.go     questions of the stateless protocol, and the state that travels
+//	seal.go      the encryption of that state
+//	outcome.go, person.go  the types that callers use
 package attend
 
 import (
@@ -27,49 +40,49 @@ type Options struct {
 	Decider *approval.Decider
 	Secrets *redact.Set // the operator's: no question shows them
 	Log     *slog.Logger
-	// ReadingTime is the time in which no person reads a question and refuses:
-	// who is faster is a client that shows it to nobody. Default 1 s.
+	// ReadingTime is the shortest time in which a person can read a question. A
+	// client that refuses faster has shown the question to nobody. Default 1 s.
 	ReadingTime time.Duration
 }
 
 const defaultReadingTime = time.Second
 
-// Attendant follows runs for calls, and keeps what people were asked. It is safe
-// for concurrent use.
+// Attendant follows runs for calls, and remembers what people were asked. It is
+// safe for concurrent use.
 type Attendant struct {
 	Options
 	*Sealer
 
-	ctx  context.Context // ends the sending of decisions
+	ctx  context.Context // parent of all questions and decisions; canceled at the end of Close
 	stop context.CancelFunc
-	wg   sync.WaitGroup // one for each goroutine of a question
+	wg   sync.WaitGroup // one for each question's goroutine
 
-	mu            sync.Mutex // guards all below
-	conversations *bounded.Map[who, *conversation]
-	rounds        *bounded.Map[approvalOf, *question] // of the stateless protocol, until they are answered
-	closed        bool                                // no more questions are put
-	open          map[*question]struct{}              // questions that have no outcome yet, but rounds
+	mu        sync.Mutex // guards all below
+	histories *bounded.Map[personRun, *history]
+	rounds    *bounded.Map[need, *question] // input rounds that wait for their answer
+	open      map[*question]struct{}        // questions without an outcome yet, but not rounds
+	closed    bool                          // no more questions are started
 }
 
-// who names what one person is asked about one run.
-type who struct {
+// personRun names what one person is asked about one run.
+type personRun struct {
 	key    client.Key
 	person string
 	runID  client.RunID
 }
 
-// approvalOf names one thing that a run needs, as one caller sees it.
-type approvalOf struct {
+// need names one thing that a run needs of a person, as one caller sees it.
+type need struct {
 	key     client.Key
 	runID   client.RunID
 	subject string
 }
 
 const (
-	// maxConversations and maxRounds bound what is kept of questions that were
-	// put; the oldest are forgotten: then a person may be asked once more.
-	maxConversations = 10_000
-	maxRounds        = 10_000
+	// maxHistories and maxRounds bound what is remembered of questions. The oldest
+	// are forgotten: then a person may be asked once more.
+	maxHistories = 10_000
+	maxRounds    = 10_000
 	// maxOpen and maxOpenPerCaller bound the questions that wait for an answer at
 	// a time.
 	maxOpen          = 1_024
@@ -82,17 +95,17 @@ func New(o Options) *Attendant {
 	ctx, stop := context.WithCancel(context.Background())
 	return &Attendant{
 		Options: o, Sealer: NewSealer(), ctx: ctx, stop: stop,
-		conversations: bounded.New[who, *conversation](maxConversations),
-		rounds:        bounded.New[approvalOf, *question](maxRounds),
-		open:          map[*question]struct{}{},
+		histories: bounded.New[personRun, *history](maxHistories),
+		rounds:    bounded.New[need, *question](maxRounds),
+		open:      map[*question]struct{}{},
 	}
 }
 
 // closeTimeout is how long Close waits for decisions that are being sent.
 const closeTimeout = 5 * time.Second
 
-// Close withdraws all questions and waits for what people decided before to be
-// sent, for some seconds.
+// Close withdraws all questions. It waits up to 5 s until the decisions that people
+// have made are sent.
 func (a *Attendant) Close() {
 	a.mu.Lock()
 	a.closed = true

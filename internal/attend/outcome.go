@@ -5,56 +5,59 @@ import (
 	"runs-mcp-server/internal/approval"
 )
 
-// Fate is what became of the asking for one need of a run.
-type Fate string
+// Status is what came of asking for one need of a run.
+type Status string
 
-// The fates. Up to Withdrawn they are those of a question, the others those of a
-// call that has put none, or has not heard of its outcome yet.
+// The statuses of a question that is done.
 const (
-	Sent      Fate = "sent"      // a decision; Err says what the API did not take, or lost the answer to
-	Unsent    Fate = "unsent"    // a decision, for Err
-	Changed   Fate = "changed"   // a decision was not sent: the run asks for something else by now
-	Gone      Fate = "gone"      // the run no longer waits; a decision, if any, was not sent
-	Declined  Fate = "declined"  // the person did not decide
-	Canceled  Fate = "canceled"  // the same, or the client by itself
-	Empty     Fate = "empty"     // an accepted form without a choice
-	Silent    Fate = "silent"    // no answer in time
-	Unasked   Fate = "unasked"   // the client could not ask, or for Err
-	Opened    Fate = "opened"    // the link
-	Withdrawn Fate = "withdrawn" // before an answer
-
-	Open         Fate = "open"      // the question waits for its answer
-	Sending      Fate = "sending"   // the person has decided, and the decision is being sent
-	Elsewhere    Fate = "elsewhere" // another call of the stateless protocol is asking
-	TooOften     Fate = "tooOften"  // by the approve tool
-	TooMany      Fate = "tooMany"   // questions in one call
-	ChangedOften Fate = "changing"  // what would happen changed again and again
+	Sent      Status = "sent"      // a decision was sent; Err says what the API refused, or that its answer was lost
+	Unsent    Status = "unsent"    // a decision was not sent, because of Err
+	Changed   Status = "changed"   // a decision was not sent: the run asks for something else now
+	Gone      Status = "gone"      // the run no longer waits; a decision, if any, was not sent
+	Declined  Status = "declined"  // the person did not decide
+	Canceled  Status = "canceled"  // the same, or the client by itself
+	NoChoice  Status = "noChoice"  // the form was accepted without a choice
+	TimedOut  Status = "timedOut"  // no answer came in time
+	NotAsked  Status = "notAsked"  // the client could not ask, or Err kept the server from asking
+	Opened    Status = "opened"    // the link was opened
+	Withdrawn Status = "withdrawn" // the question was taken back before an answer
 )
 
-// Outcome is what came of the asking for one need.
+// The statuses of a call that ends without the outcome of a question of its own.
+const (
+	Open           Status = "open"           // the question waits for its answer
+	Sending        Status = "sending"        // the person has decided, and the decision is being sent
+	AskedElsewhere Status = "askedElsewhere" // another call of the stateless protocol is asking
+	TooOften       Status = "tooOften"       // the approve tool has asked often enough
+	TooMany        Status = "tooMany"        // the call has asked enough questions
+	ChangedOften   Status = "changedOften"   // what would happen changed again and again
+)
+
+// Outcome is what came of asking for one need of a run.
 type Outcome struct {
-	Fate
+	Status
 	Kind     Kind
 	Subject  string            // an approval's id, or an authorisation
 	EventID  int64             // of the event that asked
 	Decision approval.Decision // the person's, "" where they made none
-	AtOnce   bool              // the client refused faster than a person can
-	Before   bool              // it came of a question of an earlier call, and the same is not asked again
+	AtOnce   bool              // the client refused faster than a person can read
+	Before   bool              // an earlier call asked; the same is not asked again
 	Err      error
 }
 
-// Taken reports whether a decision was sent, and is not known to have been refused.
-func (o Outcome) Taken() bool {
-	return o.Fate == Sent && (o.Err == nil || client.KindOf(o.Err) == client.OutcomeUnknown)
+// DecisionTaken reports whether a decision was sent and, as far as is known, not
+// refused.
+func (o Outcome) DecisionTaken() bool {
+	return o.Status == Sent && (o.Err == nil || client.KindOf(o.Err) == client.OutcomeUnknown)
 }
 
-// Seen reports whether a person can have seen the question that was refused.
-func (o Outcome) Seen() bool { return !o.AtOnce && o.Fate != Unasked }
+// MaybeSeen reports whether a person can have seen the question that was refused.
+func (o Outcome) MaybeSeen() bool { return !o.AtOnce && o.Status != NotAsked }
 
-// refuses reports whether the person or their client was asked in vain.
-func (o Outcome) refuses() bool {
-	switch o.Fate {
-	case Declined, Canceled, Empty, Silent, Unasked:
+// isRefusal reports whether the person, or their client, was asked and did not decide.
+func (o Outcome) isRefusal() bool {
+	switch o.Status {
+	case Declined, Canceled, NoChoice, TimedOut, NotAsked:
 		return true
 	}
 	return false

@@ -19,8 +19,8 @@ const (
 type Question struct {
 	Kind    Kind
 	Message string
-	URL     string // to open, of an authorisation
-	ID      string // names an authorisation's link to the client
+	URL     string // of an authorisation: the link to open
+	ID      string // of an authorisation: names the link to the client
 }
 
 // Action is what a person, or their client, does with a question.
@@ -39,17 +39,17 @@ type Answer struct {
 	Decision approval.Decision // of an accepted form, "" where it holds none
 }
 
-// Person is the one at a client, as they can be asked.
+// Person is how the person at a client can be asked.
 type Person struct {
-	// Name is that of the session, or, in the stateless protocol, of the client:
-	// a refusal is remembered by it.
+	// Name is that of the session or, in the stateless protocol, of the client.
+	// Refusals are remembered by it.
 	Name             string
 	Approvals, Links bool // what they may be asked for
-	// Complete tells the client that the person has done what they were sent to a
-	// link for; nil: it needs no word of it.
+	// Complete tells the client that an authorisation is complete whose link the
+	// person opened. nil: the client need not know.
 	Complete func(ctx context.Context, id string)
-	// Ask puts a question and returns the answer. It may outlive the call. Its
-	// error wraps [context.Canceled] where the question was withdrawn,
+	// Ask asks a question and returns the answer. It may outlive the call. The
+	// error wraps [context.Canceled] where the question was withdrawn, and
 	// [context.DeadlineExceeded] where no answer came in time; any other says that
 	// the client could not ask. nil: the stateless protocol, see [Round].
 	Ask func(context.Context, Question) (Answer, error)

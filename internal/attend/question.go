@@ -13,65 +13,72 @@ import (
 	"runs-mcp-server/internal/feed"
 )
 
-// question is one that was put to a person.
+// question is one question to one person.
 type question struct {
-	who
+	personRun
 	kind    Kind
-	subject string
-	digest  string
-	eventID int64
-	linkID  string
-	pending approval.Pending // of a decision, as it was read
+	subject string // an approval's id, or an authorisation
+	digest  string // of what the person decides on
+	eventID int64  // of the event that asked
+	text    Question
+	pending approval.Pending // of a decision, as it was read; else zero
 
-	withdraw context.CancelCauseFunc // takes it back from the client; a decision is sent all the same
-	done     chan struct{}           // closed when outcome is set
-	// outcome is for those who saw done closed.
-	outcome Outcome
-	decided atomic.Bool // the person has decided, and the decision is being sent
-	told    atomic.Bool // the client was told that the person has done what the link is for
-	// answered says that the call brought its answer, to a round before.
+	withdraw  context.CancelCauseFunc // takes the question back from the client; a decision is sent all the same
+	decided   atomic.Bool             // the person has decided, and the decision is being sent
+	completed atomic.Bool             // the client was told that the link has done its work
+	done      chan struct{}           // closed when the outcome is set
+	outcome   Outcome                 // may be read once done is closed
+
+	// answered says that the answer came with the call, to an earlier input round.
 	answered bool
-	round    bool // of the stateless protocol: it only tells whether it is answered
+	// isRound says that this stands for an input round of the stateless protocol: it
+	// has no outcome, and is done when the round was answered or has expired.
+	isRound bool
 
-	joined int // calls that wait for it; guarded by Attendant.mu
+	waiters int // calls that wait for the outcome; guarded by Attendant.mu
 }
 
-// Causes for which a question is withdrawn.
+// need returns what the question asks for.
+func (q *question) need() need { return need{q.key, q.runID, q.subject} }
+
+// withStatus returns an outcome of the question.
+func (q *question) withStatus(s Status, err error) Outcome {
+	return Outcome{Status: s, Kind: q.kind, Subject: q.subject, EventID: q.eventID, Err: err}
+}
+
+// Causes for which a question is withdrawn, or not asked.
 var (
-	errGone    = errors.New("the run no longer waits for it")
-	errNotIn   = errors.New("nobody waits for the answer")
-	errClosed  = errors.New("the server is stopping")
-	errTooMany = errors.New("too many questions wait for an answer")
+	errGone      = errors.New("the run no longer waits for it")
+	errNoWaiters = errors.New("no call waits for the answer")
+	errClosed    = errors.New("the server is stopping")
+	errTooMany   = errors.New("too many questions wait for an answer")
 )
 
-// askFunc puts one question and returns its answer, see [Person].
-type askFunc func(context.Context) (Answer, error)
-
-// put puts a question to a person, in a goroutine that waits for the answer and
-// sends a decision. asked is when it was first put. a.mu is held. It returns nil
-// where too many are open.
-func (a *Attendant) put(q *question, caller client.Caller, asked time.Time, ask askFunc) *question {
-	full := len(a.open) >= maxOpen || a.openOf(q.key) >= maxOpenPerCaller
-	if a.closed || full && !q.answered { // what was answered is over soon
-		return nil
+// startQuestion starts the goroutine of a question: it asks, waits for the answer and
+// acts on it. asked is when the person was first asked. It returns false where the
+// Attendant is closed or too many questions are open. a.mu is held.
+func (a *Attendant) startQuestion(q *question, caller client.Caller, asked time.Time, ask func(context.Context) (Answer, error)) bool {
+	full := len(a.open) >= maxOpen || a.countOpen(q.key) >= maxOpenPerCaller
+	if a.closed || full && !q.answered { // an answered one is done soon
+		return false
 	}
 	asking, withdraw := context.WithCancelCause(a.ctx)
 	q.withdraw, q.done = withdraw, make(chan struct{})
 	a.open[q] = struct{}{}
 	a.wg.Go(func() {
-		q.outcome = a.outcome(asking, q, caller, asked, ask)
+		q.outcome = a.askAndAct(asking, q, caller, asked, ask)
 		withdraw(nil)
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		delete(a.open, q)
-		a.conclude(q)
+		a.recordOutcome(q)
 		close(q.done)
 	})
-	return q
+	return true
 }
 
-// openOf returns how many questions of a caller are open; a.mu is held.
-func (a *Attendant) openOf(key client.Key) (n int) {
+// countOpen returns how many questions of a caller are open; a.mu is held.
+func (a *Attendant) countOpen(key client.Key) (n int) {
 	for q := range a.open {
 		if q.key == key {
 			n++
@@ -80,13 +87,24 @@ func (a *Attendant) openOf(key client.Key) (n int) {
 	return n
 }
 
-// outcome puts the question and does what the answer says. A panic is a question
-// that could not be put.
-func (a *Attendant) outcome(asking context.Context, q *question, caller client.Caller, asked time.Time, ask askFunc) (o Outcome) {
+// decidedQuestion returns the question about a need, of any person, whose decision is
+// being sent; nil for none. a.mu is held.
+func (a *Attendant) decidedQuestion(n need) *question {
+	for q := range a.open {
+		if q.need() == n && q.decided.Load() {
+			return q
+		}
+	}
+	return nil
+}
+
+// askAndAct asks the question and acts on its answer. After a panic the question
+// counts as not asked.
+func (a *Attendant) askAndAct(asking context.Context, q *question, caller client.Caller, asked time.Time, ask func(context.Context) (Answer, error)) (o Outcome) {
 	defer func() {
 		if r := recover(); r != nil {
 			a.Log.Error("asking a person panicked", "runId", q.runID, "panic", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
-			o = Outcome{Fate: Unasked, Err: errors.New("panic")}
+			o = Outcome{Status: NotAsked, Err: errors.New("panic")}
 		}
 		o.Kind, o.Subject, o.EventID = q.kind, q.subject, q.eventID
 	}()
@@ -103,133 +121,57 @@ func (a *Attendant) outcome(asking context.Context, q *question, caller client.C
 	stop(nil)
 	<-watched
 	if err != nil {
-		return failed(err, gone)
+		return unanswered(err, gone)
 	}
-	return a.judge(q, caller, answer, time.Since(asked))
-}
-
-// failed is the outcome of a question without an answer.
-func failed(err error, gone bool) Outcome {
-	switch {
-	case gone:
-		return Outcome{Fate: Gone}
-	case errors.Is(err, context.DeadlineExceeded):
-		return Outcome{Fate: Silent}
-	case errors.Is(err, context.Canceled):
-		return Outcome{Fate: Withdrawn}
-	}
-	return Outcome{Fate: Unasked, Err: err}
-}
-
-// judge does what an answer says.
-func (a *Attendant) judge(q *question, caller client.Caller, answer Answer, took time.Duration) Outcome {
-	switch {
-	case answer.Action == Accept && q.kind == Authorization:
-		return Outcome{Fate: Opened}
-	case answer.Action == Accept && answer.Decision == "":
-		return Outcome{Fate: Empty}
-	case answer.Action == Accept:
-		q.decided.Store(true)
-		o := a.send(q, caller, answer.Decision)
-		a.Log.Info("a person decided", "runId", q.runID, "approvalId", q.subject, "decision", o.Decision, "outcome", o.Fate)
-		return o
-	case answer.Action == Decline:
-		return Outcome{Fate: Declined, AtOnce: took < a.ReadingTime}
-	}
-	return Outcome{Fate: Canceled, AtOnce: took < a.ReadingTime}
+	return a.actOnAnswer(q, caller, answer, time.Since(asked))
 }
 
 // awaitGone waits until the run no longer needs what the question asks for, and
-// reports whether that came before ctx was done. A need that the feed never told
-// is not missed by it.
+// reports whether that came before ctx was done. A need that the feed has never seen
+// does not count as gone.
 func (a *Attendant) awaitGone(ctx context.Context, q *question, caller client.Caller) bool {
 	seen := false
 	return a.Feeds.Await(ctx, caller, q.runID, func(st feed.State) bool {
-		waits := st.Auth != nil && SubjectOf(st) == q.subject && st.Status == client.AuthRequired
+		needed := st.Status == client.AuthRequired && st.Auth != nil && AuthorizationSubject(st) == q.subject
 		if q.kind == Decision {
-			waits = st.Waits(q.subject)
+			needed = st.Waits(q.subject)
 		}
-		seen = seen || waits
-		return st.Ended || seen && !waits
+		seen = seen || needed
+		return st.Ended || seen && !needed
 	}) == nil
 }
 
-// SubjectOf names the authorisation that a run waits for.
-func SubjectOf(st feed.State) string { return fmt.Sprintf("authorization %d", st.Since) }
+// AuthorizationSubject names the authorisation that a run waits for.
+func AuthorizationSubject(st feed.State) string { return fmt.Sprintf("authorization %d", st.Since) }
 
-const (
-	// sendTimeout bounds the sending of a decision.
-	sendTimeout = 30 * time.Second
-	// maxResend is how long a person's decision waits for the run to be readable.
-	maxResend = 2 * time.Minute
-	// resendPause and maxResendPause are the pauses between two tries.
-	resendPause    = time.Second
-	maxResendPause = 5 * time.Second
-)
+// unanswered returns the outcome of a question that failed with err.
+func unanswered(err error, gone bool) Outcome {
+	switch {
+	case gone:
+		return Outcome{Status: Gone}
+	case errors.Is(err, context.DeadlineExceeded):
+		return Outcome{Status: TimedOut}
+	case errors.Is(err, context.Canceled):
+		return Outcome{Status: Withdrawn}
+	}
+	return Outcome{Status: NotAsked, Err: err}
+}
 
-// send sends what a person decided if the run still asks for that. While the run
-// cannot be read the decision is kept, for a failing API must not burn it.
-func (a *Attendant) send(q *question, caller client.Caller, d approval.Decision) Outcome {
-	o := Outcome{Decision: d}
-	ctx, stop := context.WithTimeout(a.ctx, maxResend)
-	defer stop()
-	for pause := resendPause; ; pause = min(2*pause, maxResendPause) {
-		now, waits, err := a.request(ctx, caller, q.runID, q.subject)
-		switch {
-		case err != nil && passing(err) && sleep(ctx, pause):
-			continue
-		case err != nil:
-			o.Fate, o.Err = Unsent, err
-		case !waits:
-			o.Fate = Gone
-		case now.Digest() != q.digest:
-			o.Fate = Changed
-		default:
-			o.Fate, o.Err = Sent, a.decide(ctx, caller, now.Pending, d)
-			if errors.Is(o.Err, approval.ErrAlreadySent) {
-				o.Fate, o.Err = Gone, nil
-			}
-		}
+// actOnAnswer returns the outcome of an answer. If the answer is a decision, it is
+// sent. took is how long the person had the question.
+func (a *Attendant) actOnAnswer(q *question, caller client.Caller, answer Answer, took time.Duration) Outcome {
+	switch {
+	case answer.Action == Accept && q.kind == Authorization:
+		return Outcome{Status: Opened}
+	case answer.Action == Accept && answer.Decision == "":
+		return Outcome{Status: NoChoice}
+	case answer.Action == Accept:
+		q.decided.Store(true)
+		o := a.sendIfUnchanged(q, caller, answer.Decision)
+		a.Log.Info("a person decided", "runId", q.runID, "approvalId", q.subject, "decision", o.Decision, "outcome", o.Status)
 		return o
+	case answer.Action == Decline:
+		return Outcome{Status: Declined, AtOnce: took < a.ReadingTime}
 	}
-}
-
-// decide sends a decision. Nothing stops it on the way.
-func (a *Attendant) decide(ctx context.Context, caller client.Caller, p approval.Pending, d approval.Decision) error {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
-	defer stop()
-	return a.Decider.Decide(ctx, caller, p, d)
-}
-
-// passing reports whether a run may be readable a little later.
-func passing(err error) bool {
-	switch client.KindOf(err) {
-	case client.Unavailable, client.Timeout, client.RateLimited, client.Invalid:
-		return true
-	}
-	return false
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-time.After(d):
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// request reads what an approval is about now; waits is false where the run no
-// longer waits for it. Somebody else may have decided meanwhile.
-func (a *Attendant) request(ctx context.Context, caller client.Caller, runID client.RunID, approvalID string) (r approval.Request, waits bool, err error) {
-	read, err := a.Feeds.Snapshot(ctx, caller, runID, feed.Wanted{Decidable: true})
-	if err != nil {
-		return approval.Request{}, false, err
-	}
-	for _, p := range read.Pending {
-		if p.ID == approvalID {
-			return a.Decider.Request(ctx, caller, read.Run, p, a.Secrets), true, nil
-		}
-	}
-	return approval.Request{}, false, nil
+	return Outcome{Status: Canceled, AtOnce: took < a.ReadingTime}
 }

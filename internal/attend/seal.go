@@ -15,69 +15,70 @@ import (
 	"runs-mcp-server/internal/bounded"
 )
 
-// roundLife is how long a person's answer may take to come back.
-const roundLife = 10 * time.Minute
+// stateLifetime is how long a sealed state is valid: a person's answer must come back
+// in that time.
+const stateLifetime = 10 * time.Minute
 
-// Errors of a position that cannot be opened.
+// Errors of a sealed state that cannot be used.
 var (
 	ErrNotSealed = errors.New("the request state is missing, altered, or another caller's or call's")
 	ErrExpired   = errors.New("the request state has expired")
 	ErrUsed      = errors.New("the request state was used before")
 )
 
-// sealed is a position as it is encrypted.
-type sealed struct {
-	Position
+// sealedState is what is encrypted.
+type sealedState struct {
+	RoundState
 	Expires int64 `json:"expires"` // Unix seconds
 }
 
-// Sealer seals the positions of input rounds, and redeems each at most once in the
-// life of the process.
-// The key is derived from the caller's API key, so that every replica opens
-// what another sealed, and none of another caller. It is safe for concurrent use.
+// Sealer encrypts the states of input rounds, and redeems each at most once in the
+// life of the process. The key is derived from the caller's API key: every replica
+// opens what another one sealed, and no caller opens another's. It is safe for
+// concurrent use.
 type Sealer struct {
 	mu   sync.Mutex // guards used
 	used *bounded.Map[string, bool]
 }
 
-// maxUsed bounds the rounds that are remembered as used.
+// maxUsed bounds the states that are remembered as used.
 const maxUsed = 10_000
 
 // NewSealer returns a Sealer that has redeemed nothing.
 func NewSealer() *Sealer { return &Sealer{used: bounded.New[string, bool](maxUsed)} }
 
-// Seal returns a position as an opaque text that only the same caller's next
-// call of the same tool opens, once and within ten minutes.
-func (s *Sealer) Seal(caller client.Caller, tool string, at Position) string {
-	text, err := json.Marshal(sealed{at, time.Now().Add(roundLife).Unix()})
+// Seal returns a state as an opaque text. Only a call of the same tool by the same
+// caller can open it, within ten minutes.
+func (s *Sealer) Seal(caller client.Caller, tool string, state RoundState) string {
+	text, err := json.Marshal(sealedState{state, time.Now().Add(stateLifetime).Unix()})
 	if err != nil {
 		panic(err) // strings and numbers alone
 	}
-	return base64.RawURLEncoding.EncodeToString(aead(caller).Seal(nil, nil, text, boundTo(caller, tool)))
+	return base64.RawURLEncoding.EncodeToString(cipherOf(caller).Seal(nil, nil, text, boundTo(caller, tool)))
 }
 
 // Open opens what Seal made. Its errors are [ErrNotSealed] and [ErrExpired].
-func (s *Sealer) Open(caller client.Caller, tool, state string) (Position, error) {
+func (s *Sealer) Open(caller client.Caller, tool, state string) (RoundState, error) {
 	data, err := base64.RawURLEncoding.Strict().DecodeString(state)
-	// The decoder passes over line breaks: one text must have one spelling.
+	// A text must have one spelling, and the decoder ignores line breaks.
 	if err != nil || base64.RawURLEncoding.EncodeToString(data) != state {
-		return Position{}, ErrNotSealed
+		return RoundState{}, ErrNotSealed
 	}
-	text, err := aead(caller).Open(nil, nil, data, boundTo(caller, tool))
+	text, err := cipherOf(caller).Open(nil, nil, data, boundTo(caller, tool))
 	if err != nil {
-		return Position{}, ErrNotSealed
+		return RoundState{}, ErrNotSealed
 	}
-	var opened sealed
+	var opened sealedState
 	if err := json.Unmarshal(text, &opened); err != nil {
-		return Position{}, ErrNotSealed
+		return RoundState{}, ErrNotSealed
 	}
 	if time.Now().Unix() >= opened.Expires {
-		return Position{}, ErrExpired
+		return RoundState{}, ErrExpired
 	}
-	return opened.Position, nil
+	return opened.RoundState, nil
 }
 
-// Redeem uses up what was opened: [ErrUsed] where it was before.
+// Redeem uses a sealed state up. It returns [ErrUsed] if it was used before.
 func (s *Sealer) Redeem(state string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,8 +89,9 @@ func (s *Sealer) Redeem(state string) error {
 	return nil
 }
 
-// aead returns the cipher of one caller. It draws a nonce for each sealing.
-func aead(caller client.Caller) cipher.AEAD {
+// cipherOf returns the cipher of one caller: AES-256-GCM with a random nonce in each
+// text.
+func cipherOf(caller client.Caller) cipher.AEAD {
 	key, err := hkdf.Key(sha256.New, []byte(caller.Key), nil, "runs-mcp-server request state", 32)
 	if err != nil {
 		panic(err) // the length is below HKDF's limit
@@ -105,7 +107,7 @@ func aead(caller client.Caller) cipher.AEAD {
 	return gcm
 }
 
-// boundTo is what a sealed text is good for, beside the key.
+// boundTo returns what a sealed text is bound to beside the key: the tool and the user.
 func boundTo(caller client.Caller, tool string) []byte {
 	return []byte(tool + "\x00" + caller.UserID)
 }

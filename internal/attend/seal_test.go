@@ -14,11 +14,11 @@ import (
 
 var (
 	alice = client.Caller{Key: "alice-key-alice-key-alice", UserID: "alice"}
-	round = Position{RunID: "123e4567-e89b-12d3-a456-426614174000", Subject: "an-approval", Digest: "digest", Asked: 2, Told: 7, TimeLeft: time.Second}
+	round = RoundState{RunID: "123e4567-e89b-12d3-a456-426614174000", Subject: "an-approval", Digest: "digest", Asked: 2, Reported: 7, TimeLeft: time.Second}
 )
 
-// TestSealEveryBit: whatever bit of a sealed round is altered, it is refused,
-// and so is every other spelling of it.
+// TestSealEveryBit: a sealed state is refused if any bit of it is altered, or if it
+// is spelled in another way.
 func TestSealEveryBit(t *testing.T) {
 	s := NewSealer()
 	state := s.Seal(alice, "approve", round)
@@ -63,19 +63,20 @@ func TestSealEveryBit(t *testing.T) {
 	}
 }
 
-// TestSealIsBound to the caller and the tool, and good once.
+// TestSealIsBound: a sealed state is bound to the caller and the tool, and can be
+// redeemed once.
 func TestSealIsBound(t *testing.T) {
 	s, replica := NewSealer(), NewSealer()
 	state := s.Seal(alice, "approve", round)
-	for name, open := range map[string]func() (Position, error){
-		"another key": func() (Position, error) {
+	for name, open := range map[string]func() (RoundState, error){
+		"another key": func() (RoundState, error) {
 			return s.Open(client.Caller{Key: "bob-key", UserID: "alice"}, "approve", state)
 		},
-		"another user": func() (Position, error) {
+		"another user": func() (RoundState, error) {
 			return s.Open(client.Caller{Key: alice.Key, UserID: "bob"}, "approve", state)
 		},
-		"another tool": func() (Position, error) { return s.Open(alice, "create_run", state) },
-		"nothing":      func() (Position, error) { return s.Open(alice, "approve", "") },
+		"another tool": func() (RoundState, error) { return s.Open(alice, "create_run", state) },
+		"nothing":      func() (RoundState, error) { return s.Open(alice, "approve", "") },
 	} {
 		if _, err := open(); !errors.Is(err, ErrNotSealed) {
 			t.Errorf("%s: %v", name, err)
@@ -101,7 +102,7 @@ func TestSealIsBound(t *testing.T) {
 	}
 }
 
-// TestSealExpires after ten minutes.
+// TestSealExpires: a sealed state is valid for ten minutes.
 func TestSealExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewSealer()

@@ -89,7 +89,7 @@ func (d *approveDialog) run(ctx context.Context) error {
 		if len(waiting) > 1 {
 			fmt.Fprintf(d.out, "Approval %d of %d\n", i+1, len(waiting))
 		}
-		result, err := attendant.Follow(ctx, attend.Visit{
+		result, err := attendant.Follow(ctx, attend.Call{
 			Caller: d.caller, RunID: d.runID, Only: p.ID, Observer: noObserver{},
 			Person: attend.Person{Name: "terminal", Approvals: true, Ask: d.asker(ctx, lines)},
 		})
@@ -114,9 +114,9 @@ func (d *approveDialog) nothingWaits(status client.Status) string {
 // noObserver ignores the events of the run.
 type noObserver struct{}
 
-func (noObserver) Seen(context.Context, client.Event, bool)   {}
-func (noObserver) Tokens([]string)                            {}
-func (noObserver) Quiet(context.Context, client.Status, bool) {}
+func (noObserver) ObserveEvent(context.Context, client.Event, bool)    {}
+func (noObserver) ObserveTokens([]string)                              {}
+func (noObserver) ObserveSilence(context.Context, client.Status, bool) {}
 
 // asker returns how the person is asked about one approval, again if it changed
 // while they were asked. A person who interrupts the command has not decided,
@@ -146,7 +146,7 @@ func (d *approveDialog) asker(command context.Context, lines <-chan string) func
 
 // printOutcome prints what became of a question.
 func (d *approveDialog) printOutcome(ctx context.Context, o attend.Outcome) error {
-	switch o.Fate {
+	switch o.Status {
 	case attend.Sent:
 		return d.printSent(ctx, o)
 	case attend.Gone:
@@ -154,7 +154,7 @@ func (d *approveDialog) printOutcome(ctx context.Context, o attend.Outcome) erro
 		return nil
 	case attend.ChangedOften:
 		return errors.New("what would happen changed 3 times while you were asked; nothing was sent, the run waits on")
-	case attend.Unsent, attend.Unasked:
+	case attend.Unsent, attend.NotAsked:
 		return fmt.Errorf("nothing was sent: %w", d.readableError(o.Err))
 	}
 	fmt.Fprintln(d.out, "Nothing was sent; the run waits on.")

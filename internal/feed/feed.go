@@ -67,8 +67,8 @@ func (f *feed) addEvent(e client.Event) {
 	defer f.mu.Unlock()
 	e.Raw = slices.Clone(e.Raw) // or the log would keep the whole answer in memory
 	f.tokens.Add(e.ApprovalTokens()...)
-	if pending, ok := f.tracker.Add(e); ok {
-		f.hub.decider.See(f.runID, pending)
+	if asked, ok := f.tracker.AddEvent(e); ok {
+		f.hub.decider.RememberTokens(f.runID, asked)
 	}
 	if e.Amended {
 		f.replaceEvent(e)

@@ -140,7 +140,7 @@ func (h *Hub) StateOf(caller client.Caller, run *client.Run) State {
 	tokens.Add(run.ApprovalTokens()...)
 	tracker := approval.NewTracker(caller, run.RunID)
 	for _, e := range run.Events {
-		tracker.Add(e)
+		tracker.AddEvent(e)
 		s.apply(e)
 	}
 	s.Status, s.Ended, s.Pending, s.Tokens = run.Status, run.Status.Terminal(), tracker.Pending(), tokens.Secrets()
@@ -148,7 +148,7 @@ func (h *Hub) StateOf(caller client.Caller, run *client.Run) State {
 		s.Auth, s.Pending = nil, nil
 	}
 	for _, p := range s.Pending {
-		h.decider.See(run.RunID, p)
+		h.decider.RememberTokens(run.RunID, p)
 	}
 	return s
 }
@@ -201,7 +201,7 @@ func (h *Hub) awaitDecidable(ctx context.Context, caller client.Caller, runID cl
 		}
 		st = news.State
 		switch {
-		case st.Status != client.Paused && len(st.Pending) == 0, len(st.Pending) > 0 && !slices.ContainsFunc(st.Pending, approval.Pending.Untold):
+		case st.Status != client.Paused && len(st.Pending) == 0, len(st.Pending) > 0 && !slices.ContainsFunc(st.Pending, approval.Pending.DetailsMissing):
 			return st, nil
 		case len(st.Pending) > 0:
 			waiting, cancel = context.WithTimeoutCause(waiting, callsTimeout, errNoLink)

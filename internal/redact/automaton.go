@@ -5,16 +5,16 @@ import (
 	"slices"
 )
 
-// automaton finds many byte strings in one pass (Aho-Corasick). Node 0 is the
-// root. Nodes are numbered level by level, so that the children of a node stand
-// side by side: those of n are first[n] to first[n+1]-1.
+// automaton finds many byte strings in one pass (Aho-Corasick). A node stands for the
+// beginning of a pattern; node 0 is the root. Nodes are numbered level by level, so
+// that the children of node n are the nodes first[n] to first[n+1]-1.
 type automaton struct {
 	root   [256]int32 // the root's children by their byte, 0 for none
-	first  []int32
-	fail   []int32 // the node of the longest proper suffix
-	found  []int32 // the length of the longest pattern that ends here, 0 for none
-	levels []int32 // the first node of each depth
-	char   []byte
+	first  []int32    // the first child
+	fail   []int32    // the node of the longest proper suffix
+	match  []int32    // the length of the longest pattern that ends here, 0 for none
+	levels []int32    // the first node of each depth
+	char   []byte     // the last byte
 }
 
 // newAutomaton returns the automaton of sorted, distinct patterns.
@@ -22,7 +22,7 @@ func newAutomaton(patterns []string) automaton {
 	if len(patterns) == 0 {
 		return automaton{}
 	}
-	most, longest := 1, 0 // nodes
+	most, longest := 1, 0 // nodes, and the length of the longest pattern
 	for _, p := range patterns {
 		most += len(p)
 		longest = max(longest, len(p))
@@ -31,7 +31,7 @@ func newAutomaton(patterns []string) automaton {
 	a := automaton{
 		first:  numbers[:most+1],
 		fail:   numbers[most+1 : 2*most+1],
-		found:  numbers[2*most+1:],
+		match:  numbers[2*most+1:],
 		levels: make([]int32, 1, longest+1),
 		char:   make([]byte, most),
 	}
@@ -40,8 +40,8 @@ func newAutomaton(patterns []string) automaton {
 	return a
 }
 
-// addNodes makes the nodes, level by level. Patterns that have come to the same
-// node stand side by side.
+// addNodes makes the nodes, level by level. The patterns are sorted: those with the same
+// beginning follow one another and share its node.
 func (a *automaton) addNodes(patterns []string) {
 	at := make([]int32, len(patterns)) // each pattern's node
 	longer := make([]int, len(patterns))
@@ -66,12 +66,12 @@ func (a *automaton) addNodes(patterns []string) {
 			if len(patterns[i]) > depth+1 {
 				kept = append(kept, i)
 			} else {
-				a.found[n-1] = int32(depth + 1)
+				a.match[n-1] = int32(depth + 1)
 			}
 		}
 		longer = kept
 	}
-	a.first, a.fail, a.found, a.char = a.first[:n+1], a.fail[:n], a.found[:n], a.char[:n]
+	a.first, a.fail, a.match, a.char = a.first[:n+1], a.fail[:n], a.match[:n], a.char[:n]
 	a.first[n] = n
 	for n--; n >= 0; n-- {
 		if a.first[n] == 0 {
@@ -80,7 +80,7 @@ func (a *automaton) addNodes(patterns []string) {
 	}
 }
 
-// link sets the suffix of each node and what ends there.
+// link sets fail and match of each node.
 func (a *automaton) link() {
 	for n := range a.fail {
 		for child := a.first[n]; child < a.first[n+1]; child++ {
@@ -89,14 +89,15 @@ func (a *automaton) link() {
 			} else {
 				a.fail[child] = a.step(a.fail[n], a.char[child])
 			}
-			if a.found[child] == 0 {
-				a.found[child] = a.found[a.fail[child]]
+			if a.match[child] == 0 {
+				a.match[child] = a.match[a.fail[child]]
 			}
 		}
 	}
 }
 
-// step returns the node after one more byte.
+// step returns the node after one more byte: that of the longest beginning of a pattern
+// in which the text ends.
 func (a *automaton) step(n int32, c byte) int32 {
 	for n != 0 {
 		from, to := a.first[n], a.first[n+1]
@@ -116,7 +117,7 @@ func (a *automaton) step(n int32, c byte) int32 {
 	return a.root[c]
 }
 
-// depth returns the length of the pattern's beginning that a node stands for.
+// depth returns the length of what a node stands for.
 func (a *automaton) depth(n int32) int {
 	depth, exact := slices.BinarySearch(a.levels, n)
 	if !exact {

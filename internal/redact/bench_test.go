@@ -35,7 +35,7 @@ func oneLetter(count int) []string {
 	return all
 }
 
-// sharedPrefix returns tokens that differ near their end alone.
+// sharedPrefix returns tokens that differ only near their end.
 func sharedPrefix(count, size int) []string {
 	all := make([]string, count)
 	for i := range all {
@@ -121,7 +121,7 @@ func BenchmarkText(b *testing.B) {
 	}
 }
 
-// BenchmarkWorst builds a Set and redacts one text, as bad as both can be.
+// BenchmarkWorst builds a Set and redacts one text, both of the worst kind.
 func BenchmarkWorst(b *testing.B) {
 	for name, secrets := range crowds() {
 		for what, text := range texts() {
@@ -134,7 +134,7 @@ func BenchmarkWorst(b *testing.B) {
 	}
 }
 
-// crowds are the largest Sets of their kinds.
+// crowds are the largest Sets, of several kinds.
 func crowds() map[string][]string {
 	return map[string][]string{
 		"one letter": oneLetter(700), "one letter, overfull": oneLetter(1400),

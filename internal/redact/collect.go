@@ -1,8 +1,8 @@
 package redact
 
-// Collector gathers secrets as they come, for a [Set] of them. It keeps what
-// [New] would search for, and just enough more to make an overfull Set. The
-// zero value is empty. It is not safe for concurrent use.
+// Collector gathers secrets for a [Set]. It keeps as many as a Set may hold, and one
+// more, which makes the Set overfull. The zero value is empty. It is not safe for
+// concurrent use.
 type Collector struct {
 	known map[string]struct{}
 	list  []string
@@ -28,6 +28,6 @@ func (c *Collector) Add(secrets ...string) (grown bool) {
 	return grown
 }
 
-// Secrets returns what was kept, in the order it came. What is added later
-// does not change it.
+// Secrets returns the secrets in the order they were added. Later additions do not
+// change the returned slice.
 func (c *Collector) Secrets() []string { return c.list[:len(c.list):len(c.list)] }

@@ -22,8 +22,8 @@ func TestCollector(t *testing.T) {
 	}
 }
 
-// TestCollectorKnowsTooMany: whatever the bound, a Set of what is kept is
-// overfull if a Set of all would be, and what is kept is hardly more than that.
+// TestCollectorKnowsTooMany: a Set of the collected secrets is overfull if a Set of
+// all would be, and little more than that is collected.
 func TestCollectorKnowsTooMany(t *testing.T) {
 	number := func(i int) string { return fmt.Sprintf("secret-%06d", i) }
 	for name, tt := range map[string]struct {

@@ -8,20 +8,19 @@ import (
 // decoded is a text without its escapes.
 type decoded struct {
 	text string
-	// from tells where in the original each byte begins, and where the last
-	// one ends; nil if the text had no escapes.
+	// from has the position in the original of each byte, and of the end; nil if the
+	// text has no escapes.
 	from []int32
-	// open is how much of the end of text is an unfinished escape: the byte that
-	// it stands for may be a secret's next one.
+	// open is the length of an unfinished escape at the end of text.
 	open int
 }
 
-// openEscape matches an unfinished escape, or some inside one another.
+// openEscape matches unfinished escapes at the end, also one inside another.
 var openEscape = regexp.MustCompile(`(?:%[[:xdigit:]]?|\\(?:u[[:xdigit:]]{0,3})?)+$`)
 
-// decode undoes percent-encoding and \u escapes, also inside one another, and
-// drops all other backslashes; [fold] makes \n and a line break the same. No two
-// escapes overlap, so undoing each as soon as it is complete will do.
+// decode decodes percent-encoding and \u escapes, also one inside another, and drops all
+// other backslashes ([fold] makes n and a line break the same). Escapes do not overlap:
+// each is decoded as soon as it is complete.
 func decode(text string) decoded {
 	if !strings.ContainsAny(text, `%\`) {
 		return decoded{text: text}
@@ -30,7 +29,7 @@ func decode(text string) decoded {
 	from := make([]int32, 0, len(text)+1)
 	for i := range len(text) {
 		out, from = append(out, text[i]), append(from, int32(i))
-		for hexDigits[out[len(out)-1]] != noValue {
+		for hexDigits[out[len(out)-1]] != noValue { // an escape ends with a hex digit
 			width, plain := lastEscape(out)
 			if width == 0 {
 				break
@@ -53,8 +52,8 @@ func decode(text string) decoded {
 	return d
 }
 
-// lastEscape returns the width of a complete escape at the end of out, 0 for
-// none, and what it stands for.
+// lastEscape returns the length of the complete escape at the end of out, 0 for none, and
+// what it stands for.
 func lastEscape(out []byte) (width int, plain string) {
 	n := len(out)
 	if n >= 3 && out[n-3] == '%' {
@@ -70,6 +69,7 @@ func lastEscape(out []byte) (width int, plain string) {
 	return 0, ""
 }
 
+// hexNumber returns the number that hex digits stand for.
 func hexNumber(digits []byte) (n rune, ok bool) {
 	for _, c := range digits {
 		if hexDigits[c] == noValue {
@@ -80,8 +80,8 @@ func hexNumber(digits []byte) (n rune, ok bool) {
 	return n, true
 }
 
-// dropBackslashes removes the backslashes. They count as part of the byte that
-// follows them.
+// dropBackslashes removes the backslashes. Their position counts for the byte that
+// follows them. end is the length of the original.
 func dropBackslashes(out []byte, from []int32, end int) ([]byte, []int32) {
 	n, start := 0, int32(-1)
 	for i, c := range out {
@@ -105,10 +105,10 @@ var (
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 )
 
-// noValue is the value of characters that are in no alphabet.
+// noValue is the value of a character that is not in an alphabet.
 const noValue = 0xFF
 
-// valuesOf returns the values of the characters of some alphabets.
+// valuesOf returns the value of each character: its place in one of the alphabets.
 func valuesOf(alphabets ...string) (values [256]byte) {
 	for i := range values {
 		values[i] = noValue
@@ -121,11 +121,11 @@ func valuesOf(alphabets ...string) (values [256]byte) {
 	return values
 }
 
-// folder makes alike what encoders write for one another: + for a space, and the
-// letter of a JSON escape, without its backslash, for what it stands for.
+// folder gives one form to what encoders write differently: a space becomes +, and a
+// line break becomes n, the letter of its JSON escape without the backslash.
 var folder = strings.NewReplacer(" ", "+", "\n", "n", "\t", "t", "\r", "r")
 
-// fold is folder for one byte.
+// fold does the same for one byte.
 func fold(c byte) byte {
 	switch c {
 	case ' ':

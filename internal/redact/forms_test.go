@@ -33,7 +33,7 @@ func each(s, format string, nth int) string {
 	return b.String()
 }
 
-// escapedForms returns what encoders that escape make of a secret.
+// escapedForms returns a secret as encoders that escape write it.
 func escapedForms(s string) map[string]string {
 	forms := map[string]string{
 		"JSON": quoted(s), "JSON in JSON": quoted(quoted(s)), "JSON four times": quoted(quoted(quoted(quoted(s)))),
@@ -65,8 +65,8 @@ func lowerEscapes(s string) string {
 	return string(out)
 }
 
-// packedForms returns a secret in base64 and hex, and the part of each that does
-// not depend on what stands around the secret.
+// packedForms returns a secret in base64 and hex, and the part of each that does not
+// depend on the characters beside the secret.
 func packedForms(s string) map[string][2]string {
 	forms := map[string][2]string{"hex": {hex.EncodeToString([]byte(s)), hex.EncodeToString([]byte(s))}}
 	forms["upper-case hex"] = [2]string{strings.ToUpper(forms["hex"][0]), strings.ToUpper(forms["hex"][0])}
@@ -84,8 +84,8 @@ func packedForms(s string) map[string][2]string {
 	return forms
 }
 
-// TestForms puts each form of a secret at the start, in the middle, at the end
-// of a text, inside a word, and twice side by side.
+// TestForms: each form of a secret is found at the start, in the middle and at the
+// end of a text, inside a word, and twice side by side.
 func TestForms(t *testing.T) {
 	for _, secret := range []string{secretA, secretB, "12345678", "4b%41%2fabcdefgh", `C:\users\new\token`, "zero\u200bwidth-secret", "tab\tseparated\tsecret", "-----BEGIN KEY-----\r\nMIIabc\r\n"} {
 		s := New("another-secret", secret, "yet another one")
@@ -120,7 +120,7 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// TestPackedAndEscaped: base64 and hex are found in what is escaped.
+// TestPackedAndEscaped: base64 and hex are found in escaped text.
 func TestPackedAndEscaped(t *testing.T) {
 	s := New(secretA, "~~~???>>>~~~???>>>")
 	for _, secret := range s.secrets {
@@ -162,7 +162,8 @@ func TestOverlapping(t *testing.T) {
 	}
 }
 
-// TestMark: a mark and its neighbours form no secret, and a mark is none.
+// TestMark: a mark and its neighbours do not form a secret, and a mark is not a
+// secret.
 func TestMark(t *testing.T) {
 	tests := []struct {
 		secret, in, want string
@@ -191,7 +192,7 @@ func TestMark(t *testing.T) {
 	}
 }
 
-// TestNotFound shows the limits that the package's documentation tells.
+// TestNotFound holds the limits that the package documentation names.
 func TestNotFound(t *testing.T) {
 	const secret = "tok_S3cret-0123456789"
 	b64 := base64.StdEncoding.EncodeToString([]byte(secret))

@@ -65,7 +65,8 @@ func TestForModel(t *testing.T) {
 	}
 }
 
-// TestSecretsAndPatterns: neither hides from the other what that one goes by.
+// TestSecretsAndPatterns: taking out secrets does not keep the patterns from
+// matching, nor the other way round.
 func TestSecretsAndPatterns(t *testing.T) {
 	tests := []struct {
 		secret, in, want string
@@ -90,7 +91,7 @@ func TestSecretsAndPatterns(t *testing.T) {
 	}
 }
 
-// TestPatternsNotFound shows the limits of the patterns.
+// TestPatternsNotFound holds the limits of the patterns.
 func TestPatternsNotFound(t *testing.T) {
 	for _, in := range []string{
 		"token=abcdefgh", "Bearer abcdefghijklmnop1234", "x-api-key: abcdefgh", "sig=abcdefgh",

@@ -27,8 +27,8 @@ func pick(t *rapid.T, forms map[string]string) string {
 	return forms[rapid.SampledFrom(names).Draw(t, "form")]
 }
 
-// TestNoFormIsLeft puts forms of secrets side by side among any text: none is in
-// what is shown, and showing that again changes nothing.
+// TestNoFormIsLeft puts forms of secrets side by side in any text: none is left, and
+// redacting again changes nothing.
 func TestNoFormIsLeft(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		secrets := rapid.SliceOfN(tidySecret, 1, 5).Draw(t, "secrets")
@@ -73,8 +73,8 @@ func TestNoFormIsLeft(t *testing.T) {
 	})
 }
 
-// TestPatternsTwice: showing a text again changes nothing, whatever secrets stand
-// in what the patterns match.
+// TestPatternsTwice: redacting again changes nothing, whatever secrets are in what
+// the patterns match.
 func TestPatternsTwice(t *testing.T) {
 	piece := rapid.SampledFrom([]string{
 		"Authorization", "cookie", ": ", "=", `":"`, `\":\"`, "Bearer ", "a=b", `a="b"`, "; ", ", ", "\n", "'", "[", "]", Removed, `\`, " ",
@@ -90,7 +90,7 @@ func TestPatternsTwice(t *testing.T) {
 	})
 }
 
-// TestAnySecrets: whatever the secrets are, none that is searched for is left.
+// TestAnySecrets: of any secrets, none that is searched for is left.
 func TestAnySecrets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		secrets := rapid.SliceOfN(anySecret, 0, 6).Draw(t, "secrets")
@@ -111,8 +111,7 @@ func TestAnySecrets(t *testing.T) {
 	})
 }
 
-// TestOtherTextStays: text without secrets comes back as it was, but for what
-// is invisible.
+// TestOtherTextStays: a text without secrets only loses its invisible characters.
 func TestOtherTextStays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		secrets := rapid.SliceOf(rapid.StringMatching(`[ghijk]{8,30}`)).Draw(t, "secrets")
@@ -126,8 +125,8 @@ func TestOtherTextStays(t *testing.T) {
 	})
 }
 
-// TestCutAnywhere: a cut goes through no secret of the whole text, but for an
-// escape or some bits at its beginning, and leaves out what may be one's alone.
+// TestCutAnywhere: a cut does not go through a secret, except through an escape or
+// some bits at its start, and leaves out only what may be a secret's first part.
 func TestCutAnywhere(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		secrets := rapid.SliceOfN(rapid.OneOf(tidySecret, rapid.StringMatching(`[ab]{8,12}`)), 1, 5).Draw(t, "secrets")
@@ -148,7 +147,7 @@ func TestCutAnywhere(t *testing.T) {
 		if len(head) > limit || len(head)+left != len(text) {
 			t.Fatalf("%d bytes of %d, %d left", len(head), len(text), left)
 		}
-		for _, h := range byStart(s.find(text).holes) {
+		for _, h := range byStart(s.find(text).spans) {
 			if h.from+20 < len(head) && len(head) < h.to {
 				t.Fatalf("%q is cut to %q", text[h.from:h.to], text[h.from:len(head)])
 			}

@@ -1,15 +1,24 @@
 // Package redact takes secrets out of text. It knows nothing of runs.
 //
-// A [Set] holds the exact secrets of one reading. It is made once and never
-// changes; nothing is learned from text, and nothing is kept but the Set.
-// [Set.Text] takes out exact secrets alone, for a person. [Set.ForModel] also
+// A [Set] holds the exact secrets of one reading. It is immutable: nothing is learned
+// from text. [Set.Text] takes out these secrets only, for a person. [Set.ForModel] also
 // takes out what a few patterns match, for models, notifications and logs.
+//
+// The files, from the top down:
+//
+//	redact.go     Set, and what it does with a text
+//	collect.go    gathers the secrets of a Set
+//	find.go       searches a text: as it is, decoded, and in base64 and hex
+//	automaton.go  finds many byte strings in one pass
+//	decode.go     undoes percent-encoding and JSON escapes
+//	patterns.go   links, header values and private keys, for models
+//	visible.go    removes invisible characters
 //
 // # What is found
 //
-// Invisible characters are removed from the text first (see [Visible]). Then a
-// secret of at least 8 bytes is found wherever it stands, also inside a word or
-// across another secret, in each of these forms:
+// Invisible characters are removed from the text first (see [Visible]). Then a secret
+// of at least 8 bytes is found everywhere, also inside a word or overlapping another
+// secret, in each of these forms:
 //
 //   - as it is
 //   - with JSON escapes (\" \\ \/ \n \t \r \u002f), escaped any number of times
@@ -20,40 +29,43 @@
 //   - in hex, in either letter case
 //   - in base64 or hex that is then escaped as above
 //
-// Patterns, for models only: URLs whose path ends in /runs/approval and that
-// have a token query, in plain, JSON-escaped and percent-encoded spelling; the
-// values of Authorization, Proxy-Authorization, Cookie and Set-Cookie behind a
-// colon or an equals sign, also as one JSON string; PEM private keys.
+// Patterns, for models only:
+//
+//   - URLs with a path that ends in /runs/approval and a token in the query, in plain,
+//     JSON-escaped and percent-encoded spelling
+//   - the values of Authorization, Proxy-Authorization, Cookie and Set-Cookie after a
+//     colon or an equals sign, also as one JSON string
+//   - PEM private keys
 //
 // # What is not found
 //
-//   - a secret shorter than 8 bytes, as it is or without invisible characters;
-//     brackets and letters at its ends that could join with the mark
-//     "[removed]" do not count, and are not hidden
+//   - a secret shorter than 8 bytes, with or without invisible characters. Brackets
+//     and letters at its ends that could join with the mark "[removed]" do not count,
+//     and stay
 //   - a secret that contains the mark: it was redacted before
-//   - a part of a secret, and one broken by white space or other visible
-//     characters, such as base64 in lines or hex with colons
+//   - a part of a secret, or a secret with white space or other visible characters in
+//     it, such as base64 in lines or hex with colons
 //   - a secret in other letter case, reversed, compressed or encrypted
 //   - other encodings: HTML entities, \x2f, quoted-printable, UTF-16, base64
 //     twice, \u escapes of characters beyond U+FFFF, and escapes of invisible
-//     characters that stand inside a secret
+//     characters inside a secret
 //   - base64 or hex of a text in which the secret is escaped
-//   - an escaped secret whose first or last characters complete an escape that
-//     is open beside it: %41b%2F… reads Ab/…, not 41b/… behind a percent sign;
-//     only then, redacting again may find what was not found before
-//   - what the Set does not hold, such as later echoes of another call's secrets
-//   - by patterns: a link whose path is spelled otherwise, or a header whose
-//     name and value stand in different fields, or are percent-encoded
+//   - an escaped secret whose first or last characters complete an escape beside it:
+//     %41b%2F… is decoded to Ab/…, not to a percent sign and 41b/…. Only in this case
+//     redacting again may find what was not found before
+//   - what the Set does not hold, such as secrets of an earlier call
+//   - by patterns: a link with another spelling of its path, or a header whose name and
+//     value stand in different fields or are percent-encoded
 //
-// The mark keeps its neighbours apart, so that they form no new secret.
-// Redacting what was redacted changes nothing.
+// The mark separates its neighbours, so that they form no new secret. Redacting a
+// redacted text changes nothing.
 //
 // # Cost
 //
-// Time is linear in the text, whatever the secrets are: one pass over the text
-// as it stands, and one over the decoded text if it has escapes. A Set takes
-// 13 to 17 bytes for each byte of its secrets, and at most twice that for
-// secrets with escapes or invisible characters.
+// Time is linear in the text and does not depend on the secrets: one pass over the text
+// as it is, and one over the decoded text if it has escapes. A Set takes 13 to 17 bytes
+// for each byte of its secrets, and at most twice that for secrets with escapes or
+// invisible characters.
 package redact
 
 import (
@@ -62,11 +74,11 @@ import (
 )
 
 const (
-	// minSecret is the shortest secret that is searched for, in bytes. A
-	// shorter one cannot be told from ordinary text.
+	// minSecret is the shortest secret that is searched for, in bytes. Shorter ones
+	// are as common as ordinary words.
 	minSecret = 8
-	// maxSecrets and maxSecretBytes bound a Set. A run of the API has a few
-	// tokens; both bounds keep building a Set below some 20 ms.
+	// maxSecrets and maxSecretBytes bound a Set: building it takes less than about
+	// 20 ms. A run has few tokens.
 	maxSecrets     = 2000
 	maxSecretBytes = 256 << 10
 
@@ -76,8 +88,8 @@ const (
 	Withheld = "[withheld: there are too many secrets to search for]"
 )
 
-// Set holds the secrets of one reading. It is immutable and safe for
-// concurrent use. The zero value holds none.
+// Set holds the secrets of one reading. It is immutable and safe for concurrent use.
+// The zero value holds none.
 type Set struct {
 	secrets  []string // sorted, without duplicates
 	overfull bool
@@ -114,13 +126,12 @@ func (s *Set) With(secrets ...string) *Set {
 	return &Set{secrets: all, index: newAutomaton(patternsOf(all))}
 }
 
-// Overfull reports whether there are more than 2,000 secrets, or more than 256
-// KiB of them. [Set.Text] and [Set.ForModel] then return [Withheld] for any
-// text, and the caller says so.
+// Overfull reports whether there are more than 2,000 secrets, or more than 256 KiB of
+// them. [Set.Text] and [Set.ForModel] then return [Withheld] for any text.
 func (s *Set) Overfull() bool { return s.overfull }
 
-// Text returns the visible text without the secrets, and the number of marks
-// put in their place.
+// Text returns the visible text without the secrets, and the number of marks in their
+// place.
 func (s *Set) Text(text string) (out string, hidden int) {
 	if s.overfull && text != "" {
 		return Withheld, 1
@@ -128,7 +139,7 @@ func (s *Set) Text(text string) (out string, hidden int) {
 	if text = Visible(text); len(text) < minSecret {
 		return text, 0
 	}
-	return replace(text, s.find(text).holes)
+	return replaceSpans(text, s.find(text).spans)
 }
 
 // ForModel returns what [Set.Text] does, and takes out what the patterns match.
@@ -137,21 +148,22 @@ func (s *Set) ForModel(text string) (out string, hidden int) {
 		return Withheld, 1
 	}
 	if text = Visible(text); len(text) < minSecret {
-		return text, 0 // nor does a pattern match less
+		return text, 0 // patterns match no less, either
 	}
-	// Patterns read the text as it came: a secret must not hide their cue.
-	out, hidden = replace(text, append(s.find(text).holes, findPatterns(text)...))
+	// Patterns search the text with its secrets: a mark could hide what they look for.
+	out, hidden = replaceSpans(text, append(s.find(text).spans, findPatterns(text)...))
 	if hidden > 0 {
-		// A value with white space in it has become one word.
-		out, _ = replace(out, findPatterns(out))
+		// A secret in a header's value may have had white space in it, at which the
+		// pattern ended. Its mark has none.
+		out, _ = replaceSpans(out, findPatterns(out))
 	}
 	return out, hidden
 }
 
-// Cut returns the beginning of the visible text, at most limit bytes, and the
-// number of bytes left out behind it. The beginning does not end inside a
-// secret: what may be the first part of one is left out. It is not redacted
-// yet. Cut a long text first, then redact it; redaction costs time per byte.
+// Cut returns the first limit bytes of the visible text at most, and the number of bytes
+// that are left out after them. If they end with the first part of a secret, or what
+// may be one, that is left out, too. The result still has its secrets: cut a long text
+// first, then redact it, because redaction takes time for each byte.
 func (s *Set) Cut(text string, limit int) (head string, left int) {
 	head, rest := visiblePrefix(text, limit)
 	if rest == "" {
@@ -159,17 +171,17 @@ func (s *Set) Cut(text string, limit int) (head string, left int) {
 	}
 	found := s.find(head)
 	end := found.partial
-	for _, h := range byStart(found.holes) {
-		if h.from < end && end < h.to {
-			end = h.to // a secret that is whole stays so
+	for _, s := range byStart(found.spans) {
+		if s.from < end && end < s.to {
+			end = s.to // do not cut a whole secret
 		}
 	}
 	return head[:end], len(head) - end + len(rest)
 }
 
-// patternsOf returns the byte strings to search for, sorted: each secret as it
-// is, for base64 and hex, and as it reads once it is visible and decoded. For
-// most secrets these are the same.
+// patternsOf returns the byte strings to search for, sorted: each secret as it is, for
+// base64 and hex, and each secret visible and decoded, for texts. For most secrets the
+// two are the same.
 func patternsOf(secrets []string) []string {
 	patterns := make([]string, 0, len(secrets))
 	for _, secret := range secrets {
@@ -182,8 +194,8 @@ func patternsOf(secrets []string) []string {
 	return slices.Compact(patterns)
 }
 
-// appendPattern appends a folded secret, without what could join with a mark
-// beside it, if enough is left.
+// appendPattern appends a folded secret if it is long enough. It first cuts off what
+// could join with a mark beside it: "[rem", "oved]" and the like.
 func appendPattern(patterns []string, p string) []string {
 	for n := 1; n < len(Removed) && p != ""; n++ {
 		tail, head := Removed[len(Removed)-n:], Removed[:n]

@@ -95,8 +95,8 @@ func TestOverfull(t *testing.T) {
 	}
 }
 
-// TestCut cuts a text at every byte of a secret: nothing of it is left that
-// could be read, and nothing else is lost.
+// TestCut cuts a text at every byte of a secret: nothing readable of the secret is
+// left, and nothing else is lost.
 func TestCut(t *testing.T) {
 	const before, after = "... , ... ", " , ..."
 	forms := map[string][2]string{"plain": {secretA, secretA}}
@@ -130,8 +130,8 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// TestCutKeepsWhole: what may be a secret's beginning may lie inside another one
-// that is whole, here since other bits of its base64 read as a t.
+// TestCutKeepsWhole: what may be the first part of a secret may lie inside a whole
+// one; here other bits of its base64 read as a t.
 func TestCutKeepsWhole(t *testing.T) {
 	packed := base64.StdEncoding.EncodeToString([]byte(secretA))
 	s := New(secretA)
@@ -169,8 +169,8 @@ func TestCutInvisible(t *testing.T) {
 	}
 }
 
-// TestLinear makes the text and the secrets eight times as large. That takes some
-// eight times as long; were it quadratic, 64 times.
+// TestLinear makes the text and the secrets eight times as large. Linear time is 8
+// times as long; quadratic time would be 64 times.
 func TestLinear(t *testing.T) {
 	const small = 10 << 10
 	run := func(secrets []string, text string) time.Duration {
@@ -196,7 +196,7 @@ func TestLinear(t *testing.T) {
 	}
 }
 
-// TestMemory counts what a Set holds for each byte of its secrets.
+// TestMemory measures a Set for each byte of its secrets.
 func TestMemory(t *testing.T) {
 	for name, tt := range map[string]struct {
 		secrets []string
@@ -234,7 +234,7 @@ func TestAllocs(t *testing.T) {
 	}
 }
 
-// FuzzText hides a secret behind what comes: it is found all the same.
+// FuzzText appends a secret to any text: it is found.
 func FuzzText(f *testing.F) {
 	f.Add("before ", " after", "tok_S3cret-0123456789")
 	f.Add("%", "%", "41bc/3456789abcdef")
@@ -268,4 +268,13 @@ func FuzzText(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestLikeQuote: characters that look like a double quote, but not the quote itself.
+func TestLikeQuote(t *testing.T) {
+	for r, want := range map[rune]bool{'"': false, '\'': false, '\u2019': false, 'a': false, '\u201c': true, '\u201d': true, '\uff02': true, '\u3003': true} {
+		if LikeQuote(r) != want {
+			t.Errorf("%q: %t", r, !want)
+		}
+	}
 }

@@ -16,11 +16,11 @@ import (
 	"runs-mcp-server/internal/redact"
 )
 
-// canary is looked for in everything that leaves.
+// canary is a secret that must be in nothing that leaves.
 const canary = "CaNaRy7f3a+9c/1e=5b~2d"
 
-// canaryForms are the shapes in which a canary is said, and what of them must not
-// leave.
+// canaryForms are the forms in which a run may hold a canary, and the part of each
+// that must not leave.
 func canaryForms() (said, leaks []string) {
 	once := url.QueryEscape(canary)
 	forms := []string{canary, once, url.PathEscape(canary), url.QueryEscape(once), strings.ReplaceAll(canary, "/", `\/`),
@@ -42,8 +42,7 @@ func canaryForms() (said, leaks []string) {
 	return said, leaks
 }
 
-// canaryRun returns a run that says text in every place, and gives link for an
-// authorisation.
+// canaryRun returns a run with text in every field, and with a link to authorise.
 func canaryRun(t *testing.T, key, text, link string) (client.Run, []byte) {
 	payload, err := json.Marshal(map[string]any{
 		key: text, "nested": []any{map[string]any{key: map[string]any{text: text}}},
@@ -62,8 +61,8 @@ func canaryRun(t *testing.T, key, text, link string) (client.Run, []byte) {
 	return run, payload
 }
 
-// FuzzCanary hides a secret of the reading in every shape and place of a run and
-// its events: it leaves by no way, to models, notifications, logs or a person.
+// FuzzCanary puts a secret of the reading, in every form, into every field of a run
+// and its events. It must not reach a model, a notification, a log or a person.
 func FuzzCanary(f *testing.F) {
 	f.Add("before ", " after", "key", uint8(0))
 	f.Add("\u200b", "\u202e", "approvalActions", uint8(2))

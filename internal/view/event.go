@@ -10,18 +10,17 @@ import (
 
 // Event is an event of a run as it may be shown.
 type Event struct {
-	EventID   int64      `json:"eventId"`
-	Event     string     `json:"event,omitempty"`
-	RunStatus string     `json:"runStatus,omitempty"`
-	Timestamp string     `json:"timestamp,omitempty"`
-	Text      string     `json:"text,omitempty"`
-	Reason    string     `json:"reason,omitempty"`
-	Approval  string     `json:"approval,omitempty"`
-	ToolCalls []ToolCall `json:"toolCalls,omitempty"`
-	Auth      *Auth      `json:"auth,omitempty"`
-	// MissingBefore counts events known to be lost right before this one.
-	MissingBefore int64 `json:"missingBefore,omitempty" jsonschema_description:"Events lost right before this one; -1: nobody knows how many."`
-	IDsRestarted  bool  `json:"idsRestarted,omitempty" jsonschema_description:"Event ids began anew here: older cursors mean nothing."`
+	EventID       int64      `json:"eventId"`
+	Event         string     `json:"event,omitempty"`
+	RunStatus     string     `json:"runStatus,omitempty"`
+	Timestamp     string     `json:"timestamp,omitempty"`
+	Text          string     `json:"text,omitempty"`
+	Reason        string     `json:"reason,omitempty"`
+	Approval      string     `json:"approval,omitempty"`
+	ToolCalls     []ToolCall `json:"toolCalls,omitempty"`
+	Auth          *Auth      `json:"auth,omitempty"`
+	MissingBefore int64      `json:"missingBefore,omitempty" jsonschema_description:"Events lost right before this one; -1: nobody knows how many."`
+	IDsRestarted  bool       `json:"idsRestarted,omitempty" jsonschema_description:"Event ids began anew here: older cursors mean nothing."`
 }
 
 // ToolCall is a call of an integration's tool.
@@ -59,7 +58,7 @@ func (v View) Event(e client.Event) Event {
 	return out
 }
 
-// maxToolCalls is how many tool calls of one step are shown.
+// maxToolCalls is how many tool calls of a step are shown.
 const maxToolCalls = 20
 
 // ToolCalls renders the tool calls of a step.
@@ -76,8 +75,8 @@ func (v View) ToolCalls(calls []client.ToolCall) []ToolCall {
 	return out
 }
 
-// ToolCallsWithin renders tool calls in about so many bytes of JSON. A last one
-// says how many are left out.
+// ToolCallsWithin renders tool calls in about budget bytes of JSON. If some are left
+// out, one more says how many.
 func (v View) ToolCallsWithin(calls []client.ToolCall, budget int) []ToolCall {
 	shown := v.ToolCalls(calls)
 	for i := range shown {
@@ -96,8 +95,8 @@ func (v View) ToolCallsWithin(calls []client.ToolCall, budget int) []ToolCall {
 	return shown
 }
 
-// Describe says in one line, for a person who watches, what an event is. What
-// the run says is marked or quoted, so that it cannot pass for our own words.
+// Describe returns a line for a person who watches the run: what an event is. Texts of
+// the run come after a label or in quotes: they cannot look like the server's words.
 func (v View) Describe(e client.Event) string {
 	shown := v.Event(e)
 	text := v.Line(cmp.Or(shown.Text, shown.Reason), 200)

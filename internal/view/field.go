@@ -9,15 +9,17 @@ import (
 
 // field is one field of an object.
 type field struct {
-	name, label string // label is what it is shown as
-	value       []byte
-	weight      int
+	name   string
+	label  string // the name as it is shown
+	value  []byte
+	weight int // see [weight]
 }
 
-// fieldsOf returns the first fields of an object by their names, at most so many,
-// and how many follow. Of fields of one name the last counts.
+// fieldsOf returns the fields of an object, sorted by name, at most most of them, and
+// how many are left. Of fields with the same name the last counts. It holds 2*most
+// fields at a time.
 func fieldsOf(object []byte, most int) (fields []field, left int) {
-	var beyond string // with as many fields as asked for, the last one's name
+	var beyond string // once there are most fields: fields with a later name are left out
 	for quoted, value := range rawjson.Members(object) {
 		if beyond != "" && string(quoted[1:len(quoted)-1]) > beyond && !slices.Contains(quoted, '\\') {
 			left++
@@ -37,8 +39,8 @@ func fieldsOf(object []byte, most int) (fields []field, left int) {
 	return fields, left + dropped
 }
 
-// firstFields sorts fields by their names, and keeps the last of each name and no
-// more than most.
+// firstFields sorts fields by name, and keeps the last of each name and at most most
+// of them.
 func firstFields(fields []field, most int) (first []field, dropped int) {
 	slices.SortStableFunc(fields, func(a, b field) int { return cmp.Compare(a.name, b.name) })
 	first = fields[:0]
@@ -51,8 +53,7 @@ func firstFields(fields []field, most int) (first []field, dropped int) {
 	return first[:len(first)-dropped], dropped
 }
 
-// smallestFirst sorts fields by what they weigh up to the limit: what small ones
-// leave over is for the large ones.
+// smallestFirst sorts fields by weight: the large ones share what the small ones leave.
 func smallestFirst(fields []field, limit int) []field {
 	for i := range fields {
 		fields[i].weight = weight(fields[i].value, limit)
@@ -61,8 +62,8 @@ func smallestFirst(fields []field, limit int) []field {
 	return fields
 }
 
-// weight returns about how many bytes a value takes, most+1 where it takes more
-// than most. It reads no further than it must.
+// weight returns about how many bytes a value takes when it is shown, most+1 if that
+// is more than most. It stops reading then.
 func weight(raw []byte, most int) int {
 	n, opened := 0, false
 	for from, end := rawjson.Token(raw, 0); from < end && n <= most; from, end = rawjson.Token(raw, end) {

@@ -32,8 +32,8 @@ func (v View) Integration(i client.Integration) Integration {
 	}
 }
 
-// hostOf returns the host of an address with or without a scheme, "" where
-// there is none. What else an address may hold, a password say, is nobody's.
+// hostOf returns the host of an address with or without a scheme, "" for none. The
+// rest of an address may hold a password.
 func hostOf(address string) string {
 	if !strings.Contains(address, "://") {
 		address = "//" + address

@@ -13,10 +13,9 @@ import (
 // maxLog bounds one text in a log line, in bytes; a stack trace fits.
 const maxLog = 8 << 10
 
-// LogHandler returns a handler that renders every message and value as
-// [View.Text] does before it hands them on. Of an error that the Run API
-// answered it keeps what [client.Error.LogValue] says, which quotes nothing of
-// the API's words, however the error is wrapped. secrets are the operator's.
+// LogHandler returns a handler that renders every message and value by [View.Text] and
+// passes it to next. Of an error of the Run API, wrapped or not, it logs what
+// [client.Error.LogValue] returns, without the API's text. secrets are the operator's.
 func LogHandler(secrets *redact.Set, next slog.Handler) slog.Handler {
 	return logHandler{New(secrets), next}
 }

@@ -12,18 +12,19 @@ import (
 	"runs-mcp-server/internal/redact"
 )
 
-// Range is a part of a run's result. The whole is one JSON text: compact, in
-// the API's order, with nothing left out but secrets and what is not visible.
+// Range is a part of a run's result. The whole result is one JSON text: compact, in the
+// API's order, without secrets and invisible characters. Characters are Unicode code
+// points.
 type Range struct {
 	Text   string // the characters from Offset on
-	Offset int    // in characters, which are Unicode code points
-	Total  int    // characters of the whole; 0 where there is no result
-	Digest string // of the whole: parts with different ones don't belong together
+	Offset int    // in characters
+	Total  int    // characters of the whole; 0 if there is no result
+	Digest string // of the whole: parts with different digests do not belong together
 }
 
-// ResultRange renders limit characters of a run's result, from offset on. The
-// whole is cleaned before it is cut, for half a secret is not known for one;
-// no more of it is kept than the part. 1 MiB of ordinary text takes 35 ms.
+// ResultRange renders limit characters of a run's result, from offset on. It cleans the
+// whole result, because half a secret cannot be found, and keeps only the part. 1 MiB
+// of ordinary text takes 35 ms.
 func (v View) ResultRange(r *client.Run, offset, limit int) Range {
 	w := window{from: offset, to: offset + limit, sum: sha256.New()}
 	if from, end := rawjson.Token(r.Result, 0); string(r.Result[from:end]) == "null" || from == end {
@@ -33,10 +34,10 @@ func (v View) ResultRange(r *client.Run, offset, limit int) Range {
 	return Range{Text: w.kept.String(), Offset: offset, Total: w.total, Digest: hex.EncodeToString(w.sum.Sum(nil)[:8])}
 }
 
-// writeClean writes JSON without the white space between its tokens, with its
-// strings, names and numbers cleaned, and secret fields emptied.
+// writeClean writes JSON without the white space between its tokens and without the
+// secrets in its strings, names, numbers and credential fields.
 func (v View) writeClean(w *window, in []byte) {
-	done, last := 0, 0 // what stands before is written; where the last token ends
+	done, last := 0, 0 // in[:done] is written; in[:last] is read
 	for from, end := rawjson.Token(in, 0); from < end; from, end = rawjson.Token(in, end) {
 		if from > last {
 			w.write(in[done:last])
@@ -53,7 +54,7 @@ func (v View) writeClean(w *window, in []byte) {
 			done = end
 		case c == '-' || c >= '0' && c <= '9':
 			digits := string(in[from:end])
-			if shown := v.redacted(digits); shown != digits { // a secret can be a number
+			if shown := v.redacted(digits); shown != digits { // a secret may be a number
 				w.write(in[done:from])
 				w.write(JSON(shown))
 				done = end
@@ -64,8 +65,8 @@ func (v View) writeClean(w *window, in []byte) {
 	w.write(in[done:last])
 }
 
-// afterColon returns where the value of a member begins whose name ends at i, 0
-// where it is no name.
+// afterColon returns where the value of the field begins whose name ends at i, 0 if the
+// string that ends at i is no name.
 func afterColon(in []byte, i int) int {
 	if from, end := rawjson.Token(in, i); from < end && in[from] == ':' {
 		from, _ = rawjson.Token(in, end)
@@ -74,7 +75,7 @@ func afterColon(in []byte, i int) int {
 	return 0
 }
 
-// writeString writes a JSON string cleaned, and returns what it said.
+// writeString writes a JSON string without secrets, and returns its original text.
 func (v View) writeString(w *window, literal []byte) string {
 	text, _ := rawjson.String(literal)
 	shown := v.redacted(text)
@@ -93,29 +94,30 @@ func (v View) writeString(w *window, literal []byte) string {
 	return text
 }
 
-// maxPiece is how much of a long string is written as JSON at a time.
+// maxPiece is how much of a long string is written at a time, in bytes.
 const maxPiece = 64 << 10
 
-// window takes a text bit by bit, counts its characters and keeps some of them.
+// window receives a text in pieces, counts its characters and keeps a range of them.
 type window struct {
-	from, to int // the characters to keep
+	from, to int // the range, in characters
 	kept     strings.Builder
-	total    int
+	total    int // characters so far
 	sum      hash.Hash
 }
 
+// write receives the next piece, which is whole characters.
 func (w *window) write(text []byte) {
 	w.sum.Write(text)
 	n := utf8.RuneCount(text)
 	if from, to := max(w.from-w.total, 0), min(w.to-w.total, n); from < to {
-		head := border(text, 0, from)
-		w.kept.Write(text[head:border(text, head, to-from)])
+		head := skipRunes(text, 0, from)
+		w.kept.Write(text[head:skipRunes(text, head, to-from)])
 	}
 	w.total += n
 }
 
-// border returns where n characters after the byte at end.
-func border(text []byte, at, n int) int {
+// skipRunes returns the position n characters after at.
+func skipRunes(text []byte, at, n int) int {
 	for ; n > 0; n-- {
 		_, size := utf8.DecodeRune(text[at:])
 		at += size

@@ -16,7 +16,7 @@ import (
 
 const secret = "12345678"
 
-// document draws a JSON value.
+// document returns a random JSON value.
 func document(depth int) *rapid.Generator[any] {
 	text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{
 		"", "漢字 😀 ä", "a\u200bb\u202e", `"quoted" \ <b>&amp;</b>`, "key " + secret, "https://x.test/v1/runs/approval?token=abcdefgh", "Bearer abcdefghijklmnop1234",
@@ -32,7 +32,7 @@ func document(depth int) *rapid.Generator[any] {
 		rapid.Map(rapid.MapOfN(name, document(depth-1), 0, 4), func(m map[string]any) any { return m }))
 }
 
-// cleaned says in another way what the whole of a result must be.
+// cleaned is a second implementation of what the whole of a result must be.
 func cleaned(v View, d *json.Decoder) string {
 	token, err := d.Token()
 	if err != nil {
@@ -70,8 +70,7 @@ func cleaned(v View, d *json.Decoder) string {
 	}
 }
 
-// TestResultRanges: parts of any sizes, joined, are the whole; the whole is the
-// result, cleaned.
+// TestResultRanges: parts of any size, joined, are the whole cleaned result.
 func TestResultRanges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := view(secret)
@@ -144,7 +143,7 @@ func TestResultRange(t *testing.T) {
 	}
 }
 
-// BenchmarkResultRange reads a part of 1 MiB, and of 16 MiB made to be slow.
+// BenchmarkResultRange reads a part of 1 MiB, and of 16 MiB of the worst kind.
 func BenchmarkResultRange(b *testing.B) {
 	words := `"` + strings.Repeat("The run looked up 12 invoices in Salesforce. ", 10) + `",`
 	for _, c := range []struct {

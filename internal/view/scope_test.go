@@ -15,8 +15,8 @@ import (
 	"runs-mcp-server/internal/redact"
 )
 
-// TestForModel: a model reads what is, but for the exact secrets of the reading
-// and what the patterns match.
+// TestForModel: texts for a model lack only the exact secrets of the reading and what
+// the patterns match.
 func TestForModel(t *testing.T) {
 	v := view("token-of-the-run", "key-of-a-caller")
 	for _, tt := range []struct{ in, want string }{
@@ -34,14 +34,15 @@ func TestForModel(t *testing.T) {
 	}
 }
 
-// TestLine: white space that is joined makes no secret whole.
+// TestLine: a secret that is complete only after white space was joined is not shown.
 func TestLine(t *testing.T) {
 	if got := view("correct horse battery").Line("it is correct \n horse  battery", 100); got != "it is [removed]" {
 		t.Errorf("got %q", got)
 	}
 }
 
-// TestMarksKeepTheLimit: a text does not outgrow its bound by the marks in it.
+// TestMarksKeepTheLimit: the marks of secrets do not make a text longer than its
+// limit.
 func TestMarksKeepTheLimit(t *testing.T) {
 	for _, words := range []int{200, 210, 250, 10_000} {
 		got := view("12345678").Text(strings.Repeat("12345678 ", words), 2000)
@@ -51,8 +52,8 @@ func TestMarksKeepTheLimit(t *testing.T) {
 	}
 }
 
-// TestNotCaught holds what docs/security.md says is not taken out. A change that
-// catches more must change that page too.
+// TestNotCaught holds what docs/security.md says is not taken out. If a change
+// catches more, that page changes, too.
 func TestNotCaught(t *testing.T) {
 	const token = "tok_0123456789abcdef"
 	v := view(token)
@@ -87,8 +88,8 @@ func TestNotCaught(t *testing.T) {
 	}
 }
 
-// TestWithheld: with more secrets than can be searched for no text is shown, and
-// what names the run and its status still is.
+// TestWithheld: with too many secrets to search for no text is shown, but the run's
+// id and status are.
 func TestWithheld(t *testing.T) {
 	var tokens []string
 	for i := range 2001 {
@@ -109,7 +110,8 @@ func TestWithheld(t *testing.T) {
 	}
 }
 
-// TestManyTokensAreCheap: 1,400 tokens of one letter and a result of 200 KB of it.
+// TestManyTokensAreCheap: 1,400 tokens of one letter, and a result of 200 KB of that
+// letter.
 func TestManyTokensAreCheap(t *testing.T) {
 	var tokens []string
 	for i := range 1400 {

@@ -14,37 +14,36 @@ import (
 const (
 	maxDepth = 16  // levels of a value that are shown
 	maxName  = 128 // bytes of a field's name
-	// minShare is what a field must be left, in bytes, to be shown at all: less
-	// would be a mark of what is left out, and little else.
+	// minShare is the least that a field gets, in bytes. With less it would show
+	// little but a mark of what is left out.
 	minShare = 40
 )
 
-// Value returns a JSON value fit to show, nil for none: every string and name as Text gives it, credentials emptied, and about limit
-// bytes at most. Where that is too little, long strings end early and arrays
-// and objects have fewer items, with marks that say how much is gone; what is
-// small in an object is shown before what is large.
+// Value renders a JSON value in about limit bytes, nil for none: strings and names as
+// [View.Text] does, without credentials. Beyond the limit long strings are cut, and
+// arrays and objects have fewer items, with marks that say how much is left out. Small
+// fields of an object are shown before large ones.
 func (v View) Value(raw json.RawMessage, limit int) any {
 	value, _ := v.Fit(raw, limit)
 	return value
 }
 
-// Fit returns what Value does, and whether that is the whole value. The value is
-// read as it is written, never decoded as a whole: that would take many times its
-// size.
+// Fit returns what Value does, and whether that is the whole value. It reads the value
+// as it is written: a decoded value takes many times its size.
 func (v View) Fit(raw json.RawMessage, limit int) (value any, whole bool) {
 	if len(raw) == 0 {
 		return nil, true
 	}
 	c := cutter{view: v}
 	if weight(raw, limit) <= limit {
-		limit = math.MaxInt32 // it fits as it is
+		limit = math.MaxInt32 // nothing is to be cut
 	}
 	value, _ = c.value(raw, 0, limit)
 	return value, !c.cut
 }
 
-// cutter cuts a value to a budget of bytes. Its methods return what is shown
-// and about how many bytes that takes.
+// cutter renders a value in a budget of bytes. Its methods return what is shown and
+// about how many bytes that takes.
 type cutter struct {
 	view View
 	cut  bool // something was left out
@@ -63,8 +62,8 @@ func (c *cutter) value(raw []byte, depth, limit int) (shown any, took int) {
 	case 't', 'f':
 		return raw[0] == 't', 5
 	}
-	// A number of a thousand digits is a text in disguise, and one beyond what a
-	// float64 holds fails the clients that decode into one.
+	// A very long number is shown as a text, and so is one that a float64 cannot hold:
+	// clients that decode it into one would fail.
 	number := json.Number(raw)
 	s := c.view.Text(number.String(), 64)
 	if _, err := number.Float64(); s != number.String() || err != nil {
@@ -73,8 +72,8 @@ func (c *cutter) value(raw []byte, depth, limit int) (shown any, took int) {
 	return number, len(s) + 1
 }
 
-// maxHead is how much of a long string is decoded to show how it begins, in bytes.
-// One that shows nothing until there is left out.
+// maxHead is how much of a long string is decoded to show its beginning, in bytes. If
+// nothing in it is visible, the string is left out.
 const maxHead = 256 << 10
 
 func (c *cutter) text(raw []byte, limit int) (shown any, took int) {
@@ -113,9 +112,9 @@ func (c *cutter) object(raw []byte, depth, limit int) (shown any, took int) {
 		c.cut = true
 		return fmt.Sprintf("[%d fields left out: too deep]", rawjson.Count(raw)), took
 	}
-	fields, left := fieldsOf(raw, max(limit, 1)) // more would not fit
+	fields, left := fieldsOf(raw, max(limit, 1)) // more fields need more bytes
 	all, out := len(fields)+left, make(map[string]any, len(fields))
-	c.label(fields)
+	c.labelFields(fields)
 	for i, f := range smallestFirst(fields, limit) {
 		share := (limit - took) / (all - i)
 		if share < minShare && took+weight(f.value, limit+markSize) > limit+markSize {
@@ -137,8 +136,8 @@ func (c *cutter) object(raw []byte, depth, limit int) (shown any, took int) {
 	return out, took
 }
 
-// secretField reports whether a name is that of a header with credentials. Such
-// a field is shown empty.
+// secretField reports whether a name is that of a header with credentials. The value of
+// such a field is never shown.
 func secretField(name string) bool {
 	switch strings.ToLower(redact.Visible(name)) {
 	case "authorization", "proxy-authorization", "cookie", "set-cookie":
@@ -147,9 +146,9 @@ func secretField(name string) bool {
 	return false
 }
 
-// label gives fields the names under which they are shown, which differ wherever
-// the names do: one field must not take the place of another that looks alike.
-func (c *cutter) label(fields []field) {
+// labelFields gives fields the names under which they are shown. Different names get
+// different labels, even where they look alike: no field replaces another.
+func (c *cutter) labelFields(fields []field) {
 	taken := map[string]bool{"[left out]": true}
 	for i := range fields {
 		label := c.view.Text(fields[i].name, maxName)

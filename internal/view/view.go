@@ -1,7 +1,16 @@
-// Package view gives what leaves its shape and size: the known fields of runs,
-// events, plans and integrations. No type in it has a field for an approval link,
-// a token, a key or pass-through data. What texts may hold of them is taken out
-// by internal/redact, with the secrets of one reading.
+// Package view renders runs, events, plans and integrations for models, notifications
+// and logs: their known fields, each bounded in size. No type in it has a field for an
+// approval link, a token, a key or pass-through data. Secrets that texts may hold are
+// taken out by internal/redact.
+//
+// The files:
+//
+//	view.go         View, and its rendering of texts
+//	value.go        JSON values, cut to a size; field.go picks the fields of an object
+//	run.go, event.go, integration.go  the types that leave
+//	result.go       a part of a run's result
+//	link.go         the link to authorise an integration
+//	log.go          a slog.Handler that renders what is logged
 package view
 
 import (
@@ -13,17 +22,17 @@ import (
 	"runs-mcp-server/internal/redact"
 )
 
-// View renders the values of one reading, for models, notifications and logs;
-// what a person is asked is internal/approval's. A View is small, is made for the
-// reading and does not change; it is safe for concurrent use.
+// View renders the values of one reading. It is small and immutable, made for the
+// reading, and safe for concurrent use. What a person is asked is not rendered here
+// but by internal/approval.
 type View struct{ secrets *redact.Set }
 
-// New returns the View that takes out the secrets of a set, and what the patterns
-// of internal/redact match.
+// New returns a View that takes out the secrets of a set and what the patterns of
+// internal/redact match.
 func New(secrets *redact.Set) View { return View{secrets} }
 
-// Overfull reports whether all texts are withheld, for the set has too many
-// secrets to search for.
+// Overfull reports whether all texts are withheld, because there are too many secrets
+// to search for.
 func (v View) Overfull() bool { return v.secrets.Overfull() }
 
 // redacted returns visible text without secrets.
@@ -32,30 +41,30 @@ func (v View) redacted(text string) string {
 	return text
 }
 
-// markSize is what the mark of a cut takes, in bytes. A text that is no more
-// than that too long is not cut: the mark would take as much, and hide it.
+// markSize is the length of the mark of a cut, in bytes. A text that exceeds its limit
+// by less is not cut: the mark would be as long as what it replaces.
 const markSize = len("… [1234567 bytes left out]")
 
-// Text returns s fit to show: visible characters only, secrets taken out, and
-// at most limit bytes and a mark where it was cut.
+// Text returns the visible characters of s without secrets: at most limit bytes, and
+// a mark if it was cut.
 func (v View) Text(s string, limit int) string {
 	shown, _ := v.text(s, 0, limit)
 	return shown
 }
 
-// text returns what Text does for a text that begins with head and goes on for
-// more bytes, and whether that is the whole of it.
+// text returns what Text does for a text that starts with head and has more bytes
+// after it, and whether that is the whole text.
 func (v View) text(head string, more, limit int) (shown string, whole bool) {
 	shown, left := v.secrets.Cut(head, limit+markSize)
 	if left > 0 || more > 0 {
 		shown, left = v.secrets.Cut(head, limit)
 	}
-	if more > 0 && left == 0 { // hardly any of it is visible, and it may end inside a secret
+	if more > 0 && left == 0 { // little of head is visible, and it may end inside a secret
 		shown, left = "", len(head)
 	}
 	left += more
 	shown = v.redacted(shown)
-	if len(shown) > limit+markSize { // marks may be longer than what they stand for
+	if len(shown) > limit+markSize { // the marks of secrets may be longer than the secrets
 		cut := runeStart(shown, limit)
 		left += len(shown) - cut
 		shown = shown[:cut]
@@ -66,7 +75,7 @@ func (v View) text(head string, more, limit int) (shown string, whole bool) {
 	return fmt.Sprintf("%s… [%d bytes left out]", shown, left), false
 }
 
-// runeStart returns the last rune's border in s that is not after at.
+// runeStart returns the start of the rune at a byte of s.
 func runeStart(s string, at int) int {
 	for at > 0 && at < len(s) && !utf8.RuneStart(s[at]) {
 		at--
@@ -81,14 +90,14 @@ func (v View) Line(s string, limit int) string {
 	if line == shown {
 		return line
 	}
-	return v.redacted(line) // a secret may have had more white space in it
+	return v.redacted(line) // without the other white space, a secret may have appeared
 }
 
-// Quote returns a shown line in quotes that it cannot end, so that it cannot
-// pass for the words around it.
+// Quote returns a rendered line in quotes that it cannot end: it cannot look like the
+// words around it.
 func Quote(shown string) string { return strconv.Quote(plainQuotes(shown)) }
 
-// plainQuotes makes single quotes of what looks like a double one.
+// plainQuotes replaces characters that look like a double quote by single quotes.
 func plainQuotes(s string) string {
 	return strings.Map(func(r rune) rune {
 		if redact.LikeQuote(r) {

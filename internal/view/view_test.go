@@ -18,7 +18,7 @@ import (
 	"runs-mcp-server/internal/redact"
 )
 
-// view returns the view for models that leaves out some secrets.
+// view returns a View that takes out some secrets.
 func view(secrets ...string) View { return New(redact.New(secrets...)) }
 
 func TestText(t *testing.T) {
@@ -108,7 +108,8 @@ func TestValueKeepsItsLimit(t *testing.T) {
 	}
 }
 
-// TestSmallFieldsStay where a large one must be cut, wherever their names stand.
+// TestSmallFieldsStay: where a large field is cut, small ones are shown, wherever
+// their names stand.
 func TestSmallFieldsStay(t *testing.T) {
 	large := strings.Repeat("x", 5000)
 	for _, tt := range []struct {
@@ -141,8 +142,8 @@ func TestSmallFieldsStay(t *testing.T) {
 	}
 }
 
-// TestPlanIsBounded, whatever its steps are like, and says how many it leaves
-// out; from one part to the next every step is shown once.
+// TestPlanIsBounded: a part of a plan has a maximum size and says how many steps are
+// left. The parts show every step once.
 func TestPlanIsBounded(t *testing.T) {
 	for name, step := range map[string]client.PlanStep{
 		"many":  {ID: "1", Description: "go"},
@@ -215,7 +216,8 @@ func TestLogHandler(t *testing.T) {
 	}
 }
 
-// TestLogHasNoWordsOfTheAPI, however deep its error is wrapped.
+// TestLogHasNoWordsOfTheAPI: the log has no text of an API error, however deep the
+// error is wrapped.
 func TestLogHasNoWordsOfTheAPI(t *testing.T) {
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusConflict)
@@ -236,7 +238,7 @@ func TestLogHasNoWordsOfTheAPI(t *testing.T) {
 	}
 }
 
-// TestCutIsTheSameEachTime, for a person's answer counts for one text.
+// TestCutIsTheSameEachTime: two renderings of a value are equal.
 func TestCutIsTheSameEachTime(t *testing.T) {
 	large := func(n int) string { return strings.Repeat("x", n) }
 	raw, _ := json.Marshal(map[string]any{"headers": map[string]any{"p": large(1600), "q": large(1600), "r": large(100)}, "body": large(3260), "list": []any{large(50), map[string]any{"a": large(3000), "b": 1}}})

@@ -1,0 +1,297 @@
+package attend
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/feed"
+)
+
+// Why [Attendant.Follow] ended.
+const (
+	Finished    = "finished"
+	NeedsPerson = "needs_person"
+	TimeUp      = "time_up"
+)
+
+const (
+	// Heartbeat is the longest silence while a call waits: idle timers of clients
+	// and proxies must not fire.
+	Heartbeat = 15 * time.Second
+	// linkTimeout is how long a paused run's approval link and tool calls are waited
+	// for: the stream may bring them a little later than the event.
+	linkTimeout = time.Second
+	// maxAsked is how many questions one call asks.
+	maxAsked = 8
+	// maxChanges is how often what would happen may change in one call while its
+	// person is being asked.
+	maxChanges = 3
+)
+
+// Call is a call that follows one run.
+type Call struct {
+	Caller   client.Caller
+	RunID    client.RunID
+	After    int64     // cursor: earlier events, and what they need, do not count
+	Deadline time.Time // zero: none
+	// SkipHistory says that events before the call are no news: the call named no
+	// event to go on from.
+	SkipHistory bool
+	// Only is the one approval to ask about, even if the person refused it before
+	// this call. The call ends with its outcome. "": whatever the run needs.
+	Only string
+
+	Person   Person
+	Resume   *Resume                   // what the call brings of an earlier input round; nil: it is the first
+	LinkOf   func(*client.Auth) string // the link of an authorisation, "" where there is none to open
+	Draining <-chan struct{}           // closed when the call must stop waiting; nil: never
+	Observer Observer
+}
+
+// Observer receives what a call sees. All methods are called in the call's own
+// goroutine.
+type Observer interface {
+	// ObserveEvent receives an event after the cursor. news is false for events
+	// that an earlier round reported, or that [Call.SkipHistory] skips.
+	ObserveEvent(ctx context.Context, e client.Event, news bool)
+	// ObserveTokens receives the tokens of the run's approval links.
+	ObserveTokens(tokens []string)
+	// ObserveSilence is called after each [Heartbeat] without news.
+	ObserveSilence(ctx context.Context, status client.Status, asking bool)
+}
+
+// Result is how a call's following ended.
+type Result struct {
+	End     string     // Finished, NeedsPerson or TimeUp
+	State   feed.State // as it was seen last
+	Outcome *Outcome   // of the last question; nil: nobody was to be asked
+	Drained bool       // the call had to stop waiting
+	// LinkOpened is the cursor of the authorisation whose link the person opened
+	// in this call, 0 for none.
+	LinkOpened int64
+}
+
+// follower is a Call in progress. It belongs to the call's goroutine.
+type follower struct {
+	*Attendant
+	Call
+	personRun
+	startedAt time.Time
+
+	watch *feed.Watch
+	state feed.State
+	// noLongerPending are approvals that the stream still has and the stored run
+	// has not.
+	noLongerPending []string
+	detailsUntil    time.Time // how long a pause's link and tool calls are waited for; zero: they are not
+	heartbeatAt     time.Time // when the next heartbeat is due
+	drained         bool
+
+	// In a later input round these four go on from where the round before stood.
+	asked      int   // questions so far
+	changes    int   // how often what was asked about changed
+	reported   int64 // cursor up to which events were reported as news
+	linkOpened int64 // see [Result.LinkOpened]
+
+	question   *question // that the call waits for, nil for none
+	outcome    *Outcome  // of the last question
+	changedID  string    // approval whose content changed while the person answered
+	openedLink *question // whose link the person opened
+}
+
+// Follow follows a run for a call, until the run has ended or needs a person who
+// cannot be asked, or the call's time is up. Its error is a [Round], one of a round
+// state that was used before, or that of watching the run: a [client.Error], or one
+// that wraps the error of ctx. A person's decision is sent whatever ends the call.
+func (a *Attendant) Follow(ctx context.Context, c Call) (Result, error) {
+	f := &follower{Attendant: a, Call: c, personRun: personRun{c.Caller.Key, c.Person.Name, c.RunID}, startedAt: time.Now()}
+	if c.Resume != nil {
+		if err := f.resume(*c.Resume); err != nil {
+			return Result{}, err
+		}
+	}
+	f.watch = a.Feeds.Watch(c.Caller, c.RunID, c.After)
+	defer f.watch.Close()
+	f.heartbeatAt = f.startedAt.Add(Heartbeat)
+	end, err := f.followRun(ctx)
+	if err = f.leaveQuestion(ctx, end, err); err != nil {
+		return Result{}, err
+	}
+	return Result{End: end, State: f.state, LinkOpened: f.linkOpened, Outcome: f.outcome, Drained: f.drained}, nil
+}
+
+// followRun is the loop: it acts on what is known, then waits for more.
+func (f *follower) followRun(ctx context.Context) (end string, err error) {
+	for {
+		if end, err := f.act(ctx); end != "" || err != nil {
+			return end, err
+		}
+		if err := f.waitForNews(ctx); err != nil {
+			return "", err
+		}
+		f.sendHeartbeat(ctx)
+	}
+}
+
+// act does what is due now: it asks the person, or ends the call. It returns why the
+// call ends, "" where it goes on.
+func (f *follower) act(ctx context.Context) (end string, err error) {
+	if end := f.receiveOutcome(); end != "" {
+		return end, nil
+	}
+	f.completeLink(ctx)
+	if f.question == nil && !f.state.Ended && !f.drained {
+		f.joinOpenQuestion()
+	}
+	late := !f.Deadline.IsZero() && !time.Now().Before(f.Deadline)
+	switch {
+	case f.state.Ended:
+		return Finished, nil
+	case f.drained, late && f.question != nil:
+		return TimeUp, nil
+	case f.question != nil:
+		return "", nil
+	case late && f.Only == "" && f.needsPerson():
+		return NeedsPerson, nil
+	case late:
+		return TimeUp, nil
+	case f.Only != "":
+		return f.askDecision(ctx)
+	case f.needsPerson():
+		return f.askPerson(ctx)
+	}
+	return "", nil
+}
+
+// waitForNews waits for events, an answer, or until something is due.
+func (f *follower) waitForNews(ctx context.Context) error {
+	until := f.heartbeatAt
+	for _, t := range []time.Time{f.Deadline, f.detailsUntil} {
+		if t.After(time.Now()) && t.Before(until) {
+			until = t
+		}
+	}
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	var answered <-chan struct{}
+	if f.question != nil {
+		answered = f.question.done
+	}
+	select {
+	case <-f.watch.Ready():
+		return f.readNews(ctx, until)
+	case <-answered:
+	case <-f.Draining:
+		f.drained = true
+	case <-timer.C:
+	case <-ctx.Done():
+		return contextError(ctx)
+	}
+	return nil
+}
+
+// contextError returns the error of a context that is done, with its cause.
+func contextError(ctx context.Context) error { return errors.Join(ctx.Err(), context.Cause(ctx)) }
+
+// errDue ends a read when something else is due.
+var errDue = errors.New("something else is due")
+
+// readNews reads what happened. Reading what the feed dropped may take long: it is
+// given up when something is due.
+func (f *follower) readNews(ctx context.Context, until time.Time) error {
+	reading, stop := context.WithDeadlineCause(ctx, until, errDue)
+	defer stop()
+	news, err := f.watch.Next(reading)
+	if errors.Is(err, errDue) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if n := len(news.Events); f.SkipHistory && n > 0 {
+		f.reported = news.Events[n-1].ID - 1 // the newest event is news: it says how the run is now
+	}
+	f.SkipHistory = false
+	f.Observer.ObserveTokens(news.Tokens)
+	for _, e := range news.Events {
+		isNews := e.ID > f.reported
+		if isNews {
+			f.heartbeatAt = time.Now().Add(Heartbeat)
+		}
+		f.Observer.ObserveEvent(ctx, e, isNews)
+	}
+	f.state = news.State
+	return nil
+}
+
+// sendHeartbeat reports silence to the observer if a heartbeat is due.
+func (f *follower) sendHeartbeat(ctx context.Context) {
+	now := time.Now()
+	if now.Before(f.heartbeatAt) || !f.Deadline.IsZero() && !now.Before(f.Deadline) {
+		return
+	}
+	f.heartbeatAt = now.Add(Heartbeat)
+	f.Observer.ObserveSilence(ctx, f.state.Status, f.question != nil)
+}
+
+// needsPerson reports whether the run needs a person since the cursor. Where the
+// link or the tool calls of a pause are not known, it waits a little longer.
+func (f *follower) needsPerson() bool {
+	st, waiting := f.state, f.undecided(f.state.Pending)
+	// A pause whose approvals were all decided ends as soon as the run notices.
+	decided := st.Status == client.Paused && len(st.Pending) > 0 && len(waiting) == 0
+	opened := st.Status == client.AuthRequired && f.openedCurrentLink()
+	st.Pending = waiting
+	switch {
+	case decided || opened || !st.NeedsPerson(f.needsSince()):
+		f.detailsUntil = time.Time{}
+		return false
+	case st.Status != client.Paused || len(waiting) > 0 && !slices.ContainsFunc(waiting, approval.Pending.DetailsMissing):
+		return true
+	case f.detailsUntil.IsZero():
+		f.detailsUntil = time.Now().Add(linkTimeout)
+	}
+	return !time.Now().Before(f.detailsUntil)
+}
+
+// needsSince returns the cursor after which needs count: 0 where the call named an
+// event that does not exist yet.
+func (f *follower) needsSince() int64 {
+	if f.After > f.state.Last {
+		return 0
+	}
+	return f.After
+}
+
+// undecided returns the approvals that this server sent no decision on and that the
+// stored run still has.
+func (f *follower) undecided(pending []approval.Pending) []approval.Pending {
+	return slices.DeleteFunc(slices.Clone(pending), func(p approval.Pending) bool {
+		return f.Decider.Sent(p) || slices.Contains(f.noLongerPending, p.ID)
+	})
+}
+
+// openedCurrentLink reports whether the person opened the link that the run waits
+// for now.
+func (f *follower) openedCurrentLink() bool {
+	q, auth := f.openedLink, f.state.Auth
+	if q != nil && auth != nil && q.subject == AuthorizationSubject(f.state) && q.digest == linkDigest(f.LinkOf(auth)) {
+		f.linkOpened = f.state.Since
+	}
+	return f.state.Since <= f.linkOpened
+}
+
+// completeLink tells the client, once, that the run has got the authorisation whose
+// link the person opened: the client can close its dialog.
+func (f *follower) completeLink(ctx context.Context) {
+	if f.openedLink == nil || f.Person.Complete == nil || f.state.Status == "" || f.state.Status == client.AuthRequired {
+		return
+	}
+	if f.openedLink.completed.CompareAndSwap(false, true) {
+		f.Person.Complete(ctx, f.openedLink.text.ID)
+	}
+}
