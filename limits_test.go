@@ -16,7 +16,7 @@ import (
 )
 
 // bounded are the packages whose bounds docs/limits.md lists, all of them.
-var bounded = []string{"client", "client/follow", "internal/approval", "internal/feed", "internal/sandbox", "internal/sse", "internal/view", "resources", "tools", "transport"}
+var bounded = []string{"client", "client/follow", "internal/approval", "internal/feed", "internal/sandbox", "internal/sse", "internal/toolschema", "internal/view", "resources", "tools", "transport"}
 
 // row is a line of a table of docs/limits.md: what is bounded, the bound, what
 // happens beyond it, and the name and the file where the code says so.
