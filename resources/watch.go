@@ -22,10 +22,13 @@ import (
 // A run that the caller cannot see is [server.ErrResourceNotFound]; an address that
 // cannot be watched is [mcp.ErrInvalidParams].
 func Watch(o Options) func(ctx context.Context, uri string, changed func(meta map[string]any)) (stop func(), err error) {
-	return (&handlers{o}).watch
+	h := &handlers{o}
+	return func(ctx context.Context, uri string, changed func(map[string]any)) (func(), error) {
+		return h.watch(ctx, uri, changed)
+	}
 }
 
-func (h *handlers) watch(ctx context.Context, uri string, changed func(meta map[string]any)) (stop func(), err error) {
+func (h *handlers) watch(ctx context.Context, uri string, changed changeFunc) (stop func(), err error) {
 	a, err := parseAddress(uri)
 	switch {
 	case uri == activeIntegrations, err == nil && a.part != partRun && a.part != partEvents:
@@ -47,12 +50,15 @@ func (h *handlers) watch(ctx context.Context, uri string, changed func(meta map[
 	return stop, nil
 }
 
+// changeFunc tells a subscriber of a change.
+type changeFunc func(meta map[string]any)
+
 // watcher tells one subscriber of changes.
 type watcher struct {
 	*handlers
 	caller     client.Caller
 	everyEvent bool // else the status alone counts
-	changed    func(meta map[string]any)
+	changed    changeFunc
 
 	first  bool // nothing was told yet
 	last   int64

@@ -1,4 +1,4 @@
-package cli_test
+package cli
 
 import (
 	"context"
@@ -9,16 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
-	"runs-mcp-server/internal/cli"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/sandbox"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // screen is what a person sees; shown is closed once they are asked.
 type screen struct {
@@ -85,7 +80,7 @@ func visits(t *testing.T, ctx context.Context, approves http.HandlerFunc) *visit
 	}
 	v.api, v.feeds, v.caller, v.runID = api, feeds, caller, run.RunID
 	go func() {
-		v.ended <- cli.Approve(ctx, cli.Approval{API: api, Feeds: feeds, Decider: decider, Caller: caller, RunID: run.RunID, In: in, Out: v.out})
+		v.ended <- (&approveDialog{api: api, feeds: feeds, decider: decider, caller: caller, runID: run.RunID, in: in, out: v.out}).run(ctx)
 	}()
 	<-v.out.shown
 	return v

@@ -1,4 +1,4 @@
-package cli_test
+package cli
 
 import (
 	"fmt"
@@ -11,7 +11,6 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
-	"runs-mcp-server/internal/cli"
 	"runs-mcp-server/internal/feed"
 )
 
@@ -90,7 +89,7 @@ func TestTerminalConsentIsToContent(t *testing.T) {
 				}
 				return "y"
 			}}
-			err = cli.Approve(t.Context(), cli.Approval{API: api, Feeds: feeds, Decider: decider, Caller: client.Caller{Key: "a-key-of-a-test"}, RunID: runID, In: in, Out: who})
+			err = (&approveDialog{api: api, feeds: feeds, decider: decider, caller: client.Caller{Key: "a-key-of-a-test"}, runID: runID, in: in, out: who}).run(t.Context())
 			who.wg.Wait()
 			said := who.text.String() + fmt.Sprint(err)
 			if who.n != tt.asked || strings.Join(sent, ",") != tt.sent || !strings.Contains(said, tt.said) || (err != nil) != (tt.sent == "") {

@@ -1,4 +1,3 @@
-// Package cli is what a person types beyond serving.
 package cli
 
 import (
@@ -8,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -19,48 +19,50 @@ import (
 	"runs-mcp-server/internal/sandbox"
 )
 
-// style is how a text is set on a terminal: an SGR parameter.
-type style string
+// demoCommand shows the whole job on the embedded sandbox.
+type demoCommand struct{}
 
-const (
-	plain style = "0"
-	bold  style = "1"
-	dim   style = "2"
-	green style = "32"
-	gold  style = "33"
-	blue  style = "36"
-)
-
-// set returns text in a style, or as it is where there are no colors.
-func (d *demo) set(s style, text string) string {
-	if !d.Colors {
-		return text
+// Run shows the whole job.
+func (demoCommand) Run(p *process) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
 	}
-	return "\x1b[" + string(s) + "m" + text + "\x1b[0m"
-}
-
-// DemoOptions say how the demo is performed.
-type DemoOptions struct {
-	Self   string    // the program, which serves as a subprocess
-	In     io.Reader // a terminal whose person decides; nil: the demo plays the person
-	Out    io.Writer
-	Colors bool
+	d := &demo{self: self, out: p.out, colors: isTerminal(p.stdout) && p.env("NO_COLOR") == ""}
+	if isTerminal(p.stdin) && isTerminal(p.stdout) {
+		d.in = p.stdin
+	}
+	return d.run(p.ctx)
 }
 
 const (
-	// demoTime bounds a demo that nobody takes part in.
-	demoTime = 20 * time.Second
-	// personTime bounds one that waits for a person to decide.
-	personTime = 5 * time.Minute
+	// unattendedTimeout bounds a demo that plays the person itself.
+	unattendedTimeout = 20 * time.Second
+	// attendedTimeout bounds a demo in which a person decides.
+	attendedTimeout = 5 * time.Minute
 )
 
-// Demo shows the whole job: the program, as an MCP client would start it, on a
-// sandbox of its own. It writes what an agent would do and see, and asks the person
-// at the terminal, through the client, to decide what the run waits for.
-func Demo(ctx context.Context, o DemoOptions) error {
-	limit := demoTime
-	if o.In != nil {
-		limit = personTime
+// demo is one execution of the command. It is an MCP client of the program, which
+// it starts as a subprocess.
+type demo struct {
+	self   string    // the path of the program
+	in     io.Reader // the terminal of the person who decides; nil: the demo plays the person
+	out    io.Writer
+	colors bool
+
+	client *client.Client
+	lines  <-chan string // what the person types; nil without a terminal
+	start  time.Time
+	calls  int
+}
+
+// run starts the program on a sandbox of its own, as an MCP client would, and
+// prints what an agent would do and see. It asks the person at the terminal,
+// through the client, to decide what the run waits for.
+func (d *demo) run(ctx context.Context) error {
+	limit := unattendedTimeout
+	if d.in != nil {
+		limit = attendedTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -69,14 +71,14 @@ func Demo(ctx context.Context, o DemoOptions) error {
 		return err
 	}
 	defer box.Close()
-	d := &demo{DemoOptions: o, start: time.Now()}
-	if o.In != nil {
-		d.lines = lines(ctx, o.In)
+	d.start = time.Now()
+	if d.in != nil {
+		d.lines = readLines(ctx, d.in)
 	}
-	d.title("runs-mcp-server demo: an agent starts a run, watches it, a person approves, the agent gets the result")
-	d.note("The real server runs as a subprocess over stdio; the Run API is the embedded sandbox: nothing real happens.")
+	d.printTitle("runs-mcp-server demo: an agent starts a run, watches it, a person approves, the agent gets the result")
+	d.printNote("The real server runs as a subprocess over stdio; the Run API is the embedded sandbox: nothing real happens.")
 	args := []string{"stdio", "--api-url", box.URL(), "--user-id", "demo-user", "--integrations", "*", "--log-level", "error"}
-	d.client = client.NewClient(transport.NewStdioWithOptions(o.Self, []string{"TR_API_KEY=" + sandbox.DefaultKey}, args,
+	d.client = client.NewClient(transport.NewStdioWithOptions(d.self, []string{"TR_API_KEY=" + sandbox.DefaultKey}, args,
 		transport.WithCommandLogger(slog.New(slog.DiscardHandler))), client.WithElicitationHandler(d))
 	if err := d.client.Start(ctx); err != nil {
 		return err
@@ -85,27 +87,18 @@ func Demo(ctx context.Context, o DemoOptions) error {
 	return d.play(ctx)
 }
 
-// demo is one performance.
-type demo struct {
-	DemoOptions
-	client *client.Client
-	lines  <-chan string // what the person types; nil: the demo plays them
-	start  time.Time
-	calls  int
-}
-
-// Elicit asks the person, as an MCP client does whom the server asks to. It
-// implements [client.ElicitationHandler].
+// Elicit asks the person on behalf of the server. It implements
+// [client.ElicitationHandler].
 func (d *demo) Elicit(ctx context.Context, ask mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
 	for line := range strings.Lines(ask.Params.Message) {
-		d.line(gold, "asked", strings.TrimSpace(line))
+		d.printLine(gold, "asked", strings.TrimSpace(line))
 	}
 	decision := approval.Approve
 	if d.lines == nil {
-		d.line(gold, "person", "approve (the demo plays the person; at a terminal it asks you)")
+		d.printLine(gold, "person", "approve (the demo plays the person; at a terminal it asks you)")
 	} else {
 		var err error
-		if decision, err = d.ask(ctx); err != nil {
+		if decision, err = d.askPerson(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -117,36 +110,23 @@ func (d *demo) Elicit(ctx context.Context, ask mcp.ElicitationRequest) (*mcp.Eli
 	return result, nil
 }
 
-// ask has the person type a decision, "" where they leave it at that.
-func (d *demo) ask(ctx context.Context) (approval.Decision, error) {
-	fmt.Fprintf(d.Out, "\n  %s ", d.set(bold, "Do you approve? y or n, nothing to leave it:"))
+// askPerson returns the decision that the person types, "" for an empty line.
+func (d *demo) askPerson(ctx context.Context) (approval.Decision, error) {
+	fmt.Fprintf(d.out, "\n  %s ", d.styled(bold, "Do you approve? y or n, nothing to leave it:"))
 	for {
-		line, err := next(ctx, d.lines)
+		line, err := nextLine(ctx, d.lines)
 		if err != nil {
 			return "", err
 		}
-		if decision := typed(line); decision != "" || strings.TrimSpace(line) == "" {
+		if decision := parseDecision(line); decision != "" || strings.TrimSpace(line) == "" {
 			return decision, nil
 		}
-		fmt.Fprintf(d.Out, "  %s ", d.set(bold, "Type y or n:"))
+		fmt.Fprintf(d.out, "  %s ", d.styled(bold, "Type y or n:"))
 	}
 }
 
-// next returns the next line, "" at the end of the input. Who interrupts has
-// not decided, whatever they type after that.
-func next(ctx context.Context, lines <-chan string) (string, error) {
-	select {
-	case line := <-lines:
-		if ctx.Err() == nil {
-			return line, nil
-		}
-	case <-ctx.Done():
-	}
-	return "", errInterrupted
-}
-
-// state is what the demo reads of a result.
-type state struct {
+// toolResult holds the fields of a result that the demo uses.
+type toolResult struct {
 	Summary     string          `json:"summary"`
 	NextStep    string          `json:"nextStep"`
 	RunID       string          `json:"runId"`
@@ -162,10 +142,12 @@ type state struct {
 	} `json:"plan"`
 }
 
+// play does what an agent would do: it creates a run, and calls get_run until the
+// run has ended or needs a person.
 func (d *demo) play(ctx context.Context) error {
 	d.client.OnNotification(func(n mcp.JSONRPCNotification) {
 		if message, ok := n.Params.AdditionalFields["message"].(string); ok {
-			d.line(blue, "event", message)
+			d.printLine(blue, "event", message)
 		}
 	})
 	hello, err := d.client.Initialize(ctx, mcp.InitializeRequest{Params: mcp.InitializeParams{
@@ -174,61 +156,81 @@ func (d *demo) play(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.line(dim, "agent", fmt.Sprintf("connected to %s %s, MCP %s", hello.ServerInfo.Name, hello.ServerInfo.Version, hello.ProtocolVersion))
+	d.printLine(dim, "agent", fmt.Sprintf("connected to %s %s, MCP %s", hello.ServerInfo.Name, hello.ServerInfo.Version, hello.ProtocolVersion))
 	const intent = "Find overdue invoices and remind the account owners"
-	d.line(bold, "agent", fmt.Sprintf("create_run %q, approvalStrategy ON_TOOL_CALL", intent))
-	st, err := d.call(ctx, "create_run", map[string]any{"intent": intent, "context": "sandbox: steps=3", "approvalStrategy": "ON_TOOL_CALL"})
+	d.printLine(bold, "agent", fmt.Sprintf("create_run %q, approvalStrategy ON_TOOL_CALL", intent))
+	st, err := d.callTool(ctx, "create_run", map[string]any{"intent": intent, "context": "sandbox: steps=3", "approvalStrategy": "ON_TOOL_CALL"})
 	if err != nil {
 		return err
 	}
-	d.line(plain, "server", "run "+st.RunID+". "+st.Summary)
+	d.printLine(plain, "server", "run "+st.RunID+". "+st.Summary)
 	for i, step := range st.Plan.Steps {
-		d.line(dim, "plan", fmt.Sprintf("%d. %s", i+1, step.Description))
+		d.printLine(dim, "plan", fmt.Sprintf("%d. %s", i+1, step.Description))
 	}
 	for !st.Finished {
-		d.line(bold, "agent", fmt.Sprintf("get_run afterEventId %d, waitSeconds 45", st.LastEventID))
-		if st, err = d.call(ctx, "get_run", map[string]any{"runId": st.RunID, "afterEventId": st.LastEventID, "waitSeconds": 45}); err != nil {
+		d.printLine(bold, "agent", fmt.Sprintf("get_run afterEventId %d, waitSeconds 45", st.LastEventID))
+		if st, err = d.callTool(ctx, "get_run", map[string]any{"runId": st.RunID, "afterEventId": st.LastEventID, "waitSeconds": 45}); err != nil {
 			return err
 		}
 		if st.WaitEnded == "needs_person" {
-			d.line(plain, "server", st.Summary)
-			d.note("Nobody decided, so the run waits on and the demo ends here. Nothing was sent.")
+			d.printLine(plain, "server", st.Summary)
+			d.printNote("Nobody decided, so the run waits on and the demo ends here. Nothing was sent.")
 			return nil
 		}
 	}
-	d.line(green, "server", st.Summary)
+	d.printLine(green, "server", st.Summary)
 	if result, err := json.MarshalIndent(st.Result, "  ", "  "); err == nil && st.Result != nil {
-		fmt.Fprintf(d.Out, "\n  %s %s\n\n", d.set(bold, "result"), result)
+		fmt.Fprintf(d.out, "\n  %s %s\n\n", d.styled(bold, "result"), result)
 	}
-	d.note(fmt.Sprintf("Done in %.1f s and %d tool calls. A person decided; the approval links never left the server.", time.Since(d.start).Seconds(), d.calls))
+	d.printNote(fmt.Sprintf("Done in %.1f s and %d tool calls. A person decided; the approval links never left the server.", time.Since(d.start).Seconds(), d.calls))
 	return nil
 }
 
-func (d *demo) call(ctx context.Context, tool string, args map[string]any) (state, error) {
+func (d *demo) callTool(ctx context.Context, tool string, args map[string]any) (toolResult, error) {
 	d.calls++
 	req := mcp.CallToolRequest{Params: mcp.CallToolParams{Name: tool, Arguments: args, Meta: &mcp.Meta{ProgressToken: tool + fmt.Sprint(d.calls)}}}
 	result, err := d.client.CallTool(ctx, req)
 	if err != nil {
-		return state{}, err
+		return toolResult{}, err
 	}
 	if len(result.Content) == 0 {
-		return state{}, errors.New(tool + " answered nothing")
+		return toolResult{}, errors.New(tool + " answered nothing")
 	}
 	text, ok := result.Content[0].(mcp.TextContent)
 	if !ok || result.IsError {
-		return state{}, fmt.Errorf("%s failed: %v", tool, result.Content[0])
+		return toolResult{}, fmt.Errorf("%s failed: %v", tool, result.Content[0])
 	}
-	var st state
+	var st toolResult
 	return st, json.Unmarshal([]byte(text.Text), &st)
 }
 
-func (d *demo) title(text string) { fmt.Fprintf(d.Out, "\n%s\n", d.set(bold, text)) }
+// style is a style of text on a terminal: an SGR parameter.
+type style string
 
-func (d *demo) note(text string) { fmt.Fprintf(d.Out, "%s\n\n", d.set(dim, text)) }
+const (
+	plain style = "0"
+	bold  style = "1"
+	dim   style = "2"
+	green style = "32"
+	gold  style = "33"
+	blue  style = "36"
+)
 
-// line prints one thing that was said, with the time since the start.
-func (d *demo) line(s style, who, text string) {
+func (d *demo) printTitle(text string) { fmt.Fprintf(d.out, "\n%s\n", d.styled(bold, text)) }
+
+func (d *demo) printNote(text string) { fmt.Fprintf(d.out, "%s\n\n", d.styled(dim, text)) }
+
+// printLine prints who said or did something, and when since the start.
+func (d *demo) printLine(s style, who, text string) {
 	at := fmt.Sprintf("%5.1fs", time.Since(d.start).Seconds())
 	text = fmt.Sprintf("%-6s %s", who, strings.ReplaceAll(text, "\n", " "))
-	fmt.Fprintf(d.Out, "%s  %s\n", d.set(dim, at), d.set(s, text))
+	fmt.Fprintf(d.out, "%s  %s\n", d.styled(dim, at), d.styled(s, text))
+}
+
+// styled returns text in a style, unchanged if there are no colors.
+func (d *demo) styled(s style, text string) string {
+	if !d.colors {
+		return text
+	}
+	return "\x1b[" + string(s) + "m" + text + "\x1b[0m"
 }

@@ -12,7 +12,7 @@ import (
 func TestDemoAsks(t *testing.T) {
 	for typed, want := range map[string]any{"y": "approve", "no": "deny", "maybe\nyes": "approve", "": nil} {
 		var out bytes.Buffer
-		d := &demo{DemoOptions: DemoOptions{Out: &out}, lines: lines(t.Context(), strings.NewReader(typed+"\n"))}
+		d := &demo{out: &out, lines: readLines(t.Context(), strings.NewReader(typed+"\n"))}
 		got, err := d.Elicit(t.Context(), mcp.ElicitationRequest{Params: mcp.ElicitationParams{Message: "It would call x.\nFor y."}})
 		if err != nil {
 			t.Fatal(err)

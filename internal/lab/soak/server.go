@@ -18,9 +18,9 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/attend"
-	"runs-mcp-server/internal/bridge"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/redact"
+	wiring "runs-mcp-server/internal/server"
 	"runs-mcp-server/internal/view"
 	"runs-mcp-server/tools"
 	"runs-mcp-server/transport"
@@ -80,7 +80,7 @@ func serveMCP(ctx context.Context, l net.Listener, apiURL string, forget time.Du
 		return releases{}, err
 	}
 	log := slog.New(view.LogHandler(redact.New(), slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
-	b := bridge.New(tools.Options{API: api, Log: log, Integrations: []string{"*"}, Approvals: tools.ApprovalsAgent}, feed.Options{KeptFor: forget, Grace: time.Second}, attend.Options{})
+	b := wiring.New(tools.Options{API: api, Log: log, Integrations: []string{"*"}, Approvals: tools.ApprovalsAgent}, feed.Options{KeptFor: forget, Grace: time.Second}, attend.Options{})
 	srv := b.MCP("soak", "1")
 	o := transport.HTTPOptions{
 		Options:     transport.Options{Logger: log, Watch: b.Watch()},

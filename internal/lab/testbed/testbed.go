@@ -15,18 +15,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mark3labs/mcp-go/server"
+	mcpserver "github.com/mark3labs/mcp-go/server"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/attend"
-	"runs-mcp-server/internal/bridge"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/lab/contracttest"
 	"runs-mcp-server/internal/lab/inmem"
 	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/sandbox"
+	"runs-mcp-server/internal/server"
 	"runs-mcp-server/internal/view"
 	"runs-mcp-server/tools"
 	"runs-mcp-server/transport"
@@ -36,7 +36,7 @@ import (
 type Bed struct {
 	Sandbox *sandbox.Sandbox
 	API     *client.Client
-	MCP     *server.MCPServer
+	MCP     *mcpserver.MCPServer
 	Watch   transport.Watch
 	Caller  client.Caller
 	URL     string  // of what stands for the API
@@ -95,7 +95,7 @@ func newBed(t testing.TB, box *sandbox.Sandbox, url string, rt http.RoundTripper
 		change(&o)
 	}
 	// The tests' people answer at once, and count as people.
-	wired := bridge.New(o, feed.Options{}, attend.Options{ReadingTime: 1})
+	wired := server.New(o, feed.Options{}, attend.Options{ReadingTime: 1})
 	b.MCP, b.Watch = wired.MCP("test", "1"), wired.Watch()
 	t.Cleanup(func() {
 		wired.Close()

@@ -1,0 +1,179 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"log/slog"
+	"slices"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/attend"
+	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/redact"
+	"runs-mcp-server/internal/sandbox"
+	"runs-mcp-server/internal/server"
+	"runs-mcp-server/internal/view"
+	"runs-mcp-server/tools"
+)
+
+// apiFlags choose the Run API and the key.
+type apiFlags struct {
+	APIURL     string `name:"api-url" from:"TR_API_URL" group:"API" placeholder:"URL" help:"Address of the Run API [$TR_API_URL]"`
+	APIKeyFile string `name:"api-key-file" group:"API" placeholder:"FILE" help:"File with the API key, instead of $TR_API_KEY"`
+	LogLevel   string `enum:"debug,info,warn,error" default:"info" group:"API" placeholder:"LEVEL" help:"Least level of the log: debug, info, warn or error"`
+}
+
+// serverFlags set what the server may do. A call, a header or a session can allow
+// less, never more.
+type serverFlags struct {
+	apiFlags
+	Sandbox bool `group:"API" help:"Work on an embedded sandbox instead; needs no key"`
+
+	UserID            string   `name:"user-id" from:"TR_USER_ID" group:"Runs" placeholder:"ID" help:"The person that runs act for [$TR_USER_ID]"`
+	Integrations      []string `group:"Runs" placeholder:"ID" help:"Integrations that runs use; * is all active ones"`
+	ApprovalStrategy  string   `enum:"NONE,ON_START,ON_TOOL_CALL" default:"NONE" group:"Runs" placeholder:"WHAT" help:"Least approvals: NONE, ON_START or ON_TOOL_CALL"`
+	PassThrough       string   `group:"Runs" placeholder:"FILE" help:"JSON of secret pass-through data, mode 600"`
+	AllowPassThrough  bool     `group:"Runs" help:"Let create_run take pass-through data"`
+	AllowAnyUser      bool     `group:"Runs" help:"Let calls name other ones"`
+	AllowAnyIntegrate bool     `name:"allow-any-integration" group:"Runs" help:"Let calls name other ones"`
+
+	Approvals       string `enum:"human,agent,off" default:"human" group:"People" placeholder:"WHO" help:"Who decides: human (the default), agent or off"`
+	AskWhileWaiting *bool  `negatable:"" group:"People" help:"Let waiting calls ask the person at the client"`
+	DecideHint      string `group:"People" placeholder:"TEXT" help:"Where to decide if the client cannot ask"`
+	AuthLinks       string `enum:"on,off" default:"on" group:"People" placeholder:"on|off" help:"Show links to authorise an integration, or not"`
+
+	ReadOnly       bool     `group:"Tools" help:"Offer no create_run, abort_run and approve"`
+	Tools          []string `enum:"${tools}" group:"Tools" placeholder:"NAME" help:"Offer these, or all but these"`
+	ExcludeTools   []string `enum:"${tools}" group:"Tools" placeholder:"NAME" help:"Offer these, or all but these"`
+	MaxResultBytes int      `default:"${max_result_bytes}" group:"Tools" placeholder:"BYTES" help:"Largest result, ${min_result_bytes} at least (default ${default})"`
+}
+
+// options checks the flags and returns the options of the tools that follow from
+// them. [serverFlags.newServer] fills in the API and the log.
+func (f *serverFlags) options() (tools.Options, error) {
+	if f.Sandbox {
+		if err := f.sandboxDefaults(); err != nil {
+			return tools.Options{}, err
+		}
+	}
+	f.Integrations = dropEmpty(f.Integrations)
+	if f.MaxResultBytes < tools.MinMaxResultBytes {
+		return tools.Options{}, usageErrorf("--max-result-bytes must be at least %d", tools.MinMaxResultBytes)
+	}
+	if err := cmp.Or(checkURL(f.APIURL), checkIntegrations(f.Integrations), checkHint(f.DecideHint)); err != nil {
+		return tools.Options{}, err
+	}
+	passThrough, err := f.readPassThrough()
+	if err != nil {
+		return tools.Options{}, usageError{err}
+	}
+	var secrets []string
+	for _, p := range passThrough {
+		secrets = append(secrets, p.Secrets()...)
+	}
+	if redact.New(secrets...).Overfull() {
+		return tools.Options{}, usageErrorf("--pass-through holds more than can be kept secret: 2,000 values, or 256 KiB of them, at most")
+	}
+	o := tools.Options{
+		Secrets: redact.New(secrets...), Integrations: f.Integrations, LeastApproval: client.ApprovalStrategy(f.ApprovalStrategy), PassThrough: passThrough,
+		Approvals: tools.Approvals(f.Approvals), AskApprovals: f.asksPerson(f.Approvals == "human"), AskAuthorization: f.asksPerson(true),
+		AuthLinks: f.AuthLinks == "on", MaxResultBytes: f.MaxResultBytes,
+		ReadOnly: f.ReadOnly, Tools: f.Tools, ExcludeTools: f.ExcludeTools, AllowPassThrough: f.AllowPassThrough,
+		AllowAnyUser: f.AllowAnyUser, AllowAnyIntegration: f.AllowAnyIntegrate,
+	}
+	if !slices.ContainsFunc(tools.Names(), o.Offers) {
+		return o, usageErrorf("--tools, --exclude-tools, --approvals and --read-only leave no tool")
+	}
+	return o, nil
+}
+
+// sandboxDefaults fills in a user and the integrations, so that an intent alone
+// creates a run on the sandbox.
+func (f *serverFlags) sandboxDefaults() error {
+	if f.APIURL != "" || f.APIKeyFile != "" {
+		return usageErrorf("--sandbox works on no other API: leave out --api-url (TR_API_URL) and --api-key-file")
+	}
+	if f.UserID == "" {
+		f.UserID, f.AllowAnyUser = "sandbox-user", true
+	}
+	if len(f.Integrations) == 0 {
+		f.Integrations = []string{"*"}
+	}
+	return nil
+}
+
+// startSandbox starts the embedded sandbox and makes it the server's API. The
+// caller closes it.
+func (f *serverFlags) startSandbox(ctx context.Context, log *slog.Logger) (io.Closer, error) {
+	box, err := sandbox.Listen(ctx, "127.0.0.1:0", sandbox.Options{})
+	if err != nil {
+		return nil, err
+	}
+	f.APIURL = box.URL()
+	log.Info("working on the embedded sandbox: nothing real happens")
+	return box, nil
+}
+
+// decideCommand returns the command with which a person decides in a terminal. It
+// is "" if there is a --decide-hint. Over HTTP there always is one, because callers
+// cannot run this program where it runs.
+func (f *serverFlags) decideCommand() string {
+	if f.DecideHint != "" {
+		return ""
+	}
+	command := programCommand() + " approve"
+	if f.APIURL != "" {
+		command += " --api-url " + f.APIURL
+	}
+	if f.Sandbox {
+		command = "TR_API_KEY=" + sandbox.DefaultKey + " " + command
+	}
+	return command + " RUN_ID"
+}
+
+// newLogger returns the log of the process, which hides the operator's secrets. It
+// becomes slog's default, because net/http and mcp-go log there.
+func (f *apiFlags) newLogger(secrets *redact.Set, stderr io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
+		panic(err) // kong checked it
+	}
+	log := slog.New(view.LogHandler(secrets, slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
+	slog.SetDefault(log)
+	return log
+}
+
+// newClient returns a client of the API. The caller closes it.
+func (f *apiFlags) newClient() (*client.Client, error) {
+	if err := checkURL(f.APIURL); err != nil {
+		return nil, err
+	}
+	api, err := client.New(client.Options{URL: cmp.Or(f.APIURL, client.DefaultURL), UserAgent: Name + "/" + Version})
+	if err != nil {
+		return nil, usageErrorf("--api-url (TR_API_URL): %w", err)
+	}
+	return api, nil
+}
+
+// newServer returns the server of the flags. o is what options returned.
+func (f *serverFlags) newServer(o tools.Options, log *slog.Logger) (*server.Server, error) {
+	api, err := f.newClient()
+	if err != nil {
+		return nil, err
+	}
+	o.API, o.Log, o.DecideHint, o.DecideCommand = api, log, f.DecideHint, f.decideCommand()
+	if o.DecideHint == "" && f.Sandbox {
+		o.DecideHint = f.httpDecideHint() // the sandbox has no console
+	}
+	return server.New(o, feed.Options{}, attend.Options{}), nil
+}
+
+// asksPerson reports whether waiting calls ask the person: what the flag says, or
+// unset if it is not given.
+func (f *serverFlags) asksPerson(unset bool) bool {
+	if f.AskWhileWaiting == nil {
+		return unset
+	}
+	return *f.AskWhileWaiting
+}

@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"runs-mcp-server/internal/sandbox"
+	"runs-mcp-server/internal/server"
+	"runs-mcp-server/tools"
+	"runs-mcp-server/transport"
+)
+
+// httpCommand serves many callers, each with an API key of its own.
+type httpCommand struct {
+	Listen         string        `default:"127.0.0.1:8080" group:"HTTP" placeholder:"HOST:PORT" help:"Address to listen on (default ${default})"`
+	PathPrefix     string        `group:"HTTP" placeholder:"PATH" help:"Path before all others, such as /runs"`
+	AllowedHosts   []string      `group:"HTTP" placeholder:"HOST" help:"Hosts to answer to beside loopback, ports or not"`
+	AllowedOrigins []string      `group:"HTTP" placeholder:"URL" help:"Web origins to answer to beside loopback"`
+	Drain          time.Duration `default:"5s" group:"HTTP" placeholder:"DURATION" help:"How long to serve on after SIGTERM (default ${default})"`
+	serverFlags
+}
+
+// Run serves MCP over streamable HTTP until the process is told to stop.
+func (c *httpCommand) Run(p *process) error {
+	prefix, err := c.check()
+	if err != nil {
+		return err
+	}
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	log := c.newLogger(o.Secrets, p.stderr)
+	return p.serverError(c.serve(p, o, prefix, log), log)
+}
+
+func (c *httpCommand) serve(p *process, o tools.Options, prefix string, log *slog.Logger) error {
+	l, err := (&net.ListenConfig{}).Listen(p.ctx, "tcp", c.Listen)
+	if err != nil {
+		return listenError(err)
+	}
+	defer l.Close() // for the returns before ServeHTTP, which closes it too
+	if c.Sandbox {
+		box, err := c.startSandbox(p.ctx, log)
+		if err != nil {
+			return err
+		}
+		defer box.Close()
+	}
+	s, err := c.newServer(o, log)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if !isLoopback(l.Addr()) && len(c.AllowedHosts) == 0 {
+		log.Warn("only requests to a loopback host are answered: name the hosts that clients use with --allowed-hosts")
+	}
+	log.Info("serving", "url", localURL(l.Addr(), prefix))
+	if c.Sandbox {
+		fmt.Fprintf(p.stderr, "Callers of the sandbox send the header x-api-key: %s\n", sandbox.DefaultKey)
+	}
+	return transport.ServeHTTP(p.ctx, closeOnInterrupt(p.ctx, l), transport.HTTPOptions{
+		Options:        transport.Options{Logger: log, Watch: s.Watch()},
+		Identify:       server.IdentifyCaller(server.CallerOptions{UserID: c.UserID, AllowAnyUser: c.AllowAnyUser, Sandbox: c.Sandbox}),
+		Server:         server.NarrowedByHeader(s.MCP(Name, Version), s.ReadOnly().MCP(Name, Version)),
+		AllowedHosts:   c.AllowedHosts,
+		AllowedOrigins: c.AllowedOrigins,
+		Drain:          c.Drain,
+		PathPrefix:     prefix,
+	})
+}
+
+// check checks the flags of HTTP, sets the default of --decide-hint, and returns
+// the path prefix.
+func (c *httpCommand) check() (prefix string, err error) {
+	c.AllowedHosts, c.AllowedOrigins = dropEmpty(c.AllowedHosts), dropEmpty(c.AllowedOrigins)
+	if c.APIKeyFile != "" {
+		return "", usageErrorf("--api-key-file is for stdio: over HTTP each caller sends a key of its own in x-api-key")
+	}
+	if c.Drain < 0 {
+		return "", usageErrorf("--drain is a time such as 5s or 0s, not a negative one")
+	}
+	if c.DecideHint == "" {
+		c.DecideHint = c.httpDecideHint()
+	}
+	if c.Listen == "" {
+		return "", usageErrorf("--listen needs HOST:PORT, such as 127.0.0.1:8080")
+	}
+	if err := checkAllowed(c.AllowedHosts, c.AllowedOrigins); err != nil {
+		return "", err
+	}
+	return pathPrefix(c.PathPrefix)
+}
+
+// httpDecideHint returns the default of --decide-hint over HTTP, where a caller's
+// person has neither the operator's key nor a terminal on this machine.
+func (f *serverFlags) httpDecideHint() string {
+	if f.Sandbox {
+		return "with an MCP client that can ask them: the sandbox has no console"
+	}
+	return "in the vendor's console"
+}
+
+// pathPrefix returns --path-prefix with one slash before it and none after it.
+func pathPrefix(flag string) (string, error) {
+	prefix := strings.TrimRight("/"+strings.TrimLeft(flag, "/"), "/")
+	if prefix != "" && (!prefixForm.MatchString(prefix) || path.Clean(prefix) != prefix) {
+		return "", usageErrorf("--path-prefix is a path such as /runs, of letters, digits, and . _ ~ - between slashes, not %q", flag)
+	}
+	return prefix, nil
+}
+
+// prefixForm matches prefixes that no proxy and no client spells in another way.
+var prefixForm = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)*$`)
+
+// localURL returns the URL at which a client on this machine reaches the server.
+func localURL(addr net.Addr, prefix string) string {
+	host := addr.String()
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		host = net.JoinHostPort("localhost", strconv.Itoa(tcp.Port))
+	}
+	return "http://" + host + prefix + "/mcp"
+}
+
+// isLoopback reports whether only this machine can reach an address.
+func isLoopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// interruptibleListener is a listener that SIGINT closes. Accept then returns
+// [http.ErrServerClosed], which is no failure.
+type interruptibleListener struct {
+	net.Listener
+	ctx context.Context
+}
+
+// closeOnInterrupt returns l as a listener that SIGINT closes. The server drains
+// as long as its listener is open, and a person who types Ctrl-C does not wait for
+// a proxy to notice.
+func closeOnInterrupt(ctx context.Context, l net.Listener) net.Listener {
+	context.AfterFunc(ctx, func() {
+		if !drains(ctx) {
+			_ = l.Close() // the server closes it too
+		}
+	})
+	return interruptibleListener{l, ctx}
+}
+
+// drains reports whether the server accepts requests for a while after the end of
+// ctx: it does after any signal but SIGINT.
+func drains(ctx context.Context) bool {
+	s := receivedSignal(ctx)
+	return s != nil && s != os.Interrupt
+}
+
+// Accept returns the next connection.
+func (l interruptibleListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil && l.ctx.Err() != nil {
+		err = http.ErrServerClosed
+	}
+	return conn, err
+}

@@ -1,0 +1,52 @@
+package cli
+
+import (
+	"fmt"
+	"log/slog"
+
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/sandbox"
+	"runs-mcp-server/tools"
+	"runs-mcp-server/transport"
+)
+
+// stdioCommand serves the one client at the other end of the pipes.
+type stdioCommand struct{ serverFlags }
+
+// Run serves MCP over stdio.
+func (c *stdioCommand) Run(p *process) error {
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	caller := client.Caller{Key: sandbox.DefaultKey, UserID: c.UserID}
+	if !c.Sandbox {
+		if caller.Key, err = c.key(p.env); err != nil {
+			return err
+		}
+	}
+	o.Local, o.Secrets = true, o.Secrets.With(string(caller.Key))
+	log := c.newLogger(o.Secrets, p.stderr)
+	c.warnOfKeyFile(log)
+	return p.serverError(c.serve(p, o, caller, log), log)
+}
+
+func (c *stdioCommand) serve(p *process, o tools.Options, caller client.Caller, log *slog.Logger) error {
+	if c.Sandbox {
+		box, err := c.startSandbox(p.ctx, log)
+		if err != nil {
+			return err
+		}
+		defer box.Close()
+	}
+	s, err := c.newServer(o, log)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if isTerminal(p.stdin) {
+		fmt.Fprintf(p.stderr, "%s speaks MCP on standard input: an MCP client starts it. To see it work, try: %s demo\n", Name, programCommand())
+	}
+	ctx := client.WithCaller(p.ctx, caller)
+	return transport.ServeStdio(ctx, s.MCP(Name, Version), p.stdin, p.stdout, transport.Options{Logger: log, Watch: s.Watch()})
+}

@@ -1,0 +1,155 @@
+// Package program runs the whole program for tests: as a process of its own, or
+// within the test on pipes or on a listener.
+package program
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+
+	"runs-mcp-server/internal/cli"
+)
+
+// Main is the TestMain of a package whose tests start the program: the test's
+// executable becomes the program if it runs under its name. The tests fail if
+// goroutines outlive them.
+func Main(m *testing.M) {
+	testscript.Main(leakChecked{m}, map[string]func(){cli.Name: func() {
+		ctx, stop := cli.NotifyContext()
+		code := cli.Run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr)
+		stop()
+		os.Exit(code)
+	}})
+}
+
+type leakChecked struct{ m *testing.M }
+
+// Run runs the tests and returns their exit code.
+func (l leakChecked) Run() int {
+	code := l.m.Run()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return code
+}
+
+// Executable returns the path of the program. [Main] must be the TestMain. It is
+// no symbolic link, because the demo starts the file behind a link.
+func Executable(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), cli.Name)
+	if os.Link(self, path) == nil {
+		return path
+	}
+	data, err := os.ReadFile(self) // on another file system
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// EndTimeout is how long a process may take to end in a test.
+const EndTimeout = time.Minute
+
+// WaitEnd returns the exit code of a process. It kills the process and fails the
+// test if the process does not end within [EndTimeout].
+func WaitEnd(t *testing.T, command *exec.Cmd) int {
+	t.Helper()
+	late := time.AfterFunc(EndTimeout, func() {
+		t.Errorf("it has not ended after %s", EndTimeout)
+		command.Process.Kill()
+	})
+	defer late.Stop()
+	command.Wait()
+	return command.ProcessState.ExitCode()
+}
+
+// StartPiped starts a command with pipes for its input and output.
+func StartPiped(t *testing.T, command *exec.Cmd) (in io.WriteCloser, out io.ReadCloser) {
+	t.Helper()
+	in, err := command.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err = command.StdoutPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return in, out
+}
+
+// ServeStdio runs the program within the test, with pipes for its standard input
+// and output. ended gets the exit code.
+func ServeStdio(t *testing.T, args ...string) (in io.WriteCloser, out *bufio.Scanner, ended chan int) {
+	t.Helper()
+	serverIn, in := io.Pipe()
+	clientIn, serverOut := io.Pipe()
+	ended = make(chan int, 1)
+	go func() {
+		ended <- cli.Run(context.Background(), args, func(string) string { return "" }, serverIn, serverOut, io.Discard)
+		serverOut.Close()
+	}()
+	out = bufio.NewScanner(clientIn)
+	out.Buffer(nil, 4<<20)
+	return in, out, ended
+}
+
+// ServeHTTP runs the program's http command within the test, on a free port, and
+// returns its URL. It writes the program's log to log. It ends with the test.
+func ServeHTTP(t *testing.T, log io.Writer, env map[string]string, args ...string) (url string) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	logs, stderr := io.Pipe()
+	ended := make(chan int, 1)
+	go func() {
+		args := append([]string{"http", "--listen", "127.0.0.1:0"}, args...)
+		ended <- cli.Run(ctx, args, func(name string) string { return env[name] }, strings.NewReader(""), io.Discard, stderr)
+		stderr.Close()
+	}()
+	found := make(chan string, 1)
+	go func() {
+		defer close(found)
+		serving := regexp.MustCompile(`msg=serving url=(\S+)`)
+		for lines := bufio.NewScanner(io.TeeReader(logs, log)); lines.Scan(); {
+			if m := serving.FindStringSubmatch(lines.Text()); m != nil {
+				found <- m[1]
+			}
+		}
+	}()
+	url = <-found
+	t.Cleanup(func() {
+		stop()
+		if code := <-ended; code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+		http.DefaultClient.CloseIdleConnections()
+	})
+	if url == "" {
+		t.Fatal("it does not listen")
+	}
+	return url
+}

@@ -1,0 +1,122 @@
+package repo
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const (
+	module = "runs-mcp-server/"
+	mcpgo  = "github.com/mark3labs/mcp-go/"
+)
+
+// edges are the packages of ours that each package may import, and why no more.
+var edges = map[string]struct {
+	may []string
+	why string
+}{
+	"client":                    {[]string{"internal/loopback", "internal/rawjson", "internal/sse"}, "the client knows nothing of MCP or of who calls it"},
+	"client/follow":             {[]string{"client"}, "it follows one run, whoever asks and whatever for"},
+	"internal/sse":              {nil, "bytes to frames, whatever they mean"},
+	"internal/rawjson":          {nil, "JSON text, whatever it means"},
+	"internal/redact":           {nil, "strings without secrets, whatever they are about"},
+	"internal/loopback":         {nil, "whether a host is this machine"},
+	"internal/view":             {[]string{"client", "internal/loopback", "internal/rawjson", "internal/redact"}, "it renders the API's values and decides nothing"},
+	"internal/bounded":          {nil, "a map"},
+	"internal/approval":         {[]string{"client", "internal/bounded", "internal/rawjson", "internal/redact", "internal/view"}, "it asks a person in words that the view made safe"},
+	"internal/feed":             {[]string{"client", "client/follow", "internal/approval", "internal/redact"}, "it shares events, knows their tokens and shows nothing itself"},
+	"internal/attend":           {[]string{"client", "internal/approval", "internal/bounded", "internal/feed", "internal/redact"}, "it asks people and speaks no protocol"},
+	"internal/sandbox":          {nil, "a stand-in that shares the client's types would share its mistakes"},
+	"internal/lab/inmem":        {nil, "a carrier for tests"},
+	"internal/logqueue":         {nil, "bytes to a writer, whatever they mean"},
+	"internal/cli":              {[]string{"client", "internal/approval", "internal/attend", "internal/feed", "internal/logqueue", "internal/redact", "internal/sandbox", "internal/server", "internal/setting", "internal/view", "tools", "transport"}, "flags and commands; it alone turns what the operator set into options"},
+	"internal/toolschema":       {nil, "schemas and arguments of tools, whatever the tools do"},
+	"tools":                     {[]string{"client", "internal/approval", "internal/attend", "internal/feed", "internal/redact", "internal/toolschema", "internal/view"}, "tools know nothing of how clients reach them"},
+	"resources":                 {[]string{"client", "internal/approval", "internal/feed", "internal/redact", "internal/view"}, "resources know nothing of HTTP"},
+	"internal/prompts":          {[]string{"client", "internal/view", "resources", "tools"}, "prompts say how to use the tools and resources there are, and do nothing themselves"},
+	"transport":                 {nil, "the transport knows nothing of runs; what it needs is handed in"},
+	"internal/server":           {[]string{"client", "internal/approval", "internal/attend", "internal/feed", "internal/prompts", "internal/redact", "internal/sandbox", "internal/setting", "resources", "tools", "transport"}, "it builds an MCP server out of the rooms"},
+	"internal/setting":          {nil, "texts that a person configured"},
+	"internal/lab/testbed":      {[]string{"client", "internal/approval", "internal/attend", "internal/server", "internal/feed", "internal/lab/inmem", "internal/redact", "internal/sandbox", "internal/lab/contracttest", "internal/view", "tools", "transport"}, "the whole server, for tests"},
+	"internal/lab/soak":         {[]string{"client", "internal/attend", "internal/server", "internal/feed", "internal/redact", "internal/sandbox", "internal/view", "tools", "transport"}, "the whole server under a long load; never in the product"},
+	"internal/lab/evals":        {nil, "it asks a model about the server from outside, as a client does"},
+	"internal/lab/diagnostic":   {[]string{"transport"}, "the fixtures of the conformance suite; never in the product"},
+	"":                          {[]string{"internal/cli"}, "main hands over the arguments, the environment and the standard streams"},
+	"internal/lab/program":      {[]string{"internal/cli"}, "the whole program, for tests"},
+	"internal/lab/contracttest": {[]string{"internal/sandbox"}, "tests alone"},
+}
+
+// TestEdges holds the arrows between the packages, and the places where the
+// protocol library and the environment may be used.
+func TestEdges(t *testing.T) {
+	seen := map[string]bool{}
+	eachFile(t, func(path, dir string, imports []string) {
+		rule, ok := edges[dir]
+		if !ok && strings.HasPrefix(dir, "internal/lab/diagnostic/") {
+			rule, ok = edges["internal/lab/diagnostic"], true
+			rule.may = append(slices.Clone(rule.may), "internal/lab/diagnostic")
+		}
+		if !ok {
+			t.Errorf("%s: the package stands in no rule; say in edges what it may import", path)
+			return
+		}
+		seen[dir] = true
+		for _, imported := range imports {
+			if ours, isOurs := strings.CutPrefix(imported, module); isOurs && !slices.Contains(rule.may, ours) {
+				t.Errorf("%s imports %s: %s", path, ours, rule.why)
+			}
+			if strings.HasPrefix(imported, mcpgo) && slices.Contains([]string{"client", "client/follow", "internal/sse", "internal/redact", "internal/view", "internal/approval", "internal/attend", "internal/feed", "internal/sandbox", "internal/toolschema"}, dir) {
+				t.Errorf("%s imports mcp-go: only tools, resources, prompts, transport, main and the demo speak MCP", path)
+			}
+		}
+	})
+	for dir := range edges {
+		if !seen[dir] && dir != "internal/lab/diagnostic" {
+			t.Errorf("edges has a rule for %q, which is not there", dir)
+		}
+	}
+}
+
+// eachFile calls visit for every Go file that is no test, with its folder and
+// imports.
+func eachFile(t *testing.T, visit func(path, dir string, imports []string)) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && strings.HasPrefix(d.Name(), ".") && path != "." {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		var imports []string
+		for _, i := range file.Imports {
+			imported, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			imports = append(imports, imported)
+		}
+		dir := filepath.ToSlash(filepath.Dir(path))
+		if dir == "." {
+			dir = ""
+		}
+		visit(path, dir, imports)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,79 @@
+// Package server builds an MCP server out of the rooms: the client of the Run API,
+// its feeds and approvals, and the tools, resources and prompts on top of them. It
+// also tells who calls over HTTP.
+package server
+
+import (
+	"cmp"
+
+	mcpserver "github.com/mark3labs/mcp-go/server"
+
+	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/attend"
+	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/prompts"
+	"runs-mcp-server/internal/redact"
+	"runs-mcp-server/resources"
+	"runs-mcp-server/tools"
+	"runs-mcp-server/transport"
+)
+
+// Server holds what its MCP servers share. It owns the client of the Run API.
+type Server struct {
+	tools     tools.Options
+	resources resources.Options
+}
+
+// New returns a Server for the operator's options. It makes the Decider and the
+// Feeds of o if they are nil, and the rest of f and a.
+func New(o tools.Options, f feed.Options, a attend.Options) *Server {
+	o.Secrets = cmp.Or(o.Secrets, redact.New())
+	if o.Decider == nil {
+		o.Decider = approval.NewDecider(o.API)
+	}
+	if o.Feeds == nil {
+		f.Logger = o.Log
+		o.Feeds = feed.NewHub(o.API, o.Decider, f)
+	}
+	a.Feeds, a.Decider, a.Secrets, a.Log = o.Feeds, o.Decider, o.Secrets, o.Log
+	o.Attend = attend.New(a)
+	return &Server{o, resources.Options{
+		API: o.API, Feeds: o.Feeds, Decider: o.Decider, Log: o.Log, Secrets: o.Secrets,
+		Integrations: o.Integrations, AllowAnyIntegration: o.AllowAnyIntegration,
+	}}
+}
+
+// ReadOnly returns a server that shares everything with s and offers only the tools
+// that read. Close s, not the returned one.
+func (s *Server) ReadOnly() *Server {
+	narrowed := *s
+	narrowed.tools.ReadOnly = true
+	return &narrowed
+}
+
+// MCP returns a new MCP server with the tools, resources and prompts.
+func (s *Server) MCP(name, version string) *mcpserver.MCPServer {
+	hooks := transport.Hooks()
+	resources.AddHooks(hooks, s.resources)
+	completer := resources.Completions(s.resources)
+	menu := prompts.Options{Options: s.tools, Complete: completer}
+	srv := mcpserver.NewMCPServer(name, version,
+		mcpserver.WithTitle("Runs"), mcpserver.WithInstructions(tools.Instructions(s.tools)), mcpserver.WithHooks(hooks),
+		mcpserver.WithToolCapabilities(false), mcpserver.WithResourceCapabilities(true, false), mcpserver.WithPromptCapabilities(false),
+		mcpserver.WithCompletions(), mcpserver.WithResourceCompletionProvider(completer), mcpserver.WithPromptCompletionProvider(prompts.Completions(menu)))
+	tools.Register(srv, s.tools)
+	resources.Register(srv, s.resources)
+	prompts.Register(srv, menu)
+	return srv
+}
+
+// Watch returns how the transport watches the resources for subscribers.
+func (s *Server) Watch() transport.Watch { return resources.Watch(s.resources) }
+
+// Close withdraws all questions, ends all feeds, waits for both, and closes the
+// client.
+func (s *Server) Close() {
+	s.tools.Attend.Close()
+	s.tools.Feeds.Close()
+	s.tools.API.Close()
+}
