@@ -22,13 +22,10 @@ import (
 // A run that the caller cannot see is [server.ErrResourceNotFound]; an address that
 // cannot be watched is [mcp.ErrInvalidParams].
 func Watch(o Options) func(ctx context.Context, uri string, changed func(meta map[string]any)) (stop func(), err error) {
-	h := &handlers{o}
-	return func(ctx context.Context, uri string, changed func(map[string]any)) (func(), error) {
-		return h.watch(ctx, uri, changed)
-	}
+	return (&handlers{o}).watch
 }
 
-func (h *handlers) watch(ctx context.Context, uri string, changed changeFunc) (stop func(), err error) {
+func (h *handlers) watch(ctx context.Context, uri string, changed func(meta map[string]any)) (stop func(), err error) {
 	a, err := parseAddress(uri)
 	switch {
 	case uri == activeIntegrations, err == nil && a.part != partRun && a.part != partEvents:

@@ -36,7 +36,7 @@ var separate = map[string]string{
 	"internal/approval.Tracker.links":         "one run as one caller sees it",
 	"internal/feed.Hub.feeds":                 byCaller,
 	"internal/feed.Hub.kept":                  "a limit",
-	"internal/prompts.given.values":           oneRequest,
+	"internal/prompts.request.values":         oneRequest,
 	"internal/redact.Collector.known":         "one call's, or one feed's",
 	"tools.Options.PassThrough":               "the operator's; it does not change",
 	"tools.createRunArgs.OutputSchema":        oneRequest,
