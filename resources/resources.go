@@ -35,7 +35,7 @@ type Options struct {
 	Feeds   *feed.Hub
 	Decider *approval.Decider
 	Log     *slog.Logger
-	// Secrets are the operator's: they are shown to nobody.
+	// Secrets are the operator's. They are never shown.
 	Secrets *redact.Set
 
 	// Integrations are those that runs may use; empty when the operator set none.

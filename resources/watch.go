@@ -47,22 +47,22 @@ func (h *handlers) watch(ctx context.Context, uri string, changed func(meta map[
 	return stop, nil
 }
 
-// changeFunc tells a subscriber of a change.
+// changeFunc notifies a subscriber of a change.
 type changeFunc func(meta map[string]any)
 
-// watcher tells one subscriber of changes.
+// watcher notifies one subscriber of changes.
 type watcher struct {
 	*handlers
 	caller     client.Caller
 	everyEvent bool // else the status alone counts
 	changed    changeFunc
 
-	first  bool // nothing was told yet
+	first  bool // no change was notified yet
 	last   int64
 	status client.Status
 }
 
-// observe tells of a change, if the news are one.
+// observe notifies the subscriber, if the news are a change.
 func (w *watcher) observe(news feed.News) {
 	hasEvents := len(news.Events) > 0
 	if hasEvents {

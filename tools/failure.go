@@ -67,8 +67,8 @@ func (h *handlers) logFailure(c *call, req mcp.CallToolRequest, err error) {
 // FailureMeta is where an error result's _meta holds its [Failure].
 const FailureMeta = "runs-mcp-server/error"
 
-// Failure is what a program is told of a failed call. A model reads the same as
-// one text, see [Failure.text].
+// Failure describes a failed call for programs. A model reads the same as one text,
+// see [Failure.text].
 type Failure struct {
 	Code              string `json:"code"`
 	Message           string `json:"message"`

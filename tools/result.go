@@ -13,7 +13,7 @@ import (
 	"runs-mcp-server/internal/view"
 )
 
-// RunResult is what the tools tell of one run.
+// RunResult is the result of a tool about one run.
 type RunResult struct {
 	Summary  string `json:"summary" jsonschema_description:"How the run stands, in our words."`
 	NextStep string `json:"nextStep" jsonschema_description:"What to do now."`

@@ -122,9 +122,9 @@ type Approvals string
 
 // The ways of approving.
 const (
-	ApprovalsHuman Approvals = "human" // a person; the model cannot
-	ApprovalsAgent Approvals = "agent" // the model may
-	ApprovalsOff   Approvals = "off"   // nobody here: there is no approve tool
+	ApprovalsHuman Approvals = "human" // a person decides; the model cannot
+	ApprovalsAgent Approvals = "agent" // the model may decide
+	ApprovalsOff   Approvals = "off"   // there is no approve tool
 )
 
 // Options are what the tools work with, and the operator's limits.
@@ -134,7 +134,7 @@ type Options struct {
 	Decider *approval.Decider
 	Attend  *attend.Attendant
 	Log     *slog.Logger
-	// Secrets are the operator's: they are shown to nobody.
+	// Secrets are the operator's. They are never shown.
 	Secrets *redact.Set
 
 	// Integrations are the operator's; empty when the operator set none. The
@@ -145,15 +145,15 @@ type Options struct {
 	// PassThrough is the operator's secret data by integration id.
 	PassThrough map[string]client.PassThrough
 
-	// Local says that the person at the client runs this server: they may be told
-	// its flags. Over HTTP an operator does.
+	// Local says that the person at the client runs this server, so that texts may
+	// name its flags. Over HTTP an operator runs it.
 	Local bool
 
 	Approvals           Approvals
-	DecideHint          string   // where else a person decides; "": in the vendor's console
+	DecideHint          string   // where a person decides without this server; "": in the vendor's console
 	DecideCommand       string   // the terminal command that asks them, with RUN_ID for the run; "" where callers have none
 	AskApprovals        bool     // a waiting call asks the person to decide, where the client can ask
-	AskAuthorization    bool     // and to authorise
+	AskAuthorization    bool     // a waiting call asks the person to authorise integrations, where the client can ask
 	AuthLinks           bool     // a result may hold the link to authorise
 	ReadOnly            bool     // no create_run, abort_run, approve
 	Tools               []string // the names of the tools there are; empty for all
@@ -161,7 +161,7 @@ type Options struct {
 	MaxResultBytes      int      // of a result's JSON; 0: DefaultMaxResultBytes
 	AllowPassThrough    bool     // create_run takes passThrough
 	AllowAnyUser        bool     // a call may name another user than the operator's
-	AllowAnyIntegration bool     // and other integrations
+	AllowAnyIntegration bool     // a call may name other integrations than the operator's
 }
 
 // Names returns the names of all tools.
