@@ -13,14 +13,13 @@ import (
 // maxCompletions is the protocol's bound on the values of one completion.
 const maxCompletions = 100
 
-// Completer completes ids that a person types.
-type Completer struct{ *set }
+// Completer completes the ids that a person types.
+type Completer struct{ *handlers }
 
-// Completions returns the Completer of the options' API; it completes the runId
-// of the templates.
-func Completions(o Options) *Completer { return &Completer{&set{o}} }
+// Completions returns a Completer. For the templates it completes runId.
+func Completions(o Options) *Completer { return &Completer{&handlers{o}} }
 
-// CompleteResourceArgument returns the ids of runs that begin as the argument does.
+// CompleteResourceArgument implements [server.ResourceCompletionProvider].
 func (c *Completer) CompleteResourceArgument(ctx context.Context, _ string, argument mcp.CompleteArgument, _ mcp.CompleteContext) (*mcp.Completion, error) {
 	if argument.Name != "runId" {
 		return &mcp.Completion{Values: []string{}}, nil
@@ -28,14 +27,14 @@ func (c *Completer) CompleteResourceArgument(ctx context.Context, _ string, argu
 	return c.RunIDs(ctx, argument.Value, "", nil)
 }
 
-// RunIDs returns the ids of the caller's newest runs that begin as what was
-// typed: those of one status, "" for any, the newest first unless order, which
-// is stable, says otherwise.
+// RunIDs returns the ids of the caller's newest runs that begin with what was typed:
+// of one status, "" for any. They come in the order that is given, and else the newest
+// first.
 func (c *Completer) RunIDs(ctx context.Context, typed string, status client.Status, order func(a, b client.Status) int) (*mcp.Completion, error) {
 	caller := client.CallerFrom(ctx)
 	page, err := c.API.ListRuns(ctx, caller, client.ListRunsQuery{UserID: caller.UserID, Status: status, Page: 1, PageSize: maxCompletions})
 	if err != nil {
-		return nil, c.shown(caller, err)
+		return nil, c.shownError(caller, err)
 	}
 	if order != nil {
 		slices.SortStableFunc(page.Runs, func(a, b client.Run) int { return order(a.Status, b.Status) })
@@ -43,7 +42,7 @@ func (c *Completer) RunIDs(ctx context.Context, typed string, status client.Stat
 	out := &mcp.Completion{Values: []string{}, HasMore: len(page.Runs) == maxCompletions}
 	for _, run := range page.Runs {
 		if status != "" && run.Status != status {
-			continue // a filter that the API did not mind
+			continue // some APIs ignore the filter
 		}
 		if run.RunID.Valid() && strings.HasPrefix(string(run.RunID), strings.ToLower(typed)) {
 			out.Values = append(out.Values, string(run.RunID))
@@ -52,13 +51,13 @@ func (c *Completer) RunIDs(ctx context.Context, typed string, status client.Stat
 	return out, nil
 }
 
-// IntegrationIDs returns the ids of the integrations that a run may use and
-// that begin as what was typed.
+// IntegrationIDs returns the ids of the integrations that a run may use and that
+// begin with what was typed.
 func (c *Completer) IntegrationIDs(ctx context.Context, typed string) ([]string, error) {
 	caller := client.CallerFrom(ctx)
-	usable, _, err := c.usable(ctx, caller)
+	usable, _, err := c.usableIntegrations(ctx, caller)
 	if err != nil && !client.Lacking(err) {
-		return nil, c.shown(caller, err)
+		return nil, c.shownError(caller, err)
 	}
 	var out []string
 	for _, i := range usable {

@@ -22,29 +22,42 @@ type EventPage struct {
 	Next        string       `json:"next,omitempty"` // where they are
 }
 
-// events reads the events after a cursor, as many as the limit and [maxPage]
+// readEvents reads the events after a cursor, as many as the limit and [maxPage]
 // allow, and at least one.
-func (s *set) events(ctx context.Context, caller client.Caller, a address) (any, error) {
-	page := EventPage{RunID: a.runID, Events: []view.Event{}, LastEventID: a.from}
-	events, st, ok := s.Feeds.Read(caller, a.runID, a.from)
-	if !ok {
-		read, err := s.Feeds.Snapshot(ctx, caller, a.runID, feed.Wanted{})
-		switch {
-		case err != nil:
-			return nil, err
-		case read.NoEvents:
-			return nil, errors.New("the Run API's answer with the run's events is too large or unreadable")
-		}
-		st, events = read.State, read.Run.Events
+func (h *handlers) readEvents(ctx context.Context, caller client.Caller, a address) (any, error) {
+	events, st, known, err := h.eventsAfter(ctx, caller, a)
+	if err != nil {
+		return nil, err
 	}
-	v := s.viewOf(caller, st.Tokens)
-	page.Status = v.Status(st.Status)
-	if a.from > st.Last && (ok || events != nil) {
-		// Ids may have begun anew: from the start nothing is passed over.
-		page.LastEventID, a.from, page.More = 0, 0, true
-		page.Next = a.String()
+	v := h.viewOf(caller, st.Tokens)
+	page := EventPage{RunID: a.runID, Status: v.Status(st.Status), Events: []view.Event{}, LastEventID: a.from}
+	if known && a.from > st.Last {
+		page.LastEventID = 0 // ids may have begun anew: from the start, no event is missed
+		page.setNext(a)
 		return page, nil
 	}
+	page.addEvents(v, events, a)
+	return page, nil
+}
+
+// eventsAfter returns the events of a run, at least those after the address's
+// cursor. known reports whether the state's last event is known to be the newest.
+func (h *handlers) eventsAfter(ctx context.Context, caller client.Caller, a address) (events []client.Event, st feed.State, known bool, err error) {
+	if events, st, ok := h.Feeds.Read(caller, a.runID, a.from); ok {
+		return events, st, true, nil
+	}
+	read, err := h.Feeds.Snapshot(ctx, caller, a.runID, feed.Wanted{})
+	if err != nil {
+		return nil, feed.State{}, false, err
+	}
+	if read.NoEvents {
+		return nil, feed.State{}, false, errors.New("the Run API's answer with the run's events is too large or unreadable")
+	}
+	return read.Run.Events, read.State, read.Run.Events != nil, nil
+}
+
+// addEvents adds the events after the cursor that fit on the page.
+func (p *EventPage) addEvents(v view.View, events []client.Event, a address) {
 	left := maxPage
 	for _, e := range events {
 		if e.ID <= a.from {
@@ -55,13 +68,17 @@ func (s *set) events(ctx context.Context, caller client.Caller, a address) (any,
 			shown.ToolCalls = v.ToolCallsWithin(e.Step.ToolCalls, maxCalls)
 		}
 		left -= len(view.JSON(shown))
-		if n := len(page.Events); n == a.limit || n > 0 && left < 0 {
-			a.from = page.LastEventID
-			page.More, page.Next = true, a.String()
-			break
+		if n := len(p.Events); n == a.limit || n > 0 && left < 0 {
+			p.setNext(a)
+			return
 		}
-		page.Events = append(page.Events, shown)
-		page.LastEventID = e.ID
+		p.Events = append(p.Events, shown)
+		p.LastEventID = e.ID
 	}
-	return page, nil
+}
+
+// setNext says that there are events after the last one of the page.
+func (p *EventPage) setNext(a address) {
+	a.from = p.LastEventID
+	p.More, p.Next = true, a.String()
 }

@@ -13,7 +13,7 @@ import (
 	"runs-mcp-server/internal/view"
 )
 
-// activeIntegrations is the address of what a run may use.
+// activeIntegrations is the address of the integrations that a run may use.
 const activeIntegrations = "integrations://active"
 
 // maxIntegrations is how many integrations are shown: create_run takes as many.
@@ -31,32 +31,32 @@ type IntegrationList struct {
 	LeftOut      int                `json:"leftOut,omitempty"`
 }
 
-// activeIntegrations reads what a run may use. An API that does not tell is no
-// error: the operator's own ids are left to choose from.
-func (s *set) activeIntegrations(ctx context.Context, caller client.Caller, _ string) (any, error) {
-	usable, barred, err := s.usable(ctx, caller)
+// readIntegrations reads the integrations that a run may use. An API that lacks the
+// list is no error: the operator's own ids are left to choose from.
+func (h *handlers) readIntegrations(ctx context.Context, caller client.Caller, _ string) (any, error) {
+	usable, disallowed, err := h.usableIntegrations(ctx, caller)
 	if err != nil && !client.Lacking(err) {
 		return nil, err
 	}
-	shown := withinList(usable[:min(len(usable), maxIntegrations)])
+	shown := firstIntegrations(usable[:min(len(usable), maxIntegrations)])
 	out := IntegrationList{Integrations: shown, LeftOut: len(usable) - len(shown)}
 	switch {
 	case err != nil && len(shown) > 0:
-		out.Summary = notTold(err) + " These are the operator's."
+		out.Summary = lackOfList(err) + " These are the operator's."
 	case err != nil:
-		out.Summary = notTold(err) + " Ask the user for ids."
+		out.Summary = lackOfList(err) + " Ask the user for ids."
 	default:
 		out.Summary = fmt.Sprintf("A run may use %d active integrations.", len(usable))
 	}
-	if barred > 0 {
-		out.Summary += fmt.Sprintf(" %d more are active, but the operator does not allow them.", barred)
+	if disallowed > 0 {
+		out.Summary += fmt.Sprintf(" %d more are active, but the operator does not allow them.", disallowed)
 	}
-	out.Summary += " " + s.howToChoose(s.view(caller))
+	out.Summary += " " + h.howToChoose(h.view(caller))
 	return out, nil
 }
 
-// notTold says that the API lacks the list.
-func notTold(err error) string {
+// lackOfList says that the API lacks the list.
+func lackOfList(err error) string {
 	var e *client.Error
 	if errors.As(err, &e) && e.Status >= 300 {
 		return fmt.Sprintf("The Run API does not tell which integrations are active: it answered %d.", e.Status)
@@ -65,35 +65,31 @@ func notTold(err error) string {
 }
 
 // howToChoose says what naming integrations means, as the operator set it.
-func (s *set) howToChoose(v view.View) string {
+func (h *handlers) howToChoose(v view.View) string {
 	switch {
-	case len(s.Integrations) == 0:
+	case len(h.Integrations) == 0:
 		return `Name ids as selectedCustomerIntegrationIds, or ["*"] for all active ones.`
-	case s.AllowAnyIntegration && !slices.Contains(s.Integrations, "*"):
-		return "Without selectedCustomerIntegrationIds a run may use the operator's: " + v.Line(strings.Join(s.Integrations, ", "), 400) + ". Others can be named."
+	case h.AllowAnyIntegration && !slices.Contains(h.Integrations, "*"):
+		return "Without selectedCustomerIntegrationIds a run may use the operator's: " + v.Line(strings.Join(h.Integrations, ", "), 400) + ". Others can be named."
 	default:
 		return "Without selectedCustomerIntegrationIds a run may use all that the operator allows; name ids to use fewer."
 	}
 }
 
 // anyAllowed reports whether the operator lets a run use any integration.
-func (s *set) anyAllowed() bool {
-	return len(s.Integrations) == 0 || s.AllowAnyIntegration || slices.Contains(s.Integrations, "*")
+func (h *handlers) anyAllowed() bool {
+	return len(h.Integrations) == 0 || h.AllowAnyIntegration || slices.Contains(h.Integrations, "*")
 }
 
-// usable returns the integrations that a run may use, and how many active ones
-// the operator bars. Where the API does not tell, with its error come the
-// operator's own.
-func (s *set) usable(ctx context.Context, caller client.Caller) (usable []view.Integration, barred int, err error) {
-	list, err := s.API.ListIntegrations(ctx, caller)
+// usableIntegrations returns the integrations that a run may use, and how many active
+// ones the operator does not allow. With an error of the API it returns the operator's
+// own.
+func (h *handlers) usableIntegrations(ctx context.Context, caller client.Caller) (usable []view.Integration, disallowed int, err error) {
+	list, err := h.API.ListIntegrations(ctx, caller)
 	if err != nil {
-		for _, id := range s.Integrations {
-			if id != "*" {
-				list = append(list, client.Integration{CustomerIntegrationID: id})
-			}
-		}
+		list = h.operatorIntegrations()
 	}
-	usable, v := []view.Integration{}, s.view(caller)
+	usable, v := []view.Integration{}, h.view(caller)
 	seen := map[string]bool{}
 	for _, i := range list {
 		id := i.CustomerIntegrationID
@@ -103,22 +99,34 @@ func (s *set) usable(ctx context.Context, caller client.Caller) (usable []view.I
 			continue
 		}
 		seen[id] = true
-		if s.anyAllowed() || slices.Contains(s.Integrations, id) {
+		if h.anyAllowed() || slices.Contains(h.Integrations, id) {
 			usable = append(usable, shown)
 		} else {
-			barred++
+			disallowed++
 		}
 	}
-	return usable, barred, err
+	return usable, disallowed, err
 }
 
-// withinList returns the first items, as many as take [maxList] bytes of JSON.
-func withinList[T any](items []T) []T {
-	left := maxList
-	for i := range items {
-		if left -= len(view.JSON(items[i])); left < 0 {
-			return items[:i]
+// operatorIntegrations returns the integrations that the operator named, of which the
+// ids alone are known.
+func (h *handlers) operatorIntegrations() (list []client.Integration) {
+	for _, id := range h.Integrations {
+		if id != "*" {
+			list = append(list, client.Integration{CustomerIntegrationID: id})
 		}
 	}
-	return items
+	return list
+}
+
+// firstIntegrations returns the first of a list, as many as take [maxList] bytes of
+// JSON.
+func firstIntegrations(list []view.Integration) []view.Integration {
+	left := maxList
+	for i := range list {
+		if left -= len(view.JSON(list[i])); left < 0 {
+			return list[:i]
+		}
+	}
+	return list
 }

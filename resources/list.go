@@ -15,54 +15,53 @@ import (
 	"runs-mcp-server/client"
 )
 
-// One page of resources/list stays under 4 KB, for some clients put all of it
-// before the model: so many runs, and so many bytes of JSON for the name and for
-// the description of each.
+// One page of resources/list stays under 4 KB, for some clients show all of it to the
+// model: so many runs, and so many bytes of JSON for each name and description.
 const (
 	listPage       = 14
 	maxName        = 80
 	maxDescription = 64
 )
 
-// AddHooks makes resources/list tell the caller's newest runs too, for mcp-go's
-// own list is the same for everybody, and resources/read understand addresses
-// that match no template to the letter.
-func AddHooks(h *server.Hooks, o Options) {
-	s := &set{o}
+// AddHooks adds the caller's newest runs to resources/list, for mcp-go's own list is
+// the same for everybody, and has resources/read accept addresses that match no
+// template to the letter.
+func AddHooks(hooks *server.Hooks, o Options) {
+	h := &handlers{o}
 	known := templates()
-	h.AddBeforeReadResource(func(_ context.Context, _ any, req *mcp.ReadResourceRequest) {
-		req.Params.URI = routed(known, req.Params.URI)
+	hooks.AddBeforeReadResource(func(_ context.Context, _ any, req *mcp.ReadResourceRequest) {
+		req.Params.URI = routableURI(known, req.Params.URI)
 	})
-	h.AddAfterListResources(func(ctx context.Context, _ any, req *mcp.ListResourcesRequest, result *mcp.ListResourcesResult) {
-		shared := []mcp.Resource{} // an empty page is no null
+	hooks.AddAfterListResources(func(ctx context.Context, _ any, req *mcp.ListResourcesRequest, result *mcp.ListResourcesResult) {
+		shared := []mcp.Resource{} // an empty page is an array, not null
 		if req.Params.Cursor == "" {
 			shared = append(shared, integrationsResource())
 		}
-		result.Resources, result.NextCursor = s.list(ctx, req.Params.Cursor)
+		result.Resources, result.NextCursor = h.listRuns(ctx, req.Params.Cursor)
 		result.Resources = append(shared, result.Resources...)
 	})
 }
 
-// list returns one page of runs as resources, and the cursor of the next. The
-// pages are the API's own. A hook cannot fail a request, so where the API cannot
-// be read there are none, and the log says why.
-func (s *set) list(ctx context.Context, cursor mcp.Cursor) ([]mcp.Resource, mcp.Cursor) {
-	page, ok := pageOf(cursor)
+// listRuns returns one page of runs as resources, and the cursor of the next. The
+// pages are the API's own. A hook cannot fail a request: where the API cannot be read
+// there are no runs, and the log says why.
+func (h *handlers) listRuns(ctx context.Context, cursor mcp.Cursor) ([]mcp.Resource, mcp.Cursor) {
+	page, ok := parseCursor(cursor)
 	if !ok {
 		return []mcp.Resource{}, ""
 	}
 	caller := client.CallerFrom(ctx)
-	runs, err := s.API.ListRuns(ctx, caller, client.ListRunsQuery{UserID: caller.UserID, Page: page, PageSize: listPage})
+	runs, err := h.API.ListRuns(ctx, caller, client.ListRunsQuery{UserID: caller.UserID, Page: page, PageSize: listPage})
 	if err != nil {
-		s.Log.Warn("the runs could not be listed as resources", "error", err)
+		h.Log.Warn("the runs could not be listed as resources", "error", err)
 		return []mcp.Resource{}, ""
 	}
-	out, v := make([]mcp.Resource, 0, len(runs.Runs)), s.view(caller)
+	out, v := make([]mcp.Resource, 0, len(runs.Runs)), h.view(caller)
 	for i := range runs.Runs {
 		run := v.Run(&runs.Runs[i])
-		name := cmp.Or(cut(v.Line(runs.Runs[i].Intent, maxName), maxName), string(run.RunID))
+		name := cmp.Or(cutToJSON(v.Line(runs.Runs[i].Intent, maxName), maxName), string(run.RunID))
 		out = append(out, mcp.NewResource(scheme+string(run.RunID), name,
-			mcp.WithResourceDescription(cut(run.Status+", created "+run.CreatedAt, maxDescription)),
+			mcp.WithResourceDescription(cutToJSON(run.Status+", created "+run.CreatedAt, maxDescription)),
 			mcp.WithMIMEType("application/json")))
 	}
 	more := len(out) == listPage
@@ -72,12 +71,12 @@ func (s *set) list(ctx context.Context, cursor mcp.Cursor) ([]mcp.Resource, mcp.
 	if !more {
 		return out, ""
 	}
-	return out, cursorOf(page + 1)
+	return out, newCursor(page + 1)
 }
 
-// cut shortens a text to so many bytes of JSON, in which one character may take
+// cutToJSON shortens a text to so many bytes of JSON, in which one character may take
 // six.
-func cut(text string, most int) string {
+func cutToJSON(text string, most int) string {
 	size := func(s string) int { data, _ := json.Marshal(s); return len(data) } // a string always marshals
 	if size(text) <= most {
 		return text
@@ -89,13 +88,13 @@ func cut(text string, most int) string {
 	return text + "…"
 }
 
-// cursorOf makes a cursor: mcp-go refuses those that are no base64.
-func cursorOf(page int) mcp.Cursor {
+// newCursor returns the cursor of a page. mcp-go refuses cursors that are no base64.
+func newCursor(page int) mcp.Cursor {
 	return mcp.Cursor(base64.StdEncoding.EncodeToString([]byte("page " + strconv.Itoa(page))))
 }
 
-// pageOf reads a cursor of ours; no cursor is page 1.
-func pageOf(cursor mcp.Cursor) (int, bool) {
+// parseCursor returns the page of a cursor that [newCursor] made; no cursor is page 1.
+func parseCursor(cursor mcp.Cursor) (int, bool) {
 	if cursor == "" {
 		return 1, true
 	}

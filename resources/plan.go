@@ -19,16 +19,17 @@ type RunPlan struct {
 	Next            string       `json:"next,omitempty"` // where they are
 }
 
-func (s *set) plan(ctx context.Context, caller client.Caller, a address) (any, error) {
-	run, err := s.API.GetRun(ctx, caller, a.runID, false)
+// readPlan reads the plan of a run from an offset on.
+func (h *handlers) readPlan(ctx context.Context, caller client.Caller, a address) (any, error) {
+	run, err := h.API.GetRun(ctx, caller, a.runID, false)
 	if err != nil {
 		return nil, err
 	}
-	plan, err := s.Decider.Plan(ctx, caller, run)
+	plan, err := h.Decider.Plan(ctx, caller, run)
 	if err != nil {
 		return nil, err
 	}
-	v := s.viewOf(caller, s.Feeds.Tokens(caller, a.runID))
+	v := h.viewOf(caller, h.Feeds.Tokens(caller, a.runID))
 	shown := v.Run(run)
 	out := RunPlan{RunID: shown.RunID, Status: shown.Status, ExecutionPlanID: shown.ExecutionPlanID}
 	switch {
@@ -39,7 +40,7 @@ func (s *set) plan(ctx context.Context, caller client.Caller, a address) (any, e
 		out.Summary = "The plan is not there yet, or the Run API does not tell it: the run is " + shown.Status + ". Read this again later."
 		return out, nil
 	case len(plan.Steps) > 0:
-		planSteps(v, &out, plan, a)
+		showSteps(v, &out, plan, a)
 		return out, nil
 	}
 	out.Plan, _ = v.Plan(plan, 0, maxPage)
@@ -50,9 +51,9 @@ func (s *set) plan(ctx context.Context, caller client.Caller, a address) (any, e
 	return out, nil
 }
 
-// planSteps shows the steps from an offset on, as many as the limit and
-// [maxPage] allow.
-func planSteps(v view.View, out *RunPlan, plan *client.Plan, a address) {
+// showSteps shows the steps from an offset on, as many as the limit and [maxPage]
+// allow.
+func showSteps(v view.View, out *RunPlan, plan *client.Plan, a address) {
 	total, from := len(plan.Steps), int(a.from)
 	asked := *plan
 	asked.Steps = plan.Steps[:min(from+a.limit, total)]

@@ -1,6 +1,6 @@
-// Package resources is what the model reads: a run, its events, its plan and
-// its result under run:// addresses, and what integrations a run may use, all
-// as JSON.
+// Package resources is what the model reads as JSON, one file each: a run, its
+// events, its plan and its result at run:// addresses, and the integrations that a
+// run may use. It also lists the newest runs, completes their ids and watches them.
 package resources
 
 import (
@@ -22,13 +22,9 @@ import (
 )
 
 const (
-	// maxPage bounds what one read shows of events or steps, in bytes of JSON:
-	// below the 12,000 at which Codex cuts.
+	// maxPage bounds what one read shows of events or steps, in bytes of JSON: below
+	// the 12,000 at which Codex cuts.
 	maxPage = 10_000
-	// maxIntent and maxResult bound what is read of a run's intent and result with
-	// the run, in bytes. All of the result is at its own address.
-	maxIntent = 6_000
-	maxResult = 3_000
 	// maxList bounds the list of integrations, which has no pages, in bytes of JSON.
 	maxList = 48 << 10
 )
@@ -39,7 +35,7 @@ type Options struct {
 	Feeds   *feed.Hub
 	Decider *approval.Decider
 	Log     *slog.Logger
-	// Secrets are the operator's: they are shown to nobody.
+	// Secrets are the operator's. They are never shown.
 	Secrets *redact.Set
 
 	// Integrations are those that runs may use; empty when the operator set none.
@@ -47,16 +43,16 @@ type Options struct {
 	AllowAnyIntegration bool // a run may use others too
 }
 
-// set is the resources of one server.
-type set struct{ Options }
+// handlers are the resources of one server.
+type handlers struct{ Options }
 
 // Register adds the resources and their templates to a server.
 func Register(srv *server.MCPServer, o Options) {
 	o.Secrets = cmp.Or(o.Secrets, redact.New())
-	s := &set{o}
-	srv.AddResource(integrationsResource(), s.handler(s.activeIntegrations))
+	h := &handlers{o}
+	srv.AddResource(integrationsResource(), h.handler(h.readIntegrations))
 	for _, template := range templates() {
-		srv.AddResourceTemplate(template, s.handler(s.read))
+		srv.AddResourceTemplate(template, h.handler(h.readAddress))
 	}
 }
 
@@ -76,15 +72,15 @@ func templates() []mcp.ResourceTemplate {
 	}
 }
 
-// handler makes an MCP handler of a function from an address to a value. A
-// run that cannot be seen is [server.ErrResourceNotFound], which the transport
-// turns into the protocol's error, as it does [mcp.ErrInvalidParams]; every
-// other error has a text fit to show.
-func (s *set) handler(read func(ctx context.Context, caller client.Caller, uri string) (any, error)) func(context.Context, mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
+// handler makes an MCP handler of a function from an address to a value. The
+// transport turns two errors into the protocol's: [server.ErrResourceNotFound], of a
+// run that the caller cannot see, and [mcp.ErrInvalidParams]. Every other error has a
+// text fit to show.
+func (h *handlers) handler(read func(ctx context.Context, caller client.Caller, uri string) (any, error)) func(context.Context, mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
 	return func(ctx context.Context, req mcp.ReadResourceRequest) (contents []mcp.ResourceContents, err error) {
 		defer func() {
 			if r := recover(); r != nil {
-				s.Log.Error("a resource panicked", "panic", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
+				h.Log.Error("a resource panicked", "panic", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
 				contents, err = nil, errors.New("internal: the server failed; its log says more")
 			}
 		}()
@@ -96,52 +92,45 @@ func (s *set) handler(read func(ctx context.Context, caller client.Caller, uri s
 		case client.KindOf(err) == client.NotFound:
 			return nil, fmt.Errorf("%w: no such run", server.ErrResourceNotFound)
 		case err != nil:
-			s.Log.Info("a resource could not be read", "error", err)
-			return nil, s.shown(caller, err)
+			h.Log.Info("a resource could not be read", "error", err)
+			return nil, h.shownError(caller, err)
 		}
 		return []mcp.ResourceContents{mcp.TextResourceContents{URI: req.Params.URI, MIMEType: "application/json", Text: string(view.JSON(value))}}, nil
 	}
 }
 
-// secrets are what no caller is shown: the operator's, and their own key.
-func (s *set) secrets(caller client.Caller) *redact.Set { return s.Secrets.With(string(caller.Key)) }
-
-// view returns the view of what is read without a run's events.
-func (s *set) view(caller client.Caller) view.View { return view.New(s.secrets(caller)) }
-
-// viewOf returns the view of a run with the tokens of its events.
-func (s *set) viewOf(caller client.Caller, tokens []string) view.View {
-	return view.New(s.secrets(caller).With(tokens...))
-}
-
-// shown is an error with a text fit to show.
-func (s *set) shown(caller client.Caller, err error) error {
-	return errors.New(s.view(caller).Line(err.Error(), 400))
-}
-
-// read reads what a run:// address names.
-func (s *set) read(ctx context.Context, caller client.Caller, uri string) (any, error) {
+// readAddress reads what a run:// address names.
+func (h *handlers) readAddress(ctx context.Context, caller client.Caller, uri string) (any, error) {
 	a, err := parseAddress(uri)
 	if err != nil {
 		return nil, err
 	}
-	if a.part == ofEvents {
-		return s.events(ctx, caller, a)
+	switch a.part {
+	case partEvents:
+		return h.readEvents(ctx, caller, a)
+	case partPlan:
+		return h.readPlan(ctx, caller, a)
+	case partResult:
+		return h.readResult(ctx, caller, a)
 	}
-	if a.part == ofPlan {
-		return s.plan(ctx, caller, a)
-	}
-	// With its events, for what a run says may hold the tokens in them.
-	read, err := s.Feeds.Snapshot(ctx, caller, a.runID, feed.Wanted{})
-	if err != nil {
-		return nil, err
-	}
-	run, v := read.Run, s.viewOf(caller, read.Tokens)
-	if a.part == ofResult {
-		return result(v, run, a), nil
-	}
-	shown := v.Run(run)
-	shown.Intent = v.Text(run.Intent, maxIntent)
-	shown.Result = v.Value(run.Result, maxResult)
-	return shown, nil
+	return h.readRun(ctx, caller, a)
+}
+
+// secrets returns what is never shown to a caller: the operator's secrets and the
+// caller's key.
+func (h *handlers) secrets(caller client.Caller) *redact.Set {
+	return h.Secrets.With(string(caller.Key))
+}
+
+// view returns the view of what is read without the events of a run.
+func (h *handlers) view(caller client.Caller) view.View { return view.New(h.secrets(caller)) }
+
+// viewOf returns the view of a run whose events hold these tokens.
+func (h *handlers) viewOf(caller client.Caller, tokens []string) view.View {
+	return view.New(h.secrets(caller).With(tokens...))
+}
+
+// shownError returns an error with a text fit to show.
+func (h *handlers) shownError(caller client.Caller, err error) error {
+	return errors.New(h.view(caller).Line(err.Error(), 400))
 }

@@ -1,9 +1,11 @@
 package resources
 
 import (
+	"context"
 	"fmt"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/view"
 )
 
@@ -22,10 +24,19 @@ type ResultPart struct {
 	Text       string       `json:"text"`
 }
 
-// result cuts a part out of a run's result. Nothing is kept from one part to
-// the next: each read gets and cleans the whole again, and the digest tells if
-// it is another one by then.
-func result(v view.View, run *client.Run, a address) ResultPart {
+// readResult reads a part of a run's result. Nothing is kept from one part to the
+// next: each read reads and redacts the whole result again, and the digest tells
+// whether it has changed.
+func (h *handlers) readResult(ctx context.Context, caller client.Caller, a address) (any, error) {
+	read, err := h.Feeds.Snapshot(ctx, caller, a.runID, feed.Wanted{})
+	if err != nil {
+		return nil, err
+	}
+	return resultPart(h.viewOf(caller, read.Tokens), read.Run, a), nil
+}
+
+// resultPart shows the part of a result that an address names.
+func resultPart(v view.View, run *client.Run, a address) ResultPart {
 	got := v.ResultRange(run, int(a.from), a.limit)
 	out := ResultPart{
 		RunID: a.runID, Status: v.Status(run.Status),

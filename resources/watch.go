@@ -9,57 +9,76 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/feed"
-	"runs-mcp-server/internal/view"
 )
 
-// Watch returns the function that follows what an address names, for one
-// subscriber: run://{runId} changes with the run's status, its events with
-// every event. changed is called once at the beginning, so that nothing between
-// a read and the subscription is missed, and then for every change, with the
-// newest event's id and the status; it must not block. The following ends with
-// ctx, with the run, or where the run can no longer be watched; of that the last
-// change tells, for who reads then learns why.
+// Watch returns the function that watches an address for one subscriber: run://{runId}
+// changes with the run's status, its events with every event. changed is called once
+// at the start, so that no change between a read and the subscription is missed, and
+// then for every change, with the newest event's id and the status; it must not block.
 //
-// A run that the caller cannot see is [server.ErrResourceNotFound]; what else
-// can be read but does not tell of changes is [mcp.ErrInvalidParams].
+// The watch ends with stop, with ctx, with the run, or when the run can no longer be
+// watched. Then changed is called a last time, with nil: a reader learns why.
+//
+// A run that the caller cannot see is [server.ErrResourceNotFound]; an address that
+// cannot be watched is [mcp.ErrInvalidParams].
 func Watch(o Options) func(ctx context.Context, uri string, changed func(meta map[string]any)) (stop func(), err error) {
-	s := &set{o}
-	return func(ctx context.Context, uri string, changed func(map[string]any)) (func(), error) {
-		a, err := parseAddress(uri)
-		switch {
-		case uri == activeIntegrations, err == nil && a.part != ofRun && a.part != ofEvents:
-			return nil, invalid("only run://{runId} and run://{runId}/events can be subscribed to")
-		case err != nil:
-			return nil, err
-		}
-		caller := client.CallerFrom(ctx)
-		if _, err := s.API.GetRun(ctx, caller, a.runID, false); client.KindOf(err) == client.NotFound {
-			return nil, fmt.Errorf("%w: no such run", server.ErrResourceNotFound)
-		} else if err != nil {
-			return nil, s.shown(caller, err)
-		}
-		ctx, stop := context.WithCancel(ctx)
-		last, told := int64(-1), client.Status("")
-		s.Feeds.Subscribe(ctx, caller, a.runID, func(news feed.News) {
-			first, moved := last < 0, len(news.Events) > 0
-			if moved {
-				last = news.Events[len(news.Events)-1].ID
-			}
-			if first || a.part == ofEvents && moved || a.part == ofRun && news.Status != told {
-				last, told = max(last, 0), news.Status
-				changed(map[string]any{"lastEventId": last, "status": s.status(caller, news)})
-			}
-		}, func() { changed(nil) })
-		return stop, nil
+	return (&handlers{o}).watch
+}
+
+func (h *handlers) watch(ctx context.Context, uri string, changed func(meta map[string]any)) (stop func(), err error) {
+	a, err := parseAddress(uri)
+	switch {
+	case uri == activeIntegrations, err == nil && a.part != partRun && a.part != partEvents:
+		return nil, invalid("only run://{runId} and run://{runId}/events can be subscribed to")
+	case err != nil:
+		return nil, err
+	}
+	caller := client.CallerFrom(ctx)
+	_, err = h.API.GetRun(ctx, caller, a.runID, false)
+	switch {
+	case client.KindOf(err) == client.NotFound:
+		return nil, fmt.Errorf("%w: no such run", server.ErrResourceNotFound)
+	case err != nil:
+		return nil, h.shownError(caller, err)
+	}
+	ctx, stop = context.WithCancel(ctx)
+	w := &watcher{handlers: h, caller: caller, everyEvent: a.part == partEvents, changed: changed, first: true}
+	h.Feeds.Subscribe(ctx, caller, a.runID, w.observe, func() { changed(nil) })
+	return stop, nil
+}
+
+// changeFunc notifies a subscriber of a change.
+type changeFunc func(meta map[string]any)
+
+// watcher notifies one subscriber of changes.
+type watcher struct {
+	*handlers
+	caller     client.Caller
+	everyEvent bool // else the status alone counts
+	changed    changeFunc
+
+	first  bool // no change was notified yet
+	last   int64
+	status client.Status
+}
+
+// observe notifies the subscriber, if the news are a change.
+func (w *watcher) observe(news feed.News) {
+	hasEvents := len(news.Events) > 0
+	if hasEvents {
+		w.last = news.Events[len(news.Events)-1].ID
+	}
+	if w.first || w.everyEvent && hasEvents || !w.everyEvent && news.Status != w.status {
+		w.first, w.status = false, news.Status
+		w.changed(map[string]any{"lastEventId": w.last, "status": w.statusOf(news)})
 	}
 }
 
-// status is a run's status as a notification tells it. A notification may come
-// for every event, so a set is made only for a status that is none of the
-// contract's.
-func (s *set) status(caller client.Caller, news feed.News) string {
+// statusOf returns a run's status as it is shown. Most watchers need no set of
+// secrets for it: a status of the contract is none.
+func (w *watcher) statusOf(news feed.News) string {
 	if slices.Contains(client.Statuses(), news.Status) {
 		return string(news.Status)
 	}
-	return view.New(s.secrets(caller).With(news.Tokens...)).Status(news.Status)
+	return w.viewOf(w.caller, news.Tokens).Status(news.Status)
 }

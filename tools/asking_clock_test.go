@@ -23,7 +23,7 @@ import (
 // asking is a server in a bubble of its own time, and a run that waits for a
 // person.
 type asking struct {
-	*set
+	*handlers
 	box   *sandbox.Sandbox
 	runID client.RunID
 	first *call // of the first session
@@ -105,7 +105,7 @@ func TestSilence(t *testing.T) {
 		}
 		time.Sleep(2 * time.Minute)
 		got = a.wait(t, a.first, 45)
-		if len(who.messages) != 1 || !strings.Contains(got.Summary, "did not decide: no answer came in time") && !strings.Contains(got.Summary, "asked to decide before") || got.NextStep != a.askLater(a.runID) {
+		if len(who.messages) != 1 || !strings.Contains(got.Summary, "did not decide: no answer came in time") && !strings.Contains(got.Summary, "asked to decide before") || got.NextStep != a.undecidedStep(a.runID) {
 			t.Errorf("asked %d times: %q, %q", len(who.messages), got.Summary, got.NextStep)
 		}
 	})
@@ -117,15 +117,15 @@ func TestRefusalIsRemembered(t *testing.T) {
 	who := &slowPerson{takes: 2 * time.Second}
 	askingBubble(t, who, nil, func(t *testing.T, a *asking) {
 		got := a.wait(t, a.first, 20)
-		if !strings.Contains(got.Summary, "they declined to answer") || got.NextStep != a.askLater(a.runID) {
+		if !strings.Contains(got.Summary, "they declined to answer") || got.NextStep != a.undecidedStep(a.runID) {
 			t.Errorf("%q, %q", got.Summary, got.NextStep)
 		}
 		for range 3 {
-			if got = a.wait(t, a.first, 20); got.NextStep != a.askLater(a.runID) || got.WaitEnded != attend.NeedsPerson {
+			if got = a.wait(t, a.first, 20); got.NextStep != a.undecidedStep(a.runID) || got.WaitEnded != attend.NeedsPerson {
 				t.Errorf("%q, %q", got.Summary, got.NextStep)
 			}
 		}
-		if got := a.wait(t, a.first, 0); !strings.HasPrefix(got.NextStep, a.askLater(a.runID)) {
+		if got := a.wait(t, a.first, 0); !strings.HasPrefix(got.NextStep, a.undecidedStep(a.runID)) {
 			t.Errorf("a look: %q", got.NextStep)
 		}
 		if len(who.messages) != 1 {
@@ -293,8 +293,8 @@ func TestDecisionIsKept(t *testing.T) {
 			time.AfterFunc(4*time.Second, func() { down.Store(true) })
 			c := a.again(a.first)
 			_, err := a.askApproval(t.Context(), c, askArgs{RunID: a.runID})
-			if took := time.Since(c.at); err == nil || took > 50*time.Second || c.aboutDecision() != "the user has decided, and the decision is being sent: " {
-				t.Errorf("after %v: %v, %q", took, err, c.aboutDecision())
+			if took := time.Since(c.at); err == nil || took > 50*time.Second || c.decisionNote() != "the user has decided, and the decision is being sent" {
+				t.Errorf("after %v: %v, %q", took, err, c.decisionNote())
 			}
 			if back {
 				down.Store(false)
@@ -380,7 +380,7 @@ func TestClientThatReadsNothing(t *testing.T) {
 	askingBubble(t, who, nil, func(t *testing.T, a *asking) {
 		who.notes = make(chan mcp.JSONRPCNotification) // nobody receives
 		ctx := server.NewMCPServer("test", "1").WithContext(client.WithCaller(t.Context(), caller), who)
-		c, err := a.arrive(ctx, "create_run", mcp.CallToolRequest{Params: mcp.CallToolParams{Meta: &mcp.Meta{ProgressToken: "p"}}})
+		c, err := a.newCall(ctx, "create_run", mcp.CallToolRequest{Params: mcp.CallToolParams{Meta: &mcp.Meta{ProgressToken: "p"}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -408,7 +408,7 @@ func TestCancelledByTheClient(t *testing.T) {
 	who = &slowPerson{takes: 5 * time.Second, cancels: true}
 	askingBubble(t, who, nil, func(t *testing.T, a *asking) {
 		for range 2 {
-			if got := a.wait(t, a.first, 10); got.NextStep != a.askLater(a.runID) || len(who.messages) != 1 {
+			if got := a.wait(t, a.first, 10); got.NextStep != a.undecidedStep(a.runID) || len(who.messages) != 1 {
 				t.Errorf("asked %d times: %q", len(who.messages), got.NextStep)
 			}
 		}

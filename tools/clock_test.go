@@ -26,7 +26,7 @@ var caller = client.Caller{Key: sandbox.DefaultKey, UserID: "u"}
 
 // bubble is a set of tools on an API without a network, and a call by a client,
 // for a bubble of its own time.
-func bubble(t *testing.T, upstream http.Handler, who *slowPerson) (*set, *call) {
+func bubble(t *testing.T, upstream http.Handler, who *slowPerson) (*handlers, *call) {
 	t.Helper()
 	api, err := client.New(client.Options{URL: "http://localhost", Transport: inmem.Transport(upstream)})
 	if err != nil {
@@ -38,13 +38,13 @@ func bubble(t *testing.T, upstream http.Handler, who *slowPerson) (*set, *call) 
 	log := slog.New(slog.DiscardHandler)
 	people := attend.New(attend.Options{Feeds: feeds, Decider: decider, Secrets: redact.New(), Log: log})
 	t.Cleanup(people.Close)
-	s := &set{Options{
+	s := &handlers{Options{
 		API: api, Feeds: feeds, Decider: decider, Attend: people, Secrets: redact.New(), Log: log,
 		Integrations: []string{"*"}, Approvals: ApprovalsHuman, AskApprovals: true,
 	}}
 	who.notes = make(chan mcp.JSONRPCNotification, 10_000) // most tests read none
 	ctx := server.NewMCPServer("test", "1").WithContext(client.WithCaller(t.Context(), caller), who)
-	c, err := s.arrive(ctx, "a_tool", mcp.CallToolRequest{Params: mcp.CallToolParams{Meta: &mcp.Meta{ProgressToken: "p"}}})
+	c, err := s.newCall(ctx, "a_tool", mcp.CallToolRequest{Params: mcp.CallToolParams{Meta: &mcp.Meta{ProgressToken: "p"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,9 +52,9 @@ func bubble(t *testing.T, upstream http.Handler, who *slowPerson) (*set, *call) 
 }
 
 // again is another call of the client of a call.
-func (s *set) again(c *call) *call {
+func (h *handlers) again(c *call) *call {
 	return &call{
-		caller: c.caller, tool: c.tool, at: time.Now(), progress: &progress{token: c.progress.token, out: c.progress.out}, secrets: s.secretsOf(c.caller),
+		caller: c.caller, tool: c.tool, at: time.Now(), progress: &progress{token: c.progress.token, out: c.progress.out}, secrets: h.secretsOf(c.caller),
 		session: c.session, modern: c.modern, canElicit: c.canElicit, personName: c.personName, draining: c.draining,
 	}
 }
@@ -155,14 +155,14 @@ func TestHistoryIsNoProgress(t *testing.T) {
 // person thinks; the question stays open, its answer counts once, and the next call
 // tells what came of it.
 func TestAnsweredInTime(t *testing.T) {
-	for name, call := range map[string]func(context.Context, *set, *call, client.RunID) (RunResult, error){
-		"create_run": func(ctx context.Context, s *set, c *call, _ client.RunID) (RunResult, error) {
+	for name, call := range map[string]func(context.Context, *handlers, *call, client.RunID) (RunResult, error){
+		"create_run": func(ctx context.Context, s *handlers, c *call, _ client.RunID) (RunResult, error) {
 			return s.createRun(ctx, c, createRunArgs{Intent: "x", ApprovalStrategy: "ON_START", WaitSeconds: 45}, nil)
 		},
-		"get_run": func(ctx context.Context, s *set, c *call, runID client.RunID) (RunResult, error) {
+		"get_run": func(ctx context.Context, s *handlers, c *call, runID client.RunID) (RunResult, error) {
 			return s.getRun(ctx, c, getRunArgs{RunID: runID, WaitSeconds: 20})
 		},
-		"approve": func(ctx context.Context, s *set, c *call, runID client.RunID) (RunResult, error) {
+		"approve": func(ctx context.Context, s *handlers, c *call, runID client.RunID) (RunResult, error) {
 			return s.askApproval(ctx, c, askArgs{RunID: runID})
 		},
 	} {
@@ -266,7 +266,7 @@ func TestDraining(t *testing.T) {
 				who := leavingClient{&slowPerson{}, make(chan struct{})}
 				s, _ := bubble(t, box, who.slowPerson)
 				ctx := server.NewMCPServer("test", "1").WithContext(client.WithCaller(t.Context(), caller), who)
-				c, err := s.arrive(ctx, "create_run", mcp.CallToolRequest{})
+				c, err := s.newCall(ctx, "create_run", mcp.CallToolRequest{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -290,7 +290,7 @@ func TestDraining(t *testing.T) {
 // TestListWords says which filters applied, and never to leave one out that
 // nobody set.
 func TestListWords(t *testing.T) {
-	s := &set{}
+	s := &handlers{}
 	for _, tt := range []struct {
 		args    listRunsArgs
 		userID  string
@@ -302,13 +302,14 @@ func TestListWords(t *testing.T) {
 		{listRunsArgs{UserID: "u"}, "u", `No runs. Filters: userId "u".`, "leave out a filter"},
 		{listRunsArgs{Status: "FAILED", CustomerIntegrationIDs: []string{"a", "b"}}, "u", "Filters: status FAILED, 2 customerIntegrationIds, this caller's default user.", "leave out a filter"},
 	} {
-		summary, next := s.describeList(RunList{Page: 1}, filtersOf(tt.args, tt.userID))
-		if !strings.Contains(summary, tt.summary) || !strings.Contains(next, tt.next) {
-			t.Errorf("%+v: %q, %q", tt.args, summary, next)
+		l := RunList{Page: 1}
+		s.describeList(&l, filtersOf(tt.args), tt.userID != "" && tt.args.UserID == "")
+		if !strings.Contains(l.Summary, tt.summary) || !strings.Contains(l.NextStep, tt.next) {
+			t.Errorf("%+v: %q, %q", tt.args, l.Summary, l.NextStep)
 		}
 	}
 	many := RunList{Page: 1, PageSize: 10, Runs: make([]ListedRun, 10)}
-	many.Summary, many.NextStep = s.describeList(many, filtersOf(listRunsArgs{Status: "FAILED"}, ""))
+	s.describeList(&many, filtersOf(listRunsArgs{Status: "FAILED"}), false)
 	many.shorten(3, 10)
 	if !strings.Contains(many.Summary, "the first 3 are shown") || !strings.HasSuffix(many.Summary, " Filters: status FAILED.") {
 		t.Errorf("shortened: %q", many.Summary)

@@ -39,16 +39,16 @@ func TestCodesAreDocumented(t *testing.T) {
 	}
 	for _, a := range (Options{}).codes() {
 		want := map[bool]string{true: "yes", false: "no"}[a.retryable]
-		if documented[a.code] != want {
-			t.Errorf("README says of %s that it is retryable: %q, want %q", a.code, documented[a.code], want)
+		if documented[string(a.code)] != want {
+			t.Errorf("README says of %s that it is retryable: %q, want %q", a.code, documented[string(a.code)], want)
 		}
-		delete(documented, a.code)
+		delete(documented, string(a.code))
 	}
 	if len(documented) > 0 {
 		t.Errorf("README has codes that there are not: %v", documented)
 	}
 	for _, kind := range client.Kinds() {
-		if (Options{}).adviceFor(kind).code != string(kind) {
+		if (Options{}).adviceFor(kind).code != kind {
 			t.Errorf("the client's kind %s is no code", kind)
 		}
 	}
@@ -59,7 +59,7 @@ func TestCodesAreDocumented(t *testing.T) {
 // and without a secret; a program gets the same in _meta.
 func TestFailuresAreBounded(t *testing.T) {
 	const key = "key-of-a-caller-9f8e7d6c"
-	s, v := &set{}, view.New(redact.New(key))
+	s, v := &handlers{}, view.New(redact.New(key))
 	messages := []string{
 		"", "word", strings.Repeat("word ", 100), strings.Repeat("ä", 400), strings.Repeat(`"\`, 300), strings.Repeat("<&>", 200),
 		strings.Repeat("😀", 200), strings.Repeat("\x00\u202e", 300), strings.Repeat("\xff", 400), strings.Repeat("x", 380) + key, key,
@@ -68,17 +68,17 @@ func TestFailuresAreBounded(t *testing.T) {
 	for _, a := range (Options{}).codes() {
 		for _, message := range messages {
 			for name, err := range map[string]error{
-				"upstream": &client.Error{Kind: client.Kind(a.code), Message: message, RetryAfter: (1<<31 - 1) * time.Second},
+				"upstream": &client.Error{Kind: a.code, Message: message, RetryAfter: (1<<31 - 1) * time.Second},
 				"own":      &problem{code: a.code, message: message, nextStep: a.nextStep},
 				"any":      errors.New(message),
 			} {
-				result := s.failure(v, err)
+				result := errorResult(v, s.describe(err))
 				text := textOf(t, result.Content[0])
 				f, ok := result.Meta.AdditionalFields[FailureMeta].(Failure)
 				if !ok || json.Valid([]byte(text)) || !strings.HasPrefix(text, f.Code+": ") || !strings.Contains(text, f.Message) || len(text) > maxFailure {
 					t.Errorf("%s, %s: %d bytes: %s; %+v", a.code, name, len(text), text, f)
 				}
-				if name == "own" && (f.Code != a.code || f.Retryable != a.retryable || f.NextStep != a.nextStep) || f.NextStep == "" || !strings.HasSuffix(text, f.NextStep) {
+				if name == "own" && (f.Code != string(a.code) || f.Retryable != a.retryable || f.NextStep != a.nextStep) || f.NextStep == "" || !strings.HasSuffix(text, f.NextStep) {
 					t.Errorf("%s, %s: got %+v", a.code, name, f)
 				}
 				if !result.IsError || result.StructuredContent != nil || strings.Contains(text, "9f8e7d6c") || strings.Contains(text, "abcdefghijkl") {
@@ -96,7 +96,7 @@ func TestFailuresAreBounded(t *testing.T) {
 // TestFailureIsLogged at the level warn, with its request, run and duration.
 func TestFailureIsLogged(t *testing.T) {
 	var log strings.Builder
-	s := &set{Options: Options{Log: slog.New(slog.NewTextHandler(&log, nil))}}
+	s := &handlers{Options: Options{Log: slog.New(slog.NewTextHandler(&log, nil))}}
 	c := &call{tool: "get_run", at: time.Now(), session: numbered{}}
 	const run = "123e4567-e89b-12d3-a456-426614174000"
 	s.logFailure(c, mcp.CallToolRequest{Params: mcp.CallToolParams{RawArguments: json.RawMessage(`{"runId":"` + run + `"}`)}}, &client.Error{Kind: client.NotFound, Op: "get_run"})
@@ -114,8 +114,8 @@ func (numbered) RequestID() string { return "7" }
 
 // TestLongHint: whatever hint an operator sets, a failure keeps its bound.
 func TestLongHint(t *testing.T) {
-	s := &set{Options: Options{DecideHint: strings.Repeat("in the portal ", 100)}}
-	text := textOf(t, s.failure(view.New(redact.New()), &problem{code: codeLinkUnavailable, message: "m", nextStep: s.DecideElsewhereStep("")}).Content[0])
+	s := &handlers{Options: Options{DecideHint: strings.Repeat("in the portal ", 100)}}
+	text := textOf(t, errorResult(view.New(redact.New()), s.describe(&problem{code: codeLinkUnavailable, message: "m"})).Content[0])
 	if len(text) > maxFailure || !strings.HasPrefix(text, "approval_link_unavailable: ") {
 		t.Errorf("%d bytes: %s", len(text), text)
 	}
@@ -136,7 +136,7 @@ func textOf(t *testing.T, content any) string {
 
 // TestWaitIsTold in the field and in words, where waiting helps.
 func TestWaitIsTold(t *testing.T) {
-	s := &set{}
+	s := &handlers{}
 	for kind, want := range map[client.Kind]int{client.RateLimited: 3, client.Unavailable: 3, client.OutcomeUnknown: 0, client.Conflict: 0} {
 		f := s.describe(&client.Error{Kind: kind, RetryAfter: 2100 * time.Millisecond})
 		if f.RetryAfterSeconds != want || strings.Contains(f.NextStep, "after 3 s") != (want > 0) {
@@ -148,8 +148,8 @@ func TestWaitIsTold(t *testing.T) {
 // TestAdviceNamesNoAbsentTool, least of all where a run may have been created.
 func TestAdviceNamesNoAbsentTool(t *testing.T) {
 	for _, excluded := range [][]string{{"list_runs"}, {"get_run"}, {"list_runs", "get_run"}} {
-		s := &set{Options: Options{ExcludeTools: excluded}}
-		said := []string{s.named([]candidate{{}}, nil).nextStep, s.notFoundYet("", nil).nextStep, s.describe(attend.ErrUsed).NextStep, s.unclearAbort("", nil).nextStep}
+		s := &handlers{Options: Options{ExcludeTools: excluded}}
+		said := []string{s.someCandidates([]candidate{{}}, nil).nextStep, s.noCandidate("", nil).nextStep, s.describe(attend.ErrUsed).NextStep, s.unknownAbort("", nil).nextStep}
 		for _, a := range s.codes() {
 			said = append(said, a.nextStep)
 		}

@@ -3,8 +3,6 @@ package tools
 import (
 	"context"
 
-	"github.com/mark3labs/mcp-go/server"
-
 	"runs-mcp-server/client"
 )
 
@@ -21,32 +19,49 @@ type getRunArgs struct {
 	WaitSeconds      int          `json:"waitSeconds,omitempty" jsonschema:"minimum=0,maximum=45" jsonschema_description:"Wait until it ends or needs a person; default 0."`
 }
 
-const defaultEvents = 20
-
-func (s *set) getRunTool() server.ServerTool {
-	return tool(s, definition{
-		name: "get_run", title: "Get run",
-		description: "Show the status, progress, result and events of a run (automation, workflow, job, task): whether it has finished, which steps it has done so far, why it failed. " +
-			"To follow the run, pass the lastEventId you got as afterEventId, and waitSeconds 45: it waits until the run has ended or needs a person; call again until finished is true. Do not poll without waitSeconds.",
-		hints: hints{readOnly: true, idempotent: true, openWorld: true},
-	}, s.getRun)
+func getRunDescription(Options) string {
+	return "Show the status, progress, result and events of a run (automation, workflow, job, task): whether it has finished, which steps it has done so far, why it failed. " +
+		"To follow the run, pass the lastEventId you got as afterEventId, and waitSeconds 45: it waits until the run has ended or needs a person; call again until finished is true. Do not poll without waitSeconds."
 }
 
-func (s *set) getRun(ctx context.Context, c *call, args getRunArgs) (RunResult, error) {
+func (h *handlers) getRun(ctx context.Context, c *call, args getRunArgs) (RunResult, error) {
 	if args.Offset > 0 && args.Part == "" {
 		return RunResult{}, invalid("offset", "goes with part: say part result or part plan")
 	}
-	page := &eventPage{limit: args.Limit, newest: args.AfterEventID == nil, types: args.EventTypes, toolCalls: args.IncludeToolCalls}
-	if page.limit == 0 {
-		page.limit, page.bytes = defaultEvents, defaultEventBytes
-	}
-	page.hidden = args.IncludeEvents != nil && !*args.IncludeEvents || args.Part != ""
-	w := &waiter{
-		set: s, call: c, runID: args.RunID, page: page, history: args.AfterEventID == nil,
-		withContext: args.IncludeContext, part: args.Part, offset: args.Offset,
-	}
+	w := &watch{runID: args.RunID, page: args.eventPage(), history: args.AfterEventID == nil, inPieces: args.Part != ""}
 	if args.AfterEventID != nil {
 		w.after = *args.AfterEventID
 	}
-	return w.watchFor(ctx, args.WaitSeconds)
+	ctx, cancel := context.WithDeadline(ctx, c.answerDeadline(args.WaitSeconds))
+	defer cancel()
+	result, err := h.watchRun(ctx, c, w, args.WaitSeconds)
+	if err != nil {
+		return RunResult{}, err
+	}
+	if w.after > 0 || args.Offset > 0 { // an earlier call showed these
+		result.Intent, result.CreatedAt, result.RepeatRunID = "", "", ""
+	}
+	if args.IncludeContext {
+		result.Context = c.view().Text(w.run.Context, h.MaxResultBytes/2)
+		result.Intent = c.view().Text(w.run.Intent, h.MaxResultBytes/4)
+	}
+	if args.Part != "" {
+		h.showPiece(ctx, c, &result, w.run, args.Part, args.Offset)
+	}
+	return result, nil
+}
+
+// defaultEvents is how many events a result shows where the call sets no limit.
+const defaultEvents = 20
+
+// eventPage returns the page of events that the call asks for.
+func (args getRunArgs) eventPage() *eventPage {
+	page := newestEvents()
+	page.newest = args.AfterEventID == nil
+	if args.Limit > 0 {
+		page.limit, page.bytes = args.Limit, 0
+	}
+	page.types, page.toolCalls = args.EventTypes, args.IncludeToolCalls
+	page.hidden = args.IncludeEvents != nil && !*args.IncludeEvents || args.Part != ""
+	return page
 }

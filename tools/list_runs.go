@@ -1,12 +1,10 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
-
-	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/view"
@@ -46,109 +44,42 @@ type ListedRun struct {
 	EventsLeftOut int          `json:"eventsLeftOut,omitempty"`
 }
 
-// listedEvents is how many events of each run a list shows when asked to.
-const listedEvents = 3
-
-func (s *set) listRunsTool() server.ServerTool {
-	d := definition{
-		name: "list_runs", title: "List runs",
-		description: "Show the runs (automations, workflows, jobs, tasks) that were started, newest first: all, or those paused or failed, of a person, with an integration. " +
-			"To find a run whose id is not known" + s.ifOffered("create_run", ", as after an unclear create_run") + ".",
-		hints: hints{readOnly: true, idempotent: true, openWorld: true},
-	}
-	return tool(s, d, s.listRuns)
+func listRunsDescription(o Options) string {
+	return "Show the runs (automations, workflows, jobs, tasks) that were started, newest first: all, or those paused or failed, of a person, with an integration. " +
+		"To find a run whose id is not known" + o.ifOffered("create_run", ", as after an unclear create_run") + "."
 }
 
-func (s *set) listRuns(ctx context.Context, c *call, args listRunsArgs) (RunList, error) {
-	userID, err := s.user(c.caller, args.UserID)
+func (h *handlers) listRuns(ctx context.Context, c *call, args listRunsArgs) (RunList, error) {
+	userID, err := h.userOf(c.caller, args.UserID)
 	if err != nil {
 		return RunList{}, err
 	}
-	out := RunList{Page: max(args.Page, 1), PageSize: args.PageSize, Runs: []ListedRun{}}
-	if out.PageSize == 0 {
-		out.PageSize = 10
-	}
-	page, err := s.API.ListRuns(ctx, c.caller, client.ListRunsQuery{
+	list := RunList{Page: max(args.Page, 1), PageSize: cmp.Or(args.PageSize, 10), Runs: []ListedRun{}}
+	page, err := h.API.ListRuns(ctx, c.caller, client.ListRunsQuery{
 		IncludeEvents: args.IncludeEvents, UserID: userID, Status: client.Status(args.Status),
-		CustomerIntegrationIDs: args.CustomerIntegrationIDs, Page: out.Page, PageSize: out.PageSize,
+		CustomerIntegrationIDs: args.CustomerIntegrationIDs, Page: list.Page, PageSize: list.PageSize,
 	})
 	if err != nil {
 		return RunList{}, err
 	}
 	for i := range page.Runs {
-		out.Runs = append(out.Runs, listedRun(c.viewOf(&page.Runs[i]), &page.Runs[i], args.IncludeEvents))
+		list.Runs = append(list.Runs, listedRun(c.viewOf(&page.Runs[i]), &page.Runs[i], args.IncludeEvents))
 	}
 	// The API's array form tells no total: a full page may have a next one.
-	out.More = len(out.Runs) == out.PageSize
+	list.More = len(list.Runs) == list.PageSize
 	if page.Total >= 0 {
-		out.Total = &page.Total
-		out.More = out.Page*out.PageSize < page.Total
+		list.Total = &page.Total
+		list.More = list.Page*list.PageSize < page.Total
 	}
-	out.Summary, out.NextStep = s.describeList(out, filtersOf(args, userID))
+	h.describeList(&list, filtersOf(args), userID != "" && args.UserID == "")
 	if page.More > 0 {
-		out.shorten(len(out.Runs), len(out.Runs)+page.More)
+		list.shorten(len(list.Runs), len(list.Runs)+page.More)
 	}
-	return out, nil
+	return list, nil
 }
 
-// filters are what a list was narrowed by: the arguments of the call, and the
-// user that the operator or the caller's own request set.
-type filters struct {
-	given       []string // by the call: names and values
-	defaultUser bool
-}
-
-func filtersOf(args listRunsArgs, userID string) filters {
-	f := filters{defaultUser: userID != "" && args.UserID == ""}
-	if args.Status != "" {
-		f.given = append(f.given, "status "+args.Status)
-	}
-	if args.UserID != "" {
-		f.given = append(f.given, "userId "+view.Quote(shortName(args.UserID)))
-	}
-	if n := len(args.CustomerIntegrationIDs); n > 0 {
-		f.given = append(f.given, fmt.Sprintf("%d customerIntegrationIds", n))
-	}
-	return f
-}
-
-// String names the filters, "none" where there are none.
-func (f filters) String() string {
-	all := f.given
-	if f.defaultUser {
-		all = append(slices.Clone(all), "this caller's default user")
-	}
-	if len(all) == 0 {
-		return "none"
-	}
-	return strings.Join(all, ", ")
-}
-
-// describeList says what a list holds, and what to do with it.
-func (s *set) describeList(l RunList, f filters) (summary, nextStep string) {
-	filtered := " Filters: " + f.String() + "."
-	switch {
-	case len(l.Runs) == 0 && l.Page > 1:
-		return fmt.Sprintf("No runs on page %d.", l.Page) + filtered, "Call list_runs with a lower page."
-	case len(l.Runs) == 0 && len(f.given) > 0:
-		return "No runs." + filtered, "No run matches: leave out a filter, or tell the user."
-	case len(l.Runs) == 0:
-		return "No runs." + filtered, "There are none to list: tell the user."
-	}
-	summary = fmt.Sprintf("%d run%s on page %d.", len(l.Runs), plural(len(l.Runs)), l.Page) + filtered
-	nextStep = "For more of one, " + s.look("{runId}", "its runId") + "."
-	if l.More {
-		nextStep += fmt.Sprintf(" There may be more: the same arguments, but page %d.", l.Page+1)
-	}
-	return summary, nextStep
-}
-
-func plural(n int) string {
-	if n == 1 {
-		return ""
-	}
-	return "s"
-}
+// listedEvents is how many events of each run a list shows when asked to.
+const listedEvents = 3
 
 func listedRun(v view.View, run *client.Run, withEvents bool) ListedRun {
 	shown := v.Run(run)
@@ -159,13 +90,92 @@ func listedRun(v view.View, run *client.Run, withEvents bool) ListedRun {
 	if !withEvents {
 		return out
 	}
-	page := &eventPage{limit: listedEvents, newest: true}
-	for _, e := range run.Events {
-		page.add(e)
-	}
-	for _, e := range page.events {
+	newest := run.Events[max(0, len(run.Events)-listedEvents):]
+	for _, e := range newest {
 		out.Events = append(out.Events, v.Event(e))
 	}
-	out.EventsLeftOut = page.leftOut + run.Earlier
+	out.EventsLeftOut = len(run.Events) - len(newest) + run.Earlier
 	return out
+}
+
+// filtersOf names what a call narrowed the list by.
+func filtersOf(args listRunsArgs) (filters []string) {
+	if args.Status != "" {
+		filters = append(filters, "status "+args.Status)
+	}
+	if args.UserID != "" {
+		filters = append(filters, "userId "+view.Quote(cutText(args.UserID, 40)))
+	}
+	if n := len(args.CustomerIntegrationIDs); n > 0 {
+		filters = append(filters, fmt.Sprintf("%d customerIntegrationIds", n))
+	}
+	return filters
+}
+
+// describeList says what a list holds, and what to do with it. byDefaultUser says
+// that it holds only runs of the caller's default user.
+func (h *handlers) describeList(l *RunList, filters []string, byDefaultUser bool) {
+	named := filters
+	if byDefaultUser {
+		named = append(named, "this caller's default user")
+	}
+	note := " Filters: " + cmp.Or(strings.Join(named, ", "), "none") + "."
+	switch n := len(l.Runs); {
+	case n == 0 && l.Page > 1:
+		l.Summary, l.NextStep = fmt.Sprintf("No runs on page %d.", l.Page)+note, "Call list_runs with a lower page."
+	case n == 0 && len(filters) > 0:
+		l.Summary, l.NextStep = "No runs."+note, "No run matches: leave out a filter, or tell the user."
+	case n == 0:
+		l.Summary, l.NextStep = "No runs."+note, "There are none to list: tell the user."
+	case n == 1:
+		l.Summary = fmt.Sprintf("1 run on page %d.", l.Page) + note
+	default:
+		l.Summary = fmt.Sprintf("%d runs on page %d.", n, l.Page) + note
+	}
+	if len(l.Runs) == 0 {
+		return
+	}
+	l.NextStep = "For more of one, " + h.readStep(runURI("", ""), "its runId") + "."
+	if l.More {
+		l.NextStep += fmt.Sprintf(" There may be more: the same arguments, but page %d.", l.Page+1)
+	}
+}
+
+func (l *RunList) addNote(note string) { l.Summary += note }
+
+// shortIntent is what is left of an intent, in bytes, in a list that is too large.
+const shortIntent = 60
+
+// truncate leaves out the events first, then shortens intents, then shows fewer runs.
+func (l *RunList) truncate(o Options) {
+	isTooLarge := func() bool { return sizeOf(l) > o.MaxResultBytes }
+	for i := len(l.Runs) - 1; i >= 0 && isTooLarge(); i-- {
+		l.Runs[i].EventsLeftOut += len(l.Runs[i].Events)
+		l.Runs[i].Events = nil
+	}
+	for i := len(l.Runs) - 1; i >= 0 && isTooLarge(); i-- {
+		l.Runs[i].Intent = cutText(l.Runs[i].Intent, shortIntent)
+	}
+	all := len(l.Runs) + l.RunsLeftOut
+	for len(l.Runs) > 1 && isTooLarge() {
+		l.shorten(len(l.Runs)-1, all)
+	}
+}
+
+// maxListPage is the last page that the API takes.
+const maxListPage = 1000
+
+// shorten shows only the first of all runs on the page, and names the page that has
+// the next ones. Pages of another size begin elsewhere: the named one may repeat
+// some runs, and misses none.
+func (l *RunList) shorten(shown, all int) {
+	before := (l.Page-1)*l.PageSize + shown
+	l.Runs, l.RunsLeftOut, l.More = l.Runs[:shown], all-shown, true
+	_, rest, _ := strings.Cut(l.Summary, ".") // what was said of the filters stays
+	l.Summary = fmt.Sprintf("%d runs on page %d, of which the first %d are shown: more would be too large.", all, l.Page, shown) + rest
+	next := before/shown + 1
+	l.NextStep = fmt.Sprintf("For the next ones, the same arguments, but pageSize %d and page %d.", shown, next)
+	if next > maxListPage {
+		l.NextStep = "For the next ones, narrow the list with a filter."
+	}
 }

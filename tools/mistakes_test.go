@@ -25,8 +25,8 @@ var mistakes = []struct{ tool, args, message, next string }{
 	{"create_run", `{"intent":"x","dryRun":true}`, "there is no argument dryRun; there are intent, ", "Correct the arguments"},
 	{"create_run", `{"intent":"x","integrations":["slack"]}`, "did you mean selectedCustomerIntegrationIds?", "Correct the arguments"},
 	{"create_run", `{"intent":"x","userId":"somebody-else"}`, "userId may not name another user", "Correct the arguments"},
-	{"create_run", `{"intent":"x","outputSchema":{"type":"array"}}`, `outputSchema must have "type": "object" at its root`, "Correct the arguments"},
-	{"create_run", `{"intent":"x","outputSchema":{"type":"object","anyOf":[]}}`, "outputSchema must not use anyOf", "Correct the arguments"},
+	{"create_run", `{"intent":"x","outputSchema":{"type":"array"}}`, `outputSchema: the root must have "type": "object"`, "Correct the arguments"},
+	{"create_run", `{"intent":"x","outputSchema":{"type":"object","anyOf":[]}}`, "outputSchema: anyOf is not supported", "Correct the arguments"},
 	{"create_run", `{"intent":"x","passThrough":[]}`, "there is no argument passThrough", "Correct the arguments"},
 
 	{"get_run", `{}`, "runId is required", "Correct the arguments"},

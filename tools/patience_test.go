@@ -23,12 +23,12 @@ func TestAskedOnceTheCallsAreKnown(t *testing.T) {
 		900 * time.Millisecond: {"1 tool call"},
 		4 * time.Second:        {"It does not say which tools it would call.", "Changed: it asks for 1 tool call"},
 	} {
-		for name, call := range map[string]func(context.Context, *set, *call) error{
-			"approve": func(ctx context.Context, s *set, c *call) error {
+		for name, call := range map[string]func(context.Context, *handlers, *call) error{
+			"approve": func(ctx context.Context, s *handlers, c *call) error {
 				_, err := s.askApproval(ctx, c, askArgs{RunID: runID})
 				return err
 			},
-			"get_run": func(ctx context.Context, s *set, c *call) error {
+			"get_run": func(ctx context.Context, s *handlers, c *call) error {
 				_, err := s.getRun(ctx, c, getRunArgs{RunID: runID, WaitSeconds: 45})
 				return err
 			},

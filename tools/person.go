@@ -14,45 +14,49 @@ import (
 )
 
 // person returns the person at the client, as a waiting call may ask them.
-func (s *set) person(c *call) attend.Person {
-	p := attend.Person{Name: c.personName, Approvals: s.asksApprovals(c), Links: s.asksLinks(c)}
+func (h *handlers) person(c *call) attend.Person {
+	p := attend.Person{Name: c.personName, Approvals: h.mayAskDecision(c), Links: h.mayAskAuthorization(c)}
 	if !c.modern {
-		p.Ask, p.Complete = c.elicit, c.completeLink
+		p.Ask, p.Complete = c.askPerson, c.completeLink
 	}
 	return p
 }
 
-// asksApprovals reports whether a waiting call may ask its person to decide.
-func (s *set) asksApprovals(c *call) bool {
-	return s.AskApprovals && s.Offers("approve") && c.canAsk(mcp.ElicitationModeForm)
+// mayAskDecision reports whether a waiting call may ask its person to decide.
+func (h *handlers) mayAskDecision(c *call) bool {
+	return h.AskApprovals && h.Offers("approve") && c.canAskByForm()
 }
 
-// asksLinks reports whether authorisation links go to the person at the client
-// and not through the model.
-func (s *set) asksLinks(c *call) bool {
-	return s.AskAuthorization && c.canAsk(mcp.ElicitationModeURL)
+// mayAskAuthorization reports whether the client sends its person to the links of
+// authorisations, so that no link goes through the model.
+func (h *handlers) mayAskAuthorization(c *call) bool {
+	return h.AskAuthorization && c.canAskByURL()
 }
 
-// refusedLink reports whether the person at the client did not open the link that
-// a run waits for: then the model may show it.
-func (s *set) refusedLink(c *call, runID client.RunID, st feed.State) bool {
-	return s.Attend.LastRefusal(c.caller.Key, c.personName, runID, attend.AuthorizationSubject(st)) != nil
+// canAskByForm reports whether the client can ask its person to fill in a form. An
+// empty capability means forms (2025-11-25, and all there was before it).
+func (c *call) canAskByForm() bool {
+	return c.canElicit != nil && (c.canElicit.Form != nil || c.canElicit.URL == nil)
 }
 
-// refusedAll returns how the person at the client did not decide on the last of
-// the approvals that wait, if they did not on any; else nil.
-func (s *set) refusedAll(c *call, runID client.RunID, waiting []approval.Pending) (last *attend.Outcome) {
-	for _, p := range waiting {
-		if last = s.Attend.LastRefusal(c.caller.Key, c.personName, runID, p.ID); last == nil {
-			return nil
-		}
+// canAskByURL reports whether the client can ask its person to open a link.
+func (c *call) canAskByURL() bool { return c.canElicit != nil && c.canElicit.URL != nil }
+
+// elicitationOf returns how the client of a request can ask its person, nil where it
+// cannot.
+func elicitationOf(ctx context.Context, session server.ClientSession) *mcp.ElicitationCapability {
+	if info := server.RequestProtocolInfoFromContext(ctx); info != nil && info.Modern {
+		return info.ClientCapabilities.Elicitation
 	}
-	return last
+	if session, ok := session.(server.SessionWithClientInfo); ok {
+		return session.GetClientCapabilities().Elicitation
+	}
+	return nil
 }
 
-// nameOf names the person at the client of a request: a session's, or, in the
-// 2026-07-28 protocol, a client's by the name it gives itself.
-func nameOf(ctx context.Context, session server.ClientSession) string {
+// personNameOf names the person at the client of a request: by the session or, in
+// the 2026-07-28 protocol, by the name that the client gives itself.
+func personNameOf(ctx context.Context, session server.ClientSession) string {
 	info := server.RequestProtocolInfoFromContext(ctx)
 	switch {
 	case info != nil && info.Modern && info.ClientInfo != nil:
@@ -64,27 +68,31 @@ func nameOf(ctx context.Context, session server.ClientSession) string {
 	}
 }
 
-// canAsk reports whether the client can ask in a mode. An empty capability means
-// the form mode alone (2025-11-25, and all there was before it).
-func (c *call) canAsk(mode string) bool {
-	switch can := c.canElicit; {
-	case can == nil:
-		return false
-	case mode == mcp.ElicitationModeURL:
-		return can.URL != nil
-	default:
-		return can.Form != nil || can.URL == nil
-	}
+// refusedLink reports whether the person at the client did not open the link that
+// a run waits for: then the model may show it.
+func (h *handlers) refusedLink(c *call, runID client.RunID, st feed.State) bool {
+	return h.Attend.LastRefusal(c.caller.Key, c.personName, runID, attend.AuthorizationSubject(st)) != nil
 }
 
-// elicit asks the person at a client of an older protocol.
-func (c *call) elicit(ctx context.Context, q attend.Question) (attend.Answer, error) {
+// refusedAll returns the outcome of the last of the approvals that wait, if the
+// person at the client was asked about each and decided on none; else nil.
+func (h *handlers) refusedAll(c *call, runID client.RunID, waiting []approval.Pending) (last *attend.Outcome) {
+	for _, p := range waiting {
+		if last = h.Attend.LastRefusal(c.caller.Key, c.personName, runID, p.ID); last == nil {
+			return nil
+		}
+	}
+	return last
+}
+
+// askPerson asks the person at a client of an older protocol.
+func (c *call) askPerson(ctx context.Context, q attend.Question) (attend.Answer, error) {
 	session, ok := c.session.(server.SessionWithElicitation)
 	if !ok {
 		return attend.Answer{}, context.Canceled
 	}
 	answer, err := session.RequestElicitation(ctx, mcp.ElicitationRequest{
-		Request: mcp.Request{Method: string(mcp.MethodElicitationCreate)}, Params: elicitation(q),
+		Request: mcp.Request{Method: string(mcp.MethodElicitationCreate)}, Params: elicitationParams(q),
 	})
 	if err != nil {
 		return attend.Answer{}, err
@@ -94,47 +102,51 @@ func (c *call) elicit(ctx context.Context, q attend.Question) (attend.Answer, er
 
 // completeLink tells the client that its person has finished with a link.
 func (c *call) completeLink(ctx context.Context, id string) {
-	c.progress.send(ctx, mcp.MethodNotificationElicitationComplete, map[string]any{"elicitationId": id})
+	c.progress.sendNotification(ctx, mcp.MethodNotificationElicitationComplete, map[string]any{"elicitationId": id})
 }
 
-// decisionForm is what a person fills in: one of two, and none beforehand. Some
-// clients put their cursor on the first: that one is harmless.
+// inputRequired ends a call of the 2026-07-28 protocol with a question: the client
+// asks its person and repeats the call with the answer.
+func (h *handlers) inputRequired(c *call, round *attend.Round) *mcp.CallToolResult {
+	state := round.RoundState
+	state.Notifications, state.KeepRefused = c.progress.count, c.keepRefused
+	sealed := h.Attend.Seal(c.caller, c.tool, state)
+	return server.NewInputRequestBuilder(sealed).Elicit(string(state.Kind), elicitationParams(round.Question)).ToolResult()
+}
+
+// decisionForm is the form that a person fills in. Nothing is chosen beforehand,
+// and deny stands first: some clients put their cursor on the first choice.
 var decisionForm = json.RawMessage(`{"type":"object","properties":{"decision":{"type":"string","title":"Your decision",` +
 	`"description":"deny stops it, and with it usually the run; approve lets it happen","enum":["deny","approve"]}},"required":["decision"]}`)
 
-// elicitation returns a question as clients take it.
-func elicitation(q attend.Question) mcp.ElicitationParams {
+// elicitationParams returns a question in the protocol's form.
+func elicitationParams(q attend.Question) mcp.ElicitationParams {
 	if q.Kind == attend.Authorization {
 		return mcp.ElicitationParams{Mode: mcp.ElicitationModeURL, Message: q.Message, URL: q.URL, ElicitationID: q.ID}
 	}
 	return mcp.ElicitationParams{Message: q.Message, RequestedSchema: decisionForm}
 }
 
-// answerOf reads what came back: only an accepted form with one of the two choices
-// is a decision. No answer is the action cancel.
-func answerOf(answer *mcp.ElicitationResult) attend.Answer {
-	if answer == nil {
+// answerOf reads what the client answered. Only an accepted form with one of the two
+// choices is a decision. No answer, or one of an unknown action, is Cancel.
+func answerOf(result *mcp.ElicitationResult) attend.Answer {
+	switch {
+	case result == nil:
 		return attend.Answer{Action: attend.Cancel}
+	case result.Action == mcp.ElicitationResponseActionAccept:
+		return attend.Answer{Action: attend.Accept, Decision: decisionOf(result.Content)}
+	case result.Action == mcp.ElicitationResponseActionDecline:
+		return attend.Answer{Action: attend.Decline}
 	}
-	a := attend.Answer{Action: attend.Cancel}
-	switch answer.Action {
-	case mcp.ElicitationResponseActionAccept:
-		a.Action = attend.Accept
-		fields, _ := answer.Content.(map[string]any)
-		choice, _ := fields["decision"].(string)
-		if d := approval.Decision(choice); d == approval.Approve || d == approval.Deny {
-			a.Decision = d
-		}
-	case mcp.ElicitationResponseActionDecline:
-		a.Action = attend.Decline
-	}
-	return a
+	return attend.Answer{Action: attend.Cancel}
 }
 
-// inputRequired ends a call of the 2026-07-28 protocol with a question: the client
-// asks its person and repeats the call with the answer.
-func (s *set) inputRequired(c *call, round *attend.Round) *mcp.CallToolResult {
-	at := round.RoundState
-	at.Notifications, at.KeepRefused = c.progress.count, c.unkept
-	return server.NewInputRequestBuilder(s.Attend.Seal(c.caller, c.tool, at)).Elicit(string(round.RoundState.Kind), elicitation(round.Question)).ToolResult()
+// decisionOf returns the decision in a form that came back, "" where it holds none.
+func decisionOf(content any) approval.Decision {
+	fields, _ := content.(map[string]any)
+	choice, _ := fields["decision"].(string)
+	if d := approval.Decision(choice); d == approval.Approve || d == approval.Deny {
+		return d
+	}
+	return ""
 }

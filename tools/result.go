@@ -2,18 +2,18 @@ package tools
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/mark3labs/mcp-go/mcp"
-
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/view"
 )
 
-// RunResult is what the tools tell of one run.
+// RunResult is the result of a tool about one run.
 type RunResult struct {
 	Summary  string `json:"summary" jsonschema_description:"How the run stands, in our words."`
 	NextStep string `json:"nextStep" jsonschema_description:"What to do now."`
@@ -49,74 +49,113 @@ type Authorization struct {
 	URL             string `json:"url,omitempty" jsonschema_description:"For the person alone: show it, do not open it."`
 }
 
-// result tells of a run that was read; page is nil where its events are unknown.
-func (s *set) result(c *call, got reading, page *eventPage) RunResult {
+// reading is a run as it was read, and what the call did just before.
+type reading struct {
+	feed.Snapshot
+	decided  bool // a decision on what waited was sent
+	linked   bool // the person was sent to the link to authorise
+	inPieces bool // a piece is shown in the place of the run's result
+}
+
+// readRun reads a run for a call that saw its state before, zero for none.
+func (h *handlers) readRun(ctx context.Context, c *call, runID client.RunID, seen feed.State) (reading, error) {
+	snapshot, err := h.Feeds.Snapshot(ctx, c.caller, runID, feed.Wanted{Seen: seen})
+	if err != nil {
+		return reading{}, err
+	}
+	c.addTokens(snapshot.Tokens)
+	return reading{Snapshot: snapshot}, nil
+}
+
+// waits reports whether the run waits for a person.
+func (r reading) waits() bool {
+	return r.Run.Status == client.Paused || r.Run.Status == client.AuthRequired || len(r.Pending) > 0
+}
+
+// note returns what a summary must add about the reading.
+func (r reading) note() string {
+	if !r.NoEvents {
+		return ""
+	}
+	return " Its events cannot be shown: the API's answer with them is too large or unreadable."
+}
+
+const (
+	// maxIntent is what is shown of an intent, in bytes: most callers know it, and all
+	// of it is in the run's resource.
+	maxIntent = 300
+	// textBytes is kept free in a result for summary, nextStep and what is added later.
+	textBytes = 1_500
+)
+
+// buildResult makes the result of a run that was read.
+func (h *handlers) buildResult(c *call, got reading, page *eventPage) RunResult {
 	run, v := got.Run, c.view()
 	r := RunResult{Run: v.Run(run), Finished: run.Status.Terminal()}
 	r.Intent = v.Text(run.Intent, maxIntent)
 	r.ExecutionPlanID = "" // no tool takes it
 	if run.Status != client.Success {
-		r.RepeatKey = "" // it is of use then alone
+		r.RepeatKey = "" // create_run takes that of a success only
 	}
-	share := s.MaxResultBytes / 3
-	if page != nil && page.hidden {
-		share = s.MaxResultBytes * 2 / 3 // what events would take
+	if !got.inPieces {
+		h.showResult(v, &r, run, page.hidden)
 	}
-	if !got.piecemeal {
-		s.showResult(v, &r, run, share)
-	}
-	st := standing{status: run.Status, shown: r.Status, asks: c.canAsk(mcp.ElicitationModeForm), linked: got.linked}
-	link := ""
-	if got.Auth != nil {
-		link = v.AuthorizationLink(got.Auth)
-		st.links = link != "" && s.asksLinks(c) && !s.refusedLink(c, run.RunID, got.State)
-	}
-	if !r.Finished {
-		waiting := s.unsent(got.Pending)
-		st.waiting = len(waiting)
-		st.refused = s.refusedAll(c, run.RunID, waiting)
-		st.sent = run.Status == client.Paused && len(waiting) == 0 && (got.decided || len(got.Pending) > 0)
-		r.PendingApprovals = s.pendingApprovals(v, waiting)
-		r.ApprovalsLeftOut = len(waiting) - len(r.PendingApprovals)
-		if got.Auth != nil && run.Status == client.AuthRequired {
-			r.Authorization = &Authorization{IntegrationName: v.Line(got.Auth.IntegrationName, 128)}
-			if s.AuthLinks && !st.links {
-				r.Authorization.URL = link
-			}
+	s := h.summarize(c, got)
+	r.PendingApprovals = h.showApprovals(v, s.waiting)
+	r.ApprovalsLeftOut = len(s.waiting) - len(r.PendingApprovals)
+	if got.Auth != nil && run.Status == client.AuthRequired {
+		r.Authorization = &Authorization{IntegrationName: v.Line(got.Auth.IntegrationName, 128)}
+		if h.AuthLinks && !s.asksLink {
+			r.Authorization.URL = s.link
 		}
 	}
-	if page != nil {
-		r.Events = s.show(v, page, s.MaxResultBytes-sizeOf(r)-wordBytes)
-		r.LastEventID, r.EventsLeftOut = page.last, page.allLeftOut(run)
-	}
-	r.Summary = st.summary() + got.note()
+	r.Events = h.showEvents(v, page, h.MaxResultBytes-sizeOf(r)-textBytes)
+	r.LastEventID, r.EventsLeftOut = page.last, page.countLeftOut(run)
+	r.Summary = s.text() + got.note()
 	if v.Overfull() {
-		r.Summary += " Its texts are withheld: there are too many secrets, such as approval tokens, to take out of them."
+		r.addNote(" Its texts are withheld: there are too many secrets, such as approval tokens, to take out of them.")
 	}
-	r.NextStep = s.nextStep(r, st, page != nil && page.full)
-	if r.ResultURI != "" {
-		r.NextStep += " The result is cut: " + s.readPart(r.RunID, partResult) + "."
-	}
-	if page != nil && page.newest && page.leftOut > 0 {
-		r.NextStep += " For earlier events, " + s.look(string(r.RunID)+"/events", "runId and afterEventId 0") + "."
-	}
+	r.NextStep = h.nextStep(r, s, page)
 	return r
 }
 
-// maxIntent is what is shown of an intent, in bytes: whoever asks mostly knows
-// it, and all of it is in the run's resource.
-const maxIntent = 300
+// summarize returns what the texts of a result say of a run.
+func (h *handlers) summarize(c *call, got reading) runSummary {
+	run, v := got.Run, c.view()
+	s := runSummary{status: run.Status, shown: v.Status(run.Status), canAsk: c.canAskByForm(), linked: got.linked}
+	if got.Auth != nil {
+		s.link = v.AuthorizationLink(got.Auth)
+		s.asksLink = s.link != "" && h.mayAskAuthorization(c) && !h.refusedLink(c, run.RunID, got.State)
+	}
+	if run.Status.Terminal() {
+		return s
+	}
+	s.waiting = h.undecided(got.Pending)
+	s.refused = h.refusedAll(c, run.RunID, s.waiting)
+	s.sent = run.Status == client.Paused && len(s.waiting) == 0 && (got.decided || len(got.Pending) > 0)
+	return s
+}
 
-// wordBytes is what summary, nextStep and what is added later take of a result.
-const wordBytes = 1_500
+// undecided returns the approvals on which no decision was sent: the events may not
+// show a decision yet.
+func (h *handlers) undecided(pending []approval.Pending) []approval.Pending {
+	return slices.DeleteFunc(slices.Clone(pending), h.Decider.Sent)
+}
 
-// showResult shows what a run produced, or, where that is too large, how it
-// begins and where all of it is.
-func (s *set) showResult(v view.View, r *RunResult, run *client.Run, share int) {
+// previewBytes is what is shown of a run's result that is too large.
+const previewBytes = 2_000
+
+// showResult shows what a run produced or, where that is too large, its beginning
+// and the address of all of it. Where no events are shown it may take their share.
+func (h *handlers) showResult(v view.View, r *RunResult, run *client.Run, noEvents bool) {
+	share := h.MaxResultBytes / 3
+	if noEvents {
+		share = h.MaxResultBytes * 2 / 3
+	}
 	var whole bool
 	if r.Result, whole = v.Fit(run.Result, share); !whole {
 		r.Result = v.Value(run.Result, previewBytes)
-		r.ResultURI = "run://" + string(r.RunID) + "/result"
+		r.ResultURI = runURI(r.RunID, partResult)
 	}
 }
 
@@ -127,32 +166,30 @@ const (
 	judgedPlanBytes = 8 << 10
 )
 
-// showPlan shows a plan's first steps in about so many bytes, and where the
-// others are.
-func (s *set) showPlan(v view.View, runID client.RunID, plan *client.Plan, limit int) *view.Plan {
+// showPlan shows a plan's first steps, in about so many bytes, and how to read the
+// others.
+func (h *handlers) showPlan(v view.View, runID client.RunID, plan *client.Plan, limit int) *view.Plan {
 	shown, left := v.Plan(plan, 0, limit)
 	if left > 0 {
-		shown.Description = strings.TrimSpace(fmt.Sprintf("%s [%d later steps left out: %s]", shown.Description, left, s.readPart(runID, partPlan)))
+		shown.Description = strings.TrimSpace(fmt.Sprintf("%s [%d later steps left out: %s]", shown.Description, left, h.readPart(runID, partPlan)))
 	}
 	return shown
 }
 
-// unsent returns the approvals on which no decision was sent: the events may
-// lag behind one.
-func (s *set) unsent(pending []approval.Pending) []approval.Pending {
-	return slices.DeleteFunc(slices.Clone(pending), s.Decider.Sent)
-}
+// maxPending is how many pending approvals are shown.
+const maxPending = 10
 
-// pendingApprovals renders what waits, and remembers that it was shown.
-func (s *set) pendingApprovals(v view.View, waiting []approval.Pending) []PendingApproval {
+// showApprovals renders the first approvals that wait, and notes that they were
+// shown.
+func (h *handlers) showApprovals(v view.View, waiting []approval.Pending) []PendingApproval {
 	waiting = waiting[:min(len(waiting), maxPending)]
 	var out []PendingApproval
-	budget := s.MaxResultBytes / 3
+	budget := h.MaxResultBytes / 3
 	for i, p := range waiting {
-		shown := pendingApproval(v, p, budget/(len(waiting)-i))
+		shown := showApproval(v, p, budget/(len(waiting)-i))
 		budget -= sizeOf(shown)
 		out = append(out, shown)
-		s.Decider.RememberShown(p)
+		h.Decider.RememberShown(p)
 	}
 	return out
 }
@@ -164,8 +201,8 @@ const (
 	minReason = 80
 )
 
-// pendingApproval renders one approval in about so many bytes.
-func pendingApproval(v view.View, p approval.Pending, budget int) PendingApproval {
+// showApproval renders one approval in about so many bytes.
+func showApproval(v view.View, p approval.Pending, budget int) PendingApproval {
 	out := PendingApproval{ApprovalID: p.ID, Scope: string(p.Scope), EventID: p.EventID, Summary: "The run would start as its plan says."}
 	if p.Step == nil {
 		return out
@@ -177,23 +214,8 @@ func pendingApproval(v view.View, p approval.Pending, budget int) PendingApprova
 		for i, c := range calls {
 			names[i] = c.ToolName
 		}
-		out.Summary = "The run would call " + quoted(v, names) + "."
+		out.Summary = "The run would call " + quoteNames(v, names) + "."
 	}
 	out.ToolCalls = v.ToolCallsWithin(p.Step.ToolCalls, budget-sizeOf(out))
 	return out
-}
-
-// quoted lists the first of some names. They are the run's words, so they stand
-// in quotes that they cannot end.
-func quoted(v view.View, names []string) string {
-	const most = 5
-	shown := make([]string, 0, most)
-	for _, name := range names[:min(len(names), most)] {
-		shown = append(shown, view.Quote(v.Line(name, 64)))
-	}
-	list := strings.Join(shown, ", ")
-	if n := len(names) - most; n > 0 {
-		list += fmt.Sprintf(" and %d more", n)
-	}
-	return list
 }

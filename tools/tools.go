@@ -1,6 +1,15 @@
-// Package tools is what the model calls: create_run, get_run, list_runs,
-// abort_run and approve, one file each. A handler is a plain function from
-// checked arguments to a typed result; [tool] wraps it for MCP.
+// Package tools is what the model calls: create_run, get_run, list_runs, abort_run
+// and approve, one file each. [allTools] is the table of them. A handler is a plain
+// method from checked arguments to a typed result.
+//
+// Calls run downwards through these levels:
+//
+//	tools.go                           the table; from an MCP request to its result
+//	create_run.go … approve.go         a handler and what it alone needs
+//	wait.go                            follows a run for a call
+//	call.go, person.go                 who calls, and how their person is asked
+//	result.go, events.go               what a result shows of a run, and its size
+//	texts.go, outcome.go, failure.go   our words
 package tools
 
 import (
@@ -21,17 +30,101 @@ import (
 	"runs-mcp-server/internal/attend"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/redact"
+	"runs-mcp-server/internal/toolschema"
 	"runs-mcp-server/internal/view"
 )
+
+// allTools is the table of the tools, in the order in which tools/list shows them.
+func allTools() []tool {
+	return []tool{
+		{
+			name: "create_run", title: "Create run", description: createRunDescription,
+			hints:    hints{destructive: true, openWorld: true},
+			endpoint: createRunEndpoint,
+		},
+		{
+			name: "get_run", title: "Get run", description: getRunDescription,
+			hints:    hints{readOnly: true, idempotent: true, openWorld: true},
+			endpoint: endpointOf((*handlers).getRun),
+		},
+		{
+			name: "list_runs", title: "List runs", description: listRunsDescription,
+			hints:    hints{readOnly: true, idempotent: true, openWorld: true},
+			endpoint: endpointOf((*handlers).listRuns),
+		},
+		{
+			name: "abort_run", title: "Abort run", description: abortRunDescription,
+			hints:    hints{destructive: true, idempotent: true, openWorld: true},
+			endpoint: endpointOf((*handlers).abortRun),
+		},
+		{
+			name: "approve", title: "Approve or deny", description: approveDescription,
+			hints:    hints{destructive: true, openWorld: true},
+			endpoint: approveEndpoint,
+		},
+	}
+}
+
+// tool is one row of the table.
+type tool struct {
+	name, title string
+	description func(Options) string
+	hints       hints
+	endpoint    func(*handlers, tool) endpoint
+}
+
+// hints are a tool's four annotation hints.
+type hints struct{ readOnly, destructive, idempotent, openWorld bool }
+
+// endpoint is what a tool takes, what it returns, and the function that runs it.
+type endpoint struct {
+	input, output json.RawMessage // JSON Schemas
+	run           func(ctx context.Context, c *call, arguments json.RawMessage) (result any, err error)
+}
+
+// toolResult is a pointer to the result of a tool.
+type toolResult[R any] interface {
+	*R
+	// truncate makes the result take at most o.MaxResultBytes of JSON. It leaves out
+	// whole parts, and says so and how to read them.
+	truncate(o Options)
+	// addNote adds a sentence to the summary.
+	addNote(note string)
+}
+
+// endpointOf makes the endpoint of a handler. Its schemas come from the types of
+// the arguments and of the result.
+func endpointOf[A, R any, P toolResult[R]](handle func(*handlers, context.Context, *call, A) (R, error)) func(*handlers, tool) endpoint {
+	return func(h *handlers, t tool) endpoint {
+		arguments := toolschema.NewArguments[A](toolschema.Options{IgnoreUnknown: t.hints.readOnly, Normalize: normalizeArgument})
+		return endpoint{
+			input: toolschema.Published[A](), output: toolschema.Output[R](),
+			run: func(ctx context.Context, c *call, raw json.RawMessage) (any, error) {
+				var args A
+				ignored, err := arguments.Decode(raw, &args)
+				if err != nil && !c.hasRun() { // arguments do not count once the run is created
+					return nil, &problem{code: client.InvalidArgument, message: err.Error()}
+				}
+				result, err := handle(h, ctx, c, args)
+				if err != nil {
+					return nil, err
+				}
+				P(&result).addNote(ignoredNote(ignored))
+				P(&result).truncate(h.Options)
+				return result, nil
+			},
+		}
+	}
+}
 
 // Approvals says who decides what waits for a person.
 type Approvals string
 
 // The ways of approving.
 const (
-	ApprovalsHuman Approvals = "human" // a person; the model cannot
-	ApprovalsAgent Approvals = "agent" // the model may
-	ApprovalsOff   Approvals = "off"   // nobody here: there is no approve tool
+	ApprovalsHuman Approvals = "human" // a person decides; the model cannot
+	ApprovalsAgent Approvals = "agent" // the model may decide
+	ApprovalsOff   Approvals = "off"   // there is no approve tool
 )
 
 // Options are what the tools work with, and the operator's limits.
@@ -41,7 +134,7 @@ type Options struct {
 	Decider *approval.Decider
 	Attend  *attend.Attendant
 	Log     *slog.Logger
-	// Secrets are the operator's: they are shown to nobody.
+	// Secrets are the operator's. They are never shown.
 	Secrets *redact.Set
 
 	// Integrations are the operator's; empty when the operator set none. The
@@ -52,44 +145,51 @@ type Options struct {
 	// PassThrough is the operator's secret data by integration id.
 	PassThrough map[string]client.PassThrough
 
-	// Local says that the person at the client runs this server: they may be told
-	// its flags. Over HTTP an operator does.
+	// Local says that the person at the client runs this server, so that texts may
+	// name its flags. Over HTTP an operator runs it.
 	Local bool
 
 	Approvals           Approvals
-	DecideHint          string   // where else a person decides; "": in the vendor's console
+	DecideHint          string   // where a person decides without this server; "": in the vendor's console
 	DecideCommand       string   // the terminal command that asks them, with RUN_ID for the run; "" where callers have none
 	AskApprovals        bool     // a waiting call asks the person to decide, where the client can ask
-	AskAuthorization    bool     // and to authorise
+	AskAuthorization    bool     // a waiting call asks the person to authorise integrations, where the client can ask
 	AuthLinks           bool     // a result may hold the link to authorise
 	ReadOnly            bool     // no create_run, abort_run, approve
-	Tools               []string // those there are, by name; empty for all
-	ExcludeTools        []string // those there are not
+	Tools               []string // the names of the tools there are; empty for all
+	ExcludeTools        []string // the names of those there are not
 	MaxResultBytes      int      // of a result's JSON; 0: DefaultMaxResultBytes
 	AllowPassThrough    bool     // create_run takes passThrough
 	AllowAnyUser        bool     // a call may name another user than the operator's
-	AllowAnyIntegration bool     // and other integrations
+	AllowAnyIntegration bool     // a call may name other integrations than the operator's
 }
 
-// set is the tools of one server.
-type set struct{ Options }
+// Names returns the names of all tools.
+func Names() []string {
+	var names []string
+	for _, t := range allTools() {
+		names = append(names, t.name)
+	}
+	return names
+}
 
-// Names are the names of all tools.
-func Names() []string { return []string{"create_run", "get_run", "list_runs", "abort_run", "approve"} }
-
-// Offers reports whether the operator lets a tool be there.
+// Offers reports whether there is a tool of this name and the operator allows it.
 func (o Options) Offers(name string) bool {
-	changes := name != "get_run" && name != "list_runs"
+	return slices.ContainsFunc(allTools(), func(t tool) bool { return t.name == name && o.allows(t) })
+}
+
+// allows reports whether the operator allows a tool.
+func (o Options) allows(t tool) bool {
 	switch {
-	case changes && o.ReadOnly, name == "approve" && o.Approvals == ApprovalsOff:
+	case o.ReadOnly && !t.hints.readOnly, o.Approvals == ApprovalsOff && t.name == "approve":
 		return false
-	case len(o.Tools) > 0 && !slices.Contains(o.Tools, name):
+	case len(o.Tools) > 0 && !slices.Contains(o.Tools, t.name):
 		return false
 	}
-	return !slices.Contains(o.ExcludeTools, name)
+	return !slices.Contains(o.ExcludeTools, t.name)
 }
 
-// ifOffered returns a text that speaks of a tool, "" where that is not there.
+// ifOffered returns a text that names a tool, "" where that is not offered.
 func (o Options) ifOffered(name, text string) string {
 	if !o.Offers(name) {
 		return ""
@@ -97,77 +197,67 @@ func (o Options) ifOffered(name, text string) string {
 	return text
 }
 
+// handlers handle the tools of one server.
+type handlers struct{ Options }
+
 // Register adds the tools that the options allow to a server.
 func Register(srv *server.MCPServer, o Options) {
 	o.MaxResultBytes = cmp.Or(o.MaxResultBytes, DefaultMaxResultBytes)
 	o.Secrets = cmp.Or(o.Secrets, redact.New())
-	s := &set{o}
-	for _, t := range []server.ServerTool{s.createRunTool(), s.getRunTool(), s.listRunsTool(), s.abortRunTool(), s.approveTool()} {
-		if o.Offers(t.Tool.Name) {
-			srv.AddTools(t)
+	h := &handlers{o}
+	for _, t := range allTools() {
+		if o.allows(t) {
+			srv.AddTools(h.serverTool(t))
 		}
 	}
 }
 
-// hints are a tool's four annotation hints.
-type hints struct{ readOnly, destructive, idempotent, openWorld bool }
-
-// definition is what a tool says of itself.
-type definition struct {
-	name, title, description string
-	hints                    hints
-	makesRun                 bool // a round of its calls goes on with the run they made, whatever the arguments
-}
-
-// tool makes an MCP tool of a function: its schemas come from the types of
-// arguments and result, and whatever it returns or throws becomes one result.
-func tool[A, R any](s *set, d definition, do func(context.Context, *call, A) (R, error)) server.ServerTool {
-	t := mcp.NewToolWithRawSchema(d.name, d.description, publishedSchema[A]())
-	t.RawOutputSchema = outputSchema[R]()
-	t.Title = d.title
-	t.Annotations = mcp.ToolAnnotation{
-		Title: d.title, ReadOnlyHint: &d.hints.readOnly, DestructiveHint: &d.hints.destructive,
-		IdempotentHint: &d.hints.idempotent, OpenWorldHint: &d.hints.openWorld,
+// serverTool makes an MCP tool of a row of the table. Every error and panic of its
+// handler becomes an error result.
+func (h *handlers) serverTool(t tool) server.ServerTool {
+	e := t.endpoint(h, t)
+	shown := mcp.NewToolWithRawSchema(t.name, t.description(h.Options), e.input)
+	shown.RawOutputSchema = e.output
+	shown.Title = t.title
+	shown.Annotations = mcp.ToolAnnotation{
+		Title: t.title, ReadOnlyHint: &t.hints.readOnly, DestructiveHint: &t.hints.destructive,
+		IdempotentHint: &t.hints.idempotent, OpenWorldHint: &t.hints.openWorld,
 	}
-	arguments := newArguments[A](inputSchema[A](), d.hints.readOnly)
-	return server.ServerTool{Tool: t, Handler: func(ctx context.Context, req mcp.CallToolRequest) (out *mcp.CallToolResult, err error) {
+	return server.ServerTool{Tool: shown, Handler: func(ctx context.Context, req mcp.CallToolRequest) (result *mcp.CallToolResult, _ error) {
 		defer func() {
 			if r := recover(); r != nil {
-				s.Log.Error("a tool panicked", "tool", d.name, "panic", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
-				out, err = s.failure(view.New(s.Secrets), errors.New("panic")), nil
+				h.Log.Error("a tool panicked", "tool", t.name, "panic", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
+				result = errorResult(view.New(h.Secrets), h.describe(errors.New("panic")))
 			}
 		}()
-		c, err := s.arrive(ctx, d.name, req)
-		if err != nil {
-			s.logFailure(c, req, err)
-			return s.failure(c.view(), err), nil
-		}
-		args, ignored, err := arguments.read(req)
-		if made := d.makesRun && c.resume != nil; err != nil && !made { // then they are not looked at
-			s.logFailure(c, req, err)
-			return s.failure(c.view(), err), nil
-		}
-		result, err := do(ctx, c, args)
-		if round, ok := errors.AsType[*attend.Round](err); ok {
-			return s.inputRequired(c, round), nil
-		}
-		if err != nil {
-			s.logFailure(c, req, err)
-			f := s.describe(err)
-			f.Message = c.aboutDecision() + f.Message
-			return s.failed(c.view(), f), nil
-		}
-		if r, ok := any(&result).(toolResult); ok {
-			r.addIgnored(ignored)
-			r.fit(s.Options)
-		}
-		return success(result), nil
+		return h.handle(ctx, t.name, e, req), nil
 	}}
 }
 
-// success puts a result into structuredContent and, as the same compact JSON,
+// handle runs a tool for one request.
+func (h *handlers) handle(ctx context.Context, name string, e endpoint, req mcp.CallToolRequest) *mcp.CallToolResult {
+	var result any
+	c, err := h.newCall(ctx, name, req)
+	if err == nil {
+		result, err = e.run(ctx, c, req.Params.RawArguments)
+	}
+	if round, ok := errors.AsType[*attend.Round](err); ok {
+		return h.inputRequired(c, round)
+	}
+	if err != nil {
+		h.logFailure(c, req, err)
+		f := h.describe(err)
+		if note := c.decisionNote(); note != "" {
+			f.Message = note + ": " + f.Message
+		}
+		return errorResult(c.view(), f)
+	}
+	return successResult(result)
+}
+
+// successResult puts a result into structuredContent and, as the same compact JSON,
 // into one text block: some clients show the model only one of the two.
-func success(result any) *mcp.CallToolResult {
+func successResult(result any) *mcp.CallToolResult {
 	text := view.JSON(result)
 	return &mcp.CallToolResult{
 		Content:           []mcp.Content{mcp.NewTextContent(string(text))},

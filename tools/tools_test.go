@@ -378,10 +378,6 @@ func TestOutputSchemaAndRepeat(t *testing.T) {
 // TestWrongArguments names the mistake and what would be right.
 func TestWrongArguments(t *testing.T) {
 	s := testbed.New(t, nil, nil).Connect(testbed.Newest, nil)
-	deep := map[string]any{"type": "object"}
-	for range 12 {
-		deep = map[string]any{"type": "object", "properties": map[string]any{"p": deep}}
-	}
 	tests := []struct {
 		tool string
 		args map[string]any
@@ -397,10 +393,7 @@ func TestWrongArguments(t *testing.T) {
 		{"create_run", map[string]any{"intent": "x", "integrations": []string{"a"}}, "there is no argument integrations; "},
 		{"create_run", map[string]any{"intent": "x", "user_id": "u"}, "there is no argument user_id; did you mean userId?"},
 		{"create_run", map[string]any{"intent": "x", "passThrough": []any{}}, "there is no argument passThrough"},
-		{"create_run", map[string]any{"intent": "x", "outputSchema": map[string]any{"type": "array"}}, `outputSchema must have "type": "object" at its root`},
-		{"create_run", map[string]any{"intent": "x", "outputSchema": map[string]any{"type": "object", "properties": map[string]any{"a": map[string]any{"anyOf": []any{}}}}}, "outputSchema.properties.a must not use anyOf"},
-		{"create_run", map[string]any{"intent": "x", "outputSchema": map[string]any{"type": "object", "$ref": "http://x"}}, "may only refer into #/definitions/"},
-		{"create_run", map[string]any{"intent": "x", "outputSchema": deep}, "deeper than 10 levels"},
+		{"create_run", map[string]any{"intent": "x", "outputSchema": map[string]any{"type": "array"}}, `outputSchema: the root must have "type": "object"`}, // the API's words
 		{"get_run", map[string]any{}, "runId is required"},
 		{"get_run", map[string]any{"runId": "17"}, "runId must be a UUID such as"},
 		{"get_run", map[string]any{"runId": unknownRun, "limit": -1}, "limit must be at least 1"},

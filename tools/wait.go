@@ -17,170 +17,167 @@ import (
 // 60 s, whatever progress says.
 const maxWait = 45
 
-// readTimeout bounds the reading of a run after the time that a call waits: a call
-// is answered within 5 s after its time, whoever is slow.
+// readTimeout bounds the reading of a run after the time that a call waits: every
+// call is answered within 5 s after its time.
 const readTimeout = 4500 * time.Millisecond
 
-// waiter looks at one run for one call, and waits for it where it is asked to.
-type waiter struct {
-	*set
-	*call
-	runID       client.RunID
-	after       int64      // cursor from which events count
-	history     bool       // what happened before the call is no progress: it named no event to go on from
-	page        *eventPage // collects the events after the cursor
-	withContext bool       // the result shows what the run was given
-	part        string     // of the run that the result shows a piece of, "" for none
-	offset      int        // where that piece begins
-
-	deadline time.Time
-	speaking context.Context // of progress: done at the deadline
-	shown    int64           // cursor of the newest event that page was given
-	seen     attend.Result   // how the wait ended
-	run      *client.Run     // as it was read at the end
+// waitDeadline returns when the call's wait for a run ends. A call that comes with
+// its person's answer has what was left of its time when it asked.
+func (c *call) waitDeadline(waitSeconds int) time.Time {
+	if c.resume != nil {
+		return c.at.Add(c.resume.TimeLeft)
+	}
+	return c.at.Add(time.Duration(waitSeconds) * time.Second)
 }
 
-// watchFor tells how the run stands after a wait of so many seconds from the call's
-// arrival; after the answer of its person, for what is left of them.
-func (w *waiter) watchFor(ctx context.Context, waitSeconds int) (RunResult, error) {
-	resume, err := w.resumes(w.runID)
+// answerDeadline returns when the call gives up reading the run after its wait.
+func (c *call) answerDeadline(waitSeconds int) time.Time {
+	deadline := c.waitDeadline(waitSeconds)
+	if now := time.Now(); deadline.Before(now) {
+		deadline = now
+	}
+	return deadline.Add(readTimeout)
+}
+
+// watch is how one call watches one run.
+type watch struct {
+	runID    client.RunID
+	after    int64      // cursor from which events count
+	history  bool       // what happened before the call is no progress: it named no event to go on from
+	page     *eventPage // collects the events after the cursor
+	inPieces bool       // a piece is shown in the place of the run's result
+
+	ended attend.Result // how the wait ended, zero without one
+	run   *client.Run   // as it was read after the wait
+}
+
+// watchRun returns how a run stands, after a wait for at most waitSeconds from the
+// call's arrival; 0 is no wait.
+func (h *handlers) watchRun(ctx context.Context, c *call, w *watch, waitSeconds int) (RunResult, error) {
+	resume, err := c.resumeOf(w.runID)
 	if err != nil {
 		return RunResult{}, err
 	}
-	w.page.last, w.shown = w.after, w.after
-	w.deadline = w.at.Add(time.Duration(waitSeconds) * time.Second)
-	if resume != nil {
-		w.deadline = w.at.Add(resume.TimeLeft)
-	}
-	ctx, cancel := context.WithDeadline(ctx, later(w.deadline, time.Now()).Add(readTimeout))
-	defer cancel()
-	late := w.Attend.TakeUnreported(w.caller.Key, w.personName, w.runID)
+	w.page.last = w.after
+	o := &observer{call: c, deadline: c.waitDeadline(waitSeconds), page: w.page, cursor: w.after}
+	late := h.Attend.TakeUnreported(c.caller.Key, c.personName, w.runID)
 	if waitSeconds > 0 || resume != nil {
-		if err := w.follow(ctx, resume); err != nil {
+		if err := h.waitForRun(ctx, w, o, resume); err != nil {
 			return RunResult{}, err
 		}
 	}
-	if w.seen.Outcome == nil {
-		w.seen.Outcome = late
+	if w.ended.Outcome == nil {
+		w.ended.Outcome = late
 	}
-	w.noteOutcome(w.seen.Outcome)
-	got, err := w.read(ctx, w.call, w.runID, w.seen.State)
+	c.noteOutcome(w.ended.Outcome)
+	got, err := h.readRun(ctx, c, w.runID, w.ended.State)
 	if err != nil {
 		return RunResult{}, err
 	}
 	w.run = got.Run
-	return w.tell(ctx, got), nil
+	o.addMissed(got.Run.Events)
+	return h.buildWatchResult(ctx, c, w, got), nil
 }
 
-// later returns the later of two times.
-func later(t, u time.Time) time.Time {
-	if t.Before(u) {
-		return u
-	}
-	return t
-}
-
-// follow waits. What the run needs of a person on the way is asked there and then,
-// where the client can and the operator allows it.
-func (w *waiter) follow(ctx context.Context, resume *attend.Resume) (err error) {
-	speaking, stop := context.WithDeadline(ctx, w.deadline)
-	defer stop()
-	w.speaking = speaking
-	call := attend.Call{
-		Caller: w.caller, RunID: w.runID, After: w.after, Deadline: w.deadline, SkipHistory: w.history,
-		Person: w.person(w.call), Resume: resume, LinkOf: func(a *client.Auth) string { return w.view().AuthorizationLink(a) },
-		Draining: w.draining, Observer: w,
-	}
-	w.seen, err = w.Attend.Follow(ctx, call)
+// waitForRun waits until the run has ended, needs a person or the time is up. The
+// person is asked on the way, where the client can and the operator allows it.
+func (h *handlers) waitForRun(ctx context.Context, w *watch, o *observer, resume *attend.Resume) (err error) {
+	c := o.call
+	w.ended, err = h.Attend.Follow(ctx, attend.Call{
+		Caller: c.caller, RunID: w.runID, After: w.after, Deadline: o.deadline, SkipHistory: w.history,
+		Person: h.person(c), Resume: resume, LinkOf: func(a *client.Auth) string { return c.view().AuthorizationLink(a) },
+		Draining: c.draining, Observer: o,
+	})
 	if !errors.Is(err, attend.ErrUsed) {
-		w.resume = nil
+		c.resume = nil
 	}
 	return err
 }
 
+// observer implements [attend.Observer]: it tells the client what happens, as
+// progress, and collects the events.
+type observer struct {
+	*call
+	deadline time.Time // of progress
+	page     *eventPage
+	cursor   int64 // of the newest event that page was given
+}
+
 // ObserveTokens implements [attend.Observer].
-func (w *waiter) ObserveTokens(tokens []string) { w.addTokens(tokens) }
+func (o *observer) ObserveTokens(tokens []string) { o.addTokens(tokens) }
 
 // ObserveEvent implements [attend.Observer]: every event becomes a progress notification.
-func (w *waiter) ObserveEvent(_ context.Context, e client.Event, news bool) {
+func (o *observer) ObserveEvent(ctx context.Context, e client.Event, news bool) {
 	if news {
-		w.progress.say(w.speaking, fmt.Sprintf("%d: %s", e.ID, w.view().Describe(e)))
+		o.sendProgress(ctx, fmt.Sprintf("%d: %s", e.ID, o.view().Describe(e)))
 	}
-	w.take(e)
+	o.page.addEvent(e)
+	o.cursor = e.ID
 }
 
 // ObserveSilence implements [attend.Observer].
-func (w *waiter) ObserveSilence(_ context.Context, status client.Status, asking bool) {
-	w.progress.say(w.speaking, w.stillWaiting(status, asking))
-}
-
-func (c *call) stillWaiting(status client.Status, asking bool) string {
+func (o *observer) ObserveSilence(ctx context.Context, status client.Status, asking bool) {
 	switch {
 	case asking:
-		return "waiting for the user's answer"
+		o.sendProgress(ctx, "waiting for the user's answer")
 	case status == "":
-		return "waiting for the run"
+		o.sendProgress(ctx, "waiting for the run")
+	default:
+		o.sendProgress(ctx, "still "+o.view().Status(status))
 	}
-	return "still " + c.view().Status(status)
 }
 
-// take gives an event after the cursor to the page.
-func (w *waiter) take(e client.Event) {
-	w.page.add(e)
-	w.shown = e.ID
+func (o *observer) sendProgress(ctx context.Context, message string) {
+	ctx, cancel := context.WithDeadline(ctx, o.deadline)
+	defer cancel()
+	o.progress.sendMessage(ctx, message)
 }
 
-// tell makes the result of the look: the run as it was read, what came of
-// asking the person, and what they decide on.
-func (w *waiter) tell(ctx context.Context, got reading) RunResult {
-	// What happened since the wait ended belongs to the state that was read.
-	for _, e := range got.Run.Events {
-		if e.ID > w.shown {
-			w.take(e)
+// addMissed adds the events that happened since the wait ended: they belong to the
+// state that was read.
+func (o *observer) addMissed(events []client.Event) {
+	for _, e := range events {
+		if e.ID > o.cursor {
+			o.page.addEvent(e)
 		}
 	}
-	newest := max(got.Last, w.seen.State.Last)
+}
+
+// buildWatchResult makes the result of a watch: the run as it was read, what came of
+// asking the person, and the plan they decide on.
+func (h *handlers) buildWatchResult(ctx context.Context, c *call, w *watch, got reading) RunResult {
+	newest := max(got.Last, w.ended.State.Last)
 	beyond := w.after > newest && (newest > 0 || got.Run.Events != nil)
 	if beyond {
-		w.page.last = 0 // ids may have begun anew: from there on nothing is passed over
+		w.page.last = 0 // ids may have begun anew: from 0 on, no event is missed
 	}
-	got.piecemeal = w.part != ""
-	got.linked = w.seen.LinkOpened > 0 && w.seen.LinkOpened >= w.seen.State.Since
-	r := w.result(w.call, got, w.page)
-	w.tellAsked(&r, got)
+	got.inPieces = w.inPieces
+	got.linked = w.ended.LinkOpened > 0 && w.ended.LinkOpened >= w.ended.State.Since
+	r := h.buildResult(c, got, w.page)
+	h.addOutcome(&r, w, got)
 	if beyond {
-		r.Summary += fmt.Sprintf(" afterEventId was beyond the newest event, which is %d: go on from 0.", newest)
+		r.addNote(fmt.Sprintf(" afterEventId was beyond the newest event, which is %d: go on from 0.", newest))
 	}
 	if len(w.page.types) > 0 && !w.page.matched && len(w.page.others) > 0 {
-		r.Summary += " No event has a type of eventTypes; there are: " + quoted(w.view(), w.page.others) + "."
+		r.addNote(" No event has a type of eventTypes; there are: " + quoteNames(c.view(), w.page.others) + ".")
 	}
 	if got.Unsettled && !w.page.full {
-		r.NextStep = "The API does not tell the run's result yet: in a few seconds " + w.look(string(w.runID), "runId") + ". If there is none then, tell the user."
+		r.NextStep = "The API does not tell the run's result yet: in a few seconds " + h.readStep(runURI(w.runID, ""), "runId") + ". If there is none then, tell the user."
 	}
-	r.WaitEnded = waitEnded(w.seen.End, got.Run.Status)
+	r.WaitEnded = waitEnded(w.ended.End, got.Run.Status)
 	if slices.ContainsFunc(r.PendingApprovals, func(p PendingApproval) bool { return p.Scope == string(approval.OfRun) }) {
-		plan, _ := w.Decider.Plan(ctx, w.caller, got.Run) // left out where nobody tells it
-		r.Plan = w.showPlan(w.view(), w.runID, plan, min(judgedPlanBytes, w.MaxResultBytes/3))
-	}
-	if w.after > 0 || w.offset > 0 { // whoever goes on was told the rest before
-		r.Intent, r.CreatedAt, r.RepeatRunID = "", "", ""
-	}
-	if w.withContext {
-		r.Context = w.view().Text(got.Run.Context, w.MaxResultBytes/2)
-		r.Intent = w.view().Text(got.Run.Intent, w.MaxResultBytes/4)
-	}
-	if w.part != "" {
-		w.showPiece(ctx, w.call, &r, got.Run, w.part, w.offset)
+		plan, _ := h.Decider.Plan(ctx, c.caller, got.Run) // nil where the API does not tell it
+		r.Plan = h.showPlan(c.view(), w.runID, plan, min(judgedPlanBytes, h.MaxResultBytes/3))
 	}
 	return r
 }
 
-// tellAsked says in a result what came of asking the person.
-func (w *waiter) tellAsked(r *RunResult, got reading) {
+// addOutcome says in a result what came of asking the person.
+func (h *handlers) addOutcome(r *RunResult, w *watch, got reading) {
 	note := ""
-	if o := w.seen.Outcome; o != nil {
-		note = w.outcomeNote(*o, w.decisionOf(*o).over(got))
-		step := w.outcomeStep(*o, w.runID)
+	if o := w.ended.Outcome; o != nil {
+		note = h.outcomeNote(*o, sentDecision(*o).isOver(got))
+		step := h.outcomeStep(*o, w.runID)
 		if o.Kind == attend.Authorization {
 			step = linkStep(*o, r.Authorization)
 		}
@@ -188,19 +185,19 @@ func (w *waiter) tellAsked(r *RunResult, got reading) {
 			r.NextStep = step
 		}
 	}
-	if w.seen.Drained {
+	if w.ended.Drained {
 		note += " The wait was cut short: this server is stopping. The run goes on; follow it on a new connection."
 	}
 	r.Summary = strings.TrimSpace(strings.TrimSpace(note) + " " + r.Summary)
 }
 
-// waitEnded says why a wait ended so that it fits the state that is told.
+// waitEnded says why a wait ended, so that it fits the status that was read.
 func waitEnded(end string, status client.Status) string {
 	switch {
 	case end != "" && status.Terminal():
 		return attend.Finished
 	case end == attend.Finished:
-		return attend.TimeUp // nobody told how the run ended
+		return attend.TimeUp // the API does not tell how the run ended
 	}
 	return end
 }

@@ -16,34 +16,42 @@ import (
 const maxCompletions = 100
 
 // Completions completes the arguments of the prompts.
-func Completions(o Options) server.PromptCompletionProvider { return &set{o} }
+func Completions(o Options) server.PromptCompletionProvider { return &handlers{o} }
 
-// CompletePromptArgument returns what an argument that begins so may be.
-func (s *set) CompletePromptArgument(ctx context.Context, name string, typed mcp.CompleteArgument, _ mcp.CompleteContext) (*mcp.Completion, error) {
-	all := s.all()
-	i := slices.IndexFunc(all, func(p prompt) bool { return p.name == name })
-	if i < 0 {
-		return nil, invalid("there is no prompt %.40q", name)
+// CompletePromptArgument implements [server.PromptCompletionProvider].
+func (h *handlers) CompletePromptArgument(ctx context.Context, name string, typed mcp.CompleteArgument, _ mcp.CompleteContext) (*mcp.Completion, error) {
+	for _, p := range h.offered() {
+		if p.name == name {
+			return p.completeArgument(ctx, typed)
+		}
 	}
-	j := slices.IndexFunc(all[i].arguments, func(a argument) bool { return a.name == typed.Name })
-	if j < 0 || all[i].arguments[j].complete == nil || len(typed.Value) > all[i].arguments[j].max {
-		return &mcp.Completion{Values: []string{}}, nil
-	}
-	return all[i].arguments[j].complete(ctx, typed.Value)
+	return nil, invalid("there is no prompt %.40q", name)
 }
 
-// completeIDs completes the last of the ids with commas between them, and
-// keeps the others.
-func (s *set) completeIDs(ctx context.Context, typed string) (*mcp.Completion, error) {
+// completeArgument returns the values that an argument may have which begins as
+// typed.
+func (p prompt) completeArgument(ctx context.Context, typed mcp.CompleteArgument) (*mcp.Completion, error) {
+	for _, a := range p.arguments {
+		if a.name == typed.Name && a.complete != nil && len(typed.Value) <= a.max {
+			return a.complete(ctx, typed.Value)
+		}
+	}
+	return &mcp.Completion{Values: []string{}}, nil
+}
+
+// completeIDs completes the last of some ids with commas between them. Each value
+// repeats the ids before it.
+func (h *handlers) completeIDs(ctx context.Context, typed string) (*mcp.Completion, error) {
 	at := strings.LastIndexByte(typed, ',') + 1
-	before, last := idsIn(typed[:at]), strings.TrimSpace(typed[at:])
-	ids, err := s.Complete.IntegrationIDs(ctx, last)
+	before, last := splitIDs(typed[:at]), strings.TrimSpace(typed[at:])
+	ids, err := h.Complete.IntegrationIDs(ctx, last)
 	if err != nil {
 		return nil, err
 	}
 	out := &mcp.Completion{Values: []string{}}
 	for _, id := range ids {
-		if !slices.Equal(idsIn(id), []string{id}) || !areIDs([]string{id}) || slices.Contains(before, id) || slices.Contains(before, "*") {
+		isPlain := slices.Equal(splitIDs(id), []string{id}) && areIDs([]string{id}) // others could not be read back
+		if !isPlain || slices.Contains(before, id) || slices.Contains(before, "*") {
 			continue
 		}
 		if out.HasMore = len(out.Values) == maxCompletions; out.HasMore {
@@ -54,9 +62,9 @@ func (s *set) completeIDs(ctx context.Context, typed string) (*mcp.Completion, e
 	return out, nil
 }
 
-// idsIn returns the ids in a text with commas between them, which may be a JSON
+// splitIDs returns the ids in a text with commas between them, which may be a JSON
 // array.
-func idsIn(text string) []string {
+func splitIDs(text string) []string {
 	var ids []string
 	for id := range strings.SplitSeq(text, ",") {
 		if id = strings.Trim(id, " \t\r\n[]\"'"); id != "" {
@@ -66,16 +74,19 @@ func idsIn(text string) []string {
 	return ids
 }
 
-// areIDs reports whether texts can be ids of integrations.
+// areIDs reports whether texts can be ids of integrations, or are * alone.
 func areIDs(ids []string) bool {
-	return len(ids) > 0 && !slices.ContainsFunc(ids, func(id string) bool { return strings.ContainsAny(id, " \t\r\n\"'[]{}<>$") }) &&
-		(len(ids) == 1 || !slices.Contains(ids, "*"))
+	isNoID := func(id string) bool { return strings.ContainsAny(id, " \t\r\n\"'[]{}<>$") }
+	if len(ids) == 0 || slices.ContainsFunc(ids, isNoID) {
+		return false
+	}
+	return len(ids) == 1 || !slices.Contains(ids, "*")
 }
 
-// worstFirst orders runs by how badly they ended: those that failed in whole or
-// part, those that were canceled, those that go on, those that succeeded.
+// worstFirst orders runs by how badly they ended: those that failed in whole or part,
+// then the canceled, the unfinished and the successful ones.
 func worstFirst(a, b client.Status) int {
-	order := func(s client.Status) int {
+	rank := func(s client.Status) int {
 		switch s {
 		case client.Failed, client.NoSuccess, client.PartialSuccess:
 			return 0
@@ -86,5 +97,5 @@ func worstFirst(a, b client.Status) int {
 		}
 		return 2
 	}
-	return cmp.Compare(order(a), order(b))
+	return cmp.Compare(rank(a), rank(b))
 }

@@ -33,7 +33,8 @@ var edges = map[string]struct {
 	"internal/lab/inmem":        {nil, "a carrier for tests"},
 	"internal/logqueue":         {nil, "bytes to a writer, whatever they mean"},
 	"internal/cli":              {[]string{"client", "internal/approval", "internal/attend", "internal/feed", "internal/logqueue", "internal/redact", "internal/sandbox", "internal/server", "internal/setting", "internal/view", "tools", "transport"}, "flags and commands; it alone turns what the operator set into options"},
-	"tools":                     {[]string{"client", "internal/approval", "internal/attend", "internal/feed", "internal/redact", "internal/view"}, "tools know nothing of how peers reach them"},
+	"internal/toolschema":       {nil, "schemas and arguments of tools, whatever the tools do"},
+	"tools":                     {[]string{"client", "internal/approval", "internal/attend", "internal/feed", "internal/redact", "internal/toolschema", "internal/view"}, "tools know nothing of how clients reach them"},
 	"resources":                 {[]string{"client", "internal/approval", "internal/feed", "internal/redact", "internal/view"}, "resources know nothing of HTTP"},
 	"internal/prompts":          {[]string{"client", "internal/view", "resources", "tools"}, "prompts say how to use the tools and resources there are, and do nothing themselves"},
 	"transport":                 {nil, "the transport knows nothing of runs; what it needs is handed in"},
@@ -67,7 +68,7 @@ func TestEdges(t *testing.T) {
 			if ours, isOurs := strings.CutPrefix(imported, module); isOurs && !slices.Contains(rule.may, ours) {
 				t.Errorf("%s imports %s: %s", path, ours, rule.why)
 			}
-			if strings.HasPrefix(imported, mcpgo) && slices.Contains([]string{"client", "client/follow", "internal/sse", "internal/redact", "internal/view", "internal/approval", "internal/attend", "internal/feed", "internal/sandbox"}, dir) {
+			if strings.HasPrefix(imported, mcpgo) && slices.Contains([]string{"client", "client/follow", "internal/sse", "internal/redact", "internal/view", "internal/approval", "internal/attend", "internal/feed", "internal/sandbox", "internal/toolschema"}, dir) {
 				t.Errorf("%s imports mcp-go: only tools, resources, prompts, transport, main and the demo speak MCP", path)
 			}
 		}

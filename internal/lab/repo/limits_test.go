@@ -15,7 +15,7 @@ import (
 )
 
 // bounded lists the packages whose limits must all be in docs/limits.md.
-var bounded = []string{"client", "client/follow", "internal/approval", "internal/feed", "internal/sandbox", "internal/sse", "internal/view", "resources", "tools", "transport"}
+var bounded = []string{"client", "client/follow", "internal/approval", "internal/feed", "internal/sandbox", "internal/sse", "internal/toolschema", "internal/view", "resources", "tools", "transport"}
 
 // row matches a row of docs/limits.md: what is limited, the limit, what happens beyond it,
 // and the name and the file of the limit in the code.

@@ -39,7 +39,7 @@ var separate = map[string]string{
 	"internal/bounded.Map.elements":       "what the bounded maps here are made of",
 	"internal/feed.Hub.feeds":             byCaller,
 	"internal/feed.Hub.pinsOf":            "a limit",
-	"internal/prompts.given.values":       oneRequest,
+	"internal/prompts.request.values":       oneRequest,
 	"internal/redact.Collector.known":     "one call's, or one feed's",
 	"tools.Options.PassThrough":           "the operator's; it does not change",
 	"tools.createRunArgs.OutputSchema":    oneRequest,

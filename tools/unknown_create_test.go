@@ -23,7 +23,7 @@ func TestCandidates(t *testing.T) {
 	other.RunID = "Find it"
 	timeless := run(8, "Find it", began)
 	timeless.CreatedAt = "today"
-	found := candidates([]client.Run{
+	found := findCandidates([]client.Run{
 		run(0, "Find it", began.Add(-59*time.Second)), run(1, " Find it\n", began.Add(5*time.Second)), run(2, "Find it", time.Now().Add(50*time.Second)),
 		run(3, "find it", began), run(4, "Find it all", began), run(5, "Find it", began.Add(-61*time.Second)), run(6, "Find it", time.Now().Add(2*time.Minute)), other, timeless,
 	}, "Find it ", began)
@@ -44,8 +44,8 @@ func TestCandidatesFit(t *testing.T) {
 		for range 100 {
 			found = append(found, candidate{"123e4567-e89b-12d3-a456-426614174000", status, time.Now()})
 		}
-		err := (&set{}).named(found, nil)
-		text := Failure{Code: err.code, Message: err.message, NextStep: err.nextStep}.bounded().text()
+		err := (&handlers{}).someCandidates(found, nil)
+		text := Failure{Code: string(err.code), Message: err.message, NextStep: err.nextStep}.truncated().text()
 		if !strings.Contains(text, "and 97 more") || strings.Count(text, "123e4567") != 3 || len(text) > maxFailure || strings.Contains(text, "xxx") {
 			t.Errorf("%.20q: %d bytes: %s", status, len(text), text)
 		}
@@ -59,9 +59,9 @@ func TestCandidatesFit(t *testing.T) {
 func TestNobodyWaits(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	s := &set{Options: Options{Log: slog.New(slog.DiscardHandler)}} // without an API a look would panic
+	s := &handlers{Options: Options{Log: slog.New(slog.DiscardHandler)}} // without an API a look would panic
 	cause := errors.New("cause")
-	if err := s.unclear(ctx, client.Caller{}, client.CreateRunRequest{}, time.Now(), cause); err != cause {
+	if err := s.unknownCreate(ctx, client.Caller{}, client.CreateRunRequest{}, time.Now(), cause); err != cause {
 		t.Errorf("got %v", err)
 	}
 }
