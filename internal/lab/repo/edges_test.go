@@ -40,6 +40,7 @@ var edges = map[string]struct {
 	"resources":                 {[]string{"client", "internal/approval", "internal/feed", "internal/redact", "internal/view"}, "resources know nothing of HTTP"},
 	"internal/prompts":          {[]string{"client", "internal/view", "resources", "tools"}, "prompts say how to use the tools and resources there are, and do nothing themselves"},
 	"transport":                 {nil, "the transport knows nothing of runs; what it needs is handed in"},
+	"transport/jsonrpc":         {[]string{"internal/rawjson"}, "bytes to messages and back, whoever sends them"},
 	"internal/server":           {[]string{"client", "internal/approval", "internal/attend", "internal/feed", "internal/prompts", "internal/redact", "internal/sandbox", "internal/setting", "resources", "tools", "transport"}, "it builds an MCP server out of the rooms"},
 	"internal/setting":          {nil, "texts that a person configured"},
 	"internal/lab/testbed":      {[]string{"client", "internal/approval", "internal/attend", "internal/server", "internal/feed", "internal/lab/inmem", "internal/redact", "internal/sandbox", "internal/lab/contracttest", "internal/view", "tools", "transport"}, "the whole server, for tests"},
