@@ -26,7 +26,7 @@ func FindID(head, tail []byte) json.RawMessage {
 		return nil
 	}
 	id := s.message.ID
-	if m := lastMember.FindSubmatch(LastBytes(tail, TailSize)); m != nil && json.Valid(m[1]) {
+	if m := lastMember.FindSubmatch(tail[max(0, len(tail)-TailSize):]); m != nil && json.Valid(m[1]) {
 		if id != nil && string(id) != string(m[1]) {
 			return nil
 		}
@@ -37,6 +37,3 @@ func FindID(head, tail []byte) json.RawMessage {
 	}
 	return id
 }
-
-// LastBytes returns the last n bytes of b, or all of it.
-func LastBytes(b []byte, n int) []byte { return b[max(0, len(b)-n):] }

@@ -83,6 +83,9 @@ func (s *scanner) brokenRule() string {
 	return ""
 }
 
+// ByteOrderMark may stand before the first message of a client. It means nothing.
+const ByteOrderMark = "\xef\xbb\xbf"
+
 // version2 is the jsonrpc member of every message.
 const version2 = `"2.0"`
 

@@ -16,7 +16,7 @@ import (
 )
 
 // bounded are the packages whose bounds docs/limits.md lists, all of them.
-var bounded = []string{"client", "client/follow", "internal/approval", "internal/feed", "internal/sandbox", "internal/sse", "internal/view", "resources", "tools", "transport"}
+var bounded = []string{"client", "client/follow", "internal/approval", "internal/feed", "internal/sandbox", "internal/sse", "internal/view", "resources", "tools", "transport/jsonrpc", "transport/session", "transport/stdio", "transport/streamable"}
 
 // row is a line of a table of docs/limits.md: what is bounded, the bound, what
 // happens beyond it, and the name and the file where the code says so.
@@ -106,7 +106,7 @@ func readSettings(t *testing.T, path string) settings {
 				}
 			}
 		case *ast.CallExpr:
-			if f := lastName(node.Fun); (f == "orDefault" || f == "setDefault") && len(node.Args) == 2 {
+			if f := lastName(node.Fun); (f == "Or" || f == "setDefault") && len(node.Args) == 2 {
 				if n, ok := give(node.Args[0], node.Args[1]); ok {
 					s.bounds = append(s.bounds, n)
 				}
