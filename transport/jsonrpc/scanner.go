@@ -84,17 +84,10 @@ func (s *scanner) scanObject(depth int, at place) bool {
 		return true
 	}
 	for {
-		if s.first != '"' {
+		name, ok := s.scanName(&set)
+		if !ok {
 			return false
 		}
-		name := unquote(s.data[s.from:s.to])
-		if text := set.addKey(s, name); text != "" {
-			s.noteBroken(text)
-		}
-		if s.nextToken(); s.first != ':' {
-			return false
-		}
-		s.nextToken()
 		raw, ok := s.scanValue(depth+1, placeOf(at, name))
 		if !ok || s.first != ',' && s.first != '}' {
 			return false
@@ -105,6 +98,22 @@ func (s *scanner) scanObject(depth int, at place) bool {
 		}
 		s.nextToken()
 	}
+}
+
+// scanName scans the name of a member and the colon behind it.
+func (s *scanner) scanName(set *keySet) (name []byte, ok bool) {
+	if s.first != '"' {
+		return nil, false
+	}
+	name = unquote(s.data[s.from:s.to])
+	if text := set.addKey(s, name); text != "" {
+		s.noteBroken(text)
+	}
+	if s.nextToken(); s.first != ':' {
+		return nil, false
+	}
+	s.nextToken()
+	return name, true
 }
 
 func (s *scanner) scanArray(depth int) bool {

@@ -3,6 +3,7 @@ package streamable
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -187,4 +188,29 @@ func (e *endpoint) newDispatcher(srv *server.MCPServer, connection *session.Conn
 // nothing outside its calls.
 func (e *endpoint) connectionConfig(caller string) session.Config {
 	return session.Config{ElicitationTimeout: e.ElicitationTimeout, Watch: e.quota.LimitWatch(caller, e.Watch)}
+}
+
+// serveProbe answers a probe of the server's health; problem is nil if all is
+// well.
+func (e *endpoint) serveProbe(w http.ResponseWriter, r *http.Request, problem error) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		e.refuse(w, http.StatusMethodNotAllowed, "use GET")
+		return
+	}
+	status, text := http.StatusOK, "ok\n"
+	if problem != nil {
+		status, text = http.StatusServiceUnavailable, problem.Error()+"\n"
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text)
+}
+
+// readiness returns why the server is not ready; nil: it is.
+func (e *endpoint) readiness() error {
+	if e.draining.Load() {
+		return session.ErrShutdown
+	}
+	return e.Ready()
 }

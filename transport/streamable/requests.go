@@ -41,20 +41,22 @@ func (r *requests) end() {
 	}
 }
 
-// addConnection adds the connection of a stateless request, until remove is
-// called. If the drain has begun, the connection is drained at once.
-func (r *requests) addConnection(c *session.Connection) (remove func()) {
+// addConnection adds the connection of a stateless request. If the drain has
+// begun, the connection is drained at once.
+func (r *requests) addConnection(c *session.Connection) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stateless[c] = struct{}{}
 	if r.closing {
 		c.Drain(session.ErrShutdown)
 	}
-	return func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		delete(r.stateless, c)
-	}
+}
+
+// removeConnection is the reverse of addConnection.
+func (r *requests) removeConnection(c *session.Connection) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.stateless, c)
 }
 
 // drain takes no more requests and drains stateless ones.

@@ -148,9 +148,8 @@ func TestFinishedStreamsAreBounded(t *testing.T) {
 	s := newHTTPSession("", session.Config{}, func() {})
 	for range 10 * maxFinished {
 		st := s.newPostStream()
-		st.markKnown()
 		_ = st.WriteAnswer(session.Answer{Line: []byte(`{}`)})
-		s.endResponse(st)
+		s.endResponse(st, true)
 	}
 	if n := len(s.finished); n != maxFinished || len(s.postStreams) != n {
 		t.Fatalf("%d finished, %d streams", n, len(s.postStreams))
@@ -163,16 +162,15 @@ func TestFinishedStreamsAreBounded(t *testing.T) {
 	}
 	for range 10 {
 		st := s.newPostStream()
-		st.markKnown()
 		_ = st.WriteAnswer(session.Answer{Line: make([]byte, maxFinishedBytes/3)})
-		s.endResponse(st)
+		s.endResponse(st, true)
 	}
 	if n := len(s.finished); n != 3 || len(s.postStreams) != n {
 		t.Fatalf("%d big ones, %d streams", n, len(s.postStreams))
 	}
 	st := s.newPostStream()
 	_ = st.WriteAnswer(session.Answer{Line: []byte(`{}`)})
-	s.endResponse(st) // as JSON
+	s.endResponse(st, false) // as JSON
 	if len(s.finished) != 3 {
 		t.Fatal("what can't be resumed is kept")
 	}

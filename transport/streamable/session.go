@@ -109,9 +109,8 @@ func (s *httpSession) newPostStream() *stream {
 }
 
 // endResponse is the end of the response to a POST. Its stream can be asked for
-// again only if the client knows an id of it.
-func (s *httpSession) endResponse(st *stream) {
-	idsKnown := st.idsKnown()
+// again only if the client got ids of it.
+func (s *httpSession) endResponse(st *stream, idsKnown bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !idsKnown {

@@ -29,13 +29,14 @@ func (e *endpoint) serveStateful(x *exchange, dispatch func(*session.Dispatcher,
 		st.requests = s.getStream
 	}
 	response := e.newStreamResponse(x, st)
-	defer response.attach(0)()
+	response.attach(0)
+	defer response.detach()
 	dispatch(e.newDispatcher(e.Server(x.r), s.connection, x.caller), st)
 	if s.hasPrimingEvents() {
 		response.primes, response.firstAfter = true, min(response.firstAfter, streamAfter)
 	}
 	_ = response.writeStream(x.r.Context()) // after an error the client may come back
-	s.endResponse(st)
+	s.endResponse(st, response.started)
 }
 
 // serveInitialize makes a session, whatever Mcp-Session-Id says. If it names a
@@ -54,7 +55,8 @@ func (e *endpoint) serveInitialize(x *exchange, m *jsonrpc.Message) {
 	s := newHTTPSession(x.caller, e.connectionConfig(x.caller), release)
 	st := s.newPostStream()
 	response := e.newStreamResponse(x, st)
-	defer response.attach(0)()
+	response.attach(0)
+	defer response.detach()
 	e.newDispatcher(e.Server(x.r), s.connection, x.caller).DispatchMessage(x.ctx, m, st) // is answered at once
 	if st.snapshotAfter(0).answer.Code != 0 {
 		s.end(session.ErrClientGone)
@@ -68,7 +70,7 @@ func (e *endpoint) serveInitialize(x *exchange, m *jsonrpc.Message) {
 		x.w.Header().Set(mcp.HeaderSessionID, s.id)
 	}
 	_ = response.writeStream(x.r.Context())
-	s.endResponse(st)
+	s.endResponse(st, response.started)
 }
 
 // serveSession serves GET and DELETE, which only sessions have.
@@ -116,7 +118,8 @@ func (e *endpoint) serveGet(x *exchange) {
 		}
 	}
 	response := e.newStreamResponse(x, st)
-	defer response.attach(position)()
+	response.attach(position)
+	defer response.detach()
 	release, limitReached := e.quota.Reserve(x.caller, session.Streams)
 	if limitReached != "" {
 		e.refuseLimit(x.w, "too many open streams: "+limitReached)

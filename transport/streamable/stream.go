@@ -43,7 +43,6 @@ type stream struct {
 	last    int        // the number of the newest
 	written int        // the number of the last one that a reader has written
 	reader  *reader    // nil: nobody reads
-	known   bool       // the client knows ids of this stream
 	ended   bool
 	answer  session.Answer // what it ended with; its line is the last event
 	changed chan struct{}  // closed and replaced at every change
@@ -251,20 +250,6 @@ func (s *stream) markWritten(number int) {
 	s.written = number
 	s.dropEvents()
 	s.signalChange()
-}
-
-// markKnown notes that the client gets ids of this stream.
-func (s *stream) markKnown() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.known = true
-}
-
-// idsKnown reports whether the client knows ids of this stream.
-func (s *stream) idsKnown() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.known
 }
 
 // size returns how many bytes the stream keeps.

@@ -37,13 +37,14 @@ func (e *endpoint) newStreamResponse(x *exchange, st *stream) *streamResponse {
 	}
 }
 
-// attach makes the response the reader of its stream, from a position on, until
-// detach is called.
-func (p *streamResponse) attach(position int) (detach func()) {
+// attach makes the response the reader of its stream, from a position on.
+func (p *streamResponse) attach(position int) {
 	p.reader = &reader{replaced: make(chan struct{}), gone: make(chan struct{}), hurry: p.out.hurry}
 	p.position = p.stream.attachReader(p.reader, position)
-	return func() { p.stream.detachReader(p.reader) }
 }
+
+// detach is the reverse of attach.
+func (p *streamResponse) detach() { p.stream.detachReader(p.reader) }
 
 // writeStream writes until the stream has ended or another reader takes over
 // (nil), the client went away (the cause of ctx), or does not read (an error).
@@ -52,17 +53,14 @@ func (p *streamResponse) writeStream(ctx context.Context) error {
 	defer quiet.Stop()
 	for {
 		found := p.stream.snapshotAfter(p.position)
-		if found.ended && p.isWhole(found) {
-			return p.writeAnswer(found.answer)
+		if found.ended {
+			return p.writeEnd(found)
 		}
 		if len(found.events) > 0 {
 			if err := p.writeEvents(found.events); err != nil {
 				return err
 			}
 			quiet.Reset(p.keepAlive)
-		}
-		if found.ended {
-			return p.startEvents()
 		}
 		select {
 		case <-found.changed:
@@ -77,6 +75,17 @@ func (p *streamResponse) writeStream(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// writeEnd writes the rest of a stream that has ended.
+func (p *streamResponse) writeEnd(found snapshot) error {
+	if p.isWhole(found) {
+		return p.writeAnswer(found.answer)
+	}
+	if len(found.events) > 0 {
+		return p.writeEvents(found.events)
+	}
+	return p.startEvents()
 }
 
 // isWhole reports whether a stream that has ended is written as one JSON text.
@@ -106,19 +115,11 @@ func (p *streamResponse) writeAnswer(a session.Answer) error {
 	return p.out.writeWhole(status, a.Line)
 }
 
-// writeEvents writes events. A client that accepts JSON only gets the answer
-// alone.
+// writeEvents writes events and marks them as written. A client that accepts
+// JSON only gets the answer alone.
 func (p *streamResponse) writeEvents(events []event) error {
 	if p.accepts.events {
-		if err := p.startEvents(); err != nil {
-			return err
-		}
-		for _, e := range events {
-			if err := p.writeEvent(e); err != nil {
-				return err
-			}
-		}
-		if err := p.out.flush(); err != nil {
+		if err := p.sendEvents(events); err != nil {
 			return err
 		}
 	}
@@ -127,17 +128,22 @@ func (p *streamResponse) writeEvents(events []event) error {
 	return nil
 }
 
-func (p *streamResponse) writeEvent(e event) error {
-	head := "event: message\ndata: "
-	if p.stream.resumable {
-		head = "id: " + p.stream.eventID(e.number) + "\n" + head
+func (p *streamResponse) sendEvents(events []event) error {
+	if err := p.startEvents(); err != nil {
+		return err
 	}
-	for _, part := range [][]byte{[]byte(head), e.line, []byte("\n\n")} {
-		if err := p.out.write(part); err != nil {
-			return err
+	for _, e := range events {
+		head := "event: message\ndata: "
+		if p.stream.resumable {
+			head = "id: " + p.stream.eventID(e.number) + "\n" + head
+		}
+		for _, part := range [][]byte{[]byte(head), e.line, []byte("\n\n")} {
+			if err := p.out.write(part); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	return p.out.flush()
 }
 
 // writeComment writes a comment, so that the connection does not look dead.
@@ -166,11 +172,8 @@ func (p *streamResponse) startEvents() error {
 	p.out.renewDeadline()
 	p.out.w.WriteHeader(http.StatusOK)
 	first := ": open\n\n"
-	if p.stream.resumable {
-		p.stream.markKnown()
-		if p.primes {
-			first = "id: " + p.stream.eventID(p.position) + "\ndata: \n\n"
-		}
+	if p.primes {
+		first = "id: " + p.stream.eventID(p.position) + "\ndata: \n\n"
 	}
 	if err := p.out.write([]byte(first)); err != nil {
 		return err
