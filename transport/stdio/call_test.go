@@ -84,7 +84,7 @@ func TestElicitationAfterTheHandlerReturned(t *testing.T) {
 	}
 }
 
-// TestElicitationThatOutlivesItsHandler is answered all the same.
+// TestElicitationThatOutlivesItsHandler: its answer still arrives.
 func TestElicitationThatOutlivesItsHandler(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	f.MCP.AddTool(mcp.NewTool("stray"), func(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
@@ -117,12 +117,12 @@ func TestBatchAnswersTogether(t *testing.T) {
 	w.send("[" + fixture.Call("1", "slow", "1") + "," + fixture.Call("2", "wait", "") + `,{"jsonrpc":"2.0","id":3,"method":"ping"}]`)
 	fixture.Receive(t, f.Waiting)
 	fixture.Receive(t, f.Waiting)
-	w.send(`{"jsonrpc":"2.0","id":4,"method":"ping"}`) // a batch holds up nobody
+	w.send(`{"jsonrpc":"2.0","id":4,"method":"ping"}`) // other messages do not wait for a batch
 	w.expect(`{"jsonrpc":"2.0","id":4,"result":{}}`)
 	w.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}`)
 	fixture.Receive(t, f.Causes)
 	close(f.Release)
-	for range 20 { // progress does not wait for the others
+	for range 20 { // progress does not wait for the other answers
 		if got := w.next(); !strings.Contains(got, "notifications/progress") {
 			t.Fatal(got)
 		}
@@ -140,9 +140,8 @@ func TestResultThatIsNoJSON(t *testing.T) {
 	w.expect(`{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"internal error"}}`)
 }
 
-// TestLateCancellation: some clients send notifications/cancelled after every call
-// that was answered. It makes no error and does not touch a later call that has
-// the same id.
+// TestLateCancellation: some clients send notifications/cancelled after every
+// answered call. It gets no error and does not touch a later call with that id.
 func TestLateCancellation(t *testing.T) {
 	cancel := `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1,"reason":"AbortError: This operation was aborted"}}`
 	f := fixture.New(session.Hooks())

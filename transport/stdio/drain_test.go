@@ -16,12 +16,12 @@ import (
 	"runs-mcp-server/transport/session"
 )
 
-// TestDrainOfStdio: at the end of the input and at a shutdown, what only waits is
-// answered at once, and what creates something when it is done.
+// TestDrainOfStdio: at the end of the input and at a shutdown, calls that wait
+// are answered at once, and a call that creates something when it is done.
 func TestDrainOfStdio(t *testing.T) {
-	for name, begin := range map[string]func(*wire){
-		"end of input": func(w *wire) { w.in.Close() },
-		"shutdown":     func(w *wire) { w.cancel() },
+	for name, begin := range map[string]func(*testClient){
+		"end of input": func(w *testClient) { w.in.Close() },
+		"shutdown":     func(w *testClient) { w.cancel() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := fixture.New(session.Hooks())
@@ -59,8 +59,8 @@ func TestDrainOfStdio(t *testing.T) {
 	}
 }
 
-// TestMessagesDuringTheShutdown: new calls are refused, and what matters to calls
-// under way still counts.
+// TestMessagesDuringTheShutdown: new calls are refused; cancellations and pings
+// still count.
 func TestMessagesDuringTheShutdown(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	f.AddDrainTools()
@@ -88,7 +88,8 @@ func TestMessagesDuringTheShutdown(t *testing.T) {
 	}
 }
 
-// TestQuestionsDuringADrain are not asked: nobody would wait for the answer.
+// TestQuestionsDuringADrain: no question is asked, because nobody would wait for
+// the answer.
 func TestQuestionsDuringADrain(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	f.MCP.AddTool(mcp.NewTool("ask later"), func(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
@@ -111,9 +112,9 @@ func TestQuestionsDuringADrain(t *testing.T) {
 	}
 }
 
-// TestLastLines count as any, although the input ends right after them.
+// TestLastLines: lines right before the end of the input count.
 func TestLastLines(t *testing.T) {
-	for range 30 { // the reader may be ahead of the dispatcher, or not
+	for range 30 { // whether the reader is ahead of the dispatcher is random
 		f := fixture.New(session.Hooks())
 		w := serve(t, f.MCP, session.Options{})
 		w.hello("2025-11-25", `{"elicitation":{}}`)
@@ -139,7 +140,7 @@ type timed struct {
 	start  time.Time
 }
 
-// serveTimed serves calls of a tool that wait.
+// serveTimed starts a run and calls tools, with the ids 1, 2, …
 func serveTimed(t *testing.T, out io.Writer, tools ...string) *timed {
 	f := fixture.New(session.Hooks())
 	f.AddDrainTools()
@@ -156,7 +157,7 @@ func serveTimed(t *testing.T, out io.Writer, tools ...string) *timed {
 	return s
 }
 
-// expect checks when serving ends, and how.
+// expect checks when and how the run ends.
 func (s *timed) expect(t *testing.T, after time.Duration, text string) {
 	t.Helper()
 	err := <-s.ended
@@ -209,18 +210,18 @@ func TestGrace(t *testing.T) {
 	}
 }
 
-// TestDrainWithAClientThatDoesNotRead: it is waited for no longer than 3 s, but
-// what creates something goes on.
+// TestDrainWithAClientThatDoesNotRead: writes wait for it no longer than 3 s, but
+// a call that creates something goes on.
 func TestDrainWithAClientThatDoesNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		out := &mute{release: make(chan struct{})}
+		out := &blockedWriter{release: make(chan struct{})}
 		s := serveTimed(t, out, "echo", "echo", "create")
 		s.cancel()
 		s.expect(t, 10*time.Second, "the client did not read for 3s")
 		close(out.release)
 	})
 	synctest.Test(t, func(t *testing.T) {
-		out := &mute{release: make(chan struct{})}
+		out := &blockedWriter{release: make(chan struct{})}
 		s := serveTimed(t, out, "echo", "echo", "create")
 		s.cancel()
 		<-time.After(5 * time.Second)
@@ -230,7 +231,7 @@ func TestDrainWithAClientThatDoesNotRead(t *testing.T) {
 	})
 }
 
-// TestDrainWhenTheClientIsGone is the same as at the end of the input.
+// TestDrainWhenTheClientIsGone: the drain is the same as at the end of the input.
 func TestDrainWhenTheClientIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reader, out := io.Pipe()

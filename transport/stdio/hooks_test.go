@@ -13,8 +13,8 @@ import (
 	"runs-mcp-server/transport/session"
 )
 
-// TestInvalidParams: a handler's error that wraps mcp.ErrInvalidParams has the
-// protocol's code, for every kind of handler and in both eras.
+// TestInvalidParams: a handler's error that wraps mcp.ErrInvalidParams gets the
+// protocol's code, for every kind of handler, stateful and stateless.
 func TestInvalidParams(t *testing.T) {
 	f := fixture.New(session.Hooks(), server.WithCompletions(), server.WithPromptCompletionProvider(wrong{}), server.WithPromptCapabilities(false))
 	f.MCP.AddPrompt(mcp.NewPrompt("wrong"), func(context.Context, mcp.GetPromptRequest) (*mcp.GetPromptResult, error) { return nil, errWrong })
@@ -39,7 +39,7 @@ func TestInvalidParams(t *testing.T) {
 	}
 }
 
-// TestParamsOfWrongTypes: the answer names what is wrong, and no types of Go.
+// TestParamsOfWrongTypes: the answer names what is wrong, and no Go types.
 func TestParamsOfWrongTypes(t *testing.T) {
 	f := fixture.New(session.Hooks(), server.WithPromptCapabilities(false))
 	w := serve(t, f.MCP, session.Options{})
@@ -57,8 +57,8 @@ func TestParamsOfWrongTypes(t *testing.T) {
 	}
 }
 
-// TestNamesThatAreNot: the answer says where the right ones are.
-func TestNamesThatAreNot(t *testing.T) {
+// TestUnknownNames: the answer says where the known ones are.
+func TestUnknownNames(t *testing.T) {
 	w := serve(t, fixture.New(session.Hooks(), server.WithPromptCapabilities(false)).MCP, session.Options{})
 	w.hello("2025-06-18", `{}`)
 	for _, r := range []struct{ method, params, says string }{

@@ -10,9 +10,9 @@ import (
 
 const mark = "\ufeff"
 
-// TestByteOrderMarkOnStdio counts as nothing before the first message, and as a
-// fault anywhere else.
-func TestByteOrderMarkOnStdio(t *testing.T) {
+// TestByteOrderMark: it is ignored before the first message, and a syntax error
+// anywhere else.
+func TestByteOrderMark(t *testing.T) {
 	const pong, bad = `{"jsonrpc":"2.0","id":"p","result":{}}`, `{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"parse error: the message is not valid JSON"}}`
 	for _, c := range []struct{ name, in, first, second string }{
 		{"before the first message", mark + fixture.Ping + "\n" + fixture.Ping, pong, pong},
@@ -30,8 +30,8 @@ func TestByteOrderMarkOnStdio(t *testing.T) {
 	}
 }
 
-// TestRefusedLinesAreAnswered: a client need not wait for the answer to a message
-// that was refused before it could be read.
+// TestRefusedLinesAreAnswered: a request that can't be read is answered with its
+// id, if that can be found.
 func TestRefusedLinesAreAnswered(t *testing.T) {
 	const limit = 1 << 10
 	long := `"params":{"name":"echo","arguments":{"text":"` + strings.Repeat("x", 200<<10) + `"}}`

@@ -18,17 +18,17 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// wire is the client's end of a served pair of pipes.
-type wire struct {
+// testClient is the client's end of a served pair of pipes.
+type testClient struct {
 	t      *testing.T
 	in     *os.File // the client writes here
 	lines  chan string
-	ended  chan error // what ServeStdio returned
+	ended  chan error // what Serve returned
 	cancel context.CancelFunc
 }
 
-// serve runs ServeStdio over real pipes; at the end of the test all is over.
-func serve(t *testing.T, srv *server.MCPServer, opts session.Options) *wire {
+// serve runs Serve over real pipes until the end of the test.
+func serve(t *testing.T, srv *server.MCPServer, opts session.Options) *testClient {
 	t.Helper()
 	inR, inW, err := os.Pipe()
 	if err != nil {
@@ -39,7 +39,7 @@ func serve(t *testing.T, srv *server.MCPServer, opts session.Options) *wire {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	w := &wire{t: t, in: inW, lines: make(chan string, 100_000), ended: make(chan error, 1), cancel: cancel}
+	w := &testClient{t: t, in: inW, lines: make(chan string, 100_000), ended: make(chan error, 1), cancel: cancel}
 	go func() {
 		err := Serve(ctx, srv, inR, outW, opts)
 		outW.Close()
@@ -65,16 +65,16 @@ func serve(t *testing.T, srv *server.MCPServer, opts session.Options) *wire {
 	return w
 }
 
-// send writes lines as the client.
-func (w *wire) send(lines ...string) {
+// send writes lines to the server.
+func (w *testClient) send(lines ...string) {
 	w.t.Helper()
 	if _, err := w.in.WriteString(strings.Join(lines, "\n") + "\n"); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-// next is the server's next line.
-func (w *wire) next() string {
+// next returns the server's next line.
+func (w *testClient) next() string {
 	w.t.Helper()
 	select {
 	case line, ok := <-w.lines:
@@ -89,15 +89,15 @@ func (w *wire) next() string {
 }
 
 // expect checks the server's next line.
-func (w *wire) expect(want string) {
+func (w *testClient) expect(want string) {
 	w.t.Helper()
 	if got := w.next(); got != want {
 		w.t.Fatalf("got  %s\nwant %s", got, want)
 	}
 }
 
-// finish waits for ServeStdio to return and gives what came since.
-func (w *wire) finish() (rest []string, err error) {
+// finish waits for Serve to return, and returns the lines that came since.
+func (w *testClient) finish() (rest []string, err error) {
 	w.t.Helper()
 	err = fixture.Receive(w.t, w.ended)
 	for line := range w.lines {
@@ -106,8 +106,8 @@ func (w *wire) finish() (rest []string, err error) {
 	return rest, err
 }
 
-// hello shakes hands in a revision of the old era.
-func (w *wire) hello(version, capabilities string) {
+// hello does the handshake of a stateful revision.
+func (w *testClient) hello(version, capabilities string) {
 	w.t.Helper()
 	w.send(`{"jsonrpc":"2.0","id":"hello","method":"initialize","params":{"protocolVersion":"` + version +
 		`","capabilities":` + capabilities + `,"clientInfo":{"name":"old","version":"1"}}}`)

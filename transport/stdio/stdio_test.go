@@ -101,7 +101,7 @@ func TestCancel(t *testing.T) {
 	if cause := fixture.Receive(t, f.Causes); !errors.Is(cause, session.ErrCancelled) {
 		t.Fatalf("cause %v", cause)
 	}
-	// The id is free again, so the call is over; the next line is no answer to it.
+	// The call is over and gets no answer, so its id is free again.
 	w.send(cancel(`7`), fixture.Call("8", "echo", ""), cancel(`8`))
 	w.in.Close()
 	rest, err := w.finish()
@@ -162,8 +162,8 @@ func TestSlotsComeBack(t *testing.T) {
 	}
 }
 
-// TestPanic in a handler, in a result and in a notification: generic words to
-// the client, the stack to the log, and the next call is served.
+// TestPanic: for a panic in a handler, in a result and in a notification the
+// client gets a generic text, the log the stack, and the next call is served.
 func TestPanic(t *testing.T) {
 	for place, call := range map[string]string{
 		"Server).panics":                fixture.Call("1", "panic", ""),
@@ -226,9 +226,9 @@ func TestOrderOfPipelinedRequests(t *testing.T) {
 	}
 }
 
-// TestSlowListHoldsNothingUp: a hook of resources/list may ask elsewhere, which
-// can take long. Others are answered meanwhile, and it can be cancelled.
-func TestSlowListHoldsNothingUp(t *testing.T) {
+// TestSlowList: resources/list may be slow, because a hook may ask the API. Other
+// requests are answered meanwhile, and it can be cancelled.
+func TestSlowList(t *testing.T) {
 	f, hooks := fixture.New(session.Hooks()), session.Hooks()
 	hooks.AddAfterListResources(func(ctx context.Context, _ any, _ *mcp.ListResourcesRequest, _ *mcp.ListResourcesResult) {
 		f.Waiting <- struct{}{}
@@ -247,15 +247,15 @@ func TestSlowListHoldsNothingUp(t *testing.T) {
 	}
 }
 
-// mute never lets a Write return before it is closed.
-type mute struct {
+// blockedWriter blocks each Write until it is released.
+type blockedWriter struct {
 	writes  atomic.Int64
 	release chan struct{}
 }
 
-func (m *mute) Write(p []byte) (int, error) {
-	m.writes.Add(1)
-	<-m.release
+func (b *blockedWriter) Write(p []byte) (int, error) {
+	b.writes.Add(1)
+	<-b.release
 	return len(p), nil
 }
 
@@ -263,7 +263,7 @@ func TestShutdownWithAClientThatDoesNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := fixture.New(session.Hooks())
 		in, client := io.Pipe()
-		out := &mute{release: make(chan struct{})}
+		out := &blockedWriter{release: make(chan struct{})}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- Serve(ctx, f.MCP, in, out, session.Options{}) }()
@@ -334,22 +334,22 @@ func TestReadError(t *testing.T) {
 	}
 }
 
-// endless is one line of n bytes, then a fixture.Ping.
-type endless struct{ n int64 }
+// hugeLine is a line of n bytes, then a ping.
+type hugeLine struct{ n int64 }
 
-func (e *endless) Read(p []byte) (int, error) {
-	if e.n < 0 {
+func (h *hugeLine) Read(p []byte) (int, error) {
+	if h.n < 0 {
 		return 0, io.EOF
 	}
-	if e.n == 0 {
-		e.n = -1
+	if h.n == 0 {
+		h.n = -1
 		return copy(p, "\n"+`{"jsonrpc":"2.0","id":1,"method":"ping"}`), nil
 	}
-	n := min(int64(len(p)), e.n)
+	n := min(int64(len(p)), h.n)
 	for i := range p[:n] {
 		p[i] = 'x'
 	}
-	e.n -= n
+	h.n -= n
 	return int(n), nil
 }
 
@@ -357,7 +357,7 @@ func TestHugeLineInConstantMemory(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	var out bytes.Buffer
-	if err := Serve(t.Context(), fixture.New(session.Hooks()).MCP, &endless{n: 256 << 20}, &out, session.Options{}); err != nil {
+	if err := Serve(t.Context(), fixture.New(session.Hooks()).MCP, &hugeLine{n: 256 << 20}, &out, session.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	runtime.ReadMemStats(&after)
@@ -399,12 +399,12 @@ func TestLineLimit(t *testing.T) {
 	}
 }
 
-// oneWrite checks that each Write is one whole line.
-type oneWrite struct{ t *testing.T }
+// lineChecker checks that each Write is one whole line.
+type lineChecker struct{ t *testing.T }
 
-func (o oneWrite) Write(p []byte) (int, error) {
+func (c lineChecker) Write(p []byte) (int, error) {
 	if bytes.Count(p, []byte("\n")) != 1 || p[len(p)-1] != '\n' {
-		o.t.Errorf("a Write of %q", p)
+		c.t.Errorf("a Write of %q", p)
 	}
 	return len(p), nil
 }
@@ -412,7 +412,7 @@ func (o oneWrite) Write(p []byte) (int, error) {
 func TestOneWritePerMessage(t *testing.T) {
 	in := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"a\nb\u2028"}}}` + "\n" +
 		`{"jsonrpc":"2.0","id":2,"method":"tools/list"}` + "\n" + "x\n"
-	if err := Serve(t.Context(), fixture.New(session.Hooks()).MCP, strings.NewReader(in), oneWrite{t}, session.Options{}); err != nil {
+	if err := Serve(t.Context(), fixture.New(session.Hooks()).MCP, strings.NewReader(in), lineChecker{t}, session.Options{}); err != nil {
 		t.Fatal(err)
 	}
 }

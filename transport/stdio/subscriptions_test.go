@@ -16,8 +16,7 @@ import (
 	"runs-mcp-server/transport/session"
 )
 
-// TestSubscribeOverStdio goes through the life of a subscription of an old-era
-// client.
+// TestSubscribeOverStdio: the life of a stateful client's subscription.
 func TestSubscribeOverStdio(t *testing.T) {
 	ws := fixture.NewWatching()
 	w := serve(t, fixture.New(session.Hooks()).MCP, session.Options{Watch: ws.Watch})
@@ -38,7 +37,7 @@ func TestSubscribeOverStdio(t *testing.T) {
 	if uri := fixture.Receive(t, ws.Stopped); uri != "run://a" {
 		t.Fatal(uri)
 	}
-	changed(map[string]any{"late": true}) // nobody is told
+	changed(map[string]any{"late": true}) // it is not watched any more
 	w.send(fixture.Unsubscribe("run://a"), fixture.Subscribe("run://b"), fixture.Subscribe("run://c"))
 	for range 3 {
 		w.next()
@@ -52,7 +51,7 @@ func TestSubscribeOverStdio(t *testing.T) {
 	}
 }
 
-// TestListenOverStdio: a listen's updates carry its id, and end with it.
+// TestListenOverStdio: updates of a listen carry its id, and end with it.
 func TestListenOverStdio(t *testing.T) {
 	ws := fixture.NewWatching()
 	w := serve(t, fixture.New(session.Hooks()).MCP, session.Options{Watch: ws.Watch})
@@ -65,14 +64,14 @@ func TestListenOverStdio(t *testing.T) {
 	fixture.Receive(t, ws.Stopped)
 	w.send(fixture.Stateless(`8`, "subscriptions/listen", `"notifications":{"resourceSubscriptions":["run://gone"]}`))
 	w.expect(`{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":8},"notifications":{}}}`)
-	if got := w.next(); !strings.HasPrefix(got, `{"jsonrpc":"2.0","id":8,"result":`) { // there is nothing to wait for
+	if got := w.next(); !strings.HasPrefix(got, `{"jsonrpc":"2.0","id":8,"result":`) { // nothing is watched, so the listen ends
 		t.Fatal(got)
 	}
 }
 
-// TestOldClientsListenInVain: the method is none of theirs, and does not touch
-// their subscriptions.
-func TestOldClientsListenInVain(t *testing.T) {
+// TestListenOfAStatefulClient: it is an unknown method, and the client's
+// subscriptions stay.
+func TestListenOfAStatefulClient(t *testing.T) {
 	ws := fixture.NewWatching()
 	w := serve(t, fixture.New(session.Hooks()).MCP, session.Options{Watch: ws.Watch})
 	w.hello("2025-06-18", `{}`)
@@ -86,9 +85,9 @@ func TestOldClientsListenInVain(t *testing.T) {
 	w.expect(fixture.Updated("run://a", `{"n":1}`))
 }
 
-// TestSlowWatchHoldsUpOnlySubscribing: the order of subscribe and unsubscribe
-// is kept, others need not wait for them.
-func TestSlowWatchHoldsUpOnlySubscribing(t *testing.T) {
+// TestSlowWatch: subscribe and unsubscribe keep their order, and other requests
+// do not wait for them.
+func TestSlowWatch(t *testing.T) {
 	ws := fixture.NewWatching()
 	slow := make(chan struct{})
 	w := serve(t, fixture.New(session.Hooks()).MCP, session.Options{Watch: func(ctx context.Context, uri string, changed func(map[string]any)) (func(), error) {
@@ -115,15 +114,15 @@ func TestSlowWatchHoldsUpOnlySubscribing(t *testing.T) {
 	}
 }
 
-// TestCancelledSubscribe: one that was given up while Watch was under way does
-// not stay.
+// TestCancelledSubscribe: a resource is not watched if the client cancelled the
+// subscribe before Watch returned.
 func TestCancelledSubscribe(t *testing.T) {
 	under := make(chan context.Context)
 	end := make(chan struct{})
 	w := serve(t, fixture.New(session.Hooks()).MCP, session.Options{Watch: func(ctx context.Context, _ string, _ func(map[string]any)) (func(), error) {
 		under <- ctx
 		<-ctx.Done()
-		return func() { close(end) }, nil // too late to be of use
+		return func() { close(end) }, nil // the client has cancelled already
 	}})
 	w.hello("2025-06-18", `{}`)
 	w.send(fixture.Subscribe("run://a"))
@@ -132,7 +131,7 @@ func TestCancelledSubscribe(t *testing.T) {
 	fixture.Receive(t, end)
 }
 
-// listenTo is a listen on resources of a name and a number.
+// listenTo returns a listen on n resources whose URIs begin with name.
 func listenTo(id, name string, n int) string {
 	uris := make([]string, n)
 	for i := range uris {
@@ -142,7 +141,7 @@ func listenTo(id, name string, n int) string {
 	return fixture.Stateless(id, "subscriptions/listen", `"notifications":{"resourceSubscriptions":`+string(text)+`}`)
 }
 
-// acknowledged is what an acknowledgement honours.
+// acknowledged returns the resources that an acknowledgement names.
 func acknowledged(t *testing.T, line string) []string {
 	t.Helper()
 	var m struct {
@@ -157,8 +156,8 @@ func acknowledged(t *testing.T, line string) []string {
 	return m.Params.Notifications.ResourceSubscriptions
 }
 
-// TestListenToTooMuch asks upstream for no more than may be watched, though none
-// of it is there.
+// TestListenToTooMuch: no more resources are tried than may be watched, even if
+// none of them is there.
 func TestListenToTooMuch(t *testing.T) {
 	var asked atomic.Int64
 	w := serve(t, fixture.New(session.Hooks()).MCP, session.Options{Watch: func(context.Context, string, func(map[string]any)) (func(), error) {
@@ -171,7 +170,7 @@ func TestListenToTooMuch(t *testing.T) {
 	}
 }
 
-// TestAcknowledgementComesFirst, though everything changes before it.
+// TestAcknowledgementComesFirst: it does even if everything changes before it.
 func TestAcknowledgementComesFirst(t *testing.T) {
 	w := serve(t, fixture.New(session.Hooks()).MCP, session.Options{Watch: func(_ context.Context, uri string, changed func(map[string]any)) (func(), error) {
 		changed(map[string]any{"state": "new"})
@@ -191,9 +190,8 @@ func TestAcknowledgementComesFirst(t *testing.T) {
 	}
 }
 
-// TestListenSurvivesAPanic of a Watch: the listen is answered, and nothing of it
-// stays watched.
-func TestListenSurvivesAPanic(t *testing.T) {
+// TestPanicOfWatch: the listen is answered, and nothing of it stays watched.
+func TestPanicOfWatch(t *testing.T) {
 	ws := fixture.NewWatching()
 	w := serve(t, fixture.New(session.Hooks()).MCP, session.Options{Watch: func(ctx context.Context, uri string, changed func(map[string]any)) (func(), error) {
 		if uri == "run://3" {

@@ -16,8 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "write the server's lines into the transcripts")
 
-// TestTranscripts plays sessions: lines after "> " are the client's, after "< "
-// the server's. Lines of calls that run side by side are expected one by one.
+// TestTranscripts plays the sessions in testdata. Lines after "> " are the
+// client's, lines after "< " the server's, in the order that is expected.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -41,7 +41,7 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
-// play runs one session and returns it with the lines that came.
+// play runs one session and returns it with the lines that the server wrote.
 func play(t *testing.T, transcript []byte) []byte {
 	f := fixture.New(session.Hooks())
 	close(f.Release)
@@ -65,7 +65,7 @@ func play(t *testing.T, transcript []byte) []byte {
 	return []byte(played.String())
 }
 
-func TestErasShareAPipe(t *testing.T) {
+func TestRevisionsShareAPipe(t *testing.T) {
 	w := serve(t, fixture.New(session.Hooks()).MCP, session.Options{})
 	w.hello("2025-11-25", `{}`)
 	w.send(fixture.Stateless("1", "tools/call", `"name":"who"`))
@@ -111,7 +111,7 @@ func TestElicitation(t *testing.T) {
 }
 
 func TestElicitationEnds(t *testing.T) {
-	start := func(t *testing.T, opts session.Options) (*fixture.Server, *wire) {
+	start := func(t *testing.T, opts session.Options) (*fixture.Server, *testClient) {
 		f := fixture.New(session.Hooks())
 		w := serve(t, f.MCP, opts)
 		w.hello("2025-06-18", `{"elicitation":{}}`)

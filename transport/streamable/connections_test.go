@@ -13,28 +13,28 @@ import (
 	"runs-mcp-server/transport/session"
 )
 
-// closing is a connection that notes its end.
-type closing struct {
+// closeRecorder is a connection that records its end.
+type closeRecorder struct {
 	net.Conn
 	name  string
 	ended *[]string
 }
 
-func (c *closing) Close() error {
+func (c *closeRecorder) Close() error {
 	*c.ended = append(*c.ended, c.name)
 	return nil
 }
 
-// TestConnections: beyond the bound the one goes that has waited longest, one
-// that is served never, and the new one where all others are.
+// TestConnections: beyond the limit, the connection that has been idle for longest
+// is closed; the new one if all others are served.
 func TestConnections(t *testing.T) {
 	var ended []string
-	byName := map[string]*closing{}
+	byName := map[string]*closeRecorder{}
 	c := newConnections(3)
 	for _, step := range []struct {
 		name  string
 		state http.ConnState
-		ended string // the ones that ended by now
+		ended string // those closed by now
 	}{
 		{"mute", http.StateNew, ""},
 		{"a", http.StateNew, ""},
@@ -46,8 +46,8 @@ func TestConnections(t *testing.T) {
 		{"c", http.StateNew, "mute"},
 		{"c", http.StateActive, "mute"},
 		{"d", http.StateNew, "mute b"},
-		{"mute", http.StateClosed, "mute b"}, // it is counted no more
-		{"b", http.StateActive, "mute b a"},  // its request came when it ended
+		{"mute", http.StateClosed, "mute b"}, // it is not counted any more
+		{"b", http.StateActive, "mute b a"},  // its request came when it was closed
 		{"b", http.StateClosed, "mute b a"},
 		{"d", http.StateActive, "mute b a"},
 		{"e", http.StateNew, "mute b a"},
@@ -58,7 +58,7 @@ func TestConnections(t *testing.T) {
 		{"g", http.StateNew, "mute b a f"},
 	} {
 		if byName[step.name] == nil {
-			byName[step.name] = &closing{name: step.name, ended: &ended}
+			byName[step.name] = &closeRecorder{name: step.name, ended: &ended}
 		}
 		c.noteState(byName[step.name], step.state)
 		if got := strings.Join(ended, " "); got != step.ended {
@@ -79,7 +79,7 @@ func TestConnectionsOverHTTP(t *testing.T) {
 	s := serveHTTP(t, f, Options{Connections: 3, HeaderTimeout: time.Hour})
 	served := []*conn{dial(t, s), dial(t, s), dial(t, s)}
 	for _, c := range served {
-		c.send(post(stateless("tools/call", "hold"), fixture.StatelessCall("1", "hold", "")))
+		c.send(post(statelessHeaders("tools/call", "hold"), fixture.StatelessCall("1", "hold", "")))
 		fixture.Receive(t, f.Waiting)
 	}
 	if _, err := dial(t, s).in.ReadByte(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {

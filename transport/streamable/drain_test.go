@@ -14,9 +14,8 @@ import (
 	"runs-mcp-server/transport/session"
 )
 
-// TestDrainOfHTTP: over HTTP a drained call is answered as any other, in both
-// eras and in both forms of a response, and one that creates something when it is
-// done.
+// TestDrainOfHTTP: a drained call is answered as any other, in all revisions and
+// both forms of a response, and a call that creates something when it is done.
 func TestDrainOfHTTP(t *testing.T) {
 	for _, version := range []string{"2025-06-18", "2025-11-25", "2026-07-28"} {
 		for _, accept := range []string{"application/json", "application/json, text/event-stream"} {
@@ -34,9 +33,9 @@ func TestDrainOfHTTP(t *testing.T) {
 					go func() {
 						h, body := h, fixture.Call(`"`+tool+`"`, tool, "")
 						if version == "2026-07-28" {
-							h, body = stateless("tools/call", tool), fixture.StatelessCall(`"`+tool+`"`, tool, "")
+							h, body = statelessHeaders("tools/call", tool), fixture.StatelessCall(`"`+tool+`"`, tool, "")
 						}
-						resp, got := s.ask("POST", "/mcp", append(slices.Clone(h), "Accept", accept), body)
+						resp, got := s.roundTrip("POST", "/mcp", append(slices.Clone(h), "Accept", accept), body)
 						answers[tool] <- resp.Status + " " + got
 					}()
 					fixture.Receive(t, f.Waiting)
@@ -55,8 +54,8 @@ func TestDrainOfHTTP(t *testing.T) {
 	}
 }
 
-// TestRequestsUnderWay: a request that is not read to its end when no more are
-// taken is served, and told at once to stop waiting.
+// TestRequestsUnderWay: a request whose body is still coming when the server
+// stops taking requests is served, and its call is drained at once.
 func TestRequestsUnderWay(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	f.AddDrainTools()
@@ -72,14 +71,14 @@ func TestRequestsUnderWay(t *testing.T) {
 		<-came
 	}
 	conns := map[*conn]string{}
-	for _, text := range []string{post(h, fixture.Call("2", "drain", "")), post(stateless("tools/call", "drain"), fixture.StatelessCall("2", "drain", ""))} {
+	for _, text := range []string{post(h, fixture.Call("2", "drain", "")), post(statelessHeaders("tools/call", "drain"), fixture.StatelessCall("2", "drain", ""))} {
 		c := dial(t, s)
 		c.send(text[:len(text)-1])
 		fixture.Receive(t, came)
 		conns[c] = text[len(text)-1:]
 	}
 	s.cancel()
-	first.expect(fixture.TextAnswer("1", "time_up")) // no more are taken
+	first.expect(fixture.TextAnswer("1", "time_up")) // the server takes no more requests
 	for c, rest := range conns {
 		c.send(rest)
 		resp, err := http.ReadResponse(c.in, nil)
@@ -93,14 +92,14 @@ func TestRequestsUnderWay(t *testing.T) {
 	s.stop()
 }
 
-// TestGraceOfHTTP: calls that go on are cancelled, in both eras.
+// TestGraceOfHTTP: calls that go on are cancelled, in all revisions.
 func TestGraceOfHTTP(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	s := serveHTTP(t, f, Options{Options: session.Options{Grace: 10 * time.Millisecond}})
 	e := s.stream(s.do("POST", "/mcp", s.session("2025-11-25", `{}`), fixture.Call("1", "wait", "")))
 	answer := make(chan string, 1)
 	go func() {
-		_, body := s.ask("POST", "/mcp", stateless("tools/call", "wait"), fixture.StatelessCall("1", "wait", ""))
+		_, body := s.roundTrip("POST", "/mcp", statelessHeaders("tools/call", "wait"), fixture.StatelessCall("1", "wait", ""))
 		answer <- body
 	}()
 	fixture.Receive(t, f.Waiting)
@@ -118,8 +117,8 @@ func TestGraceOfHTTP(t *testing.T) {
 	s.stop()
 }
 
-// TestDrainTime: for a while after ctx is done the server says that it is not
-// ready, and serves as before, on connections that end.
+// TestDrainTime: for Options.Drain after ctx is done, the server says that it is
+// not ready, and serves as before, on connections that end.
 func TestDrainTime(t *testing.T) {
 	const drain = 2 * time.Second
 	f := fixture.New(session.Hooks())
@@ -130,7 +129,7 @@ func TestDrainTime(t *testing.T) {
 	began := time.Now()
 	s.cancel()
 	for { // cancelling takes effect in another goroutine
-		resp, body := s.ask("GET", "/readyz", nil, "")
+		resp, body := s.roundTrip("GET", "/readyz", nil, "")
 		if resp.StatusCode == 503 {
 			if body != "the server is shutting down\n" || !resp.Close {
 				t.Errorf("not ready: %q, the connection ends: %t", body, resp.Close)
@@ -148,19 +147,19 @@ func TestDrainTime(t *testing.T) {
 		"health":        {"GET", "/healthz", nil, "", 200},
 		"session":       {"POST", "/mcp", h, fixture.Call("1", "echo", ""), 200},
 		"initialize":    {"POST", "/mcp", nil, fixture.Initialize("2025-11-25", `{}`), 200},
-		"new era":       {"POST", "/mcp", stateless("tools/call", "echo"), fixture.StatelessCall("1", "echo", ""), 200},
+		"stateless":     {"POST", "/mcp", statelessHeaders("tools/call", "echo"), fixture.StatelessCall("1", "echo", ""), 200},
 		"refused":       {"POST", "/mcp", header{"X-Key", "bad"}, "", 401},
 		"wrong host":    {"POST", "/mcp", header{"Host", "evil.example"}, "", 403},
 		"notification":  {"POST", "/mcp", h, `{"jsonrpc":"2.0","method":"notifications/initialized"}`, 202},
-		"event streams": {"POST", "/mcp", append(stateless("tools/call", "echo"), "Accept", "text/event-stream"), fixture.StatelessCall("1", "echo", ""), 200},
+		"event streams": {"POST", "/mcp", append(statelessHeaders("tools/call", "echo"), "Accept", "text/event-stream"), fixture.StatelessCall("1", "echo", ""), 200},
 	} {
-		if resp, body := s.ask(r.method, r.path, r.h, r.body); resp.StatusCode != r.status || !resp.Close {
+		if resp, body := s.roundTrip(r.method, r.path, r.h, r.body); resp.StatusCode != r.status || !resp.Close {
 			t.Errorf("%s: %s %s, the connection ends: %t", what, resp.Status, body, resp.Close)
 		}
 	}
 	call := make(chan string, 1)
 	go func() {
-		_, body := s.ask("POST", "/mcp", stateless("tools/call", "drain"), fixture.StatelessCall("1", "drain", ""))
+		_, body := s.roundTrip("POST", "/mcp", statelessHeaders("tools/call", "drain"), fixture.StatelessCall("1", "drain", ""))
 		call <- body
 	}()
 	fixture.Receive(t, f.Waiting)

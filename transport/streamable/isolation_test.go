@@ -15,12 +15,12 @@ import (
 	"runs-mcp-server/transport/session"
 )
 
-// twoCallers is the model of a server with two callers: who may do what.
+// twoCallers is the model of a server with two callers, and knows who may do what.
 type twoCallers struct {
-	s        *site
+	s        *testServer
 	watching *fixture.Watching
 	sessions []*modelled
-	n        int // makes ids unlike
+	n        int // makes ids unique
 }
 
 // modelled is a session as the model knows it.
@@ -31,8 +31,8 @@ type modelled struct {
 	get       *http.Response
 }
 
-// TestNothingLeaksBetweenCallers lets two callers do what comes to their minds
-// with their own and each other's sessions, calls, streams and subscriptions.
+// TestNothingLeaksBetweenCallers: two callers do random things with their own and
+// each other's sessions, calls, streams and subscriptions.
 func TestNothingLeaksBetweenCallers(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	close(f.Release)
@@ -68,14 +68,14 @@ func (m *twoCallers) close() {
 		if s.get != nil {
 			s.get.Body.Close()
 		}
-		m.ask("DELETE", s.owner, s, "")
+		m.roundTrip("DELETE", s.owner, s, "")
 	}
 }
 
-// ask sends as a caller in a session.
-func (m *twoCallers) ask(method, caller string, s *modelled, body string, more ...string) (int, string) {
+// roundTrip sends a request as a caller in a session.
+func (m *twoCallers) roundTrip(method, caller string, s *modelled, body string, more ...string) (int, string) {
 	h := append(header{"X-Key", caller, "Mcp-Session-Id", s.id, "MCP-Protocol-Version", "2025-11-25"}, more...)
-	resp, got := m.s.ask(method, "/mcp", h, body)
+	resp, got := m.s.roundTrip(method, "/mcp", h, body)
 	return resp.StatusCode, got
 }
 
@@ -83,7 +83,7 @@ func (m *twoCallers) caller(t *rapid.T) string {
 	return rapid.SampledFrom([]string{"a", "b"}).Draw(t, "caller")
 }
 
-// session is any session there was.
+// session draws any session there was.
 func (m *twoCallers) session(t *rapid.T) *modelled {
 	if len(m.sessions) == 0 {
 		t.Skip("no session")
@@ -91,7 +91,8 @@ func (m *twoCallers) session(t *rapid.T) *modelled {
 	return rapid.SampledFrom(m.sessions).Draw(t, "session")
 }
 
-// expect checks a status: all of a session but its end and its absence.
+// expect checks a status. A session that has ended or is another caller's is not
+// found.
 func (m *twoCallers) expect(t *rapid.T, caller string, s *modelled, status, want int, body string) bool {
 	if s.ended || s.owner != caller {
 		want = 404
@@ -107,13 +108,13 @@ func (m *twoCallers) initialize(t *rapid.T) {
 		t.Skip("enough")
 	}
 	owner := m.caller(t)
-	resp, _ := m.s.ask("POST", "/mcp", header{"X-Key", owner}, fixture.Initialize("2025-11-25", `{}`))
+	resp, _ := m.s.roundTrip("POST", "/mcp", header{"X-Key", owner}, fixture.Initialize("2025-11-25", `{}`))
 	m.sessions = append(m.sessions, &modelled{id: resp.Header.Get("Mcp-Session-Id"), owner: owner})
 }
 
 func (m *twoCallers) use(t *rapid.T) {
 	s, caller := m.session(t), m.caller(t)
-	status, body := m.ask("POST", caller, s, fixture.Call("1", "whose", ""))
+	status, body := m.roundTrip("POST", caller, s, fixture.Call("1", "whose", ""))
 	if m.expect(t, caller, s, status, 200, body) && body != fixture.TextAnswer("1", "key of "+caller) {
 		t.Fatal(body)
 	}
@@ -121,18 +122,18 @@ func (m *twoCallers) use(t *rapid.T) {
 
 func (m *twoCallers) delete(t *rapid.T) {
 	s, caller := m.session(t), m.caller(t)
-	status, body := m.ask("DELETE", caller, s, "")
+	status, body := m.roundTrip("DELETE", caller, s, "")
 	if m.expect(t, caller, s, status, 204, body) {
 		s.ended = true
 	}
 }
 
-// call makes a call with progress, and finds nothing but its own on its stream.
+// call makes a call with progress, and finds only its own on the stream.
 func (m *twoCallers) call(t *rapid.T) {
 	s, caller := m.session(t), m.caller(t)
 	m.n++
 	token := fmt.Sprintf(`"%s-%d"`, caller, m.n)
-	status, body := m.ask("POST", caller, s, fixture.Call("1", "slow", token))
+	status, body := m.roundTrip("POST", caller, s, fixture.Call("1", "slow", token))
 	if !m.expect(t, caller, s, status, 200, body) {
 		return
 	}
@@ -143,14 +144,14 @@ func (m *twoCallers) call(t *rapid.T) {
 	s.event, _, _ = strings.Cut(rest, "\n")
 }
 
-// resume asks for what one session's stream had in another session.
+// resume sends the event id of one session in another session.
 func (m *twoCallers) resume(t *rapid.T) {
 	of, s, caller := m.session(t), m.session(t), m.caller(t)
 	if of.event == "" {
 		t.Skip("no event")
 	}
 	if s == of && !s.ended && caller == s.owner {
-		status, body := m.ask("GET", caller, s, "", "Last-Event-ID", of.event)
+		status, body := m.roundTrip("GET", caller, s, "", "Last-Event-ID", of.event)
 		if m.expect(t, caller, s, status, 200, body); !strings.Contains(body, `"done"`) {
 			t.Fatal(body)
 		}
@@ -160,7 +161,7 @@ func (m *twoCallers) resume(t *rapid.T) {
 	if s.event != "" && strings.HasPrefix(s.event, stream+"-") || s.get != nil {
 		t.Skip("it has such a stream of its own")
 	}
-	status, body := m.ask("GET", caller, s, "", "Last-Event-ID", of.event)
+	status, body := m.roundTrip("GET", caller, s, "", "Last-Event-ID", of.event)
 	if status == 200 && s.owner == caller && !s.ended && !strings.Contains(body, caller+"-") {
 		t.Fatalf("another's stream: %s", body)
 	}
@@ -169,7 +170,7 @@ func (m *twoCallers) resume(t *rapid.T) {
 	}
 }
 
-// listen opens the GET stream of a session, once more if it has one.
+// listen opens the GET stream of a session, again if it has one.
 func (m *twoCallers) listen(t *rapid.T) {
 	s, caller := m.session(t), m.caller(t)
 	resp := m.s.do("GET", "/mcp", header{"X-Key", caller, "Mcp-Session-Id", s.id, "MCP-Protocol-Version", "2025-11-25"}, "")
@@ -187,14 +188,14 @@ func (m *twoCallers) listen(t *rapid.T) {
 	readFrame(t, resp) // the priming event
 }
 
-// subscribe subscribes, changes the resource, and finds that on the session's
-// own stream, and nothing else.
+// subscribe subscribes, changes the resource, and finds only that change on the
+// session's stream.
 func (m *twoCallers) subscribe(t *rapid.T) {
 	s, caller := m.session(t), m.caller(t)
 	m.n++
 	owner := m.caller(t) // of the resource
 	uri := fmt.Sprintf("run://%s/%d", owner, m.n)
-	status, body := m.ask("POST", caller, s, fixture.Subscribe(uri))
+	status, body := m.roundTrip("POST", caller, s, fixture.Subscribe(uri))
 	if !m.expect(t, caller, s, status, 200, body) {
 		return
 	}
@@ -217,16 +218,16 @@ func (m *twoCallers) subscribe(t *rapid.T) {
 // sendStateless sends a request without a session.
 func (m *twoCallers) sendStateless(t *rapid.T) {
 	caller := m.caller(t)
-	h := append(stateless("tools/call", "whose"), "X-Key", caller)
+	h := append(statelessHeaders("tools/call", "whose"), "X-Key", caller)
 	if len(m.sessions) > 0 {
 		h = append(h, "Mcp-Session-Id", m.session(t).id)
 	}
-	if resp, body := m.s.ask("POST", "/mcp", h, fixture.StatelessCall("1", "whose", "")); resp.StatusCode != 200 || !strings.Contains(body, `key of `+caller) {
+	if resp, body := m.s.roundTrip("POST", "/mcp", h, fixture.StatelessCall("1", "whose", "")); resp.StatusCode != 200 || !strings.Contains(body, `key of `+caller) {
 		t.Fatalf("%s %s", resp.Status, body)
 	}
 }
 
-// readFrame is the next frame of an event stream.
+// readFrame returns the next frame of an event stream.
 func readFrame(t *rapid.T, resp *http.Response) string {
 	var frame []byte
 	for one := make([]byte, 1); !strings.HasSuffix(string(frame), "\n\n"); frame = append(frame, one[0]) {

@@ -25,14 +25,14 @@ func TestBodyLimit(t *testing.T) {
 	s := serveHTTP(t, fixture.New(session.Hooks()), Options{BodyLimit: 1000})
 	fits := fixture.StatelessCall("1", "echo", "")
 	fits += strings.Repeat(" ", 1000-len(fits))
-	h := stateless("tools/call", "echo")
-	if resp, body := s.ask("POST", "/mcp", h, fits); resp.StatusCode != 200 {
+	h := statelessHeaders("tools/call", "echo")
+	if resp, body := s.roundTrip("POST", "/mcp", h, fits); resp.StatusCode != 200 {
 		t.Fatalf("%s %s", resp.Status, body)
 	}
-	if resp, body := s.ask("POST", "/mcp", h, fits+" "); resp.StatusCode != 413 || !strings.Contains(body, "the limit is 1000 bytes") {
+	if resp, body := s.roundTrip("POST", "/mcp", h, fits+" "); resp.StatusCode != 413 || !strings.Contains(body, "the limit is 1000 bytes") {
 		t.Fatalf("%s %s", resp.Status, body)
 	}
-	c := dial(t, s) // it need not be sent
+	c := dial(t, s) // the body need not be sent
 	c.send("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1001\r\n\r\n")
 	if got := c.line(); !strings.HasPrefix(got, "HTTP/1.1 413 ") {
 		t.Fatal(got)
@@ -48,10 +48,10 @@ func TestBodyLimit(t *testing.T) {
 	}
 }
 
-// TestBigBodyCostsLittle sends 16 MiB, with and without saying so first.
+// TestBigBodyCostsLittle sends 16 MiB, with and without a Content-Length.
 func TestBigBodyCostsLittle(t *testing.T) {
 	s := serveHTTP(t, fixture.New(session.Hooks()), Options{})
-	s.ask("POST", "/mcp", stateless("tools/call", "echo"), fixture.StatelessCall("1", "echo", ""))
+	s.roundTrip("POST", "/mcp", statelessHeaders("tools/call", "echo"), fixture.StatelessCall("1", "echo", ""))
 	piece := []byte(strings.Repeat(" ", 64<<10))
 	chunk := fmt.Appendf(nil, "%x\r\n%s\r\n", len(piece), piece)
 	for _, head := range []string{"Content-Length: 16777216\r\n", "Transfer-Encoding: chunked\r\n"} {
@@ -100,7 +100,7 @@ func TestHeaderLimit(t *testing.T) {
 	}
 }
 
-// TestSlowClients: who does not finish a request is cut off.
+// TestSlowClients: a request that is not finished in time ends its connection.
 func TestSlowClients(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	s := serveHTTP(t, f, Options{HeaderTimeout: 200 * time.Millisecond, BodyTimeout: time.Hour})
@@ -120,12 +120,12 @@ func TestSlowClients(t *testing.T) {
 	if got := c.line(); !strings.HasPrefix(got, "HTTP/1.1 401 ") {
 		t.Fatalf("slow body of a stranger: %s", got)
 	}
-	// Who has sent all may wait for as long as it takes.
+	// After the request is sent, the client may wait as long as it takes.
 	h := s.session("2025-11-25", `{}`)
 	get := s.stream(s.do("GET", "/mcp", h, ""))
 	get.frame()
 	c = dial(t, s)
-	c.send(post(stateless("tools/call", "wait"), fixture.StatelessCall("1", "wait", "")))
+	c.send(post(statelessHeaders("tools/call", "wait"), fixture.StatelessCall("1", "wait", "")))
 	fixture.Receive(t, f.Waiting)
 	select {
 	case <-time.After(600 * time.Millisecond):
@@ -136,18 +136,18 @@ func TestSlowClients(t *testing.T) {
 	}
 }
 
-// TestClientThatNeverReads is dropped by the write deadline, and frees its call.
+// TestClientThatNeverReads: the write deadline ends its response, and its call.
 func TestClientThatNeverReads(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	f.MCP.AddTool(mcp.NewTool("flood"), flood(f))
 	s := serveHTTP(t, f, Options{WriteTimeout: 100 * time.Millisecond})
 	c := dial(t, s)
-	c.send(post(stateless("tools/call", "flood"), fixture.StatelessCall("1", "flood", "1")))
+	c.send(post(statelessHeaders("tools/call", "flood"), fixture.StatelessCall("1", "flood", "1")))
 	if cause := fixture.Receive(t, f.Causes); !errors.Is(cause, session.ErrClientGone) && !errors.Is(cause, session.ErrCancelled) {
 		t.Fatalf("cause %v", cause)
 	}
-	// In the old era the call goes on for a client that comes back, which
-	// finds what is kept.
+	// A stateful call goes on for a client that comes back, which finds what is
+	// kept.
 	h := s.session("2025-11-25", `{}`)
 	c = dial(t, s)
 	c.send(post(h, fixture.Call("1", "flood", "1")))
@@ -157,10 +157,10 @@ func TestClientThatNeverReads(t *testing.T) {
 			id = rest
 		}
 	}
-	for range 3 { // it is not held up for good
+	for range 3 { // it does not wait forever
 		fixture.Receive(t, f.Waiting)
 	}
-	if resp, _ := s.ask("DELETE", "/mcp", h, ""); resp.StatusCode != 204 {
+	if resp, _ := s.roundTrip("DELETE", "/mcp", h, ""); resp.StatusCode != 204 {
 		t.Fatal(resp.Status)
 	}
 	fixture.Receive(t, f.Causes)
@@ -192,7 +192,7 @@ func TestLimitsPerCaller(t *testing.T) {
 	h := s.session("2025-11-25", `{}`, "X-Key", "a")
 	wants := func(what string, h header, body, text string) {
 		t.Helper()
-		resp, got := s.ask("POST", "/mcp", h, body)
+		resp, got := s.roundTrip("POST", "/mcp", h, body)
 		if resp.StatusCode != 429 || resp.Header.Get("Retry-After") == "" || !strings.Contains(got, `-32000`) || !strings.Contains(got, text) {
 			t.Fatalf("%s: %s %s", what, resp.Status, got)
 		}
@@ -203,17 +203,17 @@ func TestLimitsPerCaller(t *testing.T) {
 	wants("session in all", header{"X-Key", "c"}, fixture.Initialize("2025-11-25", `{}`), "2 sessions in all")
 
 	s.stream(s.do("POST", "/mcp", h, fixture.Call("1", "hold", "")))
-	listen := s.stream(s.do("POST", "/mcp", key(stateless("subscriptions/listen", ""), "a"),
+	listen := s.stream(s.do("POST", "/mcp", key(statelessHeaders("subscriptions/listen", ""), "a"),
 		fixture.Stateless("1", "subscriptions/listen", `"notifications":{"resourceSubscriptions":["run://there"]}`)))
 	listen.next()
 	wants("call", h, fixture.Call("2", "echo", ""), "2 calls per caller")
-	wants("new-era call", key(stateless("tools/call", "echo"), "a"), fixture.StatelessCall("2", "echo", ""), "2 calls per caller")
-	wants("listen", key(stateless("subscriptions/listen", ""), "a"), fixture.Stateless("1", "subscriptions/listen", ""), "1 streams per caller")
-	if resp, body := s.ask("GET", "/mcp", h, ""); resp.StatusCode != 429 {
+	wants("stateless call", key(statelessHeaders("tools/call", "echo"), "a"), fixture.StatelessCall("2", "echo", ""), "2 calls per caller")
+	wants("listen", key(statelessHeaders("subscriptions/listen", ""), "a"), fixture.Stateless("1", "subscriptions/listen", ""), "1 streams per caller")
+	if resp, body := s.roundTrip("GET", "/mcp", h, ""); resp.StatusCode != 429 {
 		t.Fatalf("GET: %s %s", resp.Status, body)
 	}
 	listen.resp.Body.Close()
-	// What ended counts no more, its stream and then its call.
+	// The ended listen is counted no more: its stream, and then its call.
 	again := func(method, body string) *http.Response {
 		for {
 			resp := s.do(method, "/mcp", h, body)
@@ -225,22 +225,22 @@ func TestLimitsPerCaller(t *testing.T) {
 	}
 	again("GET", "").Body.Close()
 	s.stream(again("POST", fixture.Call("3", "hold", "")))
-	if resp, body := s.ask("POST", "/mcp", h, fixture.Ping); resp.StatusCode != 200 {
+	if resp, body := s.roundTrip("POST", "/mcp", h, fixture.Ping); resp.StatusCode != 200 {
 		t.Fatalf("ping: %s %s", resp.Status, body)
 	}
 	c := dial(t, s)
-	c.send(post(key(stateless("tools/call", "hold"), "b"), fixture.StatelessCall("1", "hold", "")))
+	c.send(post(key(statelessHeaders("tools/call", "hold"), "b"), fixture.StatelessCall("1", "hold", "")))
 	for range 3 {
 		fixture.Receive(t, f.Waiting)
 	}
-	wants("call in all", key(stateless("tools/call", "echo"), "b"), fixture.StatelessCall("2", "echo", ""), "3 calls in all")
+	wants("call in all", key(statelessHeaders("tools/call", "echo"), "b"), fixture.StatelessCall("2", "echo", ""), "3 calls in all")
 	close(f.Release)
 	if got := c.line(); got != "HTTP/1.1 200 OK" {
 		t.Fatal(got)
 	}
 }
 
-// TestManyInitializes: a client that only ever initializes meets the limit.
+// TestManyInitializes: the limit holds for a client that only initializes.
 func TestManyInitializes(t *testing.T) {
 	const tries = 20_000
 	h, err := newEndpoint(Options{Server: pick(fixture.New(session.Hooks()), nil)})
@@ -274,14 +274,14 @@ func TestManyInitializes(t *testing.T) {
 	}
 }
 
-// newPost is a request as net/http hands it over.
+// newPost returns a request as net/http hands it over.
 func newPost(body string) *http.Request {
 	r := httptest.NewRequest("POST", "http://localhost/mcp", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	return r
 }
 
-// openFiles is how many files this process has open.
+// openFiles returns how many files this process has open.
 func openFiles(t *testing.T) int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -290,8 +290,8 @@ func openFiles(t *testing.T) int {
 	return len(entries)
 }
 
-// TestWatchesPerCaller: what a caller watches is counted over all its sessions
-// and listens, and no more when it ends, was refused or panicked.
+// TestWatchesPerCaller: watches are counted over all sessions and listens of a
+// caller, until they end, are refused or panic.
 func TestWatchesPerCaller(t *testing.T) {
 	ws := fixture.NewWatching()
 	watch := func(ctx context.Context, uri string, changed func(map[string]any)) (func(), error) {
@@ -305,7 +305,7 @@ func TestWatchesPerCaller(t *testing.T) {
 	other := s.session("2025-11-25", `{}`, "X-Key", "b")
 	wants := func(h header, body, text string) {
 		t.Helper()
-		if _, got := s.ask("POST", "/mcp", h, body); !strings.Contains(got, text) {
+		if _, got := s.roundTrip("POST", "/mcp", h, body); !strings.Contains(got, text) {
 			t.Fatalf("%s: %s, want %s", body, got, text)
 		}
 	}
@@ -321,12 +321,12 @@ func TestWatchesPerCaller(t *testing.T) {
 	wants(other, fixture.Subscribe("run://a"), yes)
 	wants(other, fixture.Subscribe("run://b"), "the limit of this server is 3 watched resources in all")
 	wants(one, fixture.Unsubscribe("run://a"), yes)
-	listen := s.stream(s.do("POST", "/mcp", append(stateless("subscriptions/listen", ""), "X-Key", "a"),
+	listen := s.stream(s.do("POST", "/mcp", append(statelessHeaders("subscriptions/listen", ""), "X-Key", "a"),
 		fixture.Stateless("1", "subscriptions/listen", `"notifications":{"resourceSubscriptions":["run://c","run://d"]}`)))
 	if got := listen.next().data; strings.Contains(got, "run://c") == strings.Contains(got, "run://d") {
 		t.Fatal(got)
 	}
-	s.ask("DELETE", "/mcp", two, "")
+	s.roundTrip("DELETE", "/mcp", two, "")
 	wants(one, fixture.Subscribe("run://b"), yes)
 	listen.resp.Body.Close()
 	ended := map[string]int{}

@@ -19,9 +19,9 @@ import (
 	"runs-mcp-server/transport/session"
 )
 
-// TestManyCallsWithProgress: 4,000 calls over a few dozen connections, each with
-// 20 notifications in one burst. None is lost, out of order, or on another's
-// stream.
+// TestManyCallsWithProgress: of 4,000 calls over 36 connections, each with 20
+// notifications in one burst, no notification is lost, out of order or on another
+// call's stream.
 func TestManyCallsWithProgress(t *testing.T) {
 	const callers, connections, calls = 3, 36, 4000
 	for _, era := range []string{"2026-07-28", "2025-11-25", "2025-03-26"} {
@@ -32,14 +32,14 @@ func TestManyCallsWithProgress(t *testing.T) {
 			var heads [callers]header
 			for i := range heads {
 				if era == "2026-07-28" {
-					heads[i] = append(stateless("tools/call", "slow"), "X-Key", strconv.Itoa(i))
+					heads[i] = append(statelessHeaders("tools/call", "slow"), "X-Key", strconv.Itoa(i))
 				} else {
 					heads[i] = s.session(era, `{}`, "X-Key", strconv.Itoa(i))
 				}
 			}
 			n := calls
 			if era == "2025-03-26" {
-				n /= 10 // differs from the other in little
+				n /= 10 // it is much like 2025-11-25
 			}
 			var all sync.WaitGroup
 			for c := range connections {
@@ -63,7 +63,7 @@ func TestManyCallsWithProgress(t *testing.T) {
 }
 
 // progressCall makes a call of the slow tool and checks every line of it.
-func (s *site) progressCall(h header, body, id string) error {
+func (s *testServer) progressCall(h header, body, id string) error {
 	r, err := http.NewRequestWithContext(s.t.Context(), "POST", "http://"+s.addr+"/mcp", strings.NewReader(body))
 	if err != nil {
 		return err
@@ -99,8 +99,8 @@ func (s *site) progressCall(h header, body, id string) error {
 	return in.Err()
 }
 
-// TestConnectSubscribeDisconnect goes through 300 clients that just go away,
-// or end properly; nothing of them stays.
+// TestConnectSubscribeDisconnect: nothing stays of 300 clients, of which some just
+// go away.
 func TestConnectSubscribeDisconnect(t *testing.T) {
 	w := fixture.NewWatching()
 	f := fixture.New(session.Hooks())
@@ -109,19 +109,19 @@ func TestConnectSubscribeDisconnect(t *testing.T) {
 		s.client.CloseIdleConnections()
 		c := dial(t, s)
 		if i%3 == 0 {
-			c.send(post(stateless("subscriptions/listen", ""), fixture.Stateless("1", "subscriptions/listen", `"notifications":{"resourceSubscriptions":["run://`+strconv.Itoa(i)+`"]}`)))
+			c.send(post(statelessHeaders("subscriptions/listen", ""), fixture.Stateless("1", "subscriptions/listen", `"notifications":{"resourceSubscriptions":["run://`+strconv.Itoa(i)+`"]}`)))
 			for !strings.HasPrefix(c.line(), "data: ") {
 			}
 			c.Close()
 			return
 		}
 		h := s.session("2025-11-25", `{}`)
-		s.ask("POST", "/mcp", h, fixture.Subscribe("run://"+strconv.Itoa(i)))
+		s.roundTrip("POST", "/mcp", h, fixture.Subscribe("run://"+strconv.Itoa(i)))
 		c.send("GET /mcp HTTP/1.1\r\nHost: localhost\r\nMcp-Session-Id: " + h[1] + "\r\n\r\n")
 		for !strings.HasPrefix(c.line(), "id: ") {
 		}
 		if i%3 == 1 {
-			s.ask("DELETE", "/mcp", h, "")
+			s.roundTrip("DELETE", "/mcp", h, "")
 		}
 		c.Close()
 	}
@@ -140,7 +140,7 @@ func TestConnectSubscribeDisconnect(t *testing.T) {
 	fixture.Settle(t, "open files", files, func() int { return openFiles(t) })
 }
 
-// TestShutdownOfMany ends 200 open streams and 200 waiting calls at once.
+// TestShutdownOfMany: 200 open streams and 200 waiting calls end at once.
 func TestShutdownOfMany(t *testing.T) {
 	const n = 200
 	w := fixture.NewWatching()
@@ -151,17 +151,17 @@ func TestShutdownOfMany(t *testing.T) {
 	calls := make(chan *events, n/2)
 	for i := range n / 2 {
 		key := []string{"X-Key", strconv.Itoa(i % 4)}
-		listens = append(listens, s.stream(s.do("POST", "/mcp", append(stateless("subscriptions/listen", ""), key...),
+		listens = append(listens, s.stream(s.do("POST", "/mcp", append(statelessHeaders("subscriptions/listen", ""), key...),
 			fixture.Stateless("1", "subscriptions/listen", `"notifications":{"resourceSubscriptions":["run://there"]}`))))
 		h := s.session("2025-11-25", `{}`, key...)
-		s.ask("POST", "/mcp", h, fixture.Subscribe("run://there"))
+		s.roundTrip("POST", "/mcp", h, fixture.Subscribe("run://there"))
 		gets = append(gets, s.stream(s.do("GET", "/mcp", h, "")))
 		go func() { calls <- s.stream(s.do("POST", "/mcp", h, fixture.Call("1", "drain", ""))) }()
 	}
 	answers := make(chan string, n)
 	for i := range n / 2 {
 		go func() {
-			resp, err := s.client.Do(mustPost(s, append(stateless("tools/call", "drain"), "X-Key", strconv.Itoa(i%4)), fixture.StatelessCall("1", "drain", "")))
+			resp, err := s.client.Do(newPostRequest(s, append(statelessHeaders("tools/call", "drain"), "X-Key", strconv.Itoa(i%4)), fixture.StatelessCall("1", "drain", "")))
 			if err != nil {
 				answers <- err.Error()
 				return
@@ -211,8 +211,8 @@ func TestShutdownOfMany(t *testing.T) {
 	}
 }
 
-// mustPost is a POST to /mcp.
-func mustPost(s *site, h header, body string) *http.Request {
+// newPostRequest returns a POST to /mcp.
+func newPostRequest(s *testServer, h header, body string) *http.Request {
 	r, err := http.NewRequest("POST", "http://"+s.addr+"/mcp", strings.NewReader(body))
 	if err != nil {
 		panic(err)
@@ -224,7 +224,7 @@ func mustPost(s *site, h header, body string) *http.Request {
 	return r
 }
 
-// TestShutdownLeavesBehind says so: calls that don't mind their context.
+// TestShutdownLeavesBehind: Serve returns an error if calls ignore their context.
 func TestShutdownLeavesBehind(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	s := serveHTTP(t, f, Options{Options: session.Options{Grace: 50 * time.Millisecond}})
@@ -239,7 +239,7 @@ func TestShutdownLeavesBehind(t *testing.T) {
 	close(f.Release)
 }
 
-// TestShutdownWithAStallingClient says so too, in time.
+// TestShutdownWithAStallingClient: Serve returns an error, in time.
 func TestShutdownWithAStallingClient(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	f.MCP.AddTool(mcp.NewTool("big"), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
@@ -247,7 +247,7 @@ func TestShutdownWithAStallingClient(t *testing.T) {
 	})
 	s := serveHTTP(t, f, Options{Options: session.Options{Grace: 200 * time.Millisecond}, WriteTimeout: time.Hour})
 	c := dial(t, s)
-	c.send(post(stateless("tools/call", "big"), fixture.StatelessCall("1", "big", "1")))
+	c.send(post(statelessHeaders("tools/call", "big"), fixture.StatelessCall("1", "big", "1")))
 	c.line()
 	s.cancel()
 	err := fixture.Receive(t, s.ended)
@@ -257,15 +257,15 @@ func TestShutdownWithAStallingClient(t *testing.T) {
 	}
 }
 
-// TestShutdownWithASilentConnection: one that never sent anything is no loss.
+// TestShutdownWithASilentConnection: a connection without a request is no loss.
 func TestShutdownWithASilentConnection(t *testing.T) {
 	s := serveHTTP(t, fixture.New(session.Hooks()), Options{Options: session.Options{Grace: 200 * time.Millisecond}})
 	dial(t, s)
-	s.ask("GET", "/healthz", nil, "") // the other one is accepted by now
+	s.roundTrip("GET", "/healthz", nil, "") // the other one is accepted by now
 	s.stop()
 }
 
-// TestRequestsDuringTheShutdown are turned away.
+// TestRequestsDuringTheShutdown: they are refused.
 func TestRequestsDuringTheShutdown(t *testing.T) {
 	h, err := newEndpoint(Options{Server: pick(fixture.New(session.Hooks()), nil)})
 	if err != nil {
@@ -279,7 +279,7 @@ func TestRequestsDuringTheShutdown(t *testing.T) {
 	}
 }
 
-// TestListenerThatFails is an error, and not waited for.
+// TestListenerThatFails: Serve returns its error at once.
 func TestListenerThatFails(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	s := serveHTTP(t, f, Options{})

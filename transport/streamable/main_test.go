@@ -19,18 +19,18 @@ import (
 	"runs-mcp-server/internal/lab/fixture"
 )
 
-// site is a served endpoint and a client of it.
-type site struct {
+// testServer is a served endpoint and a client of it.
+type testServer struct {
 	t      *testing.T
 	addr   string
 	client *http.Client
 	cancel context.CancelFunc
-	ended  chan error // what ServeHTTP returned
+	ended  chan error // what Serve returned
 }
 
-// serveHTTP runs ServeHTTP on a real listener; at the end of the test all is
-// over, and cleanly. Callers are told apart by the header X-Key.
-func serveHTTP(t *testing.T, f *fixture.Server, o Options) *site {
+// serveHTTP runs Serve on a real listener until the end of the test, which fails
+// if Serve returns an error. The header X-Key identifies the caller.
+func serveHTTP(t *testing.T, f *fixture.Server, o Options) *testServer {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -43,7 +43,7 @@ func serveHTTP(t *testing.T, f *fixture.Server, o Options) *site {
 		o.Identify = identify
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &site{
+	s := &testServer{
 		t: t, addr: l.Addr().String(), cancel: cancel, ended: make(chan error, 1),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}},
 	}
@@ -66,17 +66,17 @@ func identify(r *http.Request) (string, context.Context, error) {
 }
 
 // stop ends the server, once.
-func (s *site) stop() {
+func (s *testServer) stop() {
 	s.t.Helper()
 	s.cancel()
 	select {
 	case err := <-s.ended:
 		if err != nil {
-			s.t.Errorf("ServeHTTP: %v", err)
+			s.t.Errorf("Serve: %v", err)
 		}
 		s.ended <- nil
 	case <-time.After(fixture.Timeout):
-		s.t.Error("ServeHTTP did not return")
+		s.t.Error("Serve did not return")
 	}
 }
 
@@ -84,7 +84,7 @@ func (s *site) stop() {
 type header []string
 
 // do sends a request; the caller closes the body.
-func (s *site) do(method, path string, h header, body string) *http.Response {
+func (s *testServer) do(method, path string, h header, body string) *http.Response {
 	s.t.Helper()
 	r, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+s.addr+path, strings.NewReader(body))
 	if err != nil {
@@ -93,7 +93,7 @@ func (s *site) do(method, path string, h header, body string) *http.Response {
 	return s.send(r, h)
 }
 
-func (s *site) send(r *http.Request, h header) *http.Response {
+func (s *testServer) send(r *http.Request, h header) *http.Response {
 	s.t.Helper()
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Accept", "application/json, text/event-stream")
@@ -114,8 +114,8 @@ func (s *site) send(r *http.Request, h header) *http.Response {
 	return resp
 }
 
-// ask sends a request and reads the whole response.
-func (s *site) ask(method, path string, h header, body string) (*http.Response, string) {
+// roundTrip sends a request and reads the whole response.
+func (s *testServer) roundTrip(method, path string, h header, body string) (*http.Response, string) {
 	s.t.Helper()
 	resp := s.do(method, path, h, body)
 	defer resp.Body.Close()
@@ -126,8 +126,8 @@ func (s *site) ask(method, path string, h header, body string) (*http.Response, 
 	return resp, string(data)
 }
 
-// newEra are the headers of a new-era request.
-func stateless(method, name string) header {
+// statelessHeaders returns the headers of a request of 2026-07-28.
+func statelessHeaders(method, name string) header {
 	h := header{"MCP-Protocol-Version", "2026-07-28", "Mcp-Method", method}
 	if name != "" {
 		h = append(h, "Mcp-Name", name)
@@ -136,15 +136,15 @@ func stateless(method, name string) header {
 }
 
 // session initializes and returns the headers of later requests.
-func (s *site) session(version, capabilities string, h ...string) header {
+func (s *testServer) session(version, capabilities string, h ...string) header {
 	s.t.Helper()
-	resp, body := s.ask("POST", "/mcp", h, fixture.Initialize(version, capabilities))
+	resp, body := s.roundTrip("POST", "/mcp", h, fixture.Initialize(version, capabilities))
 	id := resp.Header.Get("Mcp-Session-Id")
 	if resp.StatusCode != 200 || id == "" {
 		s.t.Fatalf("initialize: %s %s", resp.Status, body)
 	}
 	h = append(header{"Mcp-Session-Id", id, "MCP-Protocol-Version", version}, h...)
-	if resp, body := s.ask("POST", "/mcp", h, `{"jsonrpc":"2.0","method":"notifications/initialized"}`); resp.StatusCode != 202 || body != "" {
+	if resp, body := s.roundTrip("POST", "/mcp", h, `{"jsonrpc":"2.0","method":"notifications/initialized"}`); resp.StatusCode != 202 || body != "" {
 		s.t.Fatalf("initialized: %s %s", resp.Status, body)
 	}
 	return h
@@ -161,7 +161,7 @@ type events struct {
 }
 
 // stream checks that a response is an event stream, and reads it until its end.
-func (s *site) stream(resp *http.Response) *events {
+func (s *testServer) stream(resp *http.Response) *events {
 	s.t.Helper()
 	if kind := resp.Header.Get("Content-Type"); resp.StatusCode != 200 || kind != "text/event-stream" {
 		data, _ := io.ReadAll(resp.Body)
@@ -200,7 +200,7 @@ func (s *site) stream(resp *http.Response) *events {
 	return e
 }
 
-// next is the next message; comments and priming events are passed over.
+// next returns the next message, without comments and priming events.
 func (e *events) next() sse {
 	e.t.Helper()
 	for {
@@ -210,7 +210,7 @@ func (e *events) next() sse {
 	}
 }
 
-// frame is the next frame of any kind.
+// frame returns the next frame of any kind.
 func (e *events) frame() sse {
 	e.t.Helper()
 	select {
@@ -260,7 +260,7 @@ type conn struct {
 	in *bufio.Reader
 }
 
-func dial(t *testing.T, s *site) *conn {
+func dial(t *testing.T, s *testServer) *conn {
 	t.Helper()
 	c, err := net.Dial("tcp", s.addr)
 	if err != nil {
@@ -280,7 +280,7 @@ func (c *conn) send(text string) {
 	}
 }
 
-// line is the next line that comes.
+// line returns the next line that comes.
 func (c *conn) line() string {
 	c.t.Helper()
 	line, err := c.in.ReadString('\n')
@@ -290,7 +290,7 @@ func (c *conn) line() string {
 	return strings.TrimRight(line, "\r\n")
 }
 
-// post is a request as bytes, with a session's or the new era's headers.
+// post returns a request as bytes.
 func post(h header, body string) string {
 	var b strings.Builder
 	b.WriteString("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n")
@@ -301,7 +301,7 @@ func post(h header, body string) string {
 	return b.String()
 }
 
-// probe is the status of a GET.
+// probe returns the status of a GET.
 func probe(h http.Handler, path string) int {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost"+path, nil))
@@ -317,7 +317,7 @@ func closedListener(t *testing.T) net.Listener {
 	return l
 }
 
-// pick picks the narrow server by header.
+// pick returns a function that picks the narrow server by a header.
 func pick(wide, narrow *fixture.Server) func(*http.Request) *server.MCPServer {
 	return func(r *http.Request) *server.MCPServer {
 		if r.Header.Get("X-MCP-Readonly") != "" {

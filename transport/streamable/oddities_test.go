@@ -12,13 +12,13 @@ import (
 
 const mark = "\ufeff"
 
-// TestOddRequests are what clients send that is not quite what the specification
-// says, where it is plain what they mean or can be said what is wrong.
+// TestOddRequests: requests that are not quite what the specification says are
+// read as what they clearly mean, or the answer says what is wrong.
 func TestOddRequests(t *testing.T) {
 	s := serveHTTP(t, fixture.New(session.Hooks()), Options{})
 	h := s.session("2025-11-25", `{}`)
 	with := func(more ...string) header { return append(slices.Clone(h), more...) }
-	call := stateless("tools/call", "echo")
+	call := statelessHeaders("tools/call", "echo")
 	newWith := func(more ...string) header { return append(slices.Clone(call), more...) }
 	const pong = `{"jsonrpc":"2.0","id":"p","result":{}}`
 	for _, c := range []struct {
@@ -28,11 +28,11 @@ func TestOddRequests(t *testing.T) {
 		want                     string
 	}{
 		{"slash at the end", "POST", "/mcp/", fixture.Ping, h, 200, pong},
-		{"slash at the end, new era", "POST", "/mcp/", fixture.StatelessCall("1", "echo", ""), call, 200, `"result"`},
+		{"slash at the end, stateless", "POST", "/mcp/", fixture.StatelessCall("1", "echo", ""), call, 200, `"result"`},
 		{"two slashes at the end", "POST", "/mcp//", fixture.Ping, h, 404, `MCP is at /mcp.`},
 		{"path of an old transport", "GET", "/sse", "", h, 404, `MCP is at /mcp.`},
 		{"byte order mark", "POST", "/mcp", mark + fixture.Ping, h, 200, pong},
-		{"byte order mark, new era", "POST", "/mcp", mark + fixture.StatelessCall("1", "echo", ""), call, 200, `"result"`},
+		{"byte order mark, stateless", "POST", "/mcp", mark + fixture.StatelessCall("1", "echo", ""), call, 200, `"result"`},
 		{"byte order mark in an array", "POST", "/mcp", mark + "[" + fixture.Ping + "]", h, 400, `an array of messages`},
 		{"two byte order marks", "POST", "/mcp", mark + mark + fixture.Ping, h, 400, `-32700`},
 		{"Accept of nothing", "POST", "/mcp", fixture.Ping, with("Accept", ""), 200, pong},
@@ -56,7 +56,7 @@ func TestOddRequests(t *testing.T) {
 		{"the session still", "POST", "/mcp", fixture.Ping, h, 200, pong},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			resp, body := s.ask(c.method, c.path, c.h, c.body)
+			resp, body := s.roundTrip(c.method, c.path, c.h, c.body)
 			if resp.StatusCode != c.status || !strings.Contains(body, c.want) {
 				t.Fatalf("got %s %s", resp.Status, body)
 			}
@@ -67,7 +67,7 @@ func TestOddRequests(t *testing.T) {
 	}
 }
 
-// TestOddSessionIDs are those that no client library would send for a test.
+// TestOddSessionIDs: session headers that no client library sends.
 func TestOddSessionIDs(t *testing.T) {
 	s := serveHTTP(t, fixture.New(session.Hooks()), Options{})
 	id := s.session("2025-11-25", `{}`)[1]
@@ -89,8 +89,8 @@ func TestOddSessionIDs(t *testing.T) {
 	}
 }
 
-// TestInitializeAgain makes a new session whatever session the client names; one
-// of its own ends by that.
+// TestInitializeAgain: initialize makes a new session, whatever session the client
+// names. A session of its own ends by that.
 func TestInitializeAgain(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	s := serveHTTP(t, f, Options{SessionsPerCaller: 1})
@@ -106,19 +106,19 @@ func TestInitializeAgain(t *testing.T) {
 		{"another caller's", foreign[1]},
 		{"none", ""},
 	} {
-		resp, body := s.ask("POST", "/mcp", header{"Mcp-Session-Id", c.id, "MCP-Protocol-Version", "2025-11-25"}, fixture.Initialize("2025-11-25", `{}`))
+		resp, body := s.roundTrip("POST", "/mcp", header{"Mcp-Session-Id", c.id, "MCP-Protocol-Version", "2025-11-25"}, fixture.Initialize("2025-11-25", `{}`))
 		id := resp.Header.Get("Mcp-Session-Id")
 		if resp.StatusCode != 200 || id == "" || id == c.id {
 			t.Fatalf("%s: %s %q %s", c.name, resp.Status, id, body)
 		}
-		if resp, body := s.ask("POST", "/mcp", header{"Mcp-Session-Id", id}, fixture.Ping); resp.StatusCode != 200 {
+		if resp, body := s.roundTrip("POST", "/mcp", header{"Mcp-Session-Id", id}, fixture.Ping); resp.StatusCode != 200 {
 			t.Fatalf("%s: the new session: %s %s", c.name, resp.Status, body)
 		}
-		if resp, _ := s.ask("DELETE", "/mcp", header{"Mcp-Session-Id", id}, ""); resp.StatusCode != 204 { // there may be one only
+		if resp, _ := s.roundTrip("DELETE", "/mcp", header{"Mcp-Session-Id", id}, ""); resp.StatusCode != 204 { // the limit is one
 			t.Fatalf("%s: %s", c.name, resp.Status)
 		}
 		if c.id == h[1] {
-			if resp, body := s.ask("POST", "/mcp", h, fixture.Ping); resp.StatusCode != 404 {
+			if resp, body := s.roundTrip("POST", "/mcp", h, fixture.Ping); resp.StatusCode != 404 {
 				t.Fatalf("%s: the old session: %s %s", c.name, resp.Status, body)
 			}
 		}
@@ -128,14 +128,13 @@ func TestInitializeAgain(t *testing.T) {
 		t.Errorf("cause %v", cause)
 	}
 	call.expect(fixture.TextAnswer("1", "stopped"))
-	if resp, body := s.ask("POST", "/mcp", foreign, fixture.Ping); resp.StatusCode != 200 {
+	if resp, body := s.roundTrip("POST", "/mcp", foreign, fixture.Ping); resp.StatusCode != 200 {
 		t.Errorf("the other caller's session: %s %s", resp.Status, body)
 	}
 }
 
-// TestLateCancellation: some clients send notifications/cancelled after every call
-// that was answered. It makes no error and does not touch a later call that has
-// the same id.
+// TestLateCancellation: some clients send notifications/cancelled after every
+// answered call. It gets no error and does not touch a later call with that id.
 func TestLateCancellation(t *testing.T) {
 	cancel := `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1,"reason":"AbortError: This operation was aborted"}}`
 	for _, version := range []string{"2025-06-18", "2025-11-25", "2026-07-28"} {
@@ -143,17 +142,17 @@ func TestLateCancellation(t *testing.T) {
 			f := fixture.New(session.Hooks())
 			close(f.Release)
 			s := serveHTTP(t, f, Options{})
-			h, body := stateless("tools/call", "hold"), fixture.StatelessCall("1", "hold", "")
-			cancelled := stateless("notifications/cancelled", "")
+			h, body := statelessHeaders("tools/call", "hold"), fixture.StatelessCall("1", "hold", "")
+			cancelled := statelessHeaders("notifications/cancelled", "")
 			if version != "2026-07-28" {
 				h, body = s.session(version, `{}`), fixture.Call("1", "hold", "")
 				cancelled = h
 			}
 			for range 3 {
-				if resp, got := s.ask("POST", "/mcp", h, body); resp.StatusCode != 200 || !strings.Contains(got, `"held"`) {
+				if resp, got := s.roundTrip("POST", "/mcp", h, body); resp.StatusCode != 200 || !strings.Contains(got, `"held"`) {
 					t.Fatalf("%s %s", resp.Status, got)
 				}
-				if resp, got := s.ask("POST", "/mcp", cancelled, cancel); resp.StatusCode != 202 || got != "" {
+				if resp, got := s.roundTrip("POST", "/mcp", cancelled, cancel); resp.StatusCode != 202 || got != "" {
 					t.Fatalf("%s %s", resp.Status, got)
 				}
 			}

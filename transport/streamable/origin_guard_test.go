@@ -8,14 +8,14 @@ import (
 	"runs-mcp-server/transport/session"
 )
 
-// TestDoor tries Host and Origin headers with every method on every path.
-func TestDoor(t *testing.T) {
+// TestOriginGuard tries Host and Origin headers with every method on every path.
+func TestOriginGuard(t *testing.T) {
 	s := serveHTTP(t, fixture.New(session.Hooks()), Options{
 		AllowedHosts:   []string{"mcp.example.com", "gate.example.com:8443", "[2001:db8::1]", "10.0.0.7"},
 		AllowedOrigins: []string{"https://app.example.com", "http://App.example.com:8080"},
 	})
 	rows := []struct {
-		host, origin string // "" and "-": the real one, none
+		host, origin string // "": the real one; "-": none
 		open         bool
 	}{
 		{"", "-", true},
@@ -94,11 +94,11 @@ func TestDoor(t *testing.T) {
 		}
 		for _, path := range []string{"/mcp", "/healthz", "/readyz", "/elsewhere"} {
 			for _, method := range []string{"GET", "POST", "DELETE", "OPTIONS", "HEAD", "PUT", "PATCH"} {
-				resp, body := s.ask(method, path, h, "")
+				resp, body := s.roundTrip(method, path, h, "")
 				if got := resp.StatusCode != 403; got != row.open && resp.StatusCode != 400 {
 					t.Errorf("Host %q, Origin %q: %s %s is %s %s", row.host, row.origin, method, path, resp.Status, body)
 				}
-				if resp.StatusCode == 400 && !row.open && !strings.ContainsAny(row.host, "@:") { // net/http's own word
+				if resp.StatusCode == 400 && !row.open && !strings.ContainsAny(row.host, "@:") { // net/http's own answer
 					t.Errorf("Host %q: %s %s", row.host, resp.Status, body)
 				}
 				allowed := resp.Header.Get("Access-Control-Allow-Origin")
@@ -110,14 +110,14 @@ func TestDoor(t *testing.T) {
 	}
 }
 
-// TestDoorComesFirst: a foreign page learns nothing of keys and sessions.
-func TestDoorComesFirst(t *testing.T) {
+// TestOriginGuardComesFirst: a foreign page learns nothing of keys and sessions.
+func TestOriginGuardComesFirst(t *testing.T) {
 	s := serveHTTP(t, fixture.New(session.Hooks()), Options{})
 	h := s.session("2025-11-25", `{}`)
-	_, want := s.ask("POST", "/mcp", header{"Origin", "https://evil.example"}, "")
-	for _, h := range []header{{"X-Key", "bad"}, h, {"Mcp-Session-Id", "unknown"}, stateless("tools/call", "echo")} {
+	_, want := s.roundTrip("POST", "/mcp", header{"Origin", "https://evil.example"}, "")
+	for _, h := range []header{{"X-Key", "bad"}, h, {"Mcp-Session-Id", "unknown"}, statelessHeaders("tools/call", "echo")} {
 		for _, body := range []string{"", "{}", fixture.StatelessCall("1", "echo", "")} {
-			resp, got := s.ask("POST", "/mcp", append(h, "Origin", "https://evil.example"), body)
+			resp, got := s.roundTrip("POST", "/mcp", append(h, "Origin", "https://evil.example"), body)
 			if resp.StatusCode != 403 || got != want {
 				t.Errorf("%v: %s %s", h, resp.Status, got)
 			}
@@ -133,7 +133,7 @@ func TestTwoOrigins(t *testing.T) {
 		t.Fatal(got)
 	}
 	c = dial(t, s)
-	c.send("GET http://evil.example/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n") // the request line has the say
+	c.send("GET http://evil.example/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n") // the request line counts, not the header
 	if got := c.line(); !strings.HasPrefix(got, "HTTP/1.1 403 ") {
 		t.Fatal(got)
 	}
@@ -146,7 +146,7 @@ func TestTwoOrigins(t *testing.T) {
 
 func TestCORS(t *testing.T) {
 	s := serveHTTP(t, fixture.New(session.Hooks()), Options{AllowedOrigins: []string{"https://app.example.com"}})
-	resp, body := s.ask("OPTIONS", "/mcp", header{"Origin", "https://app.example.com", "X-Key", "bad",
+	resp, body := s.roundTrip("OPTIONS", "/mcp", header{"Origin", "https://app.example.com", "X-Key", "bad",
 		"Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "mcp-session-id, x-key, mcp-param-a"}, "")
 	if resp.StatusCode != 204 || body != "" {
 		t.Fatalf("preflight: %s %s", resp.Status, body)
@@ -161,21 +161,21 @@ func TestCORS(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	resp, _ = s.ask("POST", "/mcp", header{"Origin", "https://app.example.com"}, fixture.Initialize("2025-11-25", `{}`))
+	resp, _ = s.roundTrip("POST", "/mcp", header{"Origin", "https://app.example.com"}, fixture.Initialize("2025-11-25", `{}`))
 	if got := resp.Header.Get("Access-Control-Expose-Headers"); got != "Mcp-Session-Id, MCP-Protocol-Version" {
 		t.Errorf("exposed: %q", got)
 	}
 	if got := resp.Header.Get("Vary"); got != "Origin" {
 		t.Errorf("Vary: %q", got)
 	}
-	resp, _ = s.ask("POST", "/mcp", nil, fixture.Initialize("2025-11-25", `{}`))
+	resp, _ = s.roundTrip("POST", "/mcp", nil, fixture.Initialize("2025-11-25", `{}`))
 	if resp.Header.Get("Access-Control-Allow-Origin") != "" || resp.Header.Get("Vary") != "Origin" {
 		t.Errorf("without an Origin: %v", resp.Header)
 	}
 }
 
-// TestRefusedCallers learn which header or flag is meant, and are not sent to
-// look for an authorization server.
+// TestRefusedCallers: the answer names the header or flag, and does not send the
+// client to look for an authorization server.
 func TestRefusedCallers(t *testing.T) {
 	s := serveHTTP(t, fixture.New(session.Hooks()), Options{})
 	for _, c := range []struct {
@@ -192,7 +192,7 @@ func TestRefusedCallers(t *testing.T) {
 		{"origin that breaks out", header{"Origin", `x" <script>`}, 403, `\"x\\\" <script>\"`},
 	} {
 		for _, method := range []string{"POST", "GET", "DELETE"} {
-			resp, body := s.ask(method, "/mcp", c.h, "")
+			resp, body := s.roundTrip(method, "/mcp", c.h, "")
 			if resp.StatusCode != c.status || !strings.Contains(body, c.want) {
 				t.Errorf("%s: %s is %s %s", c.name, method, resp.Status, body)
 			}

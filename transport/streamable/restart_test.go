@@ -42,8 +42,8 @@ func startBackend(t *testing.T) *backend {
 	return b
 }
 
-// proxy spreads requests over those of its backends that are ready. It sends none
-// a second time: what a backend fails, fails.
+// proxy spreads requests over those of its backends that are ready. It sends no
+// request twice.
 type proxy struct {
 	transport *http.Transport
 
@@ -63,7 +63,7 @@ func (p *proxy) set(backends ...*backend) {
 	}
 }
 
-// pick is the next backend that is ready.
+// pick returns the next backend that is ready.
 func (p *proxy) pick() *backend {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -133,9 +133,9 @@ func startProxy(t *testing.T, backends ...*backend) (*proxy, *httptest.Server) {
 	return p, front
 }
 
-// TestRollingRestart replaces one backend after the other behind a proxy, while
-// clients make quick calls, waiting calls and calls that create something. Each
-// request gets its answer.
+// TestRollingRestart: each request gets its answer while one backend after the
+// other is replaced behind a proxy, and clients make quick calls, waiting calls
+// and calls that create something.
 func TestRollingRestart(t *testing.T) {
 	old := []*backend{startBackend(t), startBackend(t)}
 	p, front := startProxy(t, old...)
@@ -147,7 +147,7 @@ func TestRollingRestart(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		h := append(stateless("tools/call", tool), "Content-Type", "application/json")
+		h := append(statelessHeaders("tools/call", tool), "Content-Type", "application/json")
 		for i := 0; i < len(h); i += 2 {
 			r.Header.Set(h[i], h[i+1])
 		}
@@ -187,7 +187,7 @@ func TestRollingRestart(t *testing.T) {
 	replaced := []*backend{old[0], old[1]}
 	for i, b := range old {
 		b.cancel()
-		<-time.After(1200 * time.Millisecond) // the drain is over, and what it creates is not
+		<-time.After(1200 * time.Millisecond) // the drain is over, the calls that create something are not
 		close(b.Release)
 		if err := fixture.Receive(t, b.ended); err != nil {
 			t.Errorf("backend %d: %v", i, err)

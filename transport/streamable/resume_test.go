@@ -11,8 +11,8 @@ import (
 	"runs-mcp-server/transport/session"
 )
 
-// resume opens the rest of a stream.
-func (s *site) resume(h header, event string) *events {
+// resume opens the rest of a stream after an event.
+func (s *testServer) resume(h header, event string) *events {
 	s.t.Helper()
 	return s.stream(s.do("GET", "/mcp", append(slices.Clone(h), "Last-Event-ID", event), ""))
 }
@@ -45,7 +45,7 @@ func TestResumeAfterACutConnection(t *testing.T) {
 			for n := 1; n < 6; n++ {
 				again.expect(fixture.Progress("7", n+1))
 			}
-			if resp, body := s.ask("POST", "/mcp", h, fixture.Ping); resp.StatusCode != 200 {
+			if resp, body := s.roundTrip("POST", "/mcp", h, fixture.Ping); resp.StatusCode != 200 {
 				t.Fatal(body)
 			}
 			third := s.resume(h, ids[2]) // takes over
@@ -66,7 +66,7 @@ func TestResumeAfterACutConnection(t *testing.T) {
 
 			// Of another session or caller, the ids mean nothing.
 			for _, h := range []header{s.session(version, `{}`), s.session(version, `{}`, "X-Key", "other")} {
-				if resp, body := s.ask("GET", "/mcp", append(slices.Clone(h), "Last-Event-ID", ids[0]), ""); resp.StatusCode != 400 {
+				if resp, body := s.roundTrip("GET", "/mcp", append(slices.Clone(h), "Last-Event-ID", ids[0]), ""); resp.StatusCode != 400 {
 					t.Fatalf("%s %s", resp.Status, body)
 				}
 			}
@@ -74,8 +74,8 @@ func TestResumeAfterACutConnection(t *testing.T) {
 	}
 }
 
-// peek is the stream's first frame that is no comment; if it is a message, it
-// is not taken for read.
+// peek returns the stream's first frame that is no comment. A message is returned
+// again by next.
 func (e *events) peek() sse {
 	f := e.frame()
 	for f.comment != "" {
@@ -95,8 +95,8 @@ func (e *events) peek() sse {
 	return f
 }
 
-// TestAnswerToASilentCallWaits: in 2025-11-25 a client gets an id before there
-// is anything to say.
+// TestAnswerToASilentCallWaits: a client of 2025-11-25 gets an id before there is
+// a message.
 func TestAnswerToASilentCallWaits(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	s := serveHTTP(t, f, Options{})
@@ -114,9 +114,9 @@ func TestAnswerToASilentCallWaits(t *testing.T) {
 	again.end()
 }
 
-// TestLogIsBounded: of a call that says much to nobody, the oldest goes; the
-// answer stays.
-func TestLogIsBounded(t *testing.T) {
+// TestKeptEventsAreBounded: of a call that sends much while nobody reads, the
+// oldest events are dropped, and the answer stays.
+func TestKeptEventsAreBounded(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	steps := f.AddStepsTool()
 	s := serveHTTP(t, f, Options{})
@@ -179,14 +179,14 @@ func TestFinishedStreamsAreBounded(t *testing.T) {
 	}
 }
 
-// TestBrokenGETMissesNothing: what was written to nobody comes with the next
-// GET, what a client has not seen, with its Last-Event-ID.
+// TestBrokenGETMissesNothing: the next GET gets what was not written, and with a
+// Last-Event-ID what the client has not seen.
 func TestBrokenGETMissesNothing(t *testing.T) {
 	w := fixture.NewWatching()
 	f := fixture.New(session.Hooks())
 	s := serveHTTP(t, f, Options{Options: session.Options{Watch: w.Watch}})
 	h := s.session("2025-11-25", `{}`)
-	if _, body := s.ask("POST", "/mcp", h, fixture.Subscribe("run://a")); !strings.Contains(body, `"result":{}`) {
+	if _, body := s.roundTrip("POST", "/mcp", h, fixture.Subscribe("run://a")); !strings.Contains(body, `"result":{}`) {
 		t.Fatal(body)
 	}
 	changed := fixture.Receive(t, w.Changed)

@@ -13,8 +13,8 @@ import (
 	"runs-mcp-server/transport/session"
 )
 
-// TestOldEraStatuses is what requests with and without a session get.
-func TestOldEraStatuses(t *testing.T) {
+// TestStatefulStatuses: what requests with and without a session get.
+func TestStatefulStatuses(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	close(f.Release)
 	s := serveHTTP(t, f, Options{})
@@ -55,7 +55,7 @@ func TestOldEraStatuses(t *testing.T) {
 			{"no JSON", "POST", `{`, h, 400, `-32700`},
 			{"duplicate key", "POST", `{"jsonrpc":"2.0","id":1,"method":"ping","method":"ping"}`, h, 400, `-32600`},
 			{"array", "POST", "[" + fixture.Ping + "," + fixture.Call("2", "echo", "") + "]", h, batch, `{`},
-			{"array of the new era", "POST", "[" + fixture.Ping + "]", with("MCP-Protocol-Version", "2026-07-28"), 400, `-32600`},
+			{"array of 2026-07-28", "POST", "[" + fixture.Ping + "]", with("MCP-Protocol-Version", "2026-07-28"), 400, `-32600`},
 			{"empty array", "POST", "[]", h, 400, `-32600`},
 			{"initialize in an array", "POST", "[" + fixture.Initialize(version, `{}`) + "]", h, batch, `-32600`},
 			{"array without a session", "POST", "[" + fixture.Ping + "]", noSession, 400, `Mcp-Session-Id is missing`},
@@ -83,7 +83,7 @@ func TestOldEraStatuses(t *testing.T) {
 			{"after DELETE", "DELETE", "", h, 404, `initialize a new one`},
 		} {
 			t.Run(version+"/"+c.method+" "+c.name, func(t *testing.T) {
-				resp, body := s.ask(c.method, "/mcp", c.h, c.body)
+				resp, body := s.roundTrip(c.method, "/mcp", c.h, c.body)
 				if resp.StatusCode != c.status || !strings.Contains(body, c.want) {
 					t.Fatalf("got %s %s", resp.Status, body)
 				}
@@ -93,19 +93,19 @@ func TestOldEraStatuses(t *testing.T) {
 			})
 		}
 	}
-	if resp, body := s.ask("POST", "/mcp", other, fixture.Ping); resp.StatusCode != 200 {
+	if resp, body := s.roundTrip("POST", "/mcp", other, fixture.Ping); resp.StatusCode != 200 {
 		t.Fatalf("the other caller's session: %s %s", resp.Status, body)
 	}
 }
 
-// revisions is the error that says which revisions there are.
+// revisions returns the error that lists the known revisions.
 func revisions(requested string) string {
 	return `{"code":-32022,"message":"unsupported protocol version: this server speaks 2026-07-28, 2025-11-25, 2025-06-18, 2025-03-26, 2024-11-05",` +
 		`"data":{"supported":["2026-07-28","2025-11-25","2025-06-18","2025-03-26","2024-11-05"],"requested":"` + requested + `"}}`
 }
 
-// TestForeignSessionReadsLikeAnUnknownOne compares whole responses.
-func TestForeignSessionReadsLikeAnUnknownOne(t *testing.T) {
+// TestForeignSessionLooksUnknown compares whole responses.
+func TestForeignSessionLooksUnknown(t *testing.T) {
 	s := serveHTTP(t, fixture.New(session.Hooks()), Options{})
 	mine := s.session("2025-11-25", `{}`, "X-Key", "a")
 	for _, method := range []string{"POST", "GET", "DELETE"} {
@@ -114,7 +114,7 @@ func TestForeignSessionReadsLikeAnUnknownOne(t *testing.T) {
 			if event != "" {
 				h = append(h, "Last-Event-ID", event)
 			}
-			resp, body := s.ask(method, "/mcp", h, fixture.Ping)
+			resp, body := s.roundTrip(method, "/mcp", h, fixture.Ping)
 			resp.Header.Del("Date")
 			return fmt.Sprint(resp.Status, resp.Header, body)
 		}
@@ -142,7 +142,7 @@ func TestSessionIDsAreUnguessable(t *testing.T) {
 func TestFailedInitializeMakesNoSession(t *testing.T) {
 	s := serveHTTP(t, fixture.New(session.Hooks()), Options{SessionsPerCaller: 1})
 	for range 3 {
-		resp, body := s.ask("POST", "/mcp", nil, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"capabilities":7}}`)
+		resp, body := s.roundTrip("POST", "/mcp", nil, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"capabilities":7}}`)
 		if resp.Header.Get("Mcp-Session-Id") != "" || !strings.Contains(body, `"error"`) {
 			t.Fatalf("%s %s", resp.Status, body)
 		}
@@ -157,7 +157,7 @@ func TestDeleteEndsWhatTheSessionHas(t *testing.T) {
 	get := s.stream(s.do("GET", "/mcp", h, ""))
 	call := s.stream(s.do("POST", "/mcp", h, fixture.Call("1", "wait", "")))
 	fixture.Receive(t, f.Waiting)
-	if resp, _ := s.ask("DELETE", "/mcp", h, ""); resp.StatusCode != 204 {
+	if resp, _ := s.roundTrip("DELETE", "/mcp", h, ""); resp.StatusCode != 204 {
 		t.Fatal(resp.Status)
 	}
 	get.end()
@@ -183,9 +183,9 @@ func TestIdleSessionsEnd(t *testing.T) {
 	gone.resp.Body.Close()
 	idle := s.session("2025-11-25", `{}`)
 	deadline := time.Now().Add(fixture.Timeout)
-	for { // asking would keep it alive, so wait for others to have been swept
+	for { // a request keeps the session alive, so wait for longer than the limit
 		<-time.After(1500 * time.Millisecond)
-		if resp, _ := s.ask("POST", "/mcp", idle, fixture.Ping); resp.StatusCode == 404 {
+		if resp, _ := s.roundTrip("POST", "/mcp", idle, fixture.Ping); resp.StatusCode == 404 {
 			break
 		}
 		if time.Now().After(deadline) {
@@ -193,11 +193,11 @@ func TestIdleSessionsEnd(t *testing.T) {
 		}
 	}
 	for name, h := range map[string]header{"reading": reading, "calling": calling, "left": left} {
-		if resp, body := s.ask("POST", "/mcp", h, fixture.Ping); resp.StatusCode != 200 {
+		if resp, body := s.roundTrip("POST", "/mcp", h, fixture.Ping); resp.StatusCode != 200 {
 			t.Errorf("%s: %s %s", name, resp.Status, body)
 		}
 	}
-	s.stream(s.do("GET", "/mcp", left, "")) // or it would end when its call does
+	s.stream(s.do("GET", "/mcp", left, "")) // else it would be idle when its call ends
 	close(f.Release)
 	call.expect(fixture.TextAnswer("1", "held"))
 	late := s.stream(s.do("GET", "/mcp", append(slices.Clone(left), "Last-Event-ID", event), ""))
@@ -212,23 +212,23 @@ func TestElicitationOverAnotherConnection(t *testing.T) {
 	e.expect(`{"jsonrpc":"2.0","id":"server-1","method":"elicitation/create","params":{"message":"May I?","requestedSchema":{"properties":{},"type":"object"}}}`)
 	stranger := s.session("2025-06-18", `{"elicitation":{}}`)
 	yes := `{"jsonrpc":"2.0","id":"server-1","result":{"action":"accept","content":{}}}`
-	if resp, _ := s.ask("POST", "/mcp", stranger, yes); resp.StatusCode != 202 {
+	if resp, _ := s.roundTrip("POST", "/mcp", stranger, yes); resp.StatusCode != 202 {
 		t.Fatal(resp.Status)
 	}
-	if resp, _ := s.ask("POST", "/mcp", h, `{"jsonrpc":"2.0","id":"server-1","result":{"action":"decline"}}`); resp.StatusCode != 202 {
+	if resp, _ := s.roundTrip("POST", "/mcp", h, `{"jsonrpc":"2.0","id":"server-1","result":{"action":"decline"}}`); resp.StatusCode != 202 {
 		t.Fatal(resp.Status)
 	}
 	e.expect(fixture.TextAnswer("1", "decline"))
 	e.end()
 }
 
-// TestElicitationWithoutAStream: whoever takes JSON only can be asked on GET.
+// TestElicitationWithoutAStream: a client that accepts JSON only is asked on GET.
 func TestElicitationWithoutAStream(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	s := serveHTTP(t, f, Options{})
 	h := s.session("2025-06-18", `{"elicitation":{}}`)
 	plain := append(slices.Clone(h), "Accept", "application/json")
-	if _, body := s.ask("POST", "/mcp", plain, fixture.Call("1", "ask", "")); body != fixture.TextAnswer("1", "unasked") {
+	if _, body := s.roundTrip("POST", "/mcp", plain, fixture.Call("1", "ask", "")); body != fixture.TextAnswer("1", "unasked") {
 		t.Fatal(body)
 	}
 	if got := fixture.Receive(t, f.Asked); got != "unasked" {
@@ -237,19 +237,19 @@ func TestElicitationWithoutAStream(t *testing.T) {
 	get := s.stream(s.do("GET", "/mcp", h, ""))
 	answered := make(chan string, 1)
 	go func() {
-		_, body := s.ask("POST", "/mcp", plain, fixture.Call("2", "ask", ""))
+		_, body := s.roundTrip("POST", "/mcp", plain, fixture.Call("2", "ask", ""))
 		answered <- body
 	}()
 	if got := get.next().data; !strings.Contains(got, `"id":"server-2","method":"elicitation/create"`) {
 		t.Fatal(got)
 	}
-	s.ask("POST", "/mcp", h, `{"jsonrpc":"2.0","id":"server-2","result":{"action":"accept","content":{}}}`)
+	s.roundTrip("POST", "/mcp", h, `{"jsonrpc":"2.0","id":"server-2","result":{"action":"accept","content":{}}}`)
 	if got := fixture.Receive(t, answered); got != fixture.TextAnswer("2", "accept") {
 		t.Fatal(got)
 	}
 }
 
-func TestOldEraCancel(t *testing.T) {
+func TestStatefulCancel(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	s := serveHTTP(t, f, Options{})
 	h := s.session("2025-11-25", `{}`)
@@ -257,10 +257,10 @@ func TestOldEraCancel(t *testing.T) {
 	e := s.stream(s.do("POST", "/mcp", h, fixture.Call("1", "wait", "")))
 	fixture.Receive(t, f.Waiting)
 	cancel := `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`
-	s.ask("POST", "/mcp", other, cancel)
-	s.ask("POST", "/mcp", append(slices.Clone(h), "X-Key", "other"), cancel)
-	s.ask("POST", "/mcp", stateless("notifications/cancelled", ""), cancel)
-	if resp, body := s.ask("POST", "/mcp", h, `{"jsonrpc":"2.0","id":1,"method":"ping"}`); resp.StatusCode != 400 {
+	s.roundTrip("POST", "/mcp", other, cancel)
+	s.roundTrip("POST", "/mcp", append(slices.Clone(h), "X-Key", "other"), cancel)
+	s.roundTrip("POST", "/mcp", statelessHeaders("notifications/cancelled", ""), cancel)
+	if resp, body := s.roundTrip("POST", "/mcp", h, `{"jsonrpc":"2.0","id":1,"method":"ping"}`); resp.StatusCode != 400 {
 		t.Fatalf("an id in flight: %s %s", resp.Status, body)
 	}
 	select {
@@ -268,7 +268,7 @@ func TestOldEraCancel(t *testing.T) {
 		t.Fatal(cause)
 	default:
 	}
-	s.ask("POST", "/mcp", h, cancel)
+	s.roundTrip("POST", "/mcp", h, cancel)
 	if cause := fixture.Receive(t, f.Causes); !errors.Is(cause, session.ErrCancelled) {
 		t.Fatal(cause)
 	}
@@ -289,12 +289,12 @@ func TestBatchOverHTTP(t *testing.T) {
 	}
 	e.end()
 	notes := `[{"jsonrpc":"2.0","method":"notifications/initialized"},{"jsonrpc":"2.0","id":"x","result":{}}]`
-	if resp, body := s.ask("POST", "/mcp", h, notes); resp.StatusCode != 202 || body != "" {
+	if resp, body := s.roundTrip("POST", "/mcp", h, notes); resp.StatusCode != 202 || body != "" {
 		t.Fatalf("no requests: %s %s", resp.Status, body)
 	}
 }
 
-// TestServerIsPickedPerRequest: a session does not widen what a header narrows.
+// TestServerIsPickedPerRequest: each request of a session picks its server.
 func TestServerIsPickedPerRequest(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	narrow := fixture.New(session.Hooks())
@@ -303,10 +303,10 @@ func TestServerIsPickedPerRequest(t *testing.T) {
 	o.Server = pick(f, narrow)
 	s := serveHTTP(t, f, o)
 	h := s.session("2025-11-25", `{}`)
-	if _, body := s.ask("POST", "/mcp", h, fixture.Call("1", "echo", "")); body != fixture.TextAnswer("1", "") {
+	if _, body := s.roundTrip("POST", "/mcp", h, fixture.Call("1", "echo", "")); body != fixture.TextAnswer("1", "") {
 		t.Fatal(body)
 	}
-	if _, body := s.ask("POST", "/mcp", append(slices.Clone(h), "X-MCP-Readonly", "true"), fixture.Call("1", "echo", "")); !strings.Contains(body, "error") {
+	if _, body := s.roundTrip("POST", "/mcp", append(slices.Clone(h), "X-MCP-Readonly", "true"), fixture.Call("1", "echo", "")); !strings.Contains(body, "error") {
 		t.Fatal(body)
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"runs-mcp-server/transport/session"
 )
 
-// TestNewerGETTakesOver, whether or not it knows an event, and the older response
-// ends well.
+// TestNewerGETTakesOver: it does with and without an event id, and the older
+// response ends without an error.
 func TestNewerGETTakesOver(t *testing.T) {
 	for _, version := range []string{"2025-03-26", "2025-11-25"} {
 		for name, more := range map[string]header{"anew": nil, "with an event": {"Last-Event-ID", "0-0"}} {
@@ -44,7 +44,7 @@ func TestNewerGETTakesOver(t *testing.T) {
 }
 
 // TestTakeoverLosesAndRepeatsNothing: while newer GETs take over again and again,
-// each change comes once, on one of them.
+// each change is sent once, on one of them.
 func TestTakeoverLosesAndRepeatsNothing(t *testing.T) {
 	const changes, takeovers = 400, 40
 	w := fixture.NewWatching()
@@ -61,7 +61,7 @@ func TestTakeoverLosesAndRepeatsNothing(t *testing.T) {
 	go read(s.stream(s.do("GET", "/mcp", h, "")))
 	go func() {
 		for i := range changes {
-			s.ask("POST", "/mcp", h, fixture.Subscribe(fmt.Sprintf("run://%d", i)))
+			s.roundTrip("POST", "/mcp", h, fixture.Subscribe(fmt.Sprintf("run://%d", i)))
 			fixture.Receive(t, w.Changed)(map[string]any{"n": i})
 		}
 	}()
@@ -81,9 +81,9 @@ func TestTakeoverLosesAndRepeatsNothing(t *testing.T) {
 	}
 }
 
-// TestTakeoverOfADeadConnection: the older client reads nothing any more and its
-// connection is full. The newer one gets what was not written to the older, soon,
-// although the server would wait long for it.
+// TestTakeoverOfADeadConnection: the older client does not read any more and its
+// connection is full. The newer one soon gets what was not written to the older,
+// although the write timeout is long.
 func TestTakeoverOfADeadConnection(t *testing.T) {
 	const changes = 400
 	w := fixture.NewWatching()
@@ -97,12 +97,12 @@ func TestTakeoverOfADeadConnection(t *testing.T) {
 	}
 	text := strings.Repeat("x", 64<<10)
 	for i := range changes {
-		s.ask("POST", "/mcp", h, fixture.Subscribe(fmt.Sprintf("run://%d", i)))
+		s.roundTrip("POST", "/mcp", h, fixture.Subscribe(fmt.Sprintf("run://%d", i)))
 		fixture.Receive(t, w.Changed)(map[string]any{"n": i, "text": text})
 	}
 	newer := s.stream(s.do("GET", "/mcp", h, ""))
 	times := map[string]int{}
-	newer.untilQuiet(times)
+	newer.countUntilLast(times)
 	if len(times) == 0 || len(times) == changes {
 		t.Fatalf("%d of %d changes came to the newer", len(times), changes)
 	}
@@ -125,20 +125,20 @@ func TestTakeoverOfADeadConnection(t *testing.T) {
 	}
 }
 
-// deadlines notes the deadlines of a response.
-type deadlines struct {
+// deadlineRecorder records the deadlines of a response.
+type deadlineRecorder struct {
 	http.ResponseWriter
 	in []time.Duration // from when they were set
 }
 
-func (d *deadlines) SetWriteDeadline(at time.Time) error {
+func (d *deadlineRecorder) SetWriteDeadline(at time.Time) error {
 	d.in = append(d.in, time.Until(at).Round(time.Second))
 	return nil
 }
 
-// TestHurry: once another takes over, nothing that is written gets more time.
+// TestHurry: after hurry, no write gets more time.
 func TestHurry(t *testing.T) {
-	var d deadlines
+	var d deadlineRecorder
 	p := deadlineWriter{w: &d, timeout: time.Hour}
 	p.renewDeadline()
 	p.hurry()
@@ -148,8 +148,8 @@ func TestHurry(t *testing.T) {
 	}
 }
 
-// untilQuiet counts messages until the last change has come.
-func (e *events) untilQuiet(times map[string]int) {
+// countUntilLast counts messages until the last change has come.
+func (e *events) countUntilLast(times map[string]int) {
 	for {
 		data := e.next().data
 		times[data]++
