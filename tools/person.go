@@ -10,6 +10,7 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/attend"
+	"runs-mcp-server/internal/capability"
 	"runs-mcp-server/internal/feed"
 )
 
@@ -64,18 +65,8 @@ func nameOf(ctx context.Context, session server.ClientSession) string {
 	}
 }
 
-// canAsk reports whether the client can ask in a mode. An empty capability means
-// the form mode alone (2025-11-25, and all there was before it).
-func (c *call) canAsk(mode string) bool {
-	switch can := c.canElicit; {
-	case can == nil:
-		return false
-	case mode == mcp.ElicitationModeURL:
-		return can.URL != nil
-	default:
-		return can.Form != nil || can.URL == nil
-	}
-}
+// canAsk reports whether the client can ask its person in a mode.
+func (c *call) canAsk(mode string) bool { return capability.CanElicit(c.canElicit, mode) }
 
 // elicit asks the person at a client of an older protocol.
 func (c *call) elicit(ctx context.Context, q attend.Question) (attend.Answer, error) {

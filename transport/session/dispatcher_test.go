@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mark3labs/mcp-go/mcp"
-
 	"runs-mcp-server/internal/lab/fixture"
 	"runs-mcp-server/transport/jsonrpc"
 )
@@ -71,26 +69,6 @@ func TestUnanswered(t *testing.T) {
 	d.Calls.Wait()
 	if got, open := fixture.Receive(t, f.Asked), d.Connection.questions.open; got != "late" || len(open) != 0 {
 		t.Errorf("%s; %d questions wait for an answer", got, len(open))
-	}
-}
-
-// TestModes: an empty capability means the form mode alone.
-func TestModes(t *testing.T) {
-	yes := &struct{}{}
-	for _, tt := range []struct {
-		can       *mcp.ElicitationCapability
-		form, url bool
-	}{
-		{nil, false, false},
-		{&mcp.ElicitationCapability{}, true, false},
-		{&mcp.ElicitationCapability{Form: yes}, true, false},
-		{&mcp.ElicitationCapability{URL: yes}, false, true},
-		{&mcp.ElicitationCapability{Form: yes, URL: yes}, true, true},
-	} {
-		can := mcp.ClientCapabilities{Elicitation: tt.can}
-		if form, url := canElicit(can, mcp.ElicitationModeForm), canElicit(can, mcp.ElicitationModeURL); form != tt.form || url != tt.url || canElicit(can, "") != tt.form {
-			t.Errorf("%+v: form %t, url %t", tt.can, form, url)
-		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 
+	"runs-mcp-server/internal/capability"
 	"runs-mcp-server/transport/jsonrpc"
 )
 
@@ -35,7 +36,7 @@ const withdrawTimeout = time.Second
 // Stateless clients get no requests. mcp-go answers them with input_required
 // and does not call this method.
 func (c *call) RequestElicitation(ctx context.Context, ask mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
-	if c.message.IsStateless() || !canElicit(c.GetClientCapabilities(), ask.Params.Mode) {
+	if c.message.IsStateless() || !capability.CanElicit(c.GetClientCapabilities().Elicitation, ask.Params.Mode) {
 		return nil, errCannotAsk
 	}
 	response, err := c.sendRequest(ctx, mcp.MethodElicitationCreate, ask.Params)
@@ -43,19 +44,6 @@ func (c *call) RequestElicitation(ctx context.Context, ask mcp.ElicitationReques
 		return nil, err
 	}
 	return elicitationResult(response, ask.Params.Mode)
-}
-
-// canElicit reports whether a client can ask in a mode. An empty capability
-// means the form mode alone (2025-11-25, and all there was before it).
-func canElicit(can mcp.ClientCapabilities, mode string) bool {
-	e := can.Elicitation
-	switch {
-	case e == nil:
-		return false
-	case mode == mcp.ElicitationModeURL:
-		return e.URL != nil
-	}
-	return e.Form != nil || e.URL == nil
 }
 
 // sendRequest sends a request of ours to the client and returns its response.
