@@ -65,8 +65,8 @@ func newCall(connection *Connection, m *jsonrpc.Message) *call {
 		c.clientState = &clientState{initialized: true}
 		c.sessionID = uuid.NewString()
 		c.subscriptions = nil
-		if m.IsListen() && connection.Watch != nil {
-			c.subscriptions = newSubscriptions(connection.Watch, c.sendUpdate)
+		if m.IsListen() && connection.config.Watch != nil {
+			c.subscriptions = newSubscriptions(connection.config.Watch, c.sendUpdate)
 			c.acknowledged = make(chan struct{})
 		}
 	}

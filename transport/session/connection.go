@@ -45,7 +45,7 @@ type Config struct {
 // Connection is one connected client: the one at the other end of a pipe, a
 // stateful session over HTTP, or the sender of one stateless HTTP request.
 type Connection struct {
-	Config
+	config        Config
 	id            string         // what mcp-go calls the session id
 	client        clientState    // what a stateful client said in its handshake
 	subscriptions *subscriptions // of a stateful client; nil if nothing can be watched
@@ -63,7 +63,7 @@ type Connection struct {
 
 // NewConnection returns a client that has said nothing yet.
 func NewConnection(config Config) *Connection {
-	c := &Connection{Config: config, id: uuid.NewString(), calls: make(map[string]*call)}
+	c := &Connection{config: config, id: uuid.NewString(), calls: make(map[string]*call)}
 	c.draining, c.startDrain = context.WithCancelCause(context.Background())
 	c.questions = newQuestions(c.draining)
 	if config.Watch != nil {
@@ -200,14 +200,14 @@ func (c *Connection) sendUpdate(ctx context.Context, uri string, meta map[string
 	if err != nil {
 		return nil // a meta that is no JSON: there is nothing to send
 	}
-	return c.SendUpdate(ctx, line)
+	return c.config.SendUpdate(ctx, line)
 }
 
 // sendOutsideCall brings the client a line whose own call is over, on the
 // response to another call if there is no other way. It reports whether the line
 // went out before ctx was done.
 func (c *Connection) sendOutsideCall(ctx context.Context, line []byte) bool {
-	if c.Send(ctx, line) == nil {
+	if c.config.Send(ctx, line) == nil {
 		return true
 	}
 	c.mu.Lock()

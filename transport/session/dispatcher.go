@@ -61,7 +61,7 @@ func (d *Dispatcher) Dispatch(ctx context.Context, data []byte, out Sink) {
 	}
 }
 
-// dispatchParsed takes what came of parsing.
+// dispatchParsed takes a message, or refuses it with the error of its parsing.
 func (d *Dispatcher) dispatchParsed(ctx context.Context, m *jsonrpc.Message, refused *jsonrpc.Error, out Sink) {
 	if refused != nil {
 		d.Refuse(refused, out)

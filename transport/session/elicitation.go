@@ -48,7 +48,7 @@ func (c *call) RequestElicitation(ctx context.Context, ask mcp.ElicitationReques
 
 // sendRequest sends a request of ours to the client and returns its response.
 func (c *call) sendRequest(ctx context.Context, method mcp.MCPMethod, params any) (*jsonrpc.Message, error) {
-	ctx, stop := context.WithTimeoutCause(ctx, c.connection.ElicitationTimeout, context.DeadlineExceeded)
+	ctx, stop := context.WithTimeoutCause(ctx, c.connection.config.ElicitationTimeout, context.DeadlineExceeded)
 	defer stop()
 	draining := c.connection.draining
 	ctx, cancel := context.WithCancelCause(ctx)

@@ -26,7 +26,7 @@ func (e *endpoint) serveStateful(x *exchange, dispatch func(*session.Dispatcher,
 	defer s.release()
 	st := s.newPostStream()
 	if !x.accepts.events {
-		st.requests = s.getStream
+		st.requestStream = s.getStream
 	}
 	response := e.newStreamResponse(x, st)
 	response.attach(0)

@@ -28,12 +28,12 @@ var (
 // message. It keeps messages until a response has written them and, in a
 // session, beyond that, for a client whose connection broke.
 type stream struct {
-	number    int     // in its session; 0 is the stream of GET
-	resumable bool    // events are kept when they are written
-	waits     bool    // without a reader, writers wait; else the oldest events are dropped
-	window    int     // how many events may wait for the reader
-	requests  *stream // takes requests of ours, if the client of this one takes JSON only; may be nil
-	onAnswer  func()  // called once, after the answer; may be nil
+	number        int     // in its session; 0 is the stream of GET
+	resumable     bool    // events are kept when they are written
+	waits         bool    // without a reader, writers wait; else the oldest events are dropped
+	window        int     // how many events may wait for the reader
+	requestStream *stream // takes requests of ours, if the client of this stream accepts JSON only; else nil
+	onAnswer      func()  // called once, after the answer; may be nil
 
 	ends int // how many of answer and response are to come; guarded by httpSession.mu
 
@@ -73,8 +73,8 @@ func (s *stream) WriteNotification(line []byte) error {
 
 // WriteRequest implements session.Sink.
 func (s *stream) WriteRequest(line []byte) error {
-	if s.requests != nil {
-		return s.requests.appendIfRead(line)
+	if s.requestStream != nil {
+		return s.requestStream.appendIfRead(line)
 	}
 	return s.appendEvent(context.Background(), line)
 }
