@@ -167,7 +167,9 @@ func (s *scanner) pickTopMember(name, raw []byte) {
 		s.message.ID = raw
 	case "method":
 		s.message.rawMethod = raw
-		s.message.Method, _ = rawjson.String(raw)
+		if text, ok := rawjson.String(raw); ok {
+			s.message.Method = text
+		}
 	case "params":
 		s.message.Params = raw
 	case "result":
