@@ -58,14 +58,14 @@ func (e *endpoint) serveInitialize(x *exchange, m *jsonrpc.Message) {
 	response.attach(0)
 	defer response.detach()
 	e.newDispatcher(e.Server(x.r), s.connection, x.caller).DispatchMessage(x.ctx, m, st) // is answered at once
-	if st.snapshotAfter(0).answer.Code != 0 {
+	switch isRefused := st.snapshotAfter(0).answer.Code != 0; {
+	case isRefused:
 		s.end(session.ErrClientGone)
-	} else {
-		if !e.sessions.add(s) {
-			s.end(session.ErrShutdown)
-			e.refuseStopping(x.w)
-			return
-		}
+	case !e.sessions.add(s):
+		s.end(session.ErrShutdown)
+		e.refuseStopping(x.w)
+		return
+	default:
 		defer s.release()
 		x.w.Header().Set(mcp.HeaderSessionID, s.id)
 	}
