@@ -63,8 +63,8 @@ func (d *deadlineWriter) renewDeadline() {
 	}
 }
 
-// hurry sets a short last deadline: another response waits for the stream.
-func (d *deadlineWriter) hurry() {
+// shortenDeadline sets a short last deadline: another response waits for the stream.
+func (d *deadlineWriter) shortenDeadline() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.isLast = true

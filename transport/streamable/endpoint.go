@@ -72,11 +72,11 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch path := strings.TrimSuffix(r.URL.Path, "/"); path {
 	case e.PathPrefix + "/mcp":
-		if !e.requests.begin() {
+		if !e.requests.startRequest() {
 			e.refuseStopping(w)
 			return
 		}
-		defer e.requests.end()
+		defer e.requests.finishRequest()
 		e.serveMCP(w, r)
 	case "/healthz", e.PathPrefix + "/healthz":
 		e.serveProbe(w, r, nil)

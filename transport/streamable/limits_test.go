@@ -268,7 +268,7 @@ func TestManyInitializes(t *testing.T) {
 	if made != 256 || refused != tries-made {
 		t.Fatalf("%d made, %d refused", made, refused)
 	}
-	h.sessions.end(session.ErrShutdown)
+	h.sessions.endAll(session.ErrShutdown)
 	if left := h.quota.InUse(); left != (session.Amounts{}) {
 		t.Fatalf("left: %v", left)
 	}

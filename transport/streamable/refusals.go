@@ -20,7 +20,7 @@ func (e *endpoint) refuse(w http.ResponseWriter, status int, text string) {
 func (e *endpoint) refuseMessage(w http.ResponseWriter, refused *jsonrpc.Error) {
 	e.Logger.Info("message refused", "id", jsonrpc.Shorten(refused.ID), "code", refused.Code, "reason", refused.Text)
 	answer := session.Refusal(refused)
-	e.writeWhole(w, statelessStatus(answer), answer.Line)
+	e.writeResponse(w, statelessStatus(answer), answer.Line)
 }
 
 // refuseLimit answers a request beyond a limit.
@@ -40,12 +40,12 @@ func (e *endpoint) refuseStopping(w http.ResponseWriter) {
 // writeError writes a JSON-RPC error of no request.
 func (e *endpoint) writeError(w http.ResponseWriter, status, code int, text string) {
 	refused := jsonrpc.Error{Code: code, Text: text}
-	e.writeWhole(w, status, refused.Encode())
+	e.writeResponse(w, status, refused.Encode())
 }
 
-// writeWhole writes a whole response. An error is ignored: it means that the
+// writeResponse writes a whole response. An error is ignored: it means that the
 // client is gone, which net/http sees too.
-func (e *endpoint) writeWhole(w http.ResponseWriter, status int, body []byte) {
+func (e *endpoint) writeResponse(w http.ResponseWriter, status int, body []byte) {
 	out := deadlineWriter{w: w, timeout: e.WriteTimeout}
 	_ = out.writeWhole(status, body)
 }

@@ -20,8 +20,8 @@ func newRequests() *requests {
 	return &requests{stateless: make(map[*session.Connection]struct{}), none: make(chan struct{})}
 }
 
-// begin counts a request until end is called. false: no more are taken.
-func (r *requests) begin() bool {
+// startRequest counts a request until finishRequest is called. false: no more are taken.
+func (r *requests) startRequest() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closing {
@@ -31,8 +31,8 @@ func (r *requests) begin() bool {
 	return true
 }
 
-// end is the end of a request.
-func (r *requests) end() {
+// finishRequest counts the end of a request.
+func (r *requests) finishRequest() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.serving--

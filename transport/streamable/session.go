@@ -100,7 +100,7 @@ func (s *httpSession) newPostStream() *stream {
 	st.ends = 2
 	st.onAnswer = func() {
 		s.mu.Lock()
-		s.endStream(st)
+		s.noteStreamEnd(st)
 		s.mu.Unlock()
 		s.release()
 	}
@@ -116,13 +116,13 @@ func (s *httpSession) endResponse(st *stream, idsKnown bool) {
 	if !idsKnown {
 		delete(s.postStreams, st.number)
 	}
-	s.endStream(st)
+	s.noteStreamEnd(st)
 }
 
-// endStream is one of the two ends of a stream: its answer, and the end of its
-// response. After both the stream is kept for a client that comes back, and the
-// oldest streams beyond the limits are forgotten. s.mu is held.
-func (s *httpSession) endStream(st *stream) {
+// noteStreamEnd notes one of the two ends of a stream: its answer, and the end of
+// its response. After both, the stream is kept for a client that comes back, and
+// the oldest streams beyond the limits are forgotten. s.mu is held.
+func (s *httpSession) noteStreamEnd(st *stream) {
 	st.ends--
 	if st.ends > 0 || s.postStreams[st.number] == nil {
 		return

@@ -18,8 +18,8 @@ type sessions struct {
 
 func newSessions() *sessions { return &sessions{byID: make(map[string]*httpSession)} }
 
-// add adds a session. false: the server is shutting down.
-func (t *sessions) add(s *httpSession) bool {
+// addSession adds a session. false: the server is shutting down.
+func (t *sessions) addSession(s *httpSession) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -29,9 +29,9 @@ func (t *sessions) add(s *httpSession) bool {
 	return true
 }
 
-// acquire returns the session of an id, if it is the caller's, until it is
+// acquireSession returns the session of an id, if it is the caller's, until it is
 // released; else nil.
-func (t *sessions) acquire(id, caller string) *httpSession {
+func (t *sessions) acquireSession(id, caller string) *httpSession {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.byID[id]
@@ -42,8 +42,8 @@ func (t *sessions) acquire(id, caller string) *httpSession {
 	return s
 }
 
-// remove removes a session.
-func (t *sessions) remove(s *httpSession) {
+// removeSession removes a session.
+func (t *sessions) removeSession(s *httpSession) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.byID, s.id)
@@ -66,9 +66,9 @@ func (t *sessions) endIdle(idle time.Duration) {
 	}
 }
 
-// drain drains all sessions and adds no more. They stay in the table, for
+// drainAll drains all sessions and adds no more. They stay in the table, for
 // requests that came in just before.
-func (t *sessions) drain(cause error) {
+func (t *sessions) drainAll(cause error) {
 	t.mu.Lock()
 	t.closed = true
 	all := slices.Collect(maps.Values(t.byID))
@@ -80,8 +80,8 @@ func (t *sessions) drain(cause error) {
 	draining.Wait()
 }
 
-// end ends all sessions.
-func (t *sessions) end(cause error) {
+// endAll ends all sessions.
+func (t *sessions) endAll(cause error) {
 	t.mu.Lock()
 	all := t.byID
 	t.byID = make(map[string]*httpSession)

@@ -54,13 +54,13 @@ func (e *endpoint) shutdown(srv *http.Server) error {
 func (e *endpoint) drain() {
 	e.draining.Store(true)
 	e.requests.drain(session.ErrShutdown)
-	e.sessions.drain(session.ErrShutdown)
+	e.sessions.drainAll(session.ErrShutdown)
 }
 
 // cancelCalls cancels all calls.
 func (e *endpoint) cancelCalls() {
 	e.requests.cancelCalls(session.ErrShutdown)
-	e.sessions.end(session.ErrShutdown)
+	e.sessions.endAll(session.ErrShutdown)
 }
 
 // closeConnections closes all connections and says what has not ended by then.

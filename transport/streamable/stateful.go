@@ -43,7 +43,7 @@ func (e *endpoint) serveStateful(x *exchange, dispatch func(*session.Dispatcher,
 // session of the caller, the client starts again: that session ends as by
 // DELETE.
 func (e *endpoint) serveInitialize(x *exchange, m *jsonrpc.Message) {
-	if previous := e.sessions.acquire(x.r.Header.Get(mcp.HeaderSessionID), x.caller); previous != nil {
+	if previous := e.sessions.acquireSession(x.r.Header.Get(mcp.HeaderSessionID), x.caller); previous != nil {
 		e.endSession(previous)
 		previous.release()
 	}
@@ -61,7 +61,7 @@ func (e *endpoint) serveInitialize(x *exchange, m *jsonrpc.Message) {
 	switch isRefused := st.snapshotAfter(0).answer.Code != 0; {
 	case isRefused:
 		s.end(session.ErrClientGone)
-	case !e.sessions.add(s):
+	case !e.sessions.addSession(s):
 		s.end(session.ErrShutdown)
 		e.refuseStopping(x.w)
 		return
@@ -156,7 +156,7 @@ func (e *endpoint) requestedSession(x *exchange) *httpSession {
 		e.refuse(x.w, http.StatusBadRequest, "the header Mcp-Session-Id is missing: send the one that initialize was answered with, or initialize")
 		return nil
 	}
-	s := e.sessions.acquire(ids[0], x.caller)
+	s := e.sessions.acquireSession(ids[0], x.caller)
 	if s == nil {
 		e.refuse(x.w, http.StatusNotFound, "there is no such session (any more): initialize a new one")
 	}
@@ -165,6 +165,6 @@ func (e *endpoint) requestedSession(x *exchange) *httpSession {
 
 // endSession ends a session that its client does not need any more.
 func (e *endpoint) endSession(s *httpSession) {
-	e.sessions.remove(s)
+	e.sessions.removeSession(s)
 	s.end(session.ErrClientGone)
 }

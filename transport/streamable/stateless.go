@@ -18,7 +18,7 @@ import (
 func (e *endpoint) serveStateless(x *exchange, m *jsonrpc.Message) {
 	switch m.Kind {
 	case jsonrpc.Notification: // none has an effect in this revision
-		e.writeWhole(x.w, http.StatusAccepted, nil)
+		e.writeResponse(x.w, http.StatusAccepted, nil)
 		return
 	case jsonrpc.Response:
 		e.refuse(x.w, http.StatusBadRequest, "responses are not accepted in protocol version "+mcp.ProtocolVersion20260728+": the server sends no requests")

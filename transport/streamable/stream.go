@@ -56,9 +56,9 @@ type event struct {
 
 // reader is a response that writes the events of a stream.
 type reader struct {
-	replaced chan struct{} // closed when another reader takes over
-	gone     chan struct{} // closed when it writes no more
-	hurry    func()        // ends its write under way soon
+	replaced        chan struct{} // closed when another reader takes over
+	gone            chan struct{} // closed when it writes no more
+	shortenDeadline func()        // ends its write under way soon
 }
 
 // newStream returns a stream that nobody reads yet.
@@ -81,7 +81,7 @@ func (s *stream) WriteRequest(line []byte) error {
 
 // WriteAnswer implements session.Sink: it ends the stream.
 func (s *stream) WriteAnswer(a session.Answer) error {
-	if !s.end(a) {
+	if !s.endWith(a) {
 		return errStreamEnded
 	}
 	if s.onAnswer != nil {
@@ -135,8 +135,8 @@ func (s *stream) appendIfRead(line []byte) error {
 	return nil
 }
 
-// end ends the stream with an answer. false: it had ended before.
-func (s *stream) end(a session.Answer) bool {
+// endWith ends the stream with an answer. false: it had ended before.
+func (s *stream) endWith(a session.Answer) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
@@ -198,7 +198,7 @@ func (s *stream) attachReader(r *reader, position int) (from int) {
 	s.reader = r
 	if previous != nil {
 		close(previous.replaced)
-		previous.hurry()
+		previous.shortenDeadline()
 		s.mu.Unlock()
 		<-previous.gone
 		s.mu.Lock()

@@ -39,7 +39,7 @@ func (e *endpoint) newStreamResponse(x *exchange, st *stream) *streamResponse {
 
 // attach makes the response the reader of its stream, from a position on.
 func (p *streamResponse) attach(position int) {
-	p.reader = &reader{replaced: make(chan struct{}), gone: make(chan struct{}), hurry: p.out.hurry}
+	p.reader = &reader{replaced: make(chan struct{}), gone: make(chan struct{}), shortenDeadline: p.out.shortenDeadline}
 	p.position = p.stream.attachReader(p.reader, position)
 }
 

@@ -24,7 +24,7 @@ func fill(s *stream, atMost int) int {
 
 // attachTestReader attaches a reader and returns it with its position.
 func attachTestReader(s *stream, position int) (*reader, int) {
-	r := &reader{replaced: make(chan struct{}), gone: make(chan struct{}), hurry: func() {}}
+	r := &reader{replaced: make(chan struct{}), gone: make(chan struct{}), shortenDeadline: func() {}}
 	return r, s.attachReader(r, position)
 }
 
@@ -86,8 +86,8 @@ func TestStreamOfGET(t *testing.T) {
 func TestTakeover(t *testing.T) {
 	s := newHTTPSession("", session.Config{}, func() {}).getStream
 	older, from := attachTestReader(s, asWritten)
-	hurried := make(chan struct{})
-	older.hurry = func() { close(hurried) }
+	shortened := make(chan struct{})
+	older.shortenDeadline = func() { close(shortened) }
 	fill(s, 1)
 	newerFrom := make(chan int)
 	go func() {
@@ -95,7 +95,7 @@ func TestTakeover(t *testing.T) {
 		newerFrom <- from
 	}()
 	fixture.Receive(t, older.replaced)
-	fixture.Receive(t, hurried)
+	fixture.Receive(t, shortened)
 	select {
 	case from := <-newerFrom:
 		t.Fatalf("it begins after %d while the older one writes", from)

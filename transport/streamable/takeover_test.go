@@ -136,12 +136,12 @@ func (d *deadlineRecorder) SetWriteDeadline(at time.Time) error {
 	return nil
 }
 
-// TestHurry: after hurry, no write gets more time.
-func TestHurry(t *testing.T) {
+// TestShortenDeadline: after it, no write gets more time.
+func TestShortenDeadline(t *testing.T) {
 	var d deadlineRecorder
 	p := deadlineWriter{w: &d, timeout: time.Hour}
 	p.renewDeadline()
-	p.hurry()
+	p.shortenDeadline()
 	p.renewDeadline()
 	if want := []time.Duration{time.Hour, time.Second}; !slices.Equal(d.in, want) {
 		t.Fatalf("deadlines in %v, want %v", d.in, want)
