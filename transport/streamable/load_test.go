@@ -245,7 +245,7 @@ func TestShutdownWithAStallingClient(t *testing.T) {
 	f.MCP.AddTool(mcp.NewTool("big"), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		return mcp.NewToolResultText(strings.Repeat("x", 16<<20)), nil // no socket's buffer holds that
 	})
-	s := serveHTTP(t, f, Options{Options: session.Options{Grace: 200 * time.Millisecond}, WriteTimeout: time.Hour})
+	s := serveHTTP(t, f, Options{Options: session.Options{Grace: 200 * time.Millisecond}, WriteTimeout: time.Hour, KeepAlive: time.Hour})
 	c := dial(t, s)
 	c.send(post(statelessHeaders("tools/call", "big"), fixture.StatelessCall("1", "big", "1")))
 	c.line()
