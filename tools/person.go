@@ -10,6 +10,7 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/attend"
+	"runs-mcp-server/internal/capability"
 	"runs-mcp-server/internal/feed"
 )
 
@@ -33,14 +34,13 @@ func (h *handlers) mayAskAuthorization(c *call) bool {
 	return h.AskAuthorization && c.canAskByURL()
 }
 
-// canAskByForm reports whether the client can ask its person to fill in a form. An
-// empty capability means forms (2025-11-25, and all there was before it).
+// canAskByForm reports whether the client can ask its person to fill in a form.
 func (c *call) canAskByForm() bool {
-	return c.canElicit != nil && (c.canElicit.Form != nil || c.canElicit.URL == nil)
+	return capability.CanElicit(c.canElicit, mcp.ElicitationModeForm)
 }
 
 // canAskByURL reports whether the client can ask its person to open a link.
-func (c *call) canAskByURL() bool { return c.canElicit != nil && c.canElicit.URL != nil }
+func (c *call) canAskByURL() bool { return capability.CanElicit(c.canElicit, mcp.ElicitationModeURL) }
 
 // elicitationOf returns how the client of a request can ask its person, nil where it
 // cannot.

@@ -1,37 +1,50 @@
-package transport
+package transport_test
 
 import (
+	"net"
+	"net/http"
+
+	"github.com/mark3labs/mcp-go/server"
+	"go.uber.org/goleak"
+
 	"context"
 	"io"
 	"strings"
 	"testing"
 
+	"runs-mcp-server/internal/lab/fixture"
+	"runs-mcp-server/transport"
+
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// TestOfficialClient lets a client that nobody here wrote do the round.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestOfficialClient: the official Go client, which nobody here wrote, can do
+// everything over stdio.
 func TestOfficialClient(t *testing.T) {
 	for _, version := range []string{"2024-11-05", "2025-11-25", "2026-07-28"} {
 		t.Run(version, func(t *testing.T) {
-			f := newFixture()
-			close(f.release)
+			f := fixture.New(transport.Hooks())
+			close(f.Release)
 			serverIn, clientOut := io.Pipe()
 			clientIn, serverOut := io.Pipe()
 			ended := make(chan error, 1)
 			go func() {
-				ended <- ServeStdio(t.Context(), f.srv, serverIn, serverOut, Options{})
+				ended <- transport.ServeStdio(t.Context(), f.MCP, serverIn, serverOut, transport.Options{})
 				serverOut.Close()
 			}()
-			official(t, version, &sdk.IOTransport{Reader: clientIn, Writer: clientOut})
+			runOfficialClient(t, version, &sdk.IOTransport{Reader: clientIn, Writer: clientOut})
 			clientOut.Close()
-			if err := receive(t, ended); err != nil {
+			if err := fixture.Receive(t, ended); err != nil {
 				t.Fatal(err)
 			}
 		})
 	}
 }
 
-func official(t *testing.T, version string, transport sdk.Transport) {
+// runOfficialClient lists, calls, asks and reads.
+func runOfficialClient(t *testing.T, version string, carrier sdk.Transport) {
 	progress := make(chan float64, 100)
 	client := sdk.NewClient(&sdk.Implementation{Name: "official", Version: "1"}, &sdk.ClientOptions{
 		ProgressNotificationHandler: func(_ context.Context, r *sdk.ProgressNotificationClientRequest) { progress <- r.Params.Progress },
@@ -39,7 +52,7 @@ func official(t *testing.T, version string, transport sdk.Transport) {
 			return &sdk.ElicitResult{Action: "accept", Content: map[string]any{}}, nil
 		},
 	})
-	session, err := client.Connect(t.Context(), transport, &sdk.ClientSessionOptions{ProtocolVersion: version})
+	session, err := client.Connect(t.Context(), carrier, &sdk.ClientSessionOptions{ProtocolVersion: version})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +71,7 @@ func official(t *testing.T, version string, transport sdk.Transport) {
 		t.Fatalf("result %v, %v", result, err)
 	}
 	for want := range 20 {
-		if got := receive(t, progress); got != float64(want+1) {
+		if got := fixture.Receive(t, progress); got != float64(want+1) {
 			t.Fatalf("progress %v, want %d", got, want+1)
 		}
 	}
@@ -70,5 +83,31 @@ func official(t *testing.T, version string, transport sdk.Transport) {
 	}
 	if _, err := session.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: "run://gone"}); err == nil || !strings.Contains(strings.ToLower(err.Error()), "resource not found") {
 		t.Fatalf("read: %v", err)
+	}
+}
+
+// TestOfficialClientOverHTTP does the same over HTTP.
+func TestOfficialClientOverHTTP(t *testing.T) {
+	for _, version := range []string{"2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"} {
+		t.Run(version, func(t *testing.T) {
+			f := fixture.New(transport.Hooks())
+			close(f.Release)
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() {
+				ended <- transport.ServeHTTP(ctx, l, transport.HTTPOptions{Server: func(*http.Request) *server.MCPServer { return f.MCP }})
+			}()
+			client := &http.Client{Transport: &http.Transport{}}
+			runOfficialClient(t, version, &sdk.StreamableClientTransport{Endpoint: "http://" + l.Addr().String() + "/mcp", HTTPClient: client})
+			client.CloseIdleConnections()
+			stop()
+			if err := fixture.Receive(t, ended); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // bounded lists the packages whose limits must all be in docs/limits.md.
-var bounded = []string{"client", "client/follow", "internal/approval", "internal/feed", "internal/sandbox", "internal/sse", "internal/toolschema", "internal/view", "resources", "tools", "transport"}
+var bounded = []string{"client", "client/follow", "internal/approval", "internal/feed", "internal/sandbox", "internal/sse", "internal/toolschema", "internal/view", "resources", "tools", "transport/jsonrpc", "transport/session", "transport/stdio", "transport/streamable"}
 
 // row matches a row of docs/limits.md: what is limited, the limit, what happens beyond it,
 // and the name and the file of the limit in the code.
@@ -93,7 +93,7 @@ func readSettings(t *testing.T, path string) settings {
 				}
 			}
 		case *ast.CallExpr:
-			if f := lastName(node.Fun); (f == "orDefault" || f == "setDefault") && len(node.Args) == 2 {
+			if f := lastName(node.Fun); (f == "Or" || f == "setDefault") && len(node.Args) == 2 {
 				if n, ok := record(node.Args[0], node.Args[1]); ok {
 					s.limits = append(s.limits, n)
 				}

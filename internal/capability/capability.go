@@ -1,0 +1,17 @@
+// Package capability reads what an MCP client says it can do.
+package capability
+
+import "github.com/mark3labs/mcp-go/mcp"
+
+// CanElicit reports whether a client can ask its person in a mode. nil: the
+// client declares no elicitation. An empty capability means the form mode alone
+// (2025-11-25, and all there was before it).
+func CanElicit(declared *mcp.ElicitationCapability, mode string) bool {
+	switch {
+	case declared == nil:
+		return false
+	case mode == mcp.ElicitationModeURL:
+		return declared.URL != nil
+	}
+	return declared.Form != nil || declared.URL == nil
+}

@@ -1,0 +1,69 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// Options set how a transport runs. The zero value of a field means its default.
+type Options struct {
+	// Logger gets what goes wrong, with ids and methods but no contents of
+	// messages. Default: nothing is logged.
+	Logger *slog.Logger
+	// LineLimit is how many bytes one message over stdio may have, without its
+	// line end. Default 4 MiB.
+	LineLimit int
+	// MaxCalls is how many calls may be in flight. Default 4,096.
+	MaxCalls int
+	// Grace is how long calls may go on after they were told to stop waiting
+	// (Draining), at the end of the input and at a shutdown. Then they are
+	// cancelled. Default 10 s: a call that creates or decides something gets
+	// its answer from the API.
+	Grace time.Duration
+	// ElicitationTimeout is how long a person may take to answer. Default
+	// 5 min.
+	ElicitationTimeout time.Duration
+	// Watch starts to watch a resource for a subscriber. Default nil: nothing
+	// can be watched, and subscriptions are answered as mcp-go does. With it,
+	// the server needs server.WithResourceCapabilities(true, …).
+	Watch Watch
+}
+
+// CancelTimeout is how long calls that were cancelled may take to end, and their
+// answers to be read. After that they are left behind.
+const CancelTimeout = time.Second
+
+// Watch starts to watch a resource for one subscriber. An error refuses the
+// subscription. An error that wraps server.ErrResourceNotFound says that this
+// caller has no resource of that name.
+//
+// ctx has the values of the subscribing call. It is done when the subscription
+// ends, or when the call ends before Watch has returned.
+//
+// changed may be called from any goroutine, also before Watch returns, and never
+// blocks. The client gets the last meta as _meta of
+// notifications/resources/updated; the map must not be changed afterwards.
+//
+// stop is called once. It must not wait for a running call of changed.
+type Watch func(ctx context.Context, uri string, changed func(meta map[string]any)) (stop func(), err error)
+
+// WithDefaults returns a copy with the defaults filled in.
+func (o Options) WithDefaults() (Options, error) {
+	if o.LineLimit < 0 || o.MaxCalls < 0 || o.Grace < 0 || o.ElicitationTimeout < 0 {
+		return o, ErrNegativeOption
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	o.LineLimit = cmp.Or(o.LineLimit, 4<<20)
+	o.MaxCalls = cmp.Or(o.MaxCalls, 4096)
+	o.Grace = cmp.Or(o.Grace, 10*time.Second)
+	o.ElicitationTimeout = cmp.Or(o.ElicitationTimeout, 5*time.Minute)
+	return o, nil
+}
+
+// ErrNegativeOption refuses options with a number or time below zero.
+var ErrNegativeOption = errors.New("transport: a limit or time in the options is negative. Leave it 0 for its default")

@@ -1,0 +1,64 @@
+package streamable
+
+import (
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// mediaTypes are the types of response that a client accepts.
+type mediaTypes struct{ json, events bool }
+
+// acceptedTypes reads the Accept headers (RFC 9110 section 12.5.1). Without one,
+// or with an empty one, everything is accepted. Weights matter only where they
+// are 0.
+func acceptedTypes(h http.Header) mediaTypes {
+	all := strings.Join(h.Values("Accept"), ",")
+	if strings.Trim(all, " \t,") == "" {
+		return mediaTypes{json: true, events: true}
+	}
+	ranges := strings.Split(all, ",")
+	return mediaTypes{json: acceptsType(ranges, "application/json"), events: acceptsType(ranges, "text/event-stream")}
+}
+
+// acceptsType reports whether media ranges accept a type. The most specific
+// range decides.
+func acceptsType(ranges []string, want string) bool {
+	group, _, _ := strings.Cut(want, "/")
+	best, accepts := 0, false
+	for _, item := range ranges {
+		kind, params, _ := mime.ParseMediaType(item)
+		specificity := 0
+		switch kind {
+		case want:
+			specificity = 3
+		case group + "/*":
+			specificity = 2
+		case "*/*", "*": // the latter is sent by old Java libraries
+			specificity = 1
+		}
+		if specificity > best {
+			best = specificity
+			q, err := strconv.ParseFloat(params["q"], 64)
+			accepts = err != nil || q > 0
+		}
+	}
+	return accepts
+}
+
+// wrongContentType returns why the body of a request is not taken for JSON, or "".
+func wrongContentType(h http.Header) string {
+	if coding := h.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return "the body must not be compressed: send it without Content-Encoding"
+	}
+	kind, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil || kind != "application/json" || len(h.Values("Content-Type")) > 1 {
+		return "the body must be JSON: send one header Content-Type: application/json"
+	}
+	switch strings.ToLower(params["charset"]) {
+	case "", "utf-8", "utf8":
+		return ""
+	}
+	return "the body must be UTF-8: send Content-Type: application/json"
+}

@@ -1,0 +1,216 @@
+package streamable
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+
+	"runs-mcp-server/transport/jsonrpc"
+	"runs-mcp-server/transport/session"
+)
+
+// endpoint answers HTTP requests.
+type endpoint struct {
+	Options
+	guard    *originGuard
+	quota    *session.Quota
+	sessions *sessions
+	requests *requests
+	calls    sync.WaitGroup // goroutines of calls
+	draining atomic.Bool    // the server is about to stop: clients are to go elsewhere
+}
+
+// exchange is one request to the MCP endpoint and its response.
+type exchange struct {
+	w       http.ResponseWriter
+	r       *http.Request
+	caller  string          // an id that is neither logged nor sent
+	ctx     context.Context // of its calls; has the values of Identify
+	accepts mediaTypes
+}
+
+// newEndpoint returns an endpoint that is ready to serve.
+func newEndpoint(options Options) (*endpoint, error) {
+	options, err := options.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	guard, err := newOriginGuard(options.AllowedHosts, options.AllowedOrigins)
+	if err != nil {
+		return nil, err
+	}
+	return &endpoint{
+		Options:  options,
+		guard:    guard,
+		quota:    options.newQuota(),
+		sessions: newSessions(),
+		requests: newRequests(),
+	}, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if e.draining.Load() {
+		w.Header().Set("Connection", "close")
+	}
+	if text := e.guard.refusal(r); text != "" {
+		e.refuse(w, http.StatusForbidden, text)
+		return
+	}
+	if writeCORS(w, r) {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	switch path := strings.TrimSuffix(r.URL.Path, "/"); path {
+	case e.PathPrefix + "/mcp":
+		if !e.requests.startRequest() {
+			e.refuseStopping(w)
+			return
+		}
+		defer e.requests.finishRequest()
+		e.serveMCP(w, r)
+	case "/healthz", e.PathPrefix + "/healthz":
+		e.serveProbe(w, r, nil)
+	case "/readyz", e.PathPrefix + "/readyz":
+		e.serveProbe(w, r, e.readiness())
+	default:
+		e.refuse(w, http.StatusNotFound, "there is nothing at this path. MCP is at "+e.PathPrefix+"/mcp.")
+	}
+}
+
+// serveMCP identifies the caller of a request and serves its method.
+func (e *endpoint) serveMCP(w http.ResponseWriter, r *http.Request) {
+	caller, ctx, err := e.Identify(r)
+	switch {
+	case errors.Is(err, ErrForbidden):
+		e.refuse(w, http.StatusForbidden, err.Error())
+		return
+	case err != nil:
+		e.refuse(w, http.StatusUnauthorized, err.Error())
+		return
+	}
+	// A call ends by a message of the client or by the shutdown, with a cause. It
+	// does not end with the connection: a stateful client may come back.
+	x := &exchange{w: w, r: r, caller: caller, ctx: context.WithoutCancel(ctx), accepts: acceptedTypes(r.Header)}
+	switch r.Method {
+	case http.MethodPost:
+		e.servePost(x)
+	case http.MethodGet, http.MethodDelete:
+		e.serveSession(x)
+	case http.MethodOptions:
+		w.Header().Set("Allow", "GET, POST, DELETE, OPTIONS")
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		w.Header().Set("Allow", "GET, POST, DELETE, OPTIONS")
+		e.refuse(w, http.StatusMethodNotAllowed, "use POST with one JSON-RPC message")
+	}
+}
+
+// servePost serves one message or, in 2025-03-26, an array of them.
+func (e *endpoint) servePost(x *exchange) {
+	if text := wrongContentType(x.r.Header); text != "" {
+		e.refuse(x.w, http.StatusUnsupportedMediaType, text)
+		return
+	}
+	if !x.accepts.json && !x.accepts.events {
+		e.refuse(x.w, http.StatusNotAcceptable, "send Accept: application/json, text/event-stream")
+		return
+	}
+	release, limitReached := e.quota.Reserve(x.caller, session.Requests)
+	if limitReached != "" {
+		e.refuseLimit(x.w, "too many requests at the same time: "+limitReached)
+		return
+	}
+	defer release()
+	body, ok := e.readBody(x.w, x.r)
+	switch {
+	case !ok:
+	case jsonrpc.IsBatch(body):
+		e.serveBatch(x, body)
+	default:
+		e.serveMessage(x, body)
+	}
+}
+
+// serveBatch serves an array of messages.
+func (e *endpoint) serveBatch(x *exchange, body []byte) {
+	version := x.r.Header.Get(mcp.HeaderProtocolVersion)
+	switch {
+	case jsonrpc.UnknownVersion(version):
+		e.refuseMessage(x.w, jsonrpc.UnsupportedVersion(nil, version))
+	case mcp.IsModernProtocol(version):
+		e.refuse(x.w, http.StatusBadRequest, jsonrpc.NoBatches)
+	default:
+		e.serveStateful(x, func(d *session.Dispatcher, out session.Sink) { d.Dispatch(x.ctx, body, out) })
+	}
+}
+
+// serveMessage serves one message by its revision: the body says it, else the
+// header. initialize negotiates one, whatever the header says.
+func (e *endpoint) serveMessage(x *exchange, body []byte) {
+	version := x.r.Header.Get(mcp.HeaderProtocolVersion)
+	m, refused := jsonrpc.Parse(body)
+	switch {
+	case refused != nil:
+		e.refuseMessage(x.w, refused)
+	case m.IsInitialize():
+		e.serveInitialize(x, m)
+	case m.Version == "" && jsonrpc.UnknownVersion(version):
+		e.refuseMessage(x.w, jsonrpc.UnsupportedVersion(m.RequestID(), version))
+	case mcp.IsModernProtocol(version), m.IsStateless(), jsonrpc.UnknownVersion(m.Version):
+		e.serveStateless(x, m)
+	default:
+		e.serveStateful(x, func(d *session.Dispatcher, out session.Sink) { d.DispatchMessage(x.ctx, m, out) })
+	}
+}
+
+// newDispatcher returns what brings the messages of a request to mcp-go.
+func (e *endpoint) newDispatcher(srv *server.MCPServer, connection *session.Connection, caller string) *session.Dispatcher {
+	return &session.Dispatcher{
+		Server:     srv,
+		Log:        e.Logger,
+		Connection: connection,
+		Admit:      e.quota.AdmitCalls(caller),
+		Calls:      &e.calls,
+	}
+}
+
+// connectionConfig returns the config of a caller's connection that is sent
+// nothing outside its calls.
+func (e *endpoint) connectionConfig(caller string) session.Config {
+	return session.Config{ElicitationTimeout: e.ElicitationTimeout, Watch: e.quota.LimitWatch(caller, e.Watch)}
+}
+
+// serveProbe answers a probe of the server's health; problem is nil if all is
+// well.
+func (e *endpoint) serveProbe(w http.ResponseWriter, r *http.Request, problem error) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		e.refuse(w, http.StatusMethodNotAllowed, "use GET")
+		return
+	}
+	status, text := http.StatusOK, "ok\n"
+	if problem != nil {
+		status, text = http.StatusServiceUnavailable, problem.Error()+"\n"
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text)
+}
+
+// readiness returns why the server is not ready; nil: it is.
+func (e *endpoint) readiness() error {
+	if e.draining.Load() {
+		return session.ErrShutdown
+	}
+	return e.Ready()
+}

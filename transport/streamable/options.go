@@ -1,0 +1,164 @@
+package streamable
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"path"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/mark3labs/mcp-go/server"
+
+	"runs-mcp-server/transport/session"
+)
+
+// ErrForbidden says of a request that its caller may not make it, whatever key
+// they send.
+var ErrForbidden = errors.New("forbidden")
+
+// Options set how [Serve] runs. The zero value of a field means its default.
+// session.Options.MaxCalls is the limit of all callers together; LineLimit has no
+// meaning here.
+type Options struct {
+	session.Options
+
+	// Server picks the MCPServer that answers a request. A header may pick one
+	// that can do less, never one that can do more than the operator allowed.
+	// It must be set.
+	Server func(*http.Request) *server.MCPServer
+	// Identify returns the caller of a request: an id of any form, which keeps
+	// callers apart and is neither logged nor sent, and the context whose
+	// values its calls get. An error is the text of a 401, or of a 403 if it
+	// wraps [ErrForbidden]. A 401 has no WWW-Authenticate, because that would
+	// send clients to look for an authorization server. Default: all requests
+	// have the same caller.
+	Identify func(*http.Request) (callerID string, ctx context.Context, err error)
+	// Ready is called by /readyz; the text of an error is the response. Default:
+	// ready until ctx is done.
+	Ready func() error
+	// PathPrefix stands before all paths, for proxies that do not remove their
+	// own: "/runs" serves /runs/mcp, /runs/healthz and /runs/readyz. The latter
+	// two stay at /healthz and /readyz as well. Default none.
+	PathPrefix string
+
+	// AllowedHosts are the Host headers accepted beside loopback names and
+	// addresses: "name" with any port, or "name:port".
+	AllowedHosts []string
+	// AllowedOrigins are the origins of web pages accepted beside those on
+	// loopback: "https://name" or "https://name:port". There are no patterns.
+	AllowedOrigins []string
+
+	// CallsPerCaller is how many calls a caller may have in flight, waiting
+	// ones and listens included. Default 256.
+	CallsPerCaller int
+	// StreamsPerCaller is how many responses to GET and to
+	// subscriptions/listen a caller may hold open. Default 128.
+	StreamsPerCaller int
+	// Streams is the same for all callers together. Default 4,096.
+	Streams int
+	// SessionsPerCaller is how many stateful sessions a caller may have.
+	// Default 256.
+	SessionsPerCaller int
+	// Sessions is the same for all callers together. Default 4,096.
+	Sessions int
+	// WatchesPerCaller is how many resources a caller may watch, with all its
+	// sessions and listens together. Default 1,024.
+	WatchesPerCaller int
+	// Watches is the same for all callers together. Default 4,096.
+	Watches int
+	// SessionIdle is after what time without a request, an open response or
+	// a call in flight a session ends. Default 30 min.
+	SessionIdle time.Duration
+
+	// Drain is how long requests are still accepted after ctx is done, while
+	// /readyz says that the server is not ready: the time that a proxy needs to
+	// notice. Default none.
+	Drain time.Duration
+
+	// Connections is how many connections may be open. Beyond that, the one
+	// that has been idle for longest is closed. An idle one takes 20 KiB.
+	// Default 8,192: one for each stream and each call.
+	Connections int
+
+	// BodyLimit is how many bytes the body of a request may have. Default
+	// 1 MiB.
+	BodyLimit int64
+	// HeaderTimeout is how long a client may take to send the header of a
+	// request. Default 5 s.
+	HeaderTimeout time.Duration
+	// BodyTimeout is how long it may take for header and body. Default 15 s.
+	BodyTimeout time.Duration
+	// WriteTimeout is how long a client may leave a written piece (64 KiB at
+	// most) unread before the response ends. Default 20 s.
+	WriteTimeout time.Duration
+	// KeepAlive is after what time without a message an open response gets a
+	// comment, so that no proxy takes it for dead. Default 15 s.
+	KeepAlive time.Duration
+}
+
+// pathPrefix matches the values that PathPrefix may have: segments of characters
+// that no proxy or client encodes.
+var pathPrefix = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)*$`)
+
+// withDefaults returns a copy with the defaults filled in.
+func (o Options) withDefaults() (Options, error) {
+	var err error
+	if o.Options, err = o.Options.WithDefaults(); err != nil {
+		return o, err
+	}
+	if err := o.check(); err != nil {
+		return o, err
+	}
+	if o.Identify == nil {
+		o.Identify = func(r *http.Request) (string, context.Context, error) { return "", r.Context(), nil }
+	}
+	if o.Ready == nil {
+		o.Ready = func() error { return nil }
+	}
+	o.CallsPerCaller = cmp.Or(o.CallsPerCaller, 256)
+	o.StreamsPerCaller = cmp.Or(o.StreamsPerCaller, 128)
+	o.Streams = cmp.Or(o.Streams, 4096)
+	o.SessionsPerCaller = cmp.Or(o.SessionsPerCaller, 256)
+	o.Sessions = cmp.Or(o.Sessions, 4096)
+	o.WatchesPerCaller = cmp.Or(o.WatchesPerCaller, 1024)
+	o.Watches = cmp.Or(o.Watches, 4096)
+	o.Connections = cmp.Or(o.Connections, 8192)
+	o.SessionIdle = cmp.Or(o.SessionIdle, 30*time.Minute)
+	o.BodyLimit = cmp.Or(o.BodyLimit, 1<<20)
+	o.HeaderTimeout = cmp.Or(o.HeaderTimeout, 5*time.Second)
+	o.BodyTimeout = cmp.Or(o.BodyTimeout, 15*time.Second)
+	o.WriteTimeout = cmp.Or(o.WriteTimeout, 20*time.Second)
+	o.KeepAlive = cmp.Or(o.KeepAlive, 15*time.Second)
+	return o, nil
+}
+
+// check returns what is wrong with options; nil: nothing.
+func (o *Options) check() error {
+	if o.Server == nil {
+		return errors.New("transport: HTTPOptions.Server is not set")
+	}
+	numbers := min(o.CallsPerCaller, o.StreamsPerCaller, o.Streams, o.SessionsPerCaller, o.Sessions, o.WatchesPerCaller, o.Watches, o.Connections)
+	times := min(o.Drain, o.SessionIdle, o.HeaderTimeout, o.BodyTimeout, o.WriteTimeout, o.KeepAlive)
+	if numbers < 0 || times < 0 || o.BodyLimit < 0 {
+		return session.ErrNegativeOption
+	}
+	if !pathPrefix.MatchString(o.PathPrefix) || o.PathPrefix != "" && path.Clean(o.PathPrefix) != o.PathPrefix {
+		return errors.New("transport: a path prefix is like /runs: it begins with a slash, ends without one, and has no " +
+			"other characters than letters, digits, and . _ ~ -, not " + strconv.Quote(o.PathPrefix))
+	}
+	return nil
+}
+
+// newQuota returns the quota that the options set. A caller may send twice as
+// many requests as calls: the answer to a question, or a cancellation, must get
+// through when all its calls wait.
+func (o *Options) newQuota() *session.Quota {
+	return session.NewQuota(
+		session.Amounts{session.Calls: o.CallsPerCaller, session.Requests: 2 * o.CallsPerCaller, session.Streams: o.StreamsPerCaller,
+			session.Sessions: o.SessionsPerCaller, session.Watches: o.WatchesPerCaller},
+		session.Amounts{session.Calls: o.MaxCalls, session.Requests: 2 * o.MaxCalls, session.Streams: o.Streams,
+			session.Sessions: o.Sessions, session.Watches: o.Watches})
+}

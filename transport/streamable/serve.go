@@ -1,0 +1,92 @@
+package streamable
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// maxHeader is how many bytes the header of a request may have. net/http adds
+// 4 KiB to what it is told.
+const maxHeader = 32<<10 - 4<<10
+
+// Serve serves MCP at /mcp, and /healthz and /readyz, until ctx is done. It owns
+// the listener.
+//
+// Then, for Options.Drain, /readyz says that the server is not ready, every
+// response says that its connection ends, and requests are served as before.
+// After that no connection is accepted; calls are told to stop waiting
+// (Draining), and listens end. Calls that are not over within Options.Grace are
+// cancelled (ErrShutdown) and have a second to end.
+//
+// It returns nil if all calls have ended and their answers are sent; else an
+// error says what was left behind. The error of a listener that fails is
+// returned.
+func Serve(ctx context.Context, l net.Listener, options Options) error {
+	e, err := newEndpoint(options)
+	if err != nil {
+		_ = l.Close()
+		return err
+	}
+	srv := &http.Server{
+		Handler:           e,
+		ReadHeaderTimeout: e.HeaderTimeout,
+		ReadTimeout:       max(e.BodyTimeout, e.HeaderTimeout),
+		WriteTimeout:      e.WriteTimeout,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    maxHeader,
+		ConnState:         newConnections(e.Connections).noteState,
+		ErrorLog:          slog.NewLogLogger(e.Logger.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+	}
+	serveError := make(chan error, 1)
+	go func() { serveError <- srv.Serve(l) }()
+	stopSweeping := e.startSweeping()
+	defer stopSweeping()
+
+	var failure error // why the listener failed; nil as long as it accepts
+	select {
+	case failure = <-serveError:
+	case <-ctx.Done():
+		e.draining.Store(true)
+		select {
+		case failure = <-serveError:
+		case <-time.After(e.Drain):
+		}
+	}
+	err = e.shutdown(srv)
+	if failure == nil {
+		failure = <-serveError
+	}
+	if !errors.Is(failure, http.ErrServerClosed) {
+		err = errors.Join(fmt.Errorf("transport: accept connections: %w", failure), err)
+	}
+	return err
+}
+
+// startSweeping ends idle sessions again and again, until stop is called.
+func (e *endpoint) startSweeping() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		ticker := time.NewTicker(max(e.SessionIdle/8, time.Millisecond))
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				e.sessions.endIdle(e.SessionIdle)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}

@@ -1,0 +1,170 @@
+package streamable
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"runs-mcp-server/transport/jsonrpc"
+	"runs-mcp-server/transport/session"
+)
+
+// streamAfter is after what time a POST of 2025-11-25 that is not answered gets
+// an event stream. From then on the client knows an id, and the answer survives
+// the connection.
+const streamAfter = 200 * time.Millisecond
+
+// serveStateful serves a POST of a revision before 2026-07-28, whose message or
+// array dispatch hands over. Its calls go on when the connection breaks: what
+// they send waits in the session for a GET with Last-Event-ID.
+func (e *endpoint) serveStateful(x *exchange, dispatch func(*session.Dispatcher, session.Sink)) {
+	s := e.requestedSession(x)
+	if s == nil {
+		return
+	}
+	defer s.release()
+	st := s.newPostStream()
+	if !x.accepts.events {
+		st.requestStream = s.getStream
+	}
+	response := e.newStreamResponse(x, st)
+	response.attach(0)
+	defer response.detach()
+	dispatch(e.newDispatcher(e.Server(x.r), s.connection, x.caller), st)
+	if s.hasPrimingEvents() {
+		response.primes, response.firstAfter = true, min(response.firstAfter, streamAfter)
+	}
+	_ = response.writeStream(x.r.Context()) // after an error the client may come back
+	s.endResponse(st, response.started)
+}
+
+// serveInitialize makes a session, whatever Mcp-Session-Id says. If it names a
+// session of the caller, the client starts again: that session ends as by
+// DELETE.
+func (e *endpoint) serveInitialize(x *exchange, m *jsonrpc.Message) {
+	if previous := e.sessions.acquireSession(x.r.Header.Get(mcp.HeaderSessionID), x.caller); previous != nil {
+		e.endSession(previous)
+		previous.release()
+	}
+	release, limitReached := e.quota.Reserve(x.caller, session.Sessions)
+	if limitReached != "" {
+		e.refuseLimit(x.w, "too many sessions: "+limitReached+". DELETE ends a session")
+		return
+	}
+	s := newHTTPSession(x.caller, e.connectionConfig(x.caller), release)
+	st := s.newPostStream()
+	response := e.newStreamResponse(x, st)
+	response.attach(0)
+	defer response.detach()
+	e.newDispatcher(e.Server(x.r), s.connection, x.caller).DispatchMessage(x.ctx, m, st) // is answered at once
+	switch isRefused := st.snapshotAfter(0).answer.Code != 0; {
+	case isRefused:
+		s.end(session.ErrClientGone)
+	case !e.sessions.addSession(s):
+		s.end(session.ErrShutdown)
+		e.refuseStopping(x.w)
+		return
+	default:
+		defer s.release()
+		x.w.Header().Set(mcp.HeaderSessionID, s.id)
+	}
+	_ = response.writeStream(x.r.Context())
+	s.endResponse(st, response.started)
+}
+
+// serveSession serves GET and DELETE, which only sessions have.
+func (e *endpoint) serveSession(x *exchange) {
+	version := x.r.Header.Get(mcp.HeaderProtocolVersion)
+	if jsonrpc.UnknownVersion(version) {
+		e.refuseMessage(x.w, jsonrpc.UnsupportedVersion(nil, version))
+		return
+	}
+	// A client that names an older revision and no session has forgotten the session.
+	if mcp.IsModernProtocol(version) || version == "" && x.r.Header.Get(mcp.HeaderSessionID) == "" {
+		x.w.Header().Set("Allow", "POST, OPTIONS")
+		e.refuse(x.w, http.StatusMethodNotAllowed, x.r.Method+" is for sessions of revisions before "+mcp.ProtocolVersion20260728+" only: send their Mcp-Session-Id. Else use POST.")
+		return
+	}
+	if x.r.Method == http.MethodGet {
+		e.serveGet(x)
+	} else {
+		e.serveDelete(x)
+	}
+}
+
+// serveGet serves the stream of what belongs to no call, or the rest of a stream
+// that the client has seen an event of. It takes the stream over from an older
+// response, whose connection may be dead.
+func (e *endpoint) serveGet(x *exchange) {
+	if !x.accepts.events {
+		e.refuse(x.w, http.StatusNotAcceptable, "GET answers with an event stream: send Accept: text/event-stream")
+		return
+	}
+	if x.r.ContentLength != 0 { // net/http sees a client leave only when its body is read
+		e.refuse(x.w, http.StatusBadRequest, "GET has no body")
+		return
+	}
+	s := e.requestedSession(x)
+	if s == nil {
+		return
+	}
+	defer s.release()
+	st, position := s.getStream, asWritten
+	if last := x.r.Header.Get(mcp.HeaderLastEventID); last != "" {
+		if st, position = s.findEvent(last); st == nil {
+			e.refuse(x.w, http.StatusBadRequest, "there is no event of this Last-Event-ID (any more) in this session: send the request again")
+			return
+		}
+	}
+	response := e.newStreamResponse(x, st)
+	response.attach(position)
+	defer response.detach()
+	release, limitReached := e.quota.Reserve(x.caller, session.Streams)
+	if limitReached != "" {
+		e.refuseLimit(x.w, "too many open streams: "+limitReached)
+		return
+	}
+	defer release() // before it detaches: the response that takes over needs the place
+	response.primes = position == asWritten && s.hasPrimingEvents()
+	if response.startEvents() == nil {
+		_ = response.writeStream(x.r.Context())
+	}
+}
+
+// serveDelete ends a session.
+func (e *endpoint) serveDelete(x *exchange) {
+	s := e.requestedSession(x)
+	if s == nil {
+		return
+	}
+	defer s.release()
+	e.endSession(s)
+	x.w.WriteHeader(http.StatusNoContent)
+}
+
+// requestedSession returns the session that a request belongs to, until it is
+// released; nil: the request is answered. To a caller, another caller's session
+// looks like an unknown one.
+func (e *endpoint) requestedSession(x *exchange) *httpSession {
+	ids := x.r.Header.Values(mcp.HeaderSessionID)
+	switch {
+	case len(ids) > 1:
+		e.refuse(x.w, http.StatusBadRequest, "the header Mcp-Session-Id is sent more than once: send the one that initialize was answered with")
+		return nil
+	case len(ids) == 0 || ids[0] == "":
+		e.refuse(x.w, http.StatusBadRequest, "the header Mcp-Session-Id is missing: send the one that initialize was answered with, or initialize")
+		return nil
+	}
+	s := e.sessions.acquireSession(ids[0], x.caller)
+	if s == nil {
+		e.refuse(x.w, http.StatusNotFound, "there is no such session (any more): initialize a new one")
+	}
+	return s
+}
+
+// endSession ends a session that its client does not need any more.
+func (e *endpoint) endSession(s *httpSession) {
+	e.sessions.removeSession(s)
+	s.end(session.ErrClientGone)
+}

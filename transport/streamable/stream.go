@@ -1,0 +1,272 @@
+package streamable
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+
+	"runs-mcp-server/transport/session"
+)
+
+const (
+	// streamWindow is how many messages of a call may wait for a client that
+	// reads slowly before the call waits too.
+	streamWindow = 64
+	// maxEvents and maxEventBytes bound what is kept of one stream for a client
+	// that comes back: an hour of progress every 15 s.
+	maxEvents     = 256
+	maxEventBytes = 256 << 10
+)
+
+var (
+	errStreamEnded = errors.New("the stream has ended")
+	errNobodyReads = errors.New("nobody reads the stream")
+)
+
+// stream is what one POST or a session's GET sends: the session.Sink of a
+// message. It keeps messages until a response has written them and, in a
+// session, beyond that, for a client whose connection broke.
+type stream struct {
+	number        int     // in its session; 0 is the stream of GET
+	resumable     bool    // events are kept when they are written
+	waits         bool    // without a reader, writers wait; else the oldest events are dropped
+	window        int     // how many events may wait for the reader
+	requestStream *stream // takes requests of ours, if the client of this stream accepts JSON only; else nil
+	onAnswer      func()  // called once, after the answer; may be nil
+
+	ends int // how many of answer and response are to come; guarded by httpSession.mu
+
+	mu      sync.Mutex // guards all below
+	events  []event    // those kept, oldest first
+	bytes   int        // of their lines
+	last    int        // the number of the newest
+	written int        // the number of the last one that a reader has written
+	reader  *reader    // nil: nobody reads
+	ended   bool
+	answer  session.Answer // what it ended with; its line is the last event
+	changed chan struct{}  // closed and replaced at every change
+}
+
+// event is one message on a stream. The first has the number 1.
+type event struct {
+	number int
+	line   []byte
+}
+
+// reader is a response that writes the events of a stream.
+type reader struct {
+	replaced        chan struct{} // closed when another reader takes over
+	gone            chan struct{} // closed when it writes no more
+	shortenDeadline func()        // ends its write under way soon
+}
+
+// newStream returns a stream that nobody reads yet.
+func newStream(number int) *stream {
+	return &stream{number: number, window: streamWindow, changed: make(chan struct{})}
+}
+
+// WriteNotification implements session.Sink.
+func (s *stream) WriteNotification(line []byte) error {
+	return s.appendEvent(context.Background(), line)
+}
+
+// WriteRequest implements session.Sink.
+func (s *stream) WriteRequest(line []byte) error {
+	if s.requestStream != nil {
+		return s.requestStream.appendIfRead(line)
+	}
+	return s.appendEvent(context.Background(), line)
+}
+
+// WriteAnswer implements session.Sink: it ends the stream.
+func (s *stream) WriteAnswer(a session.Answer) error {
+	if !s.endWith(a) {
+		return errStreamEnded
+	}
+	if s.onAnswer != nil {
+		s.onAnswer()
+	}
+	return nil
+}
+
+// appendEvent adds a message when the reader has room for it.
+func (s *stream) appendEvent(ctx context.Context, line []byte) error {
+	for {
+		changed, err := s.tryAppendEvent(line)
+		if changed == nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// tryAppendEvent adds a message if there is room. Else changed is closed when it can
+// be tried again.
+func (s *stream) tryAppendEvent(line []byte) (changed <-chan struct{}, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hasRoom := s.last-s.written < s.window
+	if s.reader == nil {
+		hasRoom = !s.waits
+	}
+	switch {
+	case s.ended:
+		return nil, errStreamEnded
+	case !hasRoom:
+		return s.changed, nil
+	}
+	s.addEvent(line)
+	return nil, nil
+}
+
+// appendIfRead adds a message if somebody reads the stream.
+func (s *stream) appendIfRead(line []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended || s.reader == nil {
+		return errNobodyReads
+	}
+	s.addEvent(line)
+	return nil
+}
+
+// endWith ends the stream with an answer. false: it had ended before.
+func (s *stream) endWith(a session.Answer) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return false
+	}
+	s.ended, s.answer = true, a
+	if a.Line != nil {
+		s.addEvent(a.Line)
+	} else {
+		s.signalChange()
+	}
+	return true
+}
+
+// addEvent adds an event and drops old ones. s.mu is held.
+func (s *stream) addEvent(line []byte) {
+	s.last++
+	s.events = append(s.events, event{s.last, line})
+	s.bytes += len(line)
+	s.dropEvents()
+	s.signalChange()
+}
+
+// dropEvents drops events that are written and can't be asked for again, and the
+// oldest beyond the limits. It keeps those that a reader is about to write, and
+// the newest, which may be the answer. s.mu is held.
+func (s *stream) dropEvents() {
+	for len(s.events) > 0 {
+		oldest := s.events[0]
+		isUnwritten := oldest.number > s.written
+		isNeeded := isUnwritten || s.resumable
+		isOverLimit := len(s.events) > maxEvents || s.bytes > maxEventBytes && len(s.events) > 1
+		if isUnwritten && s.reader != nil || isNeeded && !isOverLimit {
+			return
+		}
+		s.bytes -= len(oldest.line)
+		s.events[0] = event{}
+		s.events = s.events[1:]
+	}
+}
+
+// signalChange wakes those that wait for a change. s.mu is held.
+func (s *stream) signalChange() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// asWritten is the position of a reader that has no event of the stream: it goes
+// on after what was written.
+const asWritten = -1
+
+// attachReader adds a reader that has the events up to a position, and returns
+// that position. It takes over from the reader there is, and waits until that
+// one writes no more: each event goes to one of them.
+func (s *stream) attachReader(r *reader, position int) (from int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	previous := s.reader
+	s.reader = r
+	if previous != nil {
+		close(previous.replaced)
+		previous.shortenDeadline()
+		s.mu.Unlock()
+		<-previous.gone
+		s.mu.Lock()
+	}
+	if position != asWritten {
+		s.written = position
+	}
+	s.signalChange()
+	return s.written
+}
+
+// detachReader removes a reader.
+func (s *stream) detachReader(r *reader) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(r.gone)
+	if s.reader == r {
+		s.reader = nil
+		s.signalChange()
+	}
+}
+
+// snapshot is what a reader finds on a stream.
+type snapshot struct {
+	events  []event // after those that it has
+	ended   bool
+	answer  session.Answer  // if ended
+	changed <-chan struct{} // closed at the next change
+}
+
+// snapshotAfter returns what comes after an event.
+func (s *stream) snapshotAfter(number int) snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := snapshot{ended: s.ended, answer: s.answer, changed: s.changed}
+	for i, e := range s.events {
+		if e.number > number {
+			found.events = append(found.events, s.events[i:]...)
+			break
+		}
+	}
+	return found
+}
+
+// markWritten notes up to where the reader has written.
+func (s *stream) markWritten(number int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.written = number
+	s.dropEvents()
+	s.signalChange()
+}
+
+// size returns how many bytes the stream keeps.
+func (s *stream) size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bytes
+}
+
+// hasEvent reports whether an event of that number has been on the stream.
+func (s *stream) hasEvent(number int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return number >= 0 && number <= s.last
+}
+
+// eventID returns the id of an event. It means nothing outside its session.
+func (s *stream) eventID(number int) string {
+	return strconv.Itoa(s.number) + "-" + strconv.Itoa(number)
+}
