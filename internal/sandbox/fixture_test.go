@@ -82,7 +82,7 @@ func (f *fixture) open(client *http.Client, method, path string, body any, lastE
 		}
 		reader = bytes.NewReader(data)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // only a broken test gets there
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // only a broken test gets there
 	f.Cleanup(cancel)
 	request, err := http.NewRequestWithContext(ctx, method, f.server.URL()+path, reader)
 	if err != nil {
