@@ -190,6 +190,36 @@ func TestNoStream(t *testing.T) {
 	}
 }
 
+// TestNoStreamIsClosed: the connection of an answer that is no stream ends, and so
+// does that of an endless error.
+func TestNoStreamIsClosed(t *testing.T) {
+	for _, status := range []int{200, 422} {
+		synctest.Test(t, func(t *testing.T) {
+			closed := make(chan struct{})
+			c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				defer close(closed)
+				w.WriteHeader(status)
+				for r.Context().Err() == nil {
+					if _, err := w.Write(make([]byte, 32<<10)); err != nil {
+						return
+					}
+					w.(http.Flusher).Flush()
+					time.Sleep(time.Second)
+				}
+			}))
+			start := time.Now()
+			if _, err := c.OpenStream(t.Context(), caller, testRun, ""); err == nil || time.Since(start) > 5*time.Second {
+				t.Errorf("%d: %v after %v", status, err, time.Since(start))
+			}
+			select {
+			case <-closed:
+			case <-time.After(time.Minute):
+				t.Fatalf("%d: the connection is open", status)
+			}
+		})
+	}
+}
+
 // TestSlowErrorOfAStream: the body of a refusal may not take longer than headers may.
 func TestSlowErrorOfAStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
