@@ -251,8 +251,8 @@ func TestAuthorizationIsWithdrawn(t *testing.T) {
 			time.AfterFunc(5*time.Second, func() { b.api.add("authentication", tt.status, tt.fields) })
 			p := &fakePerson{after: time.Hour}
 			r := b.follow(t, b.call(p.person("p"), 10))
-			if !errors.Is(p.withdrawn, errGone) || p.asked() != tt.asked || (statusOf(r) == Open) != (tt.asked == 2) {
-				t.Errorf("%s: %+v, withdrawn: %v, asked %d times", name, r.Outcome, p.withdrawn, p.asked())
+			if !errors.Is(p.cause(), errGone) || p.asked() != tt.asked || (statusOf(r) == Open) != (tt.asked == 2) {
+				t.Errorf("%s: %+v, withdrawn: %v, asked %d times", name, r.Outcome, p.cause(), p.asked())
 			}
 		})
 	}

@@ -52,8 +52,8 @@ func TestJoinedQuestion(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 		}
-		if sent != 2 || p.asked() != 1 || other.asked() != 1 || len(b.api.sent()) != 1 || !errors.Is(other.withdrawn, errGone) {
-			t.Errorf("%d calls know it, asked %d and %d times, sent %v, withdrawn: %v", sent, p.asked(), other.asked(), b.api.sent(), other.withdrawn)
+		if sent != 2 || p.asked() != 1 || other.asked() != 1 || len(b.api.sent()) != 1 || !errors.Is(other.cause(), errGone) {
+			t.Errorf("%d calls know it, asked %d and %d times, sent %v, withdrawn: %v", sent, p.asked(), other.asked(), b.api.sent(), other.cause())
 		}
 	})
 }
@@ -144,8 +144,8 @@ func TestCanceledCall(t *testing.T) {
 				t.Errorf("%s: %+v, %v", name, r, err)
 			}
 			time.Sleep(40 * time.Second)
-			if !errors.Is(p.withdrawn, tt.withdrawn) || len(b.api.sent()) != tt.sent {
-				t.Errorf("%s: withdrawn: %v, sent %v", name, p.withdrawn, b.api.sent())
+			if !errors.Is(p.cause(), tt.withdrawn) || len(b.api.sent()) != tt.sent {
+				t.Errorf("%s: withdrawn: %v, sent %v", name, p.cause(), b.api.sent())
 			}
 		})
 	}
@@ -205,8 +205,8 @@ func TestLeave(t *testing.T) {
 			if took := time.Since(ended); statusOf(r) != tt.want || took != tt.took || (err != nil) != (tt.want == "") {
 				t.Errorf("%s: %+v, %v after %v", name, r.Outcome, err, took)
 			}
-			if (p.withdrawn != nil) != (tt.want == "") {
-				t.Errorf("%s: withdrawn: %v", name, p.withdrawn)
+			if (p.cause() != nil) != (tt.want == "") {
+				t.Errorf("%s: withdrawn: %v", name, p.cause())
 			}
 		})
 	}
@@ -220,8 +220,8 @@ func TestRunEnds(t *testing.T) {
 		p := &fakePerson{after: time.Hour}
 		time.AfterFunc(10*time.Second, func() { b.api.add("end", client.Failed, "") })
 		began := time.Now()
-		if r := b.follow(t, b.call(p.person("p"), 60)); r.End != Finished || statusOf(r) == Open || time.Since(began) != 10*time.Second || !errors.Is(p.withdrawn, errGone) {
-			t.Errorf("%+v, withdrawn: %v", r, p.withdrawn)
+		if r := b.follow(t, b.call(p.person("p"), 60)); r.End != Finished || statusOf(r) == Open || time.Since(began) != 10*time.Second || !errors.Is(p.cause(), errGone) {
+			t.Errorf("%+v, withdrawn: %v", r, p.cause())
 		}
 	})
 }

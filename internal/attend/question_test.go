@@ -251,8 +251,8 @@ func TestClose(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			began := time.Now()
 			b.Close()
-			if took := time.Since(began); took.Round(time.Second) != want || !errors.Is(open.withdrawn, errClosed) || len(b.api.sent()) != 1 {
-				t.Errorf("%v: took %v, withdrawn: %v, sent %v", slow, took, open.withdrawn, b.api.sent())
+			if took := time.Since(began); took.Round(time.Second) != want || !errors.Is(open.cause(), errClosed) || len(b.api.sent()) != 1 {
+				t.Errorf("%v: took %v, withdrawn: %v, sent %v", slow, took, open.cause(), b.api.sent())
 			}
 			if warned := strings.Contains(b.log.String(), "a decision was still being sent"); warned != (slow > closeTimeout) || b.ctx.Err() == nil {
 				t.Errorf("%v: log %s, context %v", slow, b.log, b.ctx.Err())
