@@ -115,7 +115,7 @@ func (a *fakeAPI) stream(w http.ResponseWriter, r *http.Request) {
 	w.(http.Flusher).Flush()
 	for next := 0; ; {
 		a.mu.Lock()
-		events, changed := a.events, a.changed
+		events, changed := slices.Clone(a.events), a.changed
 		a.mu.Unlock()
 		for ; next < len(events); next++ {
 			var e struct{ Event string }
@@ -154,6 +154,8 @@ func (p *fakePerson) ask(ctx context.Context, q Question) (Answer, error) {
 	select {
 	case <-time.After(p.after):
 	case <-ctx.Done():
+		p.mu.Lock()
+		defer p.mu.Unlock()
 		p.withdrawn = context.Cause(ctx)
 		return Answer{}, ctx.Err()
 	}
@@ -167,6 +169,13 @@ func (p *fakePerson) asked() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.questions)
+}
+
+// cause returns why a question was withdrawn, nil if none was.
+func (p *fakePerson) cause() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.withdrawn
 }
 
 // person returns the person as the clients of the older protocols have them.
@@ -205,11 +214,29 @@ func (o *fakeObserver) ObserveSilence(_ context.Context, status client.Status, a
 	o.silent = append(o.silent, fmt.Sprintf("%v %s %t", time.Since(o.began), status, asking))
 }
 
+// logBuffer is a buffer that may be read while others write.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
 // bed is an Attendant on a fake API, in a bubble of its own time.
 type bed struct {
 	*Attendant
 	api *fakeAPI
-	log *bytes.Buffer // to be read when all is quiet
+	log *logBuffer
 }
 
 // inBubble runs a test on a run that is RUNNING. Two seconds have passed then.
@@ -226,7 +253,7 @@ func inBubble(t *testing.T, test func(t *testing.T, b *bed)) {
 		decider := approval.NewDecider(api)
 		feeds := feed.NewHub(api, decider, feed.Options{})
 		defer feeds.Close()
-		log := new(bytes.Buffer)
+		log := new(logBuffer)
 		b := &bed{New(Options{Feeds: feeds, Decider: decider, Secrets: redact.New(), Log: slog.New(slog.NewTextHandler(log, nil))}), fake, log}
 		defer b.Close()
 		time.Sleep(2 * time.Second)

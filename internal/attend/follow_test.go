@@ -12,8 +12,8 @@ import (
 	"runs-mcp-server/client"
 )
 
-// TestFollowWithoutQuestions ends when the run does, when a person is needed who
-// cannot be asked, when the time is up, and when the call must stop.
+// TestFollowWithoutQuestions: a call ends when the run has ended, when a person is
+// needed who cannot be asked, and when its time is up.
 func TestFollowWithoutQuestions(t *testing.T) {
 	nobody := Person{Name: "nobody", Ask: (&fakePerson{}).ask}
 	for name, tt := range map[string]struct {
@@ -65,8 +65,8 @@ func TestFollowWithoutQuestions(t *testing.T) {
 	}
 }
 
-// TestDecidedNeed: an approval that is decided and not settled yet is no need; the one
-// behind the cursor was reported before.
+// TestDecidedNeed: an approval with a decision that the run has not noticed yet is no
+// need, and neither is one before the cursor.
 func TestDecidedNeed(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		b.api.askStep(1, "pay")
@@ -84,8 +84,7 @@ func TestDecidedNeed(t *testing.T) {
 	})
 }
 
-// TestDeadlineWithNeed: a call whose time is up says that the run needs a person,
-// and asks nobody.
+// TestDeadlineWithNeed: a call whose time is up asks nobody.
 func TestDeadlineWithNeed(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		p := &fakePerson{}
@@ -102,7 +101,7 @@ func TestDeadlineWithNeed(t *testing.T) {
 	})
 }
 
-// TestDraining ends the wait at once.
+// TestDraining: a call that must stop ends at once.
 func TestDraining(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		draining := make(chan struct{})
@@ -116,7 +115,8 @@ func TestDraining(t *testing.T) {
 	})
 }
 
-// TestFollowCanceled returns the context's error with its cause.
+// TestFollowCanceled: the error of a cancelled call has the cause of the
+// cancellation.
 func TestFollowCanceled(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		reason := errors.New("the reason")
@@ -128,8 +128,8 @@ func TestFollowCanceled(t *testing.T) {
 	})
 }
 
-// TestObserver: every event once and in order, tokens, and a heartbeat after each
-// 15 s without news.
+// TestObserver: the observer gets each event once and in order, the tokens, and a
+// heartbeat after each 15 s without news.
 func TestObserver(t *testing.T) {
 	for skip, want := range map[bool]string{false: "[1 2 3 4 5]", true: "[-1 -2 3 4 5]"} {
 		inBubble(t, func(t *testing.T, b *bed) {
@@ -170,7 +170,7 @@ func TestObserver(t *testing.T) {
 	})
 }
 
-// TestAuthorization sends the person to the link once, and tells their client when
+// TestAuthorization: the person is sent to the link once. Their client is told when
 // the run has gone on.
 func TestAuthorization(t *testing.T) {
 	required := func(b *bed, url string) {
@@ -221,7 +221,7 @@ func TestAuthorization(t *testing.T) {
 	})
 }
 
-// TestAuthorizationIsJoined by a later call.
+// TestAuthorizationIsJoined: a later call waits for the open question.
 func TestAuthorizationIsJoined(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		b.api.add("authentication", client.AuthRequired, `,"auth":{"status":"required","url":"https://x/a"}`)
@@ -235,7 +235,8 @@ func TestAuthorizationIsJoined(t *testing.T) {
 	})
 }
 
-// TestAuthorizationIsWithdrawn when the run no longer waits for it, or waits for another.
+// TestAuthorizationIsWithdrawn: the question is withdrawn when the run goes on, or
+// needs another authorisation.
 func TestAuthorizationIsWithdrawn(t *testing.T) {
 	for name, tt := range map[string]struct {
 		status client.Status
@@ -250,15 +251,16 @@ func TestAuthorizationIsWithdrawn(t *testing.T) {
 			time.AfterFunc(5*time.Second, func() { b.api.add("authentication", tt.status, tt.fields) })
 			p := &fakePerson{after: time.Hour}
 			r := b.follow(t, b.call(p.person("p"), 10))
-			if !errors.Is(p.withdrawn, errGone) || p.asked() != tt.asked || (statusOf(r) == Open) != (tt.asked == 2) {
-				t.Errorf("%s: %+v, withdrawn: %v, asked %d times", name, r.Outcome, p.withdrawn, p.asked())
+			if !errors.Is(p.cause(), errGone) || p.asked() != tt.asked || (statusOf(r) == Open) != (tt.asked == 2) {
+				t.Errorf("%s: %+v, withdrawn: %v, asked %d times", name, r.Outcome, p.cause(), p.asked())
 			}
 		})
 	}
 }
 
-// TestDroppedEvents: events that the feed no longer has are read from the API. While
-// that takes long the call is still heard of, and ends in time; a failure ends it.
+// TestDroppedEvents: events that the feed has dropped are read from the API. If that
+// takes long, heartbeats are sent and the call ends in time. If it fails, the call
+// fails.
 func TestDroppedEvents(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		for range 300 {
@@ -286,7 +288,7 @@ func TestDroppedEvents(t *testing.T) {
 	})
 }
 
-// TestQuestionsOfOneCall are eight at most.
+// TestQuestionsOfOneCall: a call asks eight questions at most.
 func TestQuestionsOfOneCall(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		p := &fakePerson{answer: approve}
@@ -303,7 +305,7 @@ func TestQuestionsOfOneCall(t *testing.T) {
 	})
 }
 
-// TestWithoutDeadline waits for the person as long as they take.
+// TestWithoutDeadline: a call without a deadline waits until the person answers.
 func TestWithoutDeadline(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		b.api.askStep(1, "pay")
@@ -321,7 +323,8 @@ func TestWithoutDeadline(t *testing.T) {
 	})
 }
 
-// TestFrozenRun: the call ends a second after its time, though the run cannot be read.
+// TestFrozenRun: if the run cannot be read, a call that wants to ask ends one second
+// after its deadline.
 func TestFrozenRun(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		b.api.askStep(1, "pay")
@@ -338,7 +341,7 @@ func TestFrozenRun(t *testing.T) {
 }
 
 // TestDecidedElsewhere: an approval that the stored run no longer has is not asked
-// about, though the stream does not tell so.
+// about, even if the stream still has it.
 func TestDecidedElsewhere(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		b.api.askStep(1, "pay")

@@ -30,7 +30,8 @@ func (b *bed) resume(r *Round, answer Answer) Call {
 	return c
 }
 
-// TestRound ends a call with a question and goes on with its answer, once.
+// TestRound: a call of the stateless protocol ends with a question, and the call with
+// the answer goes on, once.
 func TestRound(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		b.api.askStep(1, "pay")
@@ -57,7 +58,8 @@ func TestRound(t *testing.T) {
 	})
 }
 
-// TestRoundKeepsOthersFromAsking, for 60 s or until it is answered.
+// TestRoundKeepsOthersFromAsking: no other call asks the same for 60 s or until the
+// round is answered.
 func TestRoundKeepsOthersFromAsking(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		b.api.askStep(1, "pay")
@@ -86,7 +88,7 @@ func TestRoundKeepsOthersFromAsking(t *testing.T) {
 	})
 }
 
-// TestRoundState: the next round goes on from it.
+// TestRoundState: the next round goes on from the state of the one before.
 func TestRoundState(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		b.api.askStep(1, "pay")
@@ -109,7 +111,8 @@ func TestRoundState(t *testing.T) {
 	})
 }
 
-// TestRoundAtOnce: the time of an answer counts from the question.
+// TestRoundAtOnce: the time of an answer counts from the question, in the round
+// before.
 func TestRoundAtOnce(t *testing.T) {
 	for took, atOnce := range map[time.Duration]bool{999 * time.Millisecond: true, time.Second: false} {
 		inBubble(t, func(t *testing.T, b *bed) {
@@ -123,8 +126,8 @@ func TestRoundAtOnce(t *testing.T) {
 	}
 }
 
-// TestNewRoundOutlivesOldTimer: the end of an answered round's 60 s does not end a later
-// round about the same.
+// TestNewRoundOutlivesOldTimer: the timer of an answered round does not end a later
+// round about the same need.
 func TestNewRoundOutlivesOldTimer(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		b.api.askStep(1, "pay")
@@ -140,7 +143,8 @@ func TestNewRoundOutlivesOldTimer(t *testing.T) {
 	})
 }
 
-// TestResumeAfterClose is refused: nobody would send the decision.
+// TestResumeAfterClose: after Close an answer is refused, because its decision would
+// not be sent.
 func TestResumeAfterClose(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		b.api.askStep(1, "pay")
