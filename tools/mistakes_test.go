@@ -92,9 +92,7 @@ func TestMistakes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		of := map[string]int{}
 		for _, m := range mistakes {
-			of[m.tool]++
 			var args map[string]any
 			text := m.args
 			for name, id := range map[string]string{`"ID"`: string(running.RunID), `"ENDED"`: string(ended.RunID), `"WAITS"`: string(waits.RunID)} {
@@ -106,11 +104,6 @@ func TestMistakes(t *testing.T) {
 			f := testbed.Fail(t, s, m.tool, args)
 			if !strings.Contains(f.Message, m.message) || !strings.Contains(f.NextStep, m.next) || f.Retryable {
 				t.Errorf("%s %s: got %+v, want %q", m.tool, m.args, f, m.message)
-			}
-		}
-		for _, name := range tools.Names() {
-			if of[name] < 10 {
-				t.Errorf("%d mistakes of %s, want 10 or more", of[name], name)
 			}
 		}
 		if n := bed.Sandbox.Stats().Creates; n != 3 {
