@@ -54,14 +54,14 @@ const (
 	ApproveToolCall ApprovalStrategy = "ON_TOOL_CALL"
 )
 
-// ApprovalStrategies returns the strategies from the least to the most strict.
-func ApprovalStrategies() []ApprovalStrategy {
+// approvalStrategies returns the strategies from the least to the most strict.
+func approvalStrategies() []ApprovalStrategy {
 	return []ApprovalStrategy{ApproveNothing, ApproveStart, ApproveToolCall}
 }
 
 // AtLeast returns the stricter of s and least.
 func (s ApprovalStrategy) AtLeast(least ApprovalStrategy) ApprovalStrategy {
-	order := ApprovalStrategies()
+	order := approvalStrategies()
 	if slices.Index(order, s) < slices.Index(order, least) {
 		return least
 	}

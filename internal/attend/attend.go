@@ -94,7 +94,7 @@ func New(o Options) *Attendant {
 	o.ReadingTime = cmp.Or(o.ReadingTime, defaultReadingTime)
 	ctx, stop := context.WithCancel(context.Background())
 	return &Attendant{
-		Options: o, Sealer: NewSealer(), ctx: ctx, stop: stop,
+		Options: o, Sealer: newSealer(), ctx: ctx, stop: stop,
 		histories: bounded.New[personRun, *history](maxHistories),
 		rounds:    bounded.New[need, *question](maxRounds),
 		open:      map[*question]struct{}{},

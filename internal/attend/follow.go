@@ -19,9 +19,9 @@ const (
 )
 
 const (
-	// Heartbeat is the longest silence while a call waits: idle timers of clients
+	// heartbeat is the longest silence while a call waits: idle timers of clients
 	// and proxies must not fire.
-	Heartbeat = 15 * time.Second
+	heartbeat = 15 * time.Second
 	// linkTimeout is how long a paused run's approval link and tool calls are waited
 	// for: the stream may bring them a little later than the event.
 	linkTimeout = time.Second
@@ -60,7 +60,7 @@ type Observer interface {
 	ObserveEvent(ctx context.Context, e client.Event, news bool)
 	// ObserveTokens receives the tokens of the run's approval links.
 	ObserveTokens(tokens []string)
-	// ObserveSilence is called after each [Heartbeat] without news.
+	// ObserveSilence is called after each [heartbeat] without news.
 	ObserveSilence(ctx context.Context, status client.Status, asking bool)
 }
 
@@ -116,7 +116,7 @@ func (a *Attendant) Follow(ctx context.Context, c Call) (Result, error) {
 	}
 	f.watch = a.Feeds.Watch(c.Caller, c.RunID, c.After)
 	defer f.watch.Close()
-	f.heartbeatAt = f.startedAt.Add(Heartbeat)
+	f.heartbeatAt = f.startedAt.Add(heartbeat)
 	end, err := f.followRun(ctx)
 	if err = f.leaveQuestion(ctx, end, err); err != nil {
 		return Result{}, err
@@ -220,7 +220,7 @@ func (f *follower) readNews(ctx context.Context, until time.Time) error {
 	for _, e := range news.Events {
 		isNews := e.ID > f.reported
 		if isNews {
-			f.heartbeatAt = time.Now().Add(Heartbeat)
+			f.heartbeatAt = time.Now().Add(heartbeat)
 		}
 		f.Observer.ObserveEvent(ctx, e, isNews)
 	}
@@ -234,7 +234,7 @@ func (f *follower) sendHeartbeat(ctx context.Context) {
 	if now.Before(f.heartbeatAt) || !f.Deadline.IsZero() && !now.Before(f.Deadline) {
 		return
 	}
-	f.heartbeatAt = now.Add(Heartbeat)
+	f.heartbeatAt = now.Add(heartbeat)
 	f.Observer.ObserveSilence(ctx, f.state.Status, f.question != nil)
 }
 

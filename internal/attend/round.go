@@ -74,7 +74,7 @@ func (a *Attendant) endRound(n need, round *question) {
 // resume goes on where the round before stood: the call waits for what comes of the
 // person's answer. The error is [ErrUsed].
 func (f *follower) resume(r Resume) error {
-	if err := f.Redeem(r.Sealed); err != nil {
+	if err := f.redeem(r.Sealed); err != nil {
 		return err
 	}
 	f.asked, f.changes, f.reported, f.linkOpened, f.SkipHistory = r.Asked, r.Changes, r.Reported, r.LinkOpened, false

@@ -44,8 +44,8 @@ type Sealer struct {
 // maxUsed bounds the states that are remembered as used.
 const maxUsed = 10_000
 
-// NewSealer returns a Sealer that has redeemed nothing.
-func NewSealer() *Sealer { return &Sealer{used: bounded.New[string, bool](maxUsed)} }
+// newSealer returns a Sealer that has redeemed nothing.
+func newSealer() *Sealer { return &Sealer{used: bounded.New[string, bool](maxUsed)} }
 
 // Seal returns a state as an opaque text. Only a call of the same tool by the same
 // caller can open it, within ten minutes.
@@ -78,8 +78,8 @@ func (s *Sealer) Open(caller client.Caller, tool, state string) (RoundState, err
 	return opened.RoundState, nil
 }
 
-// Redeem uses a sealed state up. It returns [ErrUsed] if it was used before.
-func (s *Sealer) Redeem(state string) error {
+// redeem uses a sealed state up. It returns [ErrUsed] if it was used before.
+func (s *Sealer) redeem(state string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.used.Has(state) {

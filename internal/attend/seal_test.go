@@ -20,7 +20,7 @@ var (
 // TestSealEveryBit: a sealed state is refused if any bit of it is altered, or if it
 // is spelled in another way.
 func TestSealEveryBit(t *testing.T) {
-	s := NewSealer()
+	s := newSealer()
 	state := s.Seal(alice, "approve", round)
 	for i := range len(state) {
 		for bit := range 8 {
@@ -66,7 +66,7 @@ func TestSealEveryBit(t *testing.T) {
 // TestSealIsBound: a sealed state is bound to the caller and the tool, and can be
 // redeemed once.
 func TestSealIsBound(t *testing.T) {
-	s, replica := NewSealer(), NewSealer()
+	s, replica := newSealer(), newSealer()
 	state := s.Seal(alice, "approve", round)
 	for name, open := range map[string]func() (RoundState, error){
 		"another key": func() (RoundState, error) {
@@ -89,7 +89,7 @@ func TestSealIsBound(t *testing.T) {
 	var opened atomic.Int32
 	for range 50 {
 		wg.Go(func() {
-			if err := s.Redeem(state); err == nil {
+			if err := s.redeem(state); err == nil {
 				opened.Add(1)
 			} else if !errors.Is(err, ErrUsed) {
 				t.Error(err)
@@ -105,7 +105,7 @@ func TestSealIsBound(t *testing.T) {
 // TestSealExpires: a sealed state is valid for ten minutes.
 func TestSealExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := NewSealer()
+		s := newSealer()
 		early, late := s.Seal(alice, "approve", round), s.Seal(alice, "approve", round)
 		if early == late {
 			t.Error("two sealings are alike")

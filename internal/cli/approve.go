@@ -96,7 +96,11 @@ func (d *approveDialog) run(ctx context.Context) error {
 		if err != nil {
 			return d.readableError(err)
 		}
-		if err := d.printOutcome(ctx, *result.Outcome); err != nil {
+		outcome := attend.Outcome{Status: attend.Gone} // if the run stopped waiting before the person was asked
+		if result.Outcome != nil {
+			outcome = *result.Outcome
+		}
+		if err := d.printOutcome(ctx, outcome); err != nil {
 			return err
 		}
 	}

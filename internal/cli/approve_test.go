@@ -163,3 +163,67 @@ func TestDecidedElsewhere(t *testing.T) {
 		t.Errorf("%d sent, %v: %s", sent, err, s.screen.text.String())
 	}
 }
+
+// hookedScreen is the output of a command. It calls hook after a text was written.
+type hookedScreen struct {
+	strings.Builder
+	after string
+	hook  func()
+}
+
+func (s *hookedScreen) Write(p []byte) (int, error) {
+	n, err := s.Builder.Write(p)
+	if strings.Contains(string(p), s.after) {
+		s.hook()
+	}
+	return n, err
+}
+
+// TestRunEndsBetweenApprovals holds that nothing is asked or sent for a second
+// approval if denying the first one ended the run.
+func TestRunEndsBetweenApprovals(t *testing.T) {
+	box := sandbox.New(sandbox.Options{})
+	server := httptest.NewServer(box)
+	api, err := client.New(client.Options{URL: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	decider := approval.NewDecider(api)
+	feeds := feed.NewHub(api, decider, feed.Options{})
+	defer func() {
+		feeds.Close()
+		api.Close()
+		box.Close()
+		server.Close()
+	}()
+	caller := client.Caller{Key: sandbox.DefaultKey}
+	run, err := api.CreateRun(t.Context(), caller, client.CreateRunRequest{
+		Intent: "x", Integrations: []string{"*"}, UserID: "u", ApprovalStrategy: client.ApproveToolCall, Context: "sandbox: step_ms=0 approvals=parallel:2",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for run.Status != client.Paused {
+		if run, err = api.GetRun(t.Context(), caller, run.RunID, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The command goes on when the feed has seen the end of the run.
+	screen := &hookedScreen{after: "took the decision", hook: func() {
+		if err := feeds.Await(t.Context(), caller, run.RunID, func(s feed.State) bool { return s.Ended }); err != nil {
+			t.Error(err)
+		}
+	}}
+	d := approveDialog{api: api, feeds: feeds, decider: decider, caller: caller, runID: run.RunID, in: strings.NewReader("n\ny\n"), out: screen}
+	if err := d.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Approval 1 of 2", "took the decision to deny", "Approval 2 of 2", "no longer waits"} {
+		if !strings.Contains(screen.String(), want) {
+			t.Errorf("%q is missing in:\n%s", want, screen.String())
+		}
+	}
+	if n := box.Stats().ApprovalCalls; n != 1 {
+		t.Errorf("%d tokens were sent, want 1", n)
+	}
+}

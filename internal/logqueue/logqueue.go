@@ -7,7 +7,7 @@
 //   - A record is written by one Write, whole or not at all, in order, and ends with
 //     a newline. A pipe takes up to 4,096 bytes at once, so a shorter line is never
 //     torn, even if the process ends.
-//   - At most Limit bytes are held, the record being written included. Other records
+//   - At most limit bytes are held, the record being written included. Other records
 //     are dropped and counted. A line reports their number where they are missing, as
 //     soon as the destination takes lines again.
 //   - Close waits for the destination no longer than its timeout.
@@ -21,8 +21,8 @@ import (
 	"time"
 )
 
-// Limit is how many bytes a Writer holds: a few thousand lines.
-const Limit = 256 << 10
+// limit is how many bytes a Writer holds: a few thousand lines.
+const limit = 256 << 10
 
 // Writer is a queue in front of a destination. It is safe for concurrent use.
 type Writer struct {
@@ -66,9 +66,9 @@ func (w *Writer) Write(p []byte) (int, error) {
 	defer w.mu.Unlock()
 	// After a loss the queue first drains to its half. Otherwise every second
 	// line to a slow destination would be a note.
-	room := Limit
+	room := limit
 	if w.dropped > 0 {
-		room = Limit / 2
+		room = limit / 2
 	}
 	if w.closed || w.held+len(data) > room {
 		w.dropped += r.lines

@@ -57,7 +57,7 @@ func TestNobodyReads(t *testing.T) {
 			write(i)
 		}
 		synctest.Wait()
-		if w.held > Limit || len(w.queue) > Limit/500 {
+		if w.held > limit || len(w.queue) > limit/500 {
 			t.Errorf("%d bytes held in %d records", w.held, len(w.queue))
 		}
 		go func() { // read again
@@ -97,7 +97,7 @@ func TestSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sink{tickets: make(chan error)}
 		w := New(s)
-		for i := range 10 * Limit / 1000 { // one is read of each ten
+		for i := range 10 * limit / 1000 { // one is read of each ten
 			if fmt.Fprintf(w, "%0999d\n", i); i%10 == 0 {
 				s.tickets <- nil
 				synctest.Wait()
@@ -193,7 +193,7 @@ func TestBrokenOffLine(t *testing.T) {
 func TestLargeLine(t *testing.T) {
 	s := &sink{}
 	w := New(s)
-	w.Write(make([]byte, Limit+1))
+	w.Write(make([]byte, limit+1))
 	if n, err := w.Write(nil); n != 0 || err != nil {
 		t.Error(n, err)
 	}

@@ -32,7 +32,7 @@ type Arguments struct {
 
 // NewArguments returns the Arguments of a tool that takes a value of type A.
 func NewArguments[A any](o Options) *Arguments {
-	doc, err := validator.UnmarshalJSON(bytes.NewReader(Input[A]()))
+	doc, err := validator.UnmarshalJSON(bytes.NewReader(inputSchema[A]()))
 	if err != nil {
 		panic(err) // the schema is ours
 	}

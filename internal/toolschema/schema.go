@@ -12,13 +12,13 @@ import (
 	"github.com/invopop/jsonschema"
 )
 
-// Input returns the JSON Schema that arguments of type A are checked against, as
+// inputSchema returns the JSON Schema that arguments of type A are checked against, as
 // compact JSON.
-func Input[A any]() json.RawMessage { return marshal(reflectSchema[A]()) }
+func inputSchema[A any]() json.RawMessage { return marshal(reflectSchema[A]()) }
 
 // Published returns the schema that tools/list shows for arguments of type A. Some
 // clients hand it to a model API that takes only a subset of JSON Schema, so it is
-// simpler than that of [Input].
+// simpler than that of [inputSchema].
 func Published[A any]() json.RawMessage {
 	schema := reflectSchema[A]()
 	simplify(schema)

@@ -18,14 +18,14 @@ type inner struct {
 	Free map[string]any `json:"free,omitempty" jsonschema_description:"More."`
 }
 
-// TestInput: arguments are checked against all that the type says.
-func TestInput(t *testing.T) {
+// TestInputSchema: arguments are checked against all that the type says.
+func TestInputSchema(t *testing.T) {
 	const want = `{"properties":{"id":{"type":"string","maxLength":36,"minLength":1,"format":"uuid","description":"Which."},` +
 		`"count":{"type":"integer","maximum":9,"minimum":1},"names":{"items":{"type":"string"},"type":"array","maxItems":3,"minItems":1},` +
 		`"free":{"type":"object","description":"Anything."},"inner":{"items":{"properties":{"name":{"type":"string","minLength":1},` +
 		`"free":{"type":"object","description":"More."}},"additionalProperties":false,"type":"object","required":["name"]},"type":"array"}},` +
 		`"additionalProperties":false,"type":"object","required":["id"]}`
-	if got := string(Input[input]()); got != want {
+	if got := string(inputSchema[input]()); got != want {
 		t.Errorf("got %s", got)
 	}
 }
