@@ -75,7 +75,7 @@ func TestEdges(t *testing.T) {
 				t.Errorf("%s imports %s: %s", path, ours, rule.why)
 			}
 			if strings.HasPrefix(imported, mcpgo) && slices.Contains([]string{"client", "client/follow", "internal/sse", "internal/redact", "internal/view", "internal/approval", "internal/attend", "internal/feed", "internal/sandbox", "internal/toolschema"}, dir) {
-				t.Errorf("%s imports mcp-go: only tools, resources, prompts, transport, main and the demo speak MCP", path)
+				t.Errorf("%s imports mcp-go: only tools, resources, prompts, transport, internal/capability, internal/server and the demo speak MCP", path)
 			}
 		}
 	})
