@@ -25,7 +25,8 @@ const largeRun = "123e4567-e89b-12d3-a456-426614174000"
 
 // TestLargeAnswers holds that a call that reads a large answer of the API costs at most
 // 3 times the answer's size plus 32 MiB of memory, and at most maxLargeTime. Four calls
-// at once cost at most four times as much.
+// at once cost at most four times as much; that is tried with the answers that cost the
+// most memory.
 func TestLargeAnswers(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the memory of a process is read from /proc, which only Linux has")
@@ -42,7 +43,7 @@ func TestLargeAnswers(t *testing.T) {
 		t.Cleanup(api.Close)
 		for name, message := range largeCalls(shape) {
 			t.Run(shape+"/"+name, func(t *testing.T) { checkCost(t, api.URL, message, 1) })
-			if name == "get_run" || name == "list_runs" {
+			if slices.Contains([]string{"links", "one object", "small events", "a list's events"}, shape) && (name == "get_run" || name == "list_runs") {
 				t.Run(shape+"/"+name+"/four", func(t *testing.T) { checkCost(t, api.URL, message, 4) })
 			}
 		}
@@ -165,9 +166,10 @@ func readUsage(t *testing.T, process *exec.Cmd) (u usage) {
 	return u
 }
 
-// maxLargeTime is the most processor time of one call. On an idle machine no call takes
-// half of it; on a busy one the kernel counts more.
-const maxLargeTime = 2 * time.Second
+// maxLargeTime is the most processor time of one call. On an idle machine a call takes
+// at most 1 s; the kernel counts more on a busy one. A reader whose cost grows faster
+// than its input takes minutes.
+const maxLargeTime = 5 * time.Second
 
 // raceEnabled reports whether the race detector is built in.
 func raceEnabled() bool {
