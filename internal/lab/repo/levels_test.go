@@ -18,6 +18,7 @@ import (
 var levelled = []string{
 	"internal/approval", "internal/bounded", "internal/logqueue", "internal/loopback", "internal/prompts", "internal/rawjson",
 	"internal/redact", "internal/server", "internal/setting", "internal/sse", "internal/toolschema", "internal/view", "resources",
+	"tools",
 }
 
 // TestCallsGoDown holds that the files of the packages in levelled do not call each other in
