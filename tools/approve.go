@@ -33,14 +33,6 @@ func approveDescription(o Options) string {
 	return "Ask the user to approve or deny what a PAUSED run waits for, its plan or a pending step. The user decides, never the model; without an answer nothing is decided and the run stays PAUSED."
 }
 
-// approveEndpoint has the model decide, or the person, as the operator wants it.
-func approveEndpoint(h *handlers, t tool) endpoint {
-	if h.Approvals == ApprovalsAgent {
-		return endpointOf((*handlers).approve)(h, t)
-	}
-	return endpointOf((*handlers).askApproval)(h, t)
-}
-
 // approveWait is how long the approve tool waits for the answer of its person, or
 // of the API.
 const approveWait = maxWait * time.Second

@@ -48,6 +48,9 @@ func invalid(argument, what string) *problem {
 // canceled is the problem of a call that was ended before it was done.
 func canceled(message string) *problem { return &problem{code: client.Canceled, message: message} }
 
+// identified is a session whose transport knows the id of the call's request.
+type identified interface{ RequestID() string }
+
 // logFailure logs a failed call, with what the network said of it.
 func (h *handlers) logFailure(c *call, req mcp.CallToolRequest, err error) {
 	attrs := []any{"tool", c.tool, "ms", time.Since(c.at).Milliseconds(), "error", err}

@@ -9,6 +9,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/attend"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/view"
 )
@@ -119,29 +120,6 @@ func (h *handlers) buildResult(c *call, got reading, page *eventPage) RunResult 
 	return r
 }
 
-// summarize returns what the texts of a result say of a run.
-func (h *handlers) summarize(c *call, got reading) runSummary {
-	run, v := got.Run, c.view()
-	s := runSummary{status: run.Status, shown: v.Status(run.Status), canAsk: c.canAskByForm(), linked: got.linked}
-	if got.Auth != nil {
-		s.link = v.AuthorizationLink(got.Auth)
-		s.asksLink = s.link != "" && h.mayAskAuthorization(c) && !h.refusedLink(c, run.RunID, got.State)
-	}
-	if run.Status.Terminal() {
-		return s
-	}
-	s.waiting = h.undecided(got.Pending)
-	s.refused = h.refusedAll(c, run.RunID, s.waiting)
-	s.sent = run.Status == client.Paused && len(s.waiting) == 0 && (got.decided || len(got.Pending) > 0)
-	return s
-}
-
-// undecided returns the approvals on which no decision was sent: the events may not
-// show a decision yet.
-func (h *handlers) undecided(pending []approval.Pending) []approval.Pending {
-	return slices.DeleteFunc(slices.Clone(pending), h.Decider.Sent)
-}
-
 // previewBytes is what is shown of a run's result that is too large.
 const previewBytes = 2_000
 
@@ -218,4 +196,160 @@ func showApproval(v view.View, p approval.Pending, budget int) PendingApproval {
 	}
 	out.ToolCalls = v.ToolCallsWithin(p.Step.ToolCalls, budget-sizeOf(out))
 	return out
+}
+
+// runSummary is what the texts of a result say of a run. They hold only our words
+// and quoted names: a run must not speak in our voice.
+type runSummary struct {
+	status   client.Status
+	shown    string             // the status, fit to show
+	waiting  []approval.Pending // the approvals on which no decision was sent
+	sent     bool               // what waited was decided, and the run has not gone on yet
+	canAsk   bool               // the client can ask its person to decide
+	refused  *attend.Outcome    // they decided on none of what waits; nil: they were not asked about all
+	link     string             // to authorise, "" for none
+	asksLink bool               // the client can send its person to the link
+	linked   bool               // and this call did
+}
+
+// summarize returns what the texts of a result say of a run.
+func (h *handlers) summarize(c *call, got reading) runSummary {
+	run, v := got.Run, c.view()
+	s := runSummary{status: run.Status, shown: v.Status(run.Status), canAsk: c.canAskByForm(), linked: got.linked}
+	if got.Auth != nil {
+		s.link = v.AuthorizationLink(got.Auth)
+		s.asksLink = s.link != "" && h.mayAskAuthorization(c) && !h.refusedLink(c, run.RunID, got.State)
+	}
+	if run.Status.Terminal() {
+		return s
+	}
+	s.waiting = h.undecided(got.Pending)
+	s.refused = h.refusedAll(c, run.RunID, s.waiting)
+	s.sent = run.Status == client.Paused && len(s.waiting) == 0 && (got.decided || len(got.Pending) > 0)
+	return s
+}
+
+// undecided returns the approvals on which no decision was sent: the events may not
+// show a decision yet.
+func (h *handlers) undecided(pending []approval.Pending) []approval.Pending {
+	return slices.DeleteFunc(slices.Clone(pending), h.Decider.Sent)
+}
+
+// text says how the run stands.
+func (s runSummary) text() string {
+	switch n := len(s.waiting); {
+	case s.status == "":
+		return "The run exists; the API did not tell its status."
+	case s.status == client.Success:
+		return "The run ended with SUCCESS."
+	case s.status == client.CanceledRun:
+		return "The run ended with CANCELED: it was stopped before it was done."
+	case s.status.Terminal():
+		return "The run ended with " + string(s.status) + "; that is not a full success."
+	case n == 1:
+		return fmt.Sprintf("The run is %s: an approval waits for a person.", s.shown)
+	case n > maxPending:
+		return fmt.Sprintf("The run is %s: %d approvals wait for a person. %d are shown, the others follow as these are decided.", s.shown, n, maxPending)
+	case n > 0:
+		return fmt.Sprintf("The run is %s: %d approvals wait for a person.", s.shown, n)
+	case s.sent:
+		return "The run is still PAUSED: the decision was sent, and has not shown yet."
+	case s.status == client.Paused:
+		return "The run is PAUSED: it waits for a person's approval."
+	case s.status == client.AuthRequired:
+		return "The run is AUTH_REQUIRED: a person must authorise an integration."
+	default:
+		return "The run is " + s.shown + "."
+	}
+}
+
+// nextStep says what to do with a run of which the result shows a page of events.
+func (h *handlers) nextStep(r RunResult, s runSummary, page *eventPage) string {
+	step := h.runStep(r, s)
+	if page.full {
+		step = fmt.Sprintf("More events: %s.", h.readStep(runURI(r.RunID, ""), fmt.Sprintf("the same arguments but afterEventId %d", r.LastEventID)))
+		if r.Finished {
+			step += " " + h.endedStep(r, s)
+		}
+	}
+	if r.ResultURI != "" {
+		step += " The result is cut: " + h.readPart(r.RunID, partResult) + "."
+	}
+	if page.newest && page.leftOut > 0 {
+		step += " For earlier events, " + h.readStep(runURI(r.RunID, "events"), "runId and afterEventId 0") + "."
+	}
+	return step
+}
+
+// runStep says what to do with a run as it stands.
+func (h *handlers) runStep(r RunResult, s runSummary) string {
+	follow := h.readStep(runURI(r.RunID, ""), fmt.Sprintf("runId, afterEventId %d and waitSeconds %d", r.LastEventID, maxWait))
+	switch {
+	case r.Finished:
+		return h.endedStep(r, s)
+	case len(s.waiting) > 0:
+		return h.approvalStep(r, s, follow)
+	case s.sent:
+		return "Do not decide again. To follow the run, " + follow + "; if it stays PAUSED, tell the user to look " + h.decideHint(r.RunID) + "."
+	case s.status == client.Paused:
+		return "Tell the user to decide " + h.decideHint(r.RunID) + ": the API does not tell the approval's link. When they have, " + follow + "."
+	case s.status == client.AuthRequired:
+		return h.authorizationStep(r.Authorization, s, follow)
+	}
+	return "To follow it, " + follow + "."
+}
+
+// endedStep says what to do with a run that has ended.
+func (h *handlers) endedStep(r RunResult, s runSummary) string {
+	switch {
+	case s.status == client.Success:
+		return "Report the result to the user."
+	case len(r.Events) > 0 || r.EventsLeftOut == 0:
+		return "Tell the user how it ended and what the events say of it."
+	}
+	return "Tell the user how it ended. To see what led to it, " + h.readStep(runURI(r.RunID, ""), "runId and limit 50") + "."
+}
+
+// approvalStep says what to do where approvals wait, and then how to follow the run.
+func (h *handlers) approvalStep(r RunResult, s runSummary, follow string) string {
+	step := h.decideStep(s.canAsk, r.RunID)
+	switch agent := h.Approvals == ApprovalsAgent; {
+	case !h.Offers("approve") || !s.canAsk && !agent:
+		return step + " When they have, " + follow + "."
+	case s.refused != nil && !agent:
+		return h.outcomeStep(*s.refused, r.RunID)
+	}
+	return step + " Then " + follow + "."
+}
+
+// decideStep says who decides what waits in a run, as the operator set it and the
+// client can.
+func (h *handlers) decideStep(canAsk bool, runID client.RunID) string {
+	switch {
+	case !h.Offers("approve"):
+		return h.DecideElsewhereStep(runID)
+	case h.Approvals == ApprovalsAgent:
+		return "Judge what would happen and call approve with runId, approvalId and decision."
+	case canAsk:
+		return "Call approve with runId: the user is asked to decide."
+	}
+	return "Tell the user to decide " + h.decideElsewhere(runID) + "."
+}
+
+// authorizationStep says how a person can authorise what a run needs, and how to
+// follow it.
+func (h *handlers) authorizationStep(a *Authorization, s runSummary, follow string) string {
+	step := "Tell the user to authorise the integration in the vendor's console; the run goes on by itself."
+	switch {
+	case s.linked:
+		return "The user was sent to the link; the run goes on by itself. To follow it, " + follow + "; without afterEventId, the user is sent there again."
+	case s.asksLink && h.Offers("get_run"):
+		// Without a cursor: an authorisation that is older than it ends no wait.
+		return fmt.Sprintf("To have the user asked to authorise, call get_run with runId and waitSeconds %d.", maxWait)
+	case a != nil && a.URL != "":
+		step = "Show the user authorization.url to open; the run goes on by itself."
+	case a != nil && a.IntegrationName != "":
+		step = "Tell the user to authorise the integration " + view.Quote(a.IntegrationName) + " in the vendor's console; the run goes on by itself."
+	}
+	return step + " When they have, " + follow + "."
 }

@@ -4,12 +4,16 @@
 //
 // Calls run downwards through these levels:
 //
-//	tools.go                           the table; from an MCP request to its result
-//	create_run.go … approve.go         a handler and what it alone needs
-//	wait.go                            follows a run for a call
-//	call.go, person.go                 who calls, and how their person is asked
-//	result.go, events.go               what a result shows of a run, and its size
-//	texts.go, outcome.go, failure.go   our words
+//	tools.go                       the table; from an MCP request to its result
+//	create_run.go … approve.go     a handler and what it alone needs
+//	unknown_create.go, piece.go    a part of create_run, and one of get_run
+//	wait.go                        follows a run for a call
+//	result.go                      what a result shows and says of a run
+//	outcome.go, size.go            what came of asking; what a result has room for
+//	call.go                        who calls, and how their person is asked
+//	failure.go                     errors in our words
+//	instructions.go                what a client tells its model of the server
+//	options.go, texts.go           what the operator set, and the words for it
 package tools
 
 import (
@@ -18,23 +22,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
-	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/client"
-	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/attend"
-	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/toolschema"
 	"runs-mcp-server/internal/view"
 )
 
-// allTools is the table of the tools, in the order in which tools/list shows them.
+// allTools is the table of the tools, in the order of [Names].
 func allTools() []tool {
 	return []tool{
 		{
@@ -44,12 +44,12 @@ func allTools() []tool {
 		},
 		{
 			name: "get_run", title: "Get run", description: getRunDescription,
-			hints:    hints{readOnly: true, idempotent: true, openWorld: true},
+			hints:    hints{idempotent: true, openWorld: true},
 			endpoint: endpointOf((*handlers).getRun),
 		},
 		{
 			name: "list_runs", title: "List runs", description: listRunsDescription,
-			hints:    hints{readOnly: true, idempotent: true, openWorld: true},
+			hints:    hints{idempotent: true, openWorld: true},
 			endpoint: endpointOf((*handlers).listRuns),
 		},
 		{
@@ -73,8 +73,8 @@ type tool struct {
 	endpoint    func(*handlers, tool) endpoint
 }
 
-// hints are a tool's four annotation hints.
-type hints struct{ readOnly, destructive, idempotent, openWorld bool }
+// hints are a tool's annotation hints beside that of [readsOnly].
+type hints struct{ destructive, idempotent, openWorld bool }
 
 // endpoint is what a tool takes, what it returns, and the function that runs it.
 type endpoint struct {
@@ -96,7 +96,7 @@ type toolResult[R any] interface {
 // the arguments and of the result.
 func endpointOf[A, R any, P toolResult[R]](handle func(*handlers, context.Context, *call, A) (R, error)) func(*handlers, tool) endpoint {
 	return func(h *handlers, t tool) endpoint {
-		arguments := toolschema.NewArguments[A](toolschema.Options{IgnoreUnknown: t.hints.readOnly, Normalize: normalizeArgument})
+		arguments := toolschema.NewArguments[A](toolschema.Options{IgnoreUnknown: readsOnly(t.name), Normalize: normalizeArgument})
 		return endpoint{
 			input: toolschema.Published[A](), output: toolschema.Output[R](),
 			run: func(ctx context.Context, c *call, raw json.RawMessage) (any, error) {
@@ -117,84 +117,35 @@ func endpointOf[A, R any, P toolResult[R]](handle func(*handlers, context.Contex
 	}
 }
 
-// Approvals says who decides what waits for a person.
-type Approvals string
-
-// The ways of approving.
-const (
-	ApprovalsHuman Approvals = "human" // a person decides; the model cannot
-	ApprovalsAgent Approvals = "agent" // the model may decide
-	ApprovalsOff   Approvals = "off"   // there is no approve tool
-)
-
-// Options are what the tools work with, and the operator's limits.
-type Options struct {
-	API     *client.Client
-	Feeds   *feed.Hub
-	Decider *approval.Decider
-	Attend  *attend.Attendant
-	Log     *slog.Logger
-	// Secrets are the operator's. They are never shown.
-	Secrets *redact.Set
-
-	// Integrations are the operator's; empty when the operator set none. The
-	// operator's user comes with the caller.
-	Integrations []string
-	// LeastApproval is the strategy that every run has at least.
-	LeastApproval client.ApprovalStrategy
-	// PassThrough is the operator's secret data by integration id.
-	PassThrough map[string]client.PassThrough
-
-	// Local says that the person at the client runs this server, so that texts may
-	// name its flags. Over HTTP an operator runs it.
-	Local bool
-
-	Approvals           Approvals
-	DecideHint          string   // where a person decides without this server; "": in the vendor's console
-	DecideCommand       string   // the terminal command that asks them, with RUN_ID for the run; "" where callers have none
-	AskApprovals        bool     // a waiting call asks the person to decide, where the client can ask
-	AskAuthorization    bool     // a waiting call asks the person to authorise integrations, where the client can ask
-	AuthLinks           bool     // a result may hold the link to authorise
-	ReadOnly            bool     // no create_run, abort_run, approve
-	Tools               []string // the names of the tools there are; empty for all
-	ExcludeTools        []string // the names of those there are not
-	MaxResultBytes      int      // of a result's JSON; 0: DefaultMaxResultBytes
-	AllowPassThrough    bool     // create_run takes passThrough
-	AllowAnyUser        bool     // a call may name another user than the operator's
-	AllowAnyIntegration bool     // a call may name other integrations than the operator's
-}
-
-// Names returns the names of all tools.
-func Names() []string {
-	var names []string
-	for _, t := range allTools() {
-		names = append(names, t.name)
+// createRunEndpoint takes passThrough where the operator allows it.
+func createRunEndpoint(h *handlers, t tool) endpoint {
+	if h.AllowPassThrough {
+		return endpointOf(func(h *handlers, ctx context.Context, c *call, args createRunWithPassThroughArgs) (RunResult, error) {
+			return h.createRun(ctx, c, args.createRunArgs, args.PassThrough)
+		})(h, t)
 	}
-	return names
+	return endpointOf(func(h *handlers, ctx context.Context, c *call, args createRunArgs) (RunResult, error) {
+		return h.createRun(ctx, c, args, nil)
+	})(h, t)
 }
 
-// Offers reports whether there is a tool of this name and the operator allows it.
-func (o Options) Offers(name string) bool {
-	return slices.ContainsFunc(allTools(), func(t tool) bool { return t.name == name && o.allows(t) })
-}
-
-// allows reports whether the operator allows a tool.
-func (o Options) allows(t tool) bool {
-	switch {
-	case o.ReadOnly && !t.hints.readOnly, o.Approvals == ApprovalsOff && t.name == "approve":
-		return false
-	case len(o.Tools) > 0 && !slices.Contains(o.Tools, t.name):
-		return false
+// approveEndpoint has the model decide, or the person, as the operator wants it.
+func approveEndpoint(h *handlers, t tool) endpoint {
+	if h.Approvals == ApprovalsAgent {
+		return endpointOf((*handlers).approve)(h, t)
 	}
-	return !slices.Contains(o.ExcludeTools, t.name)
+	return endpointOf((*handlers).askApproval)(h, t)
 }
 
-// ifOffered returns a text that names a tool, "" where that is not offered.
-func (o Options) ifOffered(name, text string) string {
-	if !o.Offers(name) {
+// maxIgnored is how many ignored arguments are named.
+const maxIgnored = 4
+
+// ignoredNote names arguments that were ignored, "" where there are none.
+func ignoredNote(names []string) string {
+	if len(names) == 0 {
 		return ""
 	}
-	return text
+	return " Ignored: this tool has no argument " + joinFirst(names, maxIgnored, view.Quote) + "."
 }
 
 // handlers handle the tools of one server.
@@ -206,7 +157,7 @@ func Register(srv *server.MCPServer, o Options) {
 	o.Secrets = cmp.Or(o.Secrets, redact.New())
 	h := &handlers{o}
 	for _, t := range allTools() {
-		if o.allows(t) {
+		if o.Offers(t.name) {
 			srv.AddTools(h.serverTool(t))
 		}
 	}
@@ -215,12 +166,12 @@ func Register(srv *server.MCPServer, o Options) {
 // serverTool makes an MCP tool of a row of the table. Every error and panic of its
 // handler becomes an error result.
 func (h *handlers) serverTool(t tool) server.ServerTool {
-	e := t.endpoint(h, t)
+	e, readOnly := t.endpoint(h, t), readsOnly(t.name)
 	shown := mcp.NewToolWithRawSchema(t.name, t.description(h.Options), e.input)
 	shown.RawOutputSchema = e.output
 	shown.Title = t.title
 	shown.Annotations = mcp.ToolAnnotation{
-		Title: t.title, ReadOnlyHint: &t.hints.readOnly, DestructiveHint: &t.hints.destructive,
+		Title: t.title, ReadOnlyHint: &readOnly, DestructiveHint: &t.hints.destructive,
 		IdempotentHint: &t.hints.idempotent, OpenWorldHint: &t.hints.openWorld,
 	}
 	return server.ServerTool{Tool: shown, Handler: func(ctx context.Context, req mcp.CallToolRequest) (result *mcp.CallToolResult, _ error) {

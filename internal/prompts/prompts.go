@@ -7,16 +7,13 @@ package prompts
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/client"
-	"runs-mcp-server/internal/view"
 	"runs-mcp-server/resources"
 	"runs-mcp-server/tools"
 )
@@ -47,14 +44,6 @@ type argument struct {
 	complete          func(context.Context, string) (*mcp.Completion, error) // nil completes nothing
 }
 
-// request is one request for a prompt.
-type request struct {
-	caller client.Caller
-	view   view.View
-	values map[string]string // by argument; empty ones are missing
-	others string            // arguments that the prompt does not have, quoted
-}
-
 // offered returns the prompts whose tools are all offered.
 func (h *handlers) offered() []prompt {
 	return slices.DeleteFunc([]prompt{h.runAndWatch(), h.reviewApprovals(), h.diagnoseRun()}, func(p prompt) bool {
@@ -82,25 +71,6 @@ func Register(srv *server.MCPServer, o Options) {
 	}
 }
 
-// newRequest returns the request with these arguments. Some clients send the fields
-// that a person left empty: they do not count.
-func (h *handlers) newRequest(p prompt, caller client.Caller, arguments map[string]string) request {
-	r := request{caller: caller, view: view.New(h.Secrets.With(string(caller.Key))), values: map[string]string{}}
-	var others []string
-	for _, name := range slices.Sorted(maps.Keys(arguments)) {
-		value := strings.TrimSpace(arguments[name])
-		switch {
-		case value == "":
-		case slices.ContainsFunc(p.arguments, func(a argument) bool { return a.name == name }):
-			r.values[name] = value
-		case len(others) < maxOthers:
-			others = append(others, r.quote(name, maxName)+": "+r.quote(value, maxOther))
-		}
-	}
-	r.others = strings.Join(others, ", ")
-	return r
-}
-
 // buildText builds the text of a prompt.
 func (p prompt) buildText(r request) string {
 	var b strings.Builder
@@ -116,13 +86,28 @@ func (p prompt) buildText(r request) string {
 	return b.String()
 }
 
-// quote shows what a person or a client sent as data, in at most so many characters.
-func (r request) quote(value string, most int) string {
-	shown := r.view.Text(value, utf8.UTFMax*most) // redacted before the cut: half a secret would not be found
-	if utf8.RuneCountInString(shown) > most {
-		shown = string([]rune(shown)[:most-utf8.RuneCountInString(cutMark)]) + cutMark
+// Completions completes the arguments of the prompts.
+func Completions(o Options) server.PromptCompletionProvider { return &handlers{o} }
+
+// CompletePromptArgument implements [server.PromptCompletionProvider].
+func (h *handlers) CompletePromptArgument(ctx context.Context, name string, typed mcp.CompleteArgument, _ mcp.CompleteContext) (*mcp.Completion, error) {
+	for _, p := range h.offered() {
+		if p.name == name {
+			return p.completeArgument(ctx, typed)
+		}
 	}
-	return fmt.Sprintf("%q", shown)
+	return nil, invalid("there is no prompt %.40q", name)
+}
+
+// completeArgument returns the values that an argument may have which begins as
+// typed.
+func (p prompt) completeArgument(ctx context.Context, typed mcp.CompleteArgument) (*mcp.Completion, error) {
+	for _, a := range p.arguments {
+		if a.name == typed.Name && a.complete != nil && len(typed.Value) <= a.max {
+			return a.complete(ctx, typed.Value)
+		}
+	}
+	return &mcp.Completion{Values: []string{}}, nil
 }
 
 // invalid is an error that becomes the protocol's "invalid params".

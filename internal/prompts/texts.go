@@ -1,6 +1,7 @@
 package prompts
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -158,6 +159,23 @@ func (h *handlers) diagnoseRun() prompt {
 			}
 		},
 	}
+}
+
+// worstFirst orders runs by how badly they ended: those that failed in whole or part,
+// then the canceled, the unfinished and the successful ones.
+func worstFirst(a, b client.Status) int {
+	rank := func(s client.Status) int {
+		switch s {
+		case client.Failed, client.NoSuccess, client.PartialSuccess:
+			return 0
+		case client.CanceledRun:
+			return 1
+		case client.Success:
+			return 3
+		}
+		return 2
+	}
+	return cmp.Compare(rank(a), rank(b))
 }
 
 // getStep says how to get the run that the user named, with more arguments of

@@ -16,8 +16,9 @@ import (
 // those of lower files, and no file that calls it, directly or through others. Add a
 // package once its files are in order.
 var levelled = []string{
-	"internal/approval", "internal/bounded", "internal/logqueue", "internal/loopback", "internal/rawjson", "internal/redact",
-	"internal/server", "internal/setting", "internal/sse", "internal/view",
+	"internal/approval", "internal/bounded", "internal/logqueue", "internal/loopback", "internal/prompts", "internal/rawjson",
+	"internal/redact", "internal/server", "internal/setting", "internal/sse", "internal/toolschema", "internal/view", "resources",
+	"tools",
 }
 
 // TestCallsGoDown holds that the files of the packages in levelled do not call each other in

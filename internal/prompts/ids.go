@@ -1,43 +1,15 @@
 package prompts
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
-	"github.com/mark3labs/mcp-go/server"
-
-	"runs-mcp-server/client"
 )
 
 // maxCompletions is the protocol's bound on the values of one completion.
 const maxCompletions = 100
-
-// Completions completes the arguments of the prompts.
-func Completions(o Options) server.PromptCompletionProvider { return &handlers{o} }
-
-// CompletePromptArgument implements [server.PromptCompletionProvider].
-func (h *handlers) CompletePromptArgument(ctx context.Context, name string, typed mcp.CompleteArgument, _ mcp.CompleteContext) (*mcp.Completion, error) {
-	for _, p := range h.offered() {
-		if p.name == name {
-			return p.completeArgument(ctx, typed)
-		}
-	}
-	return nil, invalid("there is no prompt %.40q", name)
-}
-
-// completeArgument returns the values that an argument may have which begins as
-// typed.
-func (p prompt) completeArgument(ctx context.Context, typed mcp.CompleteArgument) (*mcp.Completion, error) {
-	for _, a := range p.arguments {
-		if a.name == typed.Name && a.complete != nil && len(typed.Value) <= a.max {
-			return a.complete(ctx, typed.Value)
-		}
-	}
-	return &mcp.Completion{Values: []string{}}, nil
-}
 
 // completeIDs completes the last of some ids with commas between them. Each value
 // repeats the ids before it.
@@ -81,21 +53,4 @@ func areIDs(ids []string) bool {
 		return false
 	}
 	return len(ids) == 1 || !slices.Contains(ids, "*")
-}
-
-// worstFirst orders runs by how badly they ended: those that failed in whole or part,
-// then the canceled, the unfinished and the successful ones.
-func worstFirst(a, b client.Status) int {
-	rank := func(s client.Status) int {
-		switch s {
-		case client.Failed, client.NoSuccess, client.PartialSuccess:
-			return 0
-		case client.CanceledRun:
-			return 1
-		case client.Success:
-			return 3
-		}
-		return 2
-	}
-	return cmp.Compare(rank(a), rank(b))
 }
