@@ -61,16 +61,13 @@ type Options struct {
 	AllowAnyIntegration bool     // a call may name other integrations than the operator's
 }
 
-// Names returns the names of all tools, in the order in which tools/list shows them.
-func Names() []string { return []string{"create_run", "get_run", "list_runs", "abort_run", "approve"} }
-
 // readsOnly reports whether a tool only reads.
 func readsOnly(name string) bool { return name == "get_run" || name == "list_runs" }
 
-// Offers reports whether there is a tool of this name and the operator allows it.
+// Offers reports whether the operator allows the tool of this name.
 func (o Options) Offers(name string) bool {
 	switch {
-	case !slices.Contains(Names(), name), o.ReadOnly && !readsOnly(name), o.Approvals == ApprovalsOff && name == "approve":
+	case o.ReadOnly && !readsOnly(name), o.Approvals == ApprovalsOff && name == "approve":
 		return false
 	case len(o.Tools) > 0 && !slices.Contains(o.Tools, name):
 		return false

@@ -34,7 +34,7 @@ import (
 	"runs-mcp-server/internal/view"
 )
 
-// allTools is the table of the tools, in the order of [Names].
+// allTools is the table of the tools, in the order in which tools/list shows them.
 func allTools() []tool {
 	return []tool{
 		{
@@ -63,6 +63,15 @@ func allTools() []tool {
 			endpoint: approveEndpoint,
 		},
 	}
+}
+
+// Names returns the names of all tools.
+func Names() []string {
+	var names []string
+	for _, t := range allTools() {
+		names = append(names, t.name)
+	}
+	return names
 }
 
 // tool is one row of the table.
