@@ -80,9 +80,6 @@ func (c *call) resumeOf(runID client.RunID) (*attend.Resume, error) {
 	return c.resume, nil
 }
 
-// hasRun reports whether an earlier round of the call created its run.
-func (c *call) hasRun() bool { return c.tool == "create_run" && c.resume != nil }
-
 // noteOutcome notes what a failure of the call must say of its person's decision.
 func (c *call) noteOutcome(o *attend.Outcome) {
 	switch {

@@ -34,13 +34,13 @@ import (
 	"runs-mcp-server/internal/view"
 )
 
-// allTools is the table of the tools, in the order in which tools/list shows them.
+// allTools is the table of the tools.
 func allTools() []tool {
 	return []tool{
 		{
 			name: "create_run", title: "Create run", description: createRunDescription,
 			hints:    hints{destructive: true, openWorld: true},
-			endpoint: createRunEndpoint,
+			endpoint: createRunEndpoint, creates: true,
 		},
 		{
 			name: "get_run", title: "Get run", description: getRunDescription,
@@ -80,6 +80,7 @@ type tool struct {
 	description func(Options) string
 	hints       hints
 	endpoint    func(*handlers, tool) endpoint
+	creates     bool // it creates a run, so that a later input round of its call must not create another
 }
 
 // hints are a tool's annotation hints beside that of [readsOnly].
@@ -111,7 +112,8 @@ func endpointOf[A, R any, P toolResult[R]](handle func(*handlers, context.Contex
 			run: func(ctx context.Context, c *call, raw json.RawMessage) (any, error) {
 				var args A
 				ignored, err := arguments.Decode(raw, &args)
-				if err != nil && !c.hasRun() { // arguments do not count once the run is created
+				created := t.creates && c.resume != nil // by an earlier round: the arguments do not count any more
+				if err != nil && !created {
 					return nil, &problem{code: client.InvalidArgument, message: err.Error()}
 				}
 				result, err := handle(h, ctx, c, args)
