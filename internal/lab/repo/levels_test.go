@@ -18,6 +18,7 @@ import (
 var levelled = []string{
 	"internal/approval", "internal/bounded", "internal/logqueue", "internal/loopback", "internal/rawjson", "internal/redact",
 	"internal/server", "internal/setting", "internal/sse", "internal/view",
+	"transport", "transport/jsonrpc", "transport/session", "transport/stdio", "transport/streamable",
 }
 
 // TestCallsGoDown holds that the files of the packages in levelled do not call each other in
