@@ -150,13 +150,13 @@ func decodeValidEvent(name string, payload []byte) Event {
 	for field, value := range rawjson.Members(payload) {
 		switch rawjson.Name(field, eventNames) {
 		case "runStatus":
-			readText(&e.RunStatus, value)
+			rawjson.ReadText(&e.RunStatus, value)
 		case "timestamp":
-			readText(&e.Timestamp, value)
+			rawjson.ReadText(&e.Timestamp, value)
 		case "step":
-			readObject(&e.Step, value, (*Step).decode)
+			rawjson.ReadObject(&e.Step, value, (*Step).decode)
 		case "auth":
-			readObject(&e.Auth, value, (*Auth).decode)
+			rawjson.ReadObject(&e.Auth, value, (*Auth).decode)
 		case "approvalActions":
 			readLinks(&e.ApprovalActions, value)
 		case "approval": // only steps have one
@@ -181,15 +181,15 @@ func (s *Step) decode(text []byte) {
 	for name, value := range rawjson.Members(text) {
 		switch rawjson.Name(name, eventStepNames) {
 		case "reason":
-			readText(&s.Reason, value)
+			rawjson.ReadText(&s.Reason, value)
 		case "text":
-			readText(&s.Text, value)
+			rawjson.ReadText(&s.Text, value)
 		case "approval":
-			readText(&s.Approval, value)
+			rawjson.ReadText(&s.Approval, value)
 		case "approvalActions":
 			readLinks(&s.ApprovalActions, value)
 		case "toolCalls":
-			if more := readList(&s.ToolCalls, value, maxCalls, (*ToolCall).decode); more > 0 {
+			if more := rawjson.ReadList(&s.ToolCalls, value, maxCalls, (*ToolCall).decode); more > 0 {
 				// A person decides on all of them, so they are kept as one.
 				s.ToolCalls = append(s.ToolCalls, ToolCall{ToolName: fmt.Sprintf("[%d more tool calls]", more), ToolParameters: slices.Clone(value)})
 			}
@@ -205,9 +205,9 @@ func (c *ToolCall) decode(text []byte) {
 	for name, value := range rawjson.Members(text) {
 		switch rawjson.Name(name, callNames) {
 		case "toolCallId":
-			readText(&c.ToolCallID, value)
+			rawjson.ReadText(&c.ToolCallID, value)
 		case "toolName":
-			readText(&c.ToolName, value)
+			rawjson.ReadText(&c.ToolName, value)
 		case "toolParameters":
 			c.ToolParameters = slices.Clone(value)
 		case "toolResult":
@@ -222,11 +222,11 @@ func (a *Auth) decode(text []byte) {
 	for name, value := range rawjson.Members(text) {
 		switch rawjson.Name(name, authNames) {
 		case "status":
-			readText(&a.Status, value)
+			rawjson.ReadText(&a.Status, value)
 		case "url":
-			readText(&a.URL, value)
+			rawjson.ReadText(&a.URL, value)
 		case "integrationName":
-			readText(&a.IntegrationName, value)
+			rawjson.ReadText(&a.IntegrationName, value)
 		}
 	}
 }
@@ -237,9 +237,9 @@ func (a *ApprovalAction) decode(text []byte) {
 	for name, value := range rawjson.Members(text) {
 		switch rawjson.Name(name, linkNames) {
 		case "action":
-			readText(&a.Action, value)
+			rawjson.ReadText(&a.Action, value)
 		case "url":
-			readText(&a.URL, value)
+			rawjson.ReadText(&a.URL, value)
 		}
 	}
 }
@@ -247,7 +247,7 @@ func (a *ApprovalAction) decode(text []byte) {
 // readLinks fills the links of an approval. Beyond [maxLinks] it reads the links
 // with a token only: all tokens must be known, to be hidden.
 func readLinks(to *[]ApprovalAction, value []byte) {
-	if readList(to, value, maxLinks, (*ApprovalAction).decode) == 0 {
+	if rawjson.ReadList(to, value, maxLinks, (*ApprovalAction).decode) == 0 {
 		return
 	}
 	n := 0

@@ -1,11 +1,12 @@
 package client
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
+	"strings"
+
+	"github.com/google/uuid"
 
 	"runs-mcp-server/internal/rawjson"
 )
@@ -94,77 +95,6 @@ type Run struct {
 	tokens []string // of the approval links of the earlier events
 }
 
-// UnmarshalJSON decodes a run of an answer of the API.
-func (r *Run) UnmarshalJSON(data []byte) error {
-	return r.decode(slices.Clone(data), maxEvents)
-}
-
-// runNames are the fields of a run that are read. Older answers call the events
-// stepsFinished.
-var runNames = []string{"runId", "repeatKey", "repeatRunId", "status", "executionPlanId", "intent", "context",
-	"createdAt", "updatedAt", "result", "plan", "events", "stepsFinished"}
-
-// decode decodes a run from valid JSON, with at most so many of its newest events.
-// Result is a part of the text. Fields that are missing or of the wrong type stay
-// empty: one odd field must not cost the rest.
-func (r *Run) decode(text []byte, most int) error {
-	*r = Run{}
-	if text = bytes.TrimSpace(text); !bytes.HasPrefix(text, []byte("{")) && !rawjson.IsNull(text) {
-		return errors.New("a run that is no object")
-	}
-	var events, finished []byte
-	for name, value := range rawjson.Members(text) {
-		switch rawjson.Name(name, runNames) {
-		case "runId":
-			r.RunID = readRunID(value)
-		case "repeatKey":
-			readText(&r.RepeatKey, value)
-		case "repeatRunId":
-			r.RepeatRunID = readRunID(value)
-		case "status":
-			readText(&r.Status, value)
-		case "executionPlanId":
-			readText(&r.ExecutionPlanID, value)
-		case "intent":
-			readText(&r.Intent, value)
-		case "context":
-			readText(&r.Context, value)
-		case "createdAt":
-			readText(&r.CreatedAt, value)
-		case "updatedAt":
-			readText(&r.UpdatedAt, value)
-		case "result":
-			r.Result = value
-		case "plan":
-			readObject(&r.Plan, value, (*Plan).decode)
-		case "events":
-			events = value
-		case "stepsFinished":
-			finished = value
-		}
-	}
-	r.readEvents(firstArray(events, finished), most)
-	return nil
-}
-
-// firstArray returns the first value that is an array, nil where none is.
-func firstArray(values ...[]byte) []byte {
-	for _, value := range values {
-		if arrayIn(value) != nil {
-			return value
-		}
-	}
-	return nil
-}
-
-// arrayIn returns value if it is an array, else nil.
-func arrayIn(value []byte) []byte {
-	if !bytes.HasPrefix(value, []byte("[")) {
-		return nil
-	}
-	return value
-}
-
 // Plan is what a run intends to do: text, or steps. Both are empty while the API has
 // only a placeholder.
 type Plan struct {
@@ -199,15 +129,15 @@ func (p *Plan) decode(text []byte) {
 			inner = value
 		}
 	}
-	readText(&p.Text, inner)
+	rawjson.ReadText(&p.Text, inner)
 	for name, value := range rawjson.Members(inner) {
 		switch rawjson.Name(name, planNames) {
 		case "title":
-			readText(&p.Title, value)
+			rawjson.ReadText(&p.Title, value)
 		case "description":
-			readText(&p.Description, value)
+			rawjson.ReadText(&p.Description, value)
 		case "steps":
-			if more := readList(&p.Steps, value, maxSteps, (*PlanStep).decode); more > 0 {
+			if more := rawjson.ReadList(&p.Steps, value, maxSteps, (*PlanStep).decode); more > 0 {
 				p.Steps = append(p.Steps, PlanStep{Description: fmt.Sprintf("[%d later steps are not read]", more)})
 			}
 		}
@@ -222,11 +152,41 @@ func (s *PlanStep) decode(text []byte) {
 	for name, value := range rawjson.Members(text) {
 		switch rawjson.Name(name, stepNames) {
 		case "id":
-			readText(&s.ID, value)
+			rawjson.ReadText(&s.ID, value)
 		case "description":
-			readText(&s.Description, value)
+			rawjson.ReadText(&s.Description, value)
 		case "dependsOnSteps":
-			readList(&s.DependsOnSteps, value, maxDepends, readText)
+			rawjson.ReadList(&s.DependsOnSteps, value, maxDepends, rawjson.ReadText)
 		}
 	}
+}
+
+// RunID is the id of a run: a UUID of 36 characters. [ParseRunID] and decoding make
+// it lower case. Another text of the API is kept as it is, and is not valid.
+type RunID string
+
+// ParseRunID returns a run's id from a text in either letter case. It reports
+// whether the text is a UUID of 36 characters; another text is returned as it is.
+func ParseRunID(text string) (id RunID, ok bool) {
+	if id = RunID(text); !id.Valid() {
+		return id, false
+	}
+	return RunID(strings.ToLower(text)), true
+}
+
+// Valid reports whether the id has the form of a run's id.
+func (id RunID) Valid() bool { return len(id) == 36 && uuid.Validate(string(id)) == nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler]. It takes any text.
+func (id *RunID) UnmarshalText(text []byte) error {
+	*id, _ = ParseRunID(string(text))
+	return nil
+}
+
+// readRunID returns the run's id in a JSON string, "" for another value.
+func readRunID(value []byte) RunID {
+	var text string
+	rawjson.ReadText(&text, value)
+	id, _ := ParseRunID(text)
+	return id
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
@@ -19,16 +20,67 @@ const (
 	maxListedEvents = 10
 )
 
-// ApprovalTokens returns the tokens of all events that the answer held.
-func (r *Run) ApprovalTokens() []string {
-	tokens := slices.Clip(r.tokens)
-	if len(tokens) > 0 { // there are very many: growing would copy them several times
-		tokens = slices.Grow(tokens, len(r.Events))
+// UnmarshalJSON decodes a run of an answer of the API.
+func (r *Run) UnmarshalJSON(data []byte) error {
+	return r.decode(slices.Clone(data), maxEvents)
+}
+
+// runNames are the fields of a run that are read. Older answers call the events
+// stepsFinished.
+var runNames = []string{"runId", "repeatKey", "repeatRunId", "status", "executionPlanId", "intent", "context",
+	"createdAt", "updatedAt", "result", "plan", "events", "stepsFinished"}
+
+// decode decodes a run from valid JSON, with at most so many of its newest events.
+// Result is a part of the text. Fields that are missing or of the wrong type stay
+// empty: one odd field must not cost the rest.
+func (r *Run) decode(text []byte, most int) error {
+	*r = Run{}
+	if text = bytes.TrimSpace(text); !bytes.HasPrefix(text, []byte("{")) && !rawjson.IsNull(text) {
+		return errors.New("a run that is no object")
 	}
-	for _, e := range r.Events {
-		tokens = append(tokens, e.ApprovalTokens()...)
+	var events, finished []byte
+	for name, value := range rawjson.Members(text) {
+		switch rawjson.Name(name, runNames) {
+		case "runId":
+			r.RunID = readRunID(value)
+		case "repeatKey":
+			rawjson.ReadText(&r.RepeatKey, value)
+		case "repeatRunId":
+			r.RepeatRunID = readRunID(value)
+		case "status":
+			rawjson.ReadText(&r.Status, value)
+		case "executionPlanId":
+			rawjson.ReadText(&r.ExecutionPlanID, value)
+		case "intent":
+			rawjson.ReadText(&r.Intent, value)
+		case "context":
+			rawjson.ReadText(&r.Context, value)
+		case "createdAt":
+			rawjson.ReadText(&r.CreatedAt, value)
+		case "updatedAt":
+			rawjson.ReadText(&r.UpdatedAt, value)
+		case "result":
+			r.Result = value
+		case "plan":
+			rawjson.ReadObject(&r.Plan, value, (*Plan).decode)
+		case "events":
+			events = value
+		case "stepsFinished":
+			finished = value
+		}
 	}
-	return tokens
+	r.readEvents(firstArray(events, finished), most)
+	return nil
+}
+
+// firstArray returns the first value that is an array, nil where none is.
+func firstArray(values ...[]byte) []byte {
+	for _, value := range values {
+		if rawjson.IsArray(value) {
+			return value
+		}
+	}
+	return nil
 }
 
 // readEvents decodes the newest items of a run's events, at most so many.
@@ -208,4 +260,16 @@ func firstName(values ...[]byte) string {
 		}
 	}
 	return ""
+}
+
+// ApprovalTokens returns the tokens of all events that the answer held.
+func (r *Run) ApprovalTokens() []string {
+	tokens := slices.Clip(r.tokens)
+	if len(tokens) > 0 { // there are very many: growing would copy them several times
+		tokens = slices.Grow(tokens, len(r.Events))
+	}
+	for _, e := range r.Events {
+		tokens = append(tokens, e.ApprovalTokens()...)
+	}
+	return tokens
 }

@@ -14,6 +14,51 @@ import (
 	"unicode/utf8"
 )
 
+// ReadText fills a text from a JSON string. A value of another type leaves it as it
+// is, because the API may change what we do not need.
+func ReadText[S ~string](to *S, value []byte) {
+	if text, ok := String(value); ok {
+		*to = S(text)
+	}
+}
+
+// ReadObject fills an object from its JSON value. null makes it nil; a value of
+// another type leaves it empty.
+func ReadObject[T any](to **T, value []byte, read func(*T, []byte)) {
+	switch {
+	case IsNull(value):
+		*to = nil
+		return
+	case *to == nil:
+		*to = new(T)
+	}
+	read(*to, value)
+}
+
+// ReadList fills a list from the first items of a JSON array, at most so many, and
+// returns how many follow. null makes the list nil.
+func ReadList[T any](to *[]T, value []byte, most int, read func(*T, []byte)) (more int) {
+	switch {
+	case IsNull(value):
+		*to = nil
+		return 0
+	case !IsArray(value):
+		return 0
+	}
+	list := []T{}
+	for item := range Items(value) {
+		if len(list) == most {
+			more++
+			continue
+		}
+		var one T
+		read(&one, item)
+		list = append(list, one)
+	}
+	*to = list
+	return more
+}
+
 // Items yields the raw items of an array. Another value has none.
 func Items(array []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
@@ -62,6 +107,9 @@ func Count(value []byte) (n int) {
 
 // IsNull reports whether a value is null.
 func IsNull(value []byte) bool { return string(value) == "null" }
+
+// IsArray reports whether a value is an array.
+func IsArray(value []byte) bool { return bytes.HasPrefix(value, []byte("[")) }
 
 // Name returns which of the known names a member has, "" for none. Like
 // encoding/json it ignores case.

@@ -16,7 +16,8 @@ import (
 // those of lower files, and no file that calls it, directly or through others. Add a
 // package once its files are in order.
 var levelled = []string{
-	"internal/approval", "internal/bounded", "internal/logqueue", "internal/loopback", "internal/rawjson", "internal/redact",
+	"client", "client/follow",
+	"internal/approval", "internal/bounded", "internal/capability", "internal/feed", "internal/logqueue", "internal/loopback", "internal/rawjson", "internal/redact",
 	"internal/server", "internal/setting", "internal/sse", "internal/view",
 	"transport", "transport/jsonrpc", "transport/session", "transport/stdio", "transport/streamable",
 }
