@@ -17,7 +17,7 @@ import (
 // package once its files are in order.
 var levelled = []string{
 	"client", "client/follow",
-	"internal/approval", "internal/bounded", "internal/capability", "internal/feed", "internal/logqueue", "internal/loopback", "internal/rawjson", "internal/redact",
+	"internal/approval", "internal/attend", "internal/bounded", "internal/capability", "internal/cli", "internal/feed", "internal/logqueue", "internal/loopback", "internal/rawjson", "internal/redact",
 	"internal/server", "internal/setting", "internal/sse", "internal/view",
 	"transport", "transport/jsonrpc", "transport/session", "transport/stdio", "transport/streamable",
 }
