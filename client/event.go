@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -130,6 +131,91 @@ func (e Event) ApprovalTokens() []string {
 		}
 	}
 	return tokens
+}
+
+var storedNames = []string{"id", "eventId", "event", "type", "data", "payload"}
+
+// stored is one item of a run's events. Its id and name may stand under several
+// keys, and its payload may be nested.
+type stored struct{ id, eventID, event, kind, data, payload []byte }
+
+func (s *stored) decode(item []byte) {
+	for name, value := range rawjson.Members(item) {
+		switch rawjson.Name(name, storedNames) {
+		case "id":
+			s.id = value
+		case "eventId":
+			s.eventID = value
+		case "event":
+			s.event = value
+		case "type":
+			s.kind = value
+		case "data":
+			s.data = value
+		case "payload":
+			s.payload = value
+		}
+	}
+}
+
+// number returns the item's integer id.
+func (s *stored) number() (int64, bool) {
+	for _, id := range [][]byte{s.id, s.eventID} {
+		if len(id) > 0 { // else eventID would allocate an error, for millions of items
+			if n, isInt := eventID(strings.Trim(string(id), `"`)); isInt {
+				return n, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// storedID returns the integer id of one item.
+func storedID(raw []byte) (int64, bool) {
+	var s stored
+	s.decode(objectIn(raw))
+	return s.number()
+}
+
+// storedEvent decodes one item. ok reports whether it has an integer id. An item
+// that is no object is Raw alone.
+func storedEvent(raw []byte) (e Event, ok bool) {
+	var s stored
+	item := objectIn(raw)
+	s.decode(item)
+	payload := item
+	for _, nested := range [][]byte{s.data, s.payload} {
+		if nested = objectIn(nested); bytes.HasPrefix(nested, []byte("{")) {
+			payload = nested
+			break
+		}
+	}
+	e = decodeValidEvent(firstName(s.event, s.kind), payload)
+	e.Raw = raw
+	e.ID, ok = s.number()
+	return e, ok
+}
+
+// objectIn returns the JSON object in a string. It returns any other value as it is.
+func objectIn(raw []byte) []byte {
+	if !bytes.HasPrefix(raw, []byte(`"`)) {
+		return raw
+	}
+	text, _ := rawjson.String(raw)
+	if text = strings.TrimSpace(text); strings.HasPrefix(text, "{") && json.Valid([]byte(text)) {
+		return []byte(text)
+	}
+	return raw
+}
+
+// firstName returns the first of the raw values that is a string, "" when none is.
+func firstName(values ...[]byte) string {
+	for _, v := range values {
+		if s, _ := rawjson.String(v); s != "" {
+			return s
+		}
+	}
+	return ""
 }
 
 // decodeEvent decodes the payload of an event of the stream. Fields of an

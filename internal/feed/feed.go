@@ -42,6 +42,26 @@ func (s State) NeedsPerson(afterEventID int64) bool {
 	return waits && s.Since > afterEventID
 }
 
+// StateOf returns the state of a run that was read with its events.
+func (h *Hub) StateOf(caller client.Caller, run *client.Run) State {
+	var s State
+	var tokens redact.Collector
+	tokens.Add(run.ApprovalTokens()...)
+	tracker := approval.NewTracker(caller, run.RunID)
+	for _, e := range run.Events {
+		tracker.AddEvent(e)
+		s.apply(e)
+	}
+	s.Status, s.Ended, s.Pending, s.Tokens = run.Status, run.Status.Terminal(), tracker.Pending(), tokens.Secrets()
+	if s.Ended {
+		s.Auth, s.Pending = nil, nil
+	}
+	for _, p := range s.Pending {
+		h.decider.RememberTokens(run.RunID, p)
+	}
+	return s
+}
+
 // apply updates the state by one event.
 func (s *State) apply(e client.Event) {
 	s.Last = e.ID
