@@ -1,10 +1,16 @@
 package client
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -105,3 +111,181 @@ func KindOf(err error) Kind {
 	}
 	return ""
 }
+
+// statusError returns the error of an answer whose status is not 2xx.
+func statusError(call request, status int, message string, retryAfter time.Duration) *Error {
+	kind, own := kindOfStatus(call, status)
+	quoted := message != ""
+	if !quoted {
+		message = own
+	}
+	return &Error{Kind: kind, Op: call.op, Status: status, Message: message, RetryAfter: retryAfter, quoted: quoted, fault: status >= 500}
+}
+
+// kindOfStatus is the table from a status to its kind and our message.
+func kindOfStatus(call request, status int) (Kind, string) {
+	switch {
+	case status == 401:
+		return Unauthorized, "the Run API refused the API key"
+	case status == 404 && (call.op == "list_runs" || call.op == "create_run"):
+		// Every Run API has these addresses, so the 404 is about an argument.
+		return InvalidArgument, "the Run API knows nothing of what an argument names (404), or the address is that of another API"
+	case call.runID != "" && (status == 403 || status == 404 || status == 410):
+		// 403 on a run reads as not found, so that nobody learns which ids exist.
+		return NotFound, "the Run API knows no such run under this API key"
+	case status == 404, status == 410:
+		return NotFound, "the Run API knows no such resource under this API key"
+	case status == 403:
+		return Unauthorized, "the API key may not do this"
+	case status == 409:
+		return Conflict, "the state of the run does not allow this"
+	case status == 429:
+		return RateLimited, "the Run API asks to slow down"
+	case call.changes() && uncertainStatus(status):
+		return OutcomeUnknown, fmt.Sprintf("the Run API answered %d; whether the request took effect is unknown", status)
+	case status == 408, status == 425, status >= 500:
+		return Unavailable, fmt.Sprintf("the Run API answered %d", status)
+	case status >= 400 && status != 405 && status != 407:
+		return InvalidArgument, fmt.Sprintf("the Run API refused the request (%d)", status)
+	}
+	return Invalid, fmt.Sprintf("the Run API answered an unexpected status %d", status)
+}
+
+// uncertainStatus reports whether a request that was answered with the status may
+// have taken effect. Many servers mean "done, look there" by 302 and 303; 101 is no
+// answer to the request.
+func uncertainStatus(status int) bool {
+	return status == 101 || status == 302 || status == 303 || status == 408 || status == 425 || status >= 500
+}
+
+// sendError returns the error of a request that got no answer. sent says whether
+// any of it may have left this machine.
+func sendError(ctx context.Context, call request, sent bool, err error) *Error {
+	late := errors.Is(context.Cause(ctx), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
+	canceled := ctx.Err() != nil && !late
+	e := &Error{Op: call.op, cause: err, fault: !canceled}
+	switch why, permanent := describeCause(err, sent); {
+	case call.changes() && sent && canceled:
+		e.Kind = OutcomeUnknown
+		e.Message = "the call was ended before the answer came; whether it took effect is unknown"
+	case call.changes() && sent:
+		e.Kind = OutcomeUnknown
+		e.Message = "the connection broke after the request was sent; whether it took effect is unknown"
+	case late:
+		e.Kind = Timeout
+		e.Message = "the Run API did not answer in time"
+	case canceled:
+		e.Kind = Canceled
+		e.Message = "the caller went away"
+	case permanent:
+		e.Kind, e.fault = Misconfigured, false
+		e.Message = "the Run API could not be reached" + why
+	default:
+		e.Kind = Unavailable
+		e.Message = "the Run API could not be reached" + why
+	}
+	return e
+}
+
+// bodyError returns the error of an answer whose body does not hold what it should.
+func bodyError(call request, status int, what string, cause error) *Error {
+	e := &Error{Kind: Invalid, Op: call.op, Status: status, Message: what, cause: cause}
+	if call.changes() {
+		e.Kind = OutcomeUnknown
+		e.Message = what + "; the request probably took effect"
+	}
+	return e
+}
+
+// foreignError returns the error of an answer that did not come from the API, but
+// from a web server at a wrong address, a proxy or a firewall. served says that
+// the API has answered before: then the trouble may pass.
+func foreignError(call request, status int, served bool) *Error {
+	e := &Error{Kind: Misconfigured, Op: call.op, Status: status}
+	switch {
+	case served:
+		e.Kind = Unavailable
+		e.Message = fmt.Sprintf("something answered %d in the place of the Run API", status)
+	case status/100 == 3:
+		e.Message = fmt.Sprintf("the address of the Run API redirects elsewhere (%d); that is not followed", status)
+	default:
+		e.Message = fmt.Sprintf("the address answered %d and not as the Run API does: it serves none", status)
+	}
+	return e
+}
+
+// isForeign reports whether an answer with this status and body did not come from
+// the API. A 401 is believed without a body, and so are 429 and 5xx.
+func isForeign(call request, status int, body []byte) bool {
+	switch {
+	case status == 302 || status == 303:
+		return !call.changes() // else it may mean "done, look there"
+	case status/100 == 3:
+		return true
+	case status == 403, status == 404, status == 405, status == 410:
+		return !isErrorBody(body)
+	case status == 400: // a TLS server that is spoken to without TLS
+		return !isErrorBody(body) && bytes.Contains(body, []byte("HTTPS"))
+	}
+	return false
+}
+
+// isErrorBody reports whether a body is an API's error: a JSON object with a
+// message, a status or an error.
+func isErrorBody(body []byte) bool {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(body, &fields) != nil {
+		return false
+	}
+	for _, name := range []string{"message", "statusCode", "error", "errors"} {
+		if _, ok := fields[name]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// apiMessage returns the message, or messages, of an error body as one line without
+// the secrets; "" for a body without one. It is not truncated: a part of another
+// secret could not be recognised as one.
+func apiMessage(body []byte, secrets []string) string {
+	var fields struct {
+		Message json.RawMessage `json:"message"`
+	}
+	if json.Unmarshal(body, &fields) != nil {
+		return ""
+	}
+	var message string
+	var messages []string
+	if json.Unmarshal(fields.Message, &message) != nil && json.Unmarshal(fields.Message, &messages) == nil {
+		message = strings.Join(messages, "; ")
+	}
+	for _, s := range secrets {
+		if len(s) < 4 {
+			continue
+		}
+		message = strings.ReplaceAll(message, s, "[removed]")
+		message = strings.ReplaceAll(message, url.QueryEscape(s), "[removed]")
+	}
+	return strings.Join(strings.Fields(message), " ")
+}
+
+// maxRetryAfter is the longest wait that is reported: an API that asks for more
+// asks not to be called again.
+const maxRetryAfter = 24 * time.Hour
+
+// retryAfter reads a Retry-After header: seconds or an HTTP date.
+func retryAfter(header string, now time.Time) time.Duration {
+	seconds, err := strconv.ParseUint(header, 10, 31)
+	if err == nil || errors.Is(err, strconv.ErrRange) {
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	}
+	if at, err := http.ParseTime(header); err == nil && at.After(now) {
+		return min(at.Sub(now), maxRetryAfter)
+	}
+	return 0
+}
+
+// changes reports whether the request has an effect: then a doubtful outcome is
+// OutcomeUnknown.
+func (r request) changes() bool { return r.effect != safe }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -132,6 +133,91 @@ func (e Event) ApprovalTokens() []string {
 	return tokens
 }
 
+var storedNames = []string{"id", "eventId", "event", "type", "data", "payload"}
+
+// stored is one item of a run's events. Its id and name may stand under several
+// keys, and its payload may be nested.
+type stored struct{ id, eventID, event, kind, data, payload []byte }
+
+func (s *stored) decode(item []byte) {
+	for name, value := range rawjson.Members(item) {
+		switch rawjson.Name(name, storedNames) {
+		case "id":
+			s.id = value
+		case "eventId":
+			s.eventID = value
+		case "event":
+			s.event = value
+		case "type":
+			s.kind = value
+		case "data":
+			s.data = value
+		case "payload":
+			s.payload = value
+		}
+	}
+}
+
+// number returns the item's integer id.
+func (s *stored) number() (int64, bool) {
+	for _, id := range [][]byte{s.id, s.eventID} {
+		if len(id) > 0 { // else eventID would allocate an error, for millions of items
+			if n, isInt := eventID(strings.Trim(string(id), `"`)); isInt {
+				return n, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// storedID returns the integer id of one item.
+func storedID(raw []byte) (int64, bool) {
+	var s stored
+	s.decode(objectIn(raw))
+	return s.number()
+}
+
+// storedEvent decodes one item. ok reports whether it has an integer id. An item
+// that is no object is Raw alone.
+func storedEvent(raw []byte) (e Event, ok bool) {
+	var s stored
+	item := objectIn(raw)
+	s.decode(item)
+	payload := item
+	for _, nested := range [][]byte{s.data, s.payload} {
+		if nested = objectIn(nested); bytes.HasPrefix(nested, []byte("{")) {
+			payload = nested
+			break
+		}
+	}
+	e = decodeValidEvent(firstName(s.event, s.kind), payload)
+	e.Raw = raw
+	e.ID, ok = s.number()
+	return e, ok
+}
+
+// objectIn returns the JSON object in a string. It returns any other value as it is.
+func objectIn(raw []byte) []byte {
+	if !bytes.HasPrefix(raw, []byte(`"`)) {
+		return raw
+	}
+	text, _ := rawjson.String(raw)
+	if text = strings.TrimSpace(text); strings.HasPrefix(text, "{") && json.Valid([]byte(text)) {
+		return []byte(text)
+	}
+	return raw
+}
+
+// firstName returns the first of the raw values that is a string, "" when none is.
+func firstName(values ...[]byte) string {
+	for _, v := range values {
+		if s, _ := rawjson.String(v); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
 // decodeEvent decodes the payload of an event of the stream. Fields of an
 // unexpected type stay empty. A payload that is no JSON is Raw alone.
 func decodeEvent(name string, payload []byte) Event {
@@ -150,13 +236,13 @@ func decodeValidEvent(name string, payload []byte) Event {
 	for field, value := range rawjson.Members(payload) {
 		switch rawjson.Name(field, eventNames) {
 		case "runStatus":
-			readText(&e.RunStatus, value)
+			rawjson.ReadText(&e.RunStatus, value)
 		case "timestamp":
-			readText(&e.Timestamp, value)
+			rawjson.ReadText(&e.Timestamp, value)
 		case "step":
-			readObject(&e.Step, value, (*Step).decode)
+			rawjson.ReadObject(&e.Step, value, (*Step).decode)
 		case "auth":
-			readObject(&e.Auth, value, (*Auth).decode)
+			rawjson.ReadObject(&e.Auth, value, (*Auth).decode)
 		case "approvalActions":
 			readLinks(&e.ApprovalActions, value)
 		case "approval": // only steps have one
@@ -181,15 +267,15 @@ func (s *Step) decode(text []byte) {
 	for name, value := range rawjson.Members(text) {
 		switch rawjson.Name(name, eventStepNames) {
 		case "reason":
-			readText(&s.Reason, value)
+			rawjson.ReadText(&s.Reason, value)
 		case "text":
-			readText(&s.Text, value)
+			rawjson.ReadText(&s.Text, value)
 		case "approval":
-			readText(&s.Approval, value)
+			rawjson.ReadText(&s.Approval, value)
 		case "approvalActions":
 			readLinks(&s.ApprovalActions, value)
 		case "toolCalls":
-			if more := readList(&s.ToolCalls, value, maxCalls, (*ToolCall).decode); more > 0 {
+			if more := rawjson.ReadList(&s.ToolCalls, value, maxCalls, (*ToolCall).decode); more > 0 {
 				// A person decides on all of them, so they are kept as one.
 				s.ToolCalls = append(s.ToolCalls, ToolCall{ToolName: fmt.Sprintf("[%d more tool calls]", more), ToolParameters: slices.Clone(value)})
 			}
@@ -205,9 +291,9 @@ func (c *ToolCall) decode(text []byte) {
 	for name, value := range rawjson.Members(text) {
 		switch rawjson.Name(name, callNames) {
 		case "toolCallId":
-			readText(&c.ToolCallID, value)
+			rawjson.ReadText(&c.ToolCallID, value)
 		case "toolName":
-			readText(&c.ToolName, value)
+			rawjson.ReadText(&c.ToolName, value)
 		case "toolParameters":
 			c.ToolParameters = slices.Clone(value)
 		case "toolResult":
@@ -222,11 +308,11 @@ func (a *Auth) decode(text []byte) {
 	for name, value := range rawjson.Members(text) {
 		switch rawjson.Name(name, authNames) {
 		case "status":
-			readText(&a.Status, value)
+			rawjson.ReadText(&a.Status, value)
 		case "url":
-			readText(&a.URL, value)
+			rawjson.ReadText(&a.URL, value)
 		case "integrationName":
-			readText(&a.IntegrationName, value)
+			rawjson.ReadText(&a.IntegrationName, value)
 		}
 	}
 }
@@ -237,9 +323,9 @@ func (a *ApprovalAction) decode(text []byte) {
 	for name, value := range rawjson.Members(text) {
 		switch rawjson.Name(name, linkNames) {
 		case "action":
-			readText(&a.Action, value)
+			rawjson.ReadText(&a.Action, value)
 		case "url":
-			readText(&a.URL, value)
+			rawjson.ReadText(&a.URL, value)
 		}
 	}
 }
@@ -247,7 +333,7 @@ func (a *ApprovalAction) decode(text []byte) {
 // readLinks fills the links of an approval. Beyond [maxLinks] it reads the links
 // with a token only: all tokens must be known, to be hidden.
 func readLinks(to *[]ApprovalAction, value []byte) {
-	if readList(to, value, maxLinks, (*ApprovalAction).decode) == 0 {
+	if rawjson.ReadList(to, value, maxLinks, (*ApprovalAction).decode) == 0 {
 		return
 	}
 	n := 0

@@ -30,19 +30,19 @@ func (i *Integration) decode(text []byte) {
 	for name, value := range rawjson.Members(text) {
 		switch rawjson.Name(name, integrationNames) {
 		case "integrationId":
-			readText(&i.IntegrationID, value)
+			rawjson.ReadText(&i.IntegrationID, value)
 		case "customerIntegrationId":
-			readText(&i.CustomerIntegrationID, value)
+			rawjson.ReadText(&i.CustomerIntegrationID, value)
 		case "active":
 			i.Active = string(value) != "false"
 		case "name":
-			readText(&i.Name, value)
+			rawjson.ReadText(&i.Name, value)
 		case "description":
-			readText(&i.Description, value)
+			rawjson.ReadText(&i.Description, value)
 		case "host":
-			readText(&i.Host, value)
+			rawjson.ReadText(&i.Host, value)
 		case "authType":
-			readText(&i.AuthType, value)
+			rawjson.ReadText(&i.AuthType, value)
 		}
 	}
 }
@@ -58,10 +58,10 @@ func (c *Client) ListIntegrations(ctx context.Context, caller Caller) ([]Integra
 	err := c.send(ctx, caller, request{
 		op: "list_integrations", method: http.MethodGet, path: []string{"v1", "integrations"}, query: url.Values{"active": {"true"}},
 	}, func(data []byte) error {
-		if arrayIn(data) == nil {
+		if !rawjson.IsArray(data) {
 			return errors.New("no list")
 		}
-		readList(&list, data, maxIntegrations, (*Integration).decode)
+		rawjson.ReadList(&list, data, maxIntegrations, (*Integration).decode)
 		return nil
 	})
 	if err != nil {

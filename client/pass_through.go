@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 )
@@ -180,4 +181,17 @@ func ParsePassThrough(data []byte) (map[string]PassThrough, error) {
 		out[id] = p
 	}
 	return out, nil
+}
+
+// decodeStrict fills v from data and refuses unknown fields and trailing data.
+func decodeStrict(data []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("more than one JSON value")
+	}
+	return nil
 }

@@ -2,10 +2,14 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+
+	"github.com/google/uuid"
 
 	"runs-mcp-server/internal/rawjson"
 )
@@ -94,6 +98,27 @@ type Run struct {
 	tokens []string // of the approval links of the earlier events
 }
 
+const (
+	// maxEvents bounds the events of a run that are decoded, of 150 bytes and more
+	// each. An answer with more events has less than 240 bytes for each. It must be
+	// less than maxKnown of client/follow, or stored events would be taken for new.
+	maxEvents = 70_000
+	// maxListedEvents is the same bound for each run of a list.
+	maxListedEvents = 10
+)
+
+// ApprovalTokens returns the tokens of all events that the answer held.
+func (r *Run) ApprovalTokens() []string {
+	tokens := slices.Clip(r.tokens)
+	if len(tokens) > 0 { // there are very many: growing would copy them several times
+		tokens = slices.Grow(tokens, len(r.Events))
+	}
+	for _, e := range r.Events {
+		tokens = append(tokens, e.ApprovalTokens()...)
+	}
+	return tokens
+}
+
 // UnmarshalJSON decodes a run of an answer of the API.
 func (r *Run) UnmarshalJSON(data []byte) error {
 	return r.decode(slices.Clone(data), maxEvents)
@@ -118,25 +143,25 @@ func (r *Run) decode(text []byte, most int) error {
 		case "runId":
 			r.RunID = readRunID(value)
 		case "repeatKey":
-			readText(&r.RepeatKey, value)
+			rawjson.ReadText(&r.RepeatKey, value)
 		case "repeatRunId":
 			r.RepeatRunID = readRunID(value)
 		case "status":
-			readText(&r.Status, value)
+			rawjson.ReadText(&r.Status, value)
 		case "executionPlanId":
-			readText(&r.ExecutionPlanID, value)
+			rawjson.ReadText(&r.ExecutionPlanID, value)
 		case "intent":
-			readText(&r.Intent, value)
+			rawjson.ReadText(&r.Intent, value)
 		case "context":
-			readText(&r.Context, value)
+			rawjson.ReadText(&r.Context, value)
 		case "createdAt":
-			readText(&r.CreatedAt, value)
+			rawjson.ReadText(&r.CreatedAt, value)
 		case "updatedAt":
-			readText(&r.UpdatedAt, value)
+			rawjson.ReadText(&r.UpdatedAt, value)
 		case "result":
 			r.Result = value
 		case "plan":
-			readObject(&r.Plan, value, (*Plan).decode)
+			rawjson.ReadObject(&r.Plan, value, (*Plan).decode)
 		case "events":
 			events = value
 		case "stepsFinished":
@@ -150,19 +175,105 @@ func (r *Run) decode(text []byte, most int) error {
 // firstArray returns the first value that is an array, nil where none is.
 func firstArray(values ...[]byte) []byte {
 	for _, value := range values {
-		if arrayIn(value) != nil {
+		if rawjson.IsArray(value) {
 			return value
 		}
 	}
 	return nil
 }
 
-// arrayIn returns value if it is an array, else nil.
-func arrayIn(value []byte) []byte {
-	if !bytes.HasPrefix(value, []byte("[")) {
-		return nil
+// readEvents decodes the newest items of a run's events, at most so many.
+//
+// If all items have integer ids they are sorted by them. If none has, the position
+// of an item is its cursor. An item without an id, or with the id of an earlier one,
+// gets the next cursor.
+func (r *Run) readEvents(items []byte, most int) {
+	if items == nil {
+		return
 	}
-	return value
+	count := rawjson.Count(items)
+	r.Events, r.Earlier = make([]Event, 0, min(count, most)), max(count-most, 0)
+	skip := skipper{left: r.Earlier}
+	if r.Earlier > 0 {
+		skip.prepare(items)
+	}
+	numbered := 0
+	for item := range rawjson.Items(items) {
+		e, ok := storedEvent(item)
+		if ok {
+			numbered++
+		}
+		if skip.skips(e.ID) {
+			r.tokens = append(r.tokens, e.ApprovalTokens()...)
+			continue
+		}
+		r.Events = append(r.Events, e)
+	}
+	if numbered == count {
+		slices.SortStableFunc(r.Events, func(a, b Event) int { return cmp.Compare(a.ID, b.ID) })
+	}
+	last := skip.last
+	for i := range r.Events {
+		e := &r.Events[i]
+		e.ID = max(e.ID, last+1)
+		last = e.ID
+	}
+	if r.Earlier > 0 {
+		r.Events[0].Missing = int64(r.Earlier)
+	}
+	r.Positions = numbered == 0 && count > 0
+}
+
+// skipper selects the oldest events of an answer, which are not decoded.
+type skipper struct {
+	left int   // how many are still to be skipped
+	last int64 // the cursor of the newest skipped event
+	// Both are 0 if the items are sorted, or one has no id.
+	from  int64 // the lowest id that is decoded
+	equal int   // how many items with that id are skipped
+}
+
+// prepare looks for ids that all items have, but not in order.
+func (o *skipper) prepare(items []byte) {
+	sorted, before := true, int64(0)
+	for item := range rawjson.Items(items) {
+		id, ok := storedID(item)
+		if !ok {
+			return
+		}
+		sorted, before = sorted && id >= before, id
+	}
+	if sorted {
+		return
+	}
+	ids := make([]int64, 0, rawjson.Count(items))
+	for item := range rawjson.Items(items) {
+		id, _ := storedID(item)
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	o.from = ids[o.left]
+	first, _ := slices.BinarySearch(ids, o.from)
+	o.equal = o.left - first
+	for _, id := range ids[:o.left] {
+		o.last = max(id, o.last+1)
+	}
+}
+
+// skips reports whether the next item is to be skipped. id is 0 if it has none.
+func (o *skipper) skips(id int64) bool {
+	switch {
+	case o.left == 0 || id > o.from && o.from > 0:
+		return false
+	case o.from == 0:
+		o.last = max(id, o.last+1)
+	case id == o.from && o.equal == 0:
+		return false
+	case id == o.from:
+		o.equal--
+	}
+	o.left--
+	return true
 }
 
 // Plan is what a run intends to do: text, or steps. Both are empty while the API has
@@ -199,15 +310,15 @@ func (p *Plan) decode(text []byte) {
 			inner = value
 		}
 	}
-	readText(&p.Text, inner)
+	rawjson.ReadText(&p.Text, inner)
 	for name, value := range rawjson.Members(inner) {
 		switch rawjson.Name(name, planNames) {
 		case "title":
-			readText(&p.Title, value)
+			rawjson.ReadText(&p.Title, value)
 		case "description":
-			readText(&p.Description, value)
+			rawjson.ReadText(&p.Description, value)
 		case "steps":
-			if more := readList(&p.Steps, value, maxSteps, (*PlanStep).decode); more > 0 {
+			if more := rawjson.ReadList(&p.Steps, value, maxSteps, (*PlanStep).decode); more > 0 {
 				p.Steps = append(p.Steps, PlanStep{Description: fmt.Sprintf("[%d later steps are not read]", more)})
 			}
 		}
@@ -222,11 +333,41 @@ func (s *PlanStep) decode(text []byte) {
 	for name, value := range rawjson.Members(text) {
 		switch rawjson.Name(name, stepNames) {
 		case "id":
-			readText(&s.ID, value)
+			rawjson.ReadText(&s.ID, value)
 		case "description":
-			readText(&s.Description, value)
+			rawjson.ReadText(&s.Description, value)
 		case "dependsOnSteps":
-			readList(&s.DependsOnSteps, value, maxDepends, readText)
+			rawjson.ReadList(&s.DependsOnSteps, value, maxDepends, rawjson.ReadText)
 		}
 	}
+}
+
+// RunID is the id of a run: a UUID of 36 characters. [ParseRunID] and decoding make
+// it lower case. Another text of the API is kept as it is, and is not valid.
+type RunID string
+
+// ParseRunID returns a run's id from a text in either letter case. It reports
+// whether the text is a UUID of 36 characters; another text is returned as it is.
+func ParseRunID(text string) (id RunID, ok bool) {
+	if id = RunID(text); !id.Valid() {
+		return id, false
+	}
+	return RunID(strings.ToLower(text)), true
+}
+
+// Valid reports whether the id has the form of a run's id.
+func (id RunID) Valid() bool { return len(id) == 36 && uuid.Validate(string(id)) == nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler]. It takes any text.
+func (id *RunID) UnmarshalText(text []byte) error {
+	*id, _ = ParseRunID(string(text))
+	return nil
+}
+
+// readRunID returns the run's id in a JSON string, "" for another value.
+func readRunID(value []byte) RunID {
+	var text string
+	rawjson.ReadText(&text, value)
+	id, _ := ParseRunID(text)
+	return id
 }

@@ -107,10 +107,6 @@ func (c *Client) try(ctx context.Context, caller Caller, call request, decode fu
 	return nil
 }
 
-// changes reports whether the request has an effect: then a doubtful outcome is
-// OutcomeUnknown.
-func (r request) changes() bool { return r.effect != safe }
-
 // checkUnread checks a 2xx answer whose body is not read. A one-time link may
 // answer a web page, for people open it; an abort does not.
 func (c *Client) checkUnread(call request, resp *http.Response) *Error {

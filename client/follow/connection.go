@@ -110,3 +110,18 @@ func (r *reader) resumeAfter(id string) {
 		r.lastEventID = id
 	}
 }
+
+// pace spaces the reads of the run: a second apart, doubled up to pollCap.
+type pace struct {
+	pause time.Duration
+	next  time.Time // the earliest time of the next read
+}
+
+// delay puts the next read off, by no less than the API asks for.
+func (p *pace) delay(requested time.Duration) {
+	p.pause = min(max(2*p.pause, time.Second), pollCap)
+	p.next = time.Now().Add(max(p.pause, requested))
+}
+
+// reset starts anew, with the next read after a wait.
+func (p *pace) reset(wait time.Duration) { *p = pace{next: time.Now().Add(wait)} }

@@ -143,14 +143,6 @@ func (r *reader) requestedWait(err error) time.Duration {
 	return max(min(r.retry, r.maxPause()), retryAfter(err))
 }
 
-// retryAfter returns how long an error asks to wait, up to a minute.
-func retryAfter(err error) time.Duration {
-	if e, ok := errors.AsType[*client.Error](err); ok {
-		return min(e.RetryAfter, time.Minute)
-	}
-	return 0
-}
-
 // backoff returns the wait before the next attempt: full jitter above a floor.
 func (r *reader) backoff(failures int) time.Duration {
 	return backoffFloor + rand.N(min(backoffBase<<min(failures, 10), r.maxPause()))

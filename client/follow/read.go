@@ -2,6 +2,7 @@ package follow
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"runs-mcp-server/client"
@@ -188,17 +189,10 @@ func (r *reader) applyRead(c *connection, run *client.Run) (err error) {
 	return err
 }
 
-// pace spaces the reads of the run: a second apart, doubled up to pollCap.
-type pace struct {
-	pause time.Duration
-	next  time.Time // the earliest time of the next read
+// retryAfter returns how long an error asks to wait, up to a minute.
+func retryAfter(err error) time.Duration {
+	if e, ok := errors.AsType[*client.Error](err); ok {
+		return min(e.RetryAfter, time.Minute)
+	}
+	return 0
 }
-
-// delay puts the next read off, by no less than the API asks for.
-func (p *pace) delay(requested time.Duration) {
-	p.pause = min(max(2*p.pause, time.Second), pollCap)
-	p.next = time.Now().Add(max(p.pause, requested))
-}
-
-// reset starts anew, with the next read after a wait.
-func (p *pace) reset(wait time.Duration) { *p = pace{next: time.Now().Add(wait)} }

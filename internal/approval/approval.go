@@ -5,12 +5,12 @@
 // The files, from the top down:
 //
 //	approval.go  Decision, Scope and Pending: one approval that waits
-//	tracker.go   which approvals are pending, by the run's events
-//	links.go     the tokens of an event's approval links
+//	tracker.go   which approvals are pending, by the run's events, and the tokens of
+//	             their links
 //	merge.go     what is pending by the stored events and the stream together
 //	decider.go   sends decisions, each once, and remembers what was sent and shown
 //	plan.go      the plan of a run that waits to start
-//	request.go   what a person is asked, as one text
+//	question.go  what a person is asked, as one text
 //	quote.go     texts of the run in quotes, json.go its JSON values, lines.go the lines
 //	digest.go    a hash of what would happen, that a person's answer counts for
 package approval

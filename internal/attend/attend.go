@@ -10,14 +10,15 @@
 //
 //	attend.go    the Attendant: what all calls share
 //	follow.go    the loop of one call over the state of one run
+//	round.go     a call of the stateless protocol, and the state that travels
 //	ask.go       what the call asks its person, and whether it may ask now
 //	join.go      how the call waits for a question, and what its outcome means for it
-//	question.go  the goroutine of one question: ask, watch the run, act on the answer
+//	question.go  one question and its goroutine: ask, watch the run, act on the answer
 //	decision.go  sending what the person decided
 //	history.go   what people were asked before: open questions, refusals, outcomes
-//	round.go     questions of the stateless protocol, and the state that travels
-//	seal.go      the encryption of that state
-//	outcome.go, person.go  the types that callers use
+//	seal.go      the encryption of the state that travels
+//	call.go      Call and Result, and the call in progress
+//	outcome.go, person.go  the other types that callers use
 package attend
 
 import (

@@ -82,47 +82,6 @@ func (r *record) countApproveQuestion() bool {
 	return true
 }
 
-// recordOutcome records the outcome of a question that is done; a.mu is held.
-func (a *Attendant) recordOutcome(q *question) {
-	record := a.recordOf(q.personRun, q.subject)
-	if record.open == q {
-		record.open = nil
-	}
-	if q.answered {
-		a.endRound(q.need(), nil)
-	}
-	if q.waiters == 0 && q.outcome.Status == Canceled {
-		q.outcome.Status = Withdrawn // by the client: some do so when their model's turn ends
-	}
-	if q.outcome.isRefusal() {
-		record.refusal, record.digest, record.refusedAt = q.outcome, q.digest, time.Now()
-	}
-	if q.waiters > 0 || q.outcome.Status == Withdrawn {
-		return
-	}
-	if h, ok := a.histories.Get(q.personRun); ok {
-		unreported := q.outcome
-		h.unreported = &unreported
-	}
-}
-
-// stopWaiting ends a call's waiting for a question, and reports whether the question
-// is done. If only this call waited and it was cancelled, the question is withdrawn.
-func (a *Attendant) stopWaiting(q *question, cancelled bool) (done bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	q.waiters--
-	select {
-	case <-q.done:
-		return true
-	default:
-	}
-	if cancelled && q.waiters == 0 && !q.isRound && !q.decided.Load() {
-		q.withdraw(errNoWaiters)
-	}
-	return false
-}
-
 // TakeUnreported returns, once, the outcome of a question about a run that no call
 // waited for; nil for none.
 func (a *Attendant) TakeUnreported(key client.Key, person string, runID client.RunID) *Outcome {

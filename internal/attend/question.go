@@ -175,3 +175,71 @@ func (a *Attendant) actOnAnswer(q *question, caller client.Caller, answer Answer
 	}
 	return Outcome{Status: Canceled, AtOnce: took < a.ReadingTime}
 }
+
+// recordOutcome records the outcome of a question that is done; a.mu is held.
+func (a *Attendant) recordOutcome(q *question) {
+	record := a.recordOf(q.personRun, q.subject)
+	if record.open == q {
+		record.open = nil
+	}
+	if q.answered {
+		a.endRound(q.need(), nil)
+	}
+	if q.waiters == 0 && q.outcome.Status == Canceled {
+		q.outcome.Status = Withdrawn // by the client: some do so when their model's turn ends
+	}
+	if q.outcome.isRefusal() {
+		record.refusal, record.digest, record.refusedAt = q.outcome, q.digest, time.Now()
+	}
+	if q.waiters > 0 || q.outcome.Status == Withdrawn {
+		return
+	}
+	if h, ok := a.histories.Get(q.personRun); ok {
+		unreported := q.outcome
+		h.unreported = &unreported
+	}
+}
+
+// stopWaiting ends a call's waiting for a question, and reports whether the question
+// is done. If only this call waited and it was cancelled, the question is withdrawn.
+func (a *Attendant) stopWaiting(q *question, cancelled bool) (done bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	q.waiters--
+	select {
+	case <-q.done:
+		return true
+	default:
+	}
+	if cancelled && q.waiters == 0 && !q.isRound && !q.decided.Load() {
+		q.withdraw(errNoWaiters)
+	}
+	return false
+}
+
+// roundTimeout is how long a round keeps other calls from asking the same: its client
+// may have lost it.
+const roundTimeout = 60 * time.Second
+
+// startRound keeps other calls of the caller from asking the same while a round asks
+// it. a.mu is held.
+func (a *Attendant) startRound(q *question) {
+	round := &question{personRun: q.personRun, kind: q.kind, subject: q.subject, eventID: q.eventID, isRound: true, done: make(chan struct{})}
+	a.rounds.Add(q.need(), round)
+	time.AfterFunc(roundTimeout, func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.endRound(q.need(), round)
+	})
+}
+
+// endRound lets other calls ask again. round is the one to end, nil for any. a.mu is
+// held.
+func (a *Attendant) endRound(n need, round *question) {
+	current, ok := a.rounds.Get(n)
+	if !ok || round != nil && current != round {
+		return
+	}
+	a.rounds.Remove(n)
+	close(current.done)
+}

@@ -44,33 +44,6 @@ type RoundState struct {
 	KeepRefused   bool `json:"keepRefused,omitempty"`   // the run is not watched when the call is over
 }
 
-// roundTimeout is how long a round keeps other calls from asking the same: its client
-// may have lost it.
-const roundTimeout = 60 * time.Second
-
-// startRound keeps other calls of the caller from asking the same while a round asks
-// it. a.mu is held.
-func (a *Attendant) startRound(q *question) {
-	round := &question{personRun: q.personRun, kind: q.kind, subject: q.subject, eventID: q.eventID, isRound: true, done: make(chan struct{})}
-	a.rounds.Add(q.need(), round)
-	time.AfterFunc(roundTimeout, func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.endRound(q.need(), round)
-	})
-}
-
-// endRound lets other calls ask again. round is the one to end, nil for any. a.mu is
-// held.
-func (a *Attendant) endRound(n need, round *question) {
-	current, ok := a.rounds.Get(n)
-	if !ok || round != nil && current != round {
-		return
-	}
-	a.rounds.Remove(n)
-	close(current.done)
-}
-
 // resume goes on where the round before stood: the call waits for what comes of the
 // person's answer. The error is [ErrUsed].
 func (f *follower) resume(r Resume) error {

@@ -1,5 +1,5 @@
 // Package cli is the command line: it parses flags and environment, and runs the
-// commands. commands.go lists them; each has a file of its own.
+// commands. commands.go lists them; the larger ones have a file of their own.
 package cli
 
 import (
@@ -7,10 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"os"
-	"os/exec"
-	"strings"
 	"syscall"
 	"time"
 
@@ -41,43 +37,6 @@ func Run(ctx context.Context, args []string, env func(string) string, stdin io.R
 	return p.exitCode(p.execute(args))
 }
 
-// process is what commands use besides their flags.
-type process struct {
-	ctx    context.Context // also done after a failed write to out
-	env    func(string) string
-	stdin  io.Reader
-	stdout io.Writer // for MCP messages
-	out    io.Writer // the same stream, for text that a person or a script reads
-	stderr io.Writer // never blocks
-}
-
-// output is the standard output of a command. A failed write ends the command.
-type output struct {
-	io.Writer
-	cancel context.CancelCauseFunc
-}
-
-// Write writes p.
-func (o output) Write(p []byte) (int, error) {
-	n, err := o.Writer.Write(p)
-	if err != nil {
-		o.cancel(writeError{err})
-	}
-	return n, err
-}
-
-// writeError is a failed write to standard output.
-type writeError struct{ error }
-
-// Unwrap returns the error of the operating system.
-func (e writeError) Unwrap() error { return e.error }
-
-// usageError says what is wrong with the command line or the environment.
-type usageError struct{ error }
-
-// usageErrorf returns a [usageError]. Its text names the flag or the variable.
-func usageErrorf(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
-
 // exitCode writes to standard error why a command failed, and returns its exit
 // code.
 func (p *process) exitCode(err error) int {
@@ -103,43 +62,4 @@ func (p *process) exitCode(err error) int {
 		return 2
 	}
 	return 1
-}
-
-// serverError returns the error with which a server ended. A server that was told
-// to stop has succeeded, even if it left something behind; that is logged.
-func (p *process) serverError(err error, log *slog.Logger) error {
-	if err != nil && p.ctx.Err() != nil {
-		log.Warn("stopped and left something behind", "error", err)
-		return nil
-	}
-	return err
-}
-
-// programCommand returns what a person types to run this program: its name if the
-// PATH finds it, else its path, in quotes if a shell would split it.
-func programCommand() string {
-	self, err := os.Executable()
-	switch {
-	case err != nil:
-		return Name
-	case strings.Contains(self, "go-build"): // go run deletes it when it ends
-		return "go run ."
-	}
-	if found, err := exec.LookPath(Name); err == nil && sameFile(found, self) {
-		return Name
-	}
-	if strings.ContainsAny(self, " \t'&;()$`") {
-		return `"` + self + `"`
-	}
-	return self
-}
-
-// sameFile reports whether two paths name one file.
-func sameFile(a, b string) bool {
-	first, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	second, err := os.Stat(b)
-	return err == nil && os.SameFile(first, second)
 }

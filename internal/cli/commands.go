@@ -39,6 +39,16 @@ func (p *process) execute(args []string) error {
 	return command.Run()
 }
 
+// helpCommand prints the help of a command, or of the program.
+type helpCommand struct {
+	Command []string `arg:"" optional:"" name:"command" help:"The command"`
+}
+
+// Run prints the help.
+func (c *helpCommand) Run(p *process) error {
+	return p.execute(append(slices.Clone(c.Command), "--help"))
+}
+
 // errPrinted is what kong's exit panics with after --help and --version.
 var errPrinted = errors.New("printed")
 

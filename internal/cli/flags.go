@@ -169,6 +169,15 @@ func (f *serverFlags) newServer(o tools.Options, log *slog.Logger) (*server.Serv
 	return server.New(o, feed.Options{}, attend.Options{}), nil
 }
 
+// httpDecideHint returns the default of --decide-hint over HTTP, where a caller's
+// person has neither the operator's key nor a terminal on this machine.
+func (f *serverFlags) httpDecideHint() string {
+	if f.Sandbox {
+		return "with an MCP client that can ask them: the sandbox has no console"
+	}
+	return "in the vendor's console"
+}
+
 // asksPerson reports whether waiting calls ask the person: what the flag says, or
 // unset if it is not given.
 func (f *serverFlags) asksPerson(unset bool) bool {

@@ -3,21 +3,10 @@ package cli
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
 )
-
-// helpCommand prints the help of a command, or of the program.
-type helpCommand struct {
-	Command []string `arg:"" optional:"" name:"command" help:"The command"`
-}
-
-// Run prints the help.
-func (c *helpCommand) Run(p *process) error {
-	return p.execute(append(slices.Clone(c.Command), "--help"))
-}
 
 const (
 	helpColumn = 29 // where the help of a flag begins

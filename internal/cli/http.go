@@ -101,15 +101,6 @@ func (c *httpCommand) check() (prefix string, err error) {
 	return pathPrefix(c.PathPrefix)
 }
 
-// httpDecideHint returns the default of --decide-hint over HTTP, where a caller's
-// person has neither the operator's key nor a terminal on this machine.
-func (f *serverFlags) httpDecideHint() string {
-	if f.Sandbox {
-		return "with an MCP client that can ask them: the sandbox has no console"
-	}
-	return "in the vendor's console"
-}
-
 // pathPrefix returns --path-prefix with one slash before it and none after it.
 func pathPrefix(flag string) (string, error) {
 	prefix := strings.TrimRight("/"+strings.TrimLeft(flag, "/"), "/")

@@ -138,7 +138,7 @@ func (h *Hub) Pin(caller client.Caller, runID client.RunID) bool {
 
 // unpin releases a pinned feed. Other watchers keep it open.
 func (h *Hub) unpin(f *feed) {
-	h.release(f)
+	f.release()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.pins--
@@ -212,24 +212,6 @@ func (h *Hub) start(f *feed) {
 			f.end(&client.Error{Kind: client.Invalid, Op: "watch", Message: "watching the run failed; the server's log says more"})
 		})
 		f.run()
-	})
-}
-
-// release takes one watcher off a feed. The feed ends after the grace, unless another
-// watcher comes.
-func (h *Hub) release(f *feed) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	f.watchers--
-	if f.watchers > 0 || f.ctx.Err() != nil {
-		return
-	}
-	f.idle = time.AfterFunc(h.opts.Grace, func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if f.watchers == 0 {
-			f.cancel()
-		}
 	})
 }
 

@@ -133,26 +133,6 @@ func (h *Hub) lagsBehind(snap Snapshot, seen State) bool {
 // undecided reports whether this server has sent no decision on an approval.
 func (h *Hub) undecided(p approval.Pending) bool { return !h.decider.Sent(p) }
 
-// StateOf returns the state of a run that was read with its events.
-func (h *Hub) StateOf(caller client.Caller, run *client.Run) State {
-	var s State
-	var tokens redact.Collector
-	tokens.Add(run.ApprovalTokens()...)
-	tracker := approval.NewTracker(caller, run.RunID)
-	for _, e := range run.Events {
-		tracker.AddEvent(e)
-		s.apply(e)
-	}
-	s.Status, s.Ended, s.Pending, s.Tokens = run.Status, run.Status.Terminal(), tracker.Pending(), tokens.Secrets()
-	if s.Ended {
-		s.Auth, s.Pending = nil, nil
-	}
-	for _, p := range s.Pending {
-		h.decider.RememberTokens(run.RunID, p)
-	}
-	return s
-}
-
 // liveState returns the state of a run's feed. It reports false if nobody watches the
 // run, or nothing is known yet.
 func (h *Hub) liveState(caller client.Caller, runID client.RunID) (State, bool) {

@@ -26,7 +26,7 @@ type Watch struct {
 
 // Close stops watching.
 func (w *Watch) Close() {
-	w.once.Do(func() { w.hub.release(w.feed) })
+	w.once.Do(w.feed.release)
 }
 
 // Cursor returns the id of the newest event that Next returned, or where the

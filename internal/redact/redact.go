@@ -6,13 +6,11 @@
 //
 // The files, from the top down:
 //
-//	redact.go     Set, and what it does with a text
-//	collect.go    gathers the secrets of a Set
-//	find.go       searches a text: as it is, decoded, and in base64 and hex
-//	automaton.go  finds many byte strings in one pass
-//	decode.go     undoes percent-encoding and JSON escapes
-//	patterns.go   links, header values and private keys, for models
-//	visible.go    removes invisible characters
+//	redact.go  Set, what it does with a text, the Collector of secrets, and the
+//	           removal of invisible characters
+//	find.go    searches a text: as it is, decoded, in base64 and hex, and by the
+//	           patterns for models; many byte strings in one pass
+//	decode.go  undoes percent-encoding and JSON escapes
 //
 // # What is found
 //
@@ -71,6 +69,8 @@ package redact
 import (
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 const (
@@ -208,4 +208,92 @@ func appendPattern(patterns []string, p string) []string {
 		return patterns
 	}
 	return append(patterns, folder.Replace(p))
+}
+
+// Collector gathers secrets for a [Set]. It keeps as many as a Set may hold, and one
+// more, which makes the Set overfull. The zero value is empty. It is not safe for
+// concurrent use.
+type Collector struct {
+	known map[string]struct{}
+	list  []string
+	size  int // bytes of list
+}
+
+// Add keeps the secrets that are new, and reports whether there were any.
+func (c *Collector) Add(secrets ...string) (grown bool) {
+	for _, secret := range secrets {
+		if _, known := c.known[secret]; known || len(secret) < minSecret {
+			continue
+		}
+		if len(c.list) > maxSecrets || c.size > maxSecretBytes {
+			return grown
+		}
+		if c.known == nil {
+			c.known = map[string]struct{}{}
+		}
+		c.known[secret] = struct{}{}
+		c.list, c.size = append(c.list, secret), c.size+len(secret)
+		grown = true
+	}
+	return grown
+}
+
+// Secrets returns the secrets in the order they were added. Later additions do not
+// change the returned slice.
+func (c *Collector) Secrets() []string { return c.list[:len(c.list):len(c.list)] }
+
+// Visible removes the characters that a person cannot see but a model reads: control,
+// bidi, zero-width, tag and other format characters, variation selectors, fillers,
+// others that Unicode tells fonts to ignore, and noncharacters. Each invalid byte becomes
+// U+FFFD; line and paragraph separators become line breaks.
+func Visible(s string) string {
+	for i := range len(s) {
+		if c := s[i]; (c < ' ' || c > '~') && c != '\n' && c != '\t' {
+			return strings.Map(visibleRune, s)
+		}
+	}
+	return s
+}
+
+// LikeQuote reports whether a character looks like a double quote but is not one.
+func LikeQuote(r rune) bool {
+	return strings.ContainsRune("\u02ba\u02dd\u02ee\u05f4\u201c\u201d\u201e\u201f\u2033\u2036\u275d\u275e\u3003\u301d\u301e\u301f\uff02", r)
+}
+
+// visiblePrefix returns the first limit bytes of the visible text at most, and the rest
+// of s.
+func visiblePrefix(s string, limit int) (head, rest string) {
+	if len(s) <= limit {
+		if head = Visible(s); len(head) <= limit { // U+FFFD takes three bytes
+			return head, ""
+		}
+	}
+	var out strings.Builder
+	for i, r := range s {
+		r = visibleRune(r)
+		if r < 0 {
+			continue
+		}
+		if out.Len()+utf8.RuneLen(r) > limit {
+			return out.String(), s[i:]
+		}
+		out.WriteRune(r)
+	}
+	return out.String(), ""
+}
+
+// visibleRune returns the character that is shown for r, -1 for none.
+func visibleRune(r rune) rune {
+	switch {
+	case r == '\n' || r == '\t' || r >= ' ' && r <= '~':
+		return r
+	case r == '\u2028' || r == '\u2029':
+		return '\n'
+	case r == '\u2800' || r == '\U00016FE4' || r == '\U0001D159': // they look like a blank
+		return -1
+	case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Variation_Selector,
+		unicode.Other_Default_Ignorable_Code_Point, unicode.Noncharacter_Code_Point):
+		return -1
+	}
+	return r
 }

@@ -6,8 +6,8 @@
 // The files:
 //
 //	view.go         View, and its rendering of texts
-//	value.go        JSON values, cut to a size; field.go picks the fields of an object
-//	run.go, event.go, integration.go  the types that leave
+//	value.go        JSON values, cut to a size, and the fields of an object
+//	run.go          runs, plans and events; integration.go has integrations
 //	result.go       a part of a run's result
 //	link.go         the link to authorise an integration
 //	log.go          a slog.Handler that renders what is logged
@@ -19,6 +19,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"runs-mcp-server/internal/rawjson"
 	"runs-mcp-server/internal/redact"
 )
 
@@ -105,4 +106,14 @@ func plainQuotes(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// JSON returns a value of this program's types as compact JSON (see
+// [rawjson.Marshal]). It panics if JSON cannot hold the value.
+func JSON(value any) []byte {
+	text, err := rawjson.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	return text
 }

@@ -12,12 +12,13 @@
 //   - [EncodeResult], [Error.Encode], [EncodeRequest] and [EncodeNotification]
 //     write what goes out, as one line without its end.
 //
-// Parsing runs from [Parse] (parse.go) over the scanner (scanner.go) to the
-// keys of one object (keys.go).
+// parse.go runs from the message down to its values, tokens.go from the tokens to
+// the keys of one object. message.go holds what both directions share.
 package jsonrpc
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
@@ -95,5 +96,103 @@ func (m *Message) WithID(id string) json.RawMessage {
 		b = append(b, `,"params":`...)
 		b = append(b, m.Params...)
 	}
+	return append(b, '}')
+}
+
+// CodeOverloaded is the code of an error that says that a limit is reached or
+// the server stops. It is the first code that JSON-RPC leaves to
+// implementations; 2026-07-28 keeps -32000 to -32019 free for them.
+const CodeOverloaded = -32000
+
+// InternalError is all that a client learns of a fault of ours.
+const InternalError = "internal error"
+
+// Error is the error that a message is answered with.
+type Error struct {
+	ID   json.RawMessage // of the message; nil if it could not be found
+	Code int
+	Text string // what rule was broken; never a value of the client
+	Data any    // may be nil
+}
+
+// Encode returns the answer that carries the error.
+func (e *Error) Encode() []byte {
+	body, err := rawjson.Marshal(mcp.NewJSONRPCErrorDetails(e.Code, e.Text, e.Data))
+	if err != nil { // a handler's data that is no JSON
+		internal := Error{ID: e.ID, Code: mcp.INTERNAL_ERROR, Text: InternalError}
+		return internal.Encode()
+	}
+	return encodeAnswer(e.ID, "error", body)
+}
+
+// InvalidRequest returns the error for a message that is JSON but breaks a rule.
+func InvalidRequest(id json.RawMessage, text string) *Error {
+	return &Error{ID: id, Code: mcp.INVALID_REQUEST, Text: "invalid request: " + text}
+}
+
+// UnknownVersion reports whether a client names a revision of MCP that this
+// server does not speak. "" names none.
+func UnknownVersion(version string) bool {
+	return version != "" && !mcp.IsValidProtocolVersion(version)
+}
+
+// UnsupportedVersion returns the error for a revision that this server does not
+// speak. It lists those that it speaks.
+func UnsupportedVersion(id json.RawMessage, version string) *Error {
+	e := mcp.UnsupportedProtocolVersionError{Version: Shorten(version), Supported: mcp.ValidProtocolVersions}.JSONRPCError().Error
+	text := "unsupported protocol version: this server speaks " + strings.Join(mcp.ValidProtocolVersions, ", ")
+	return &Error{ID: id, Code: e.Code, Text: text, Data: e.Data}
+}
+
+// Shorten returns at most 64 bytes of what a client may make as long as it
+// likes, for the log.
+func Shorten[T ~string | ~[]byte](s T) string {
+	if len(s) > 64 {
+		return string(s[:64]) + "…"
+	}
+	return string(s)
+}
+
+// EncodeResult returns the answer that carries a result.
+func EncodeResult(id json.RawMessage, result any) ([]byte, error) {
+	body, err := rawjson.Marshal(result)
+	if err != nil {
+		return nil, err
+	}
+	return encodeAnswer(id, "result", body), nil
+}
+
+// EncodeRequest returns a request of ours.
+func EncodeRequest(id, method string, params any) ([]byte, error) {
+	return rawjson.Marshal(outgoing{JSONRPC: mcp.JSONRPC_VERSION, ID: id, Method: method, Params: params})
+}
+
+// EncodeNotification returns a notification of ours. Empty params are left out.
+func EncodeNotification(method string, params map[string]any) ([]byte, error) {
+	n := outgoing{JSONRPC: mcp.JSONRPC_VERSION, Method: method}
+	if len(params) > 0 {
+		n.Params = params
+	}
+	return rawjson.Marshal(n)
+}
+
+// outgoing is a request or a notification of ours.
+type outgoing struct {
+	JSONRPC string `json:"jsonrpc"`
+	ID      string `json:"id,omitempty"`
+	Method  string `json:"method"`
+	Params  any    `json:"params,omitempty"`
+}
+
+// encodeAnswer returns an answer. The id goes out as it came in, or as null.
+func encodeAnswer(id json.RawMessage, member string, body []byte) []byte {
+	if id == nil {
+		id = json.RawMessage("null")
+	}
+	b := make([]byte, 0, len(id)+len(body)+48)
+	b = append(b, `{"jsonrpc":"2.0","id":`...)
+	b = append(b, id...)
+	b = append(b, `,"`+member+`":`...)
+	b = append(b, body...)
 	return append(b, '}')
 }

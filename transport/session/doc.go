@@ -13,7 +13,7 @@
 //   - [Connection] has the calls in flight and the questions that are not
 //     answered;
 //   - call is one of those calls, and the session that mcp-go and the handlers
-//     see (call_session.go, elicitation.go, hooks.go);
+//     see (call.go, elicitation.go, hooks.go);
 //   - subscriptions are the resources that a client watches;
 //   - [Quota] counts what callers hold.
 //

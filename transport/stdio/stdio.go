@@ -1,9 +1,9 @@
 // Package stdio serves one MCP client over a pair of pipes.
 //
-// [Serve] starts three goroutines: the reader cuts the input into lines
-// (line_reader.go), the dispatch loop hands them to a session.Dispatcher, and
-// the writer writes what comes of them (line_writer.go), so that a client that
-// does not read holds up nobody for longer than they want to wait.
+// [Serve] starts three goroutines: the reader cuts the input into lines, the
+// dispatch loop hands them to a session.Dispatcher, and the writer writes what
+// comes of them (lines.go has both ends), so that a client that does not read
+// holds up nobody for longer than they want to wait.
 package stdio
 
 import (

@@ -5,6 +5,7 @@
 //
 //   - endpoint.go: the way of a request, from the Host and Origin headers
 //     (origin_guard.go) over the caller and the body (body.go) to a revision;
+//   - exchange.go: one request and its response, and how its messages are dispatched;
 //   - stateful.go: POST, GET and DELETE of the revisions before 2026-07-28. A
 //     client has a session (session.go, sessions.go) from initialize to DELETE;
 //   - stateless.go: POST of 2026-07-28, where a request stands for itself;

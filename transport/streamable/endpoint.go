@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 
 	"github.com/mark3labs/mcp-go/mcp"
-	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/transport/jsonrpc"
 	"runs-mcp-server/transport/session"
@@ -25,15 +24,6 @@ type endpoint struct {
 	requests *requests
 	calls    sync.WaitGroup // goroutines of calls
 	draining atomic.Bool    // the server is about to stop: clients are to go elsewhere
-}
-
-// exchange is one request to the MCP endpoint and its response.
-type exchange struct {
-	w       http.ResponseWriter
-	r       *http.Request
-	caller  string          // an id that is neither logged nor sent
-	ctx     context.Context // of its calls; has the values of Identify
-	accepts mediaTypes
 }
 
 // newEndpoint returns an endpoint that is ready to serve.
@@ -171,23 +161,6 @@ func (e *endpoint) serveMessage(x *exchange, body []byte) {
 	default:
 		e.serveStateful(x, func(d *session.Dispatcher, out session.Sink) { d.DispatchMessage(x.ctx, m, out) })
 	}
-}
-
-// newDispatcher returns what brings the messages of a request to mcp-go.
-func (e *endpoint) newDispatcher(srv *server.MCPServer, connection *session.Connection, caller string) *session.Dispatcher {
-	return &session.Dispatcher{
-		Server:     srv,
-		Log:        e.Logger,
-		Connection: connection,
-		Admit:      e.quota.AdmitCalls(caller),
-		Calls:      &e.calls,
-	}
-}
-
-// connectionConfig returns the config of a caller's connection that is sent
-// nothing outside its calls.
-func (e *endpoint) connectionConfig(caller string) session.Config {
-	return session.Config{ElicitationTimeout: e.ElicitationTimeout, Watch: e.quota.LimitWatch(caller, e.Watch)}
 }
 
 // serveProbe answers a probe of the server's health; problem is nil if all is

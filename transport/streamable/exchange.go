@@ -1,11 +1,25 @@
 package streamable
 
 import (
+	"context"
 	"mime"
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/mark3labs/mcp-go/server"
+
+	"runs-mcp-server/transport/session"
 )
+
+// exchange is one request to the MCP endpoint and its response.
+type exchange struct {
+	w       http.ResponseWriter
+	r       *http.Request
+	caller  string          // an id that is neither logged nor sent
+	ctx     context.Context // of its calls; has the values of Identify
+	accepts mediaTypes
+}
 
 // mediaTypes are the types of response that a client accepts.
 type mediaTypes struct{ json, events bool }
@@ -61,4 +75,21 @@ func wrongContentType(h http.Header) string {
 		return ""
 	}
 	return "the body must be UTF-8: send Content-Type: application/json"
+}
+
+// newDispatcher returns what brings the messages of a request to mcp-go.
+func (e *endpoint) newDispatcher(srv *server.MCPServer, connection *session.Connection, caller string) *session.Dispatcher {
+	return &session.Dispatcher{
+		Server:     srv,
+		Log:        e.Logger,
+		Connection: connection,
+		Admit:      e.quota.AdmitCalls(caller),
+		Calls:      &e.calls,
+	}
+}
+
+// connectionConfig returns the config of a caller's connection that is sent
+// nothing outside its calls.
+func (e *endpoint) connectionConfig(caller string) session.Config {
+	return session.Config{ElicitationTimeout: e.ElicitationTimeout, Watch: e.quota.LimitWatch(caller, e.Watch)}
 }
