@@ -31,7 +31,7 @@ func (r request) retryable(e *Error) bool {
 	case !transient, r.effect == oneTime:
 		return false
 	case r.effect == notIdempotent:
-		return e.Kind != OutcomeUnknown // which means that it left this machine
+		return e.Kind != OutcomeUnknown // so it had no effect: there was no connection, or a 429
 	}
 	return true
 }

@@ -82,8 +82,8 @@ func (r reading) note() string {
 }
 
 const (
-	// maxIntent is what is shown of an intent, in bytes: most callers know it, and all
-	// of it is in the run's resource.
+	// maxIntent is what is shown of an intent, in bytes: most callers know it, and the
+	// run's resource shows more of it.
 	maxIntent = 300
 	// textBytes is kept free in a result for summary, nextStep and what is added later.
 	textBytes = 1_500

@@ -25,7 +25,7 @@
 //   - Ids and progress tokens come back byte for byte.
 //   - All revisions take the same way. A stateful client's calls use what its
 //     handshake said, a stateless request brings it along.
-//   - A cancelled call gets no answer. A panic's value reaches no client.
+//   - A call that its client cancelled gets no answer. A panic's value reaches no client.
 //   - When a client leaves or the server stops, every call gets an answer: calls
 //     are told to stop waiting (Draining), listens end, and a call that creates
 //     or decides something has Options.Grace before it is cancelled.

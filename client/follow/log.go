@@ -14,9 +14,9 @@ type eventLog struct {
 
 	after         int64 // the cursor to begin after; 0 once the run was read
 	last          int64 // the cursor of the newest yielded event
-	yielded       int
-	yieldedStored int  // of them, those that were read before the stream brought them
-	ended         bool // the end event was among them
+	yielded       int   // events yielded so far
+	yieldedStored int   // events yielded from a read of the run, not from the stream
+	ended         bool  // the end event was yielded
 
 	needsRead bool           // the run must be read again
 	held      []client.Event // events of the stream that wait for that

@@ -90,7 +90,8 @@ const (
 )
 
 // leaveQuestion ends the call's waiting for its question, and keeps its outcome. err
-// is why the call ends: it is dropped where the person has decided before.
+// is why the call ends. It returns nil instead if the person has decided, because the
+// call then tells what became of the decision.
 func (f *follower) leaveQuestion(ctx context.Context, end string, err error) error {
 	q := f.question
 	if q == nil {

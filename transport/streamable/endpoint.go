@@ -23,7 +23,7 @@ type endpoint struct {
 	sessions *sessions
 	requests *requests
 	calls    sync.WaitGroup // goroutines of calls
-	draining atomic.Bool    // the server is about to stop: clients are to go elsewhere
+	leaving  atomic.Bool    // the server is about to stop: clients are to go elsewhere
 }
 
 // newEndpoint returns an endpoint that is ready to serve.
@@ -49,7 +49,7 @@ func newEndpoint(options Options) (*endpoint, error) {
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if e.draining.Load() {
+	if e.leaving.Load() {
 		w.Header().Set("Connection", "close")
 	}
 	if text := e.guard.refusal(r); text != "" {
@@ -88,8 +88,8 @@ func (e *endpoint) serveMCP(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, http.StatusUnauthorized, err.Error())
 		return
 	}
-	// A call ends by a message of the client or by the shutdown, with a cause. It
-	// does not end with the connection: a stateful client may come back.
+	// The end of the connection alone does not cancel a call: a stateful client may
+	// come back. Every end of a call has a cause.
 	x := &exchange{w: w, r: r, caller: caller, ctx: context.WithoutCancel(ctx), accepts: acceptedTypes(r.Header)}
 	switch r.Method {
 	case http.MethodPost:
@@ -182,7 +182,7 @@ func (e *endpoint) serveProbe(w http.ResponseWriter, r *http.Request, problem er
 
 // readiness returns why the server is not ready; nil: it is.
 func (e *endpoint) readiness() error {
-	if e.draining.Load() {
+	if e.leaving.Load() {
 		return session.ErrShutdown
 	}
 	return e.Ready()

@@ -52,7 +52,7 @@ func Serve(ctx context.Context, l net.Listener, options Options) error {
 	select {
 	case failure = <-serveError:
 	case <-ctx.Done():
-		e.draining.Store(true)
+		e.leaving.Store(true)
 		select {
 		case failure = <-serveError:
 		case <-time.After(e.Drain):

@@ -108,12 +108,12 @@ func (s *httpSession) newPostStream() *stream {
 	return st
 }
 
-// endResponse is the end of the response to a POST. Its stream can be asked for
-// again only if the client got ids of it.
-func (s *httpSession) endResponse(st *stream, idsKnown bool) {
+// endResponse notes the end of the response to a POST. Its stream is kept for a GET
+// only if the client has got an id of it.
+func (s *httpSession) endResponse(st *stream, idsSent bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !idsKnown {
+	if !idsSent {
 		delete(s.postStreams, st.number)
 	}
 	s.noteStreamEnd(st)

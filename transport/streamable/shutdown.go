@@ -52,7 +52,7 @@ func (e *endpoint) shutdown(srv *http.Server) error {
 
 // drain takes no more requests and tells all calls to stop waiting.
 func (e *endpoint) drain() {
-	e.draining.Store(true)
+	e.leaving.Store(true)
 	e.requests.drain(session.ErrShutdown)
 	e.sessions.drainAll(session.ErrShutdown)
 }

@@ -16,8 +16,9 @@ import (
 const streamAfter = 200 * time.Millisecond
 
 // serveStateful serves a POST of a revision before 2026-07-28, whose message or
-// array dispatch hands over. Its calls go on when the connection breaks: what
-// they send waits in the session for a GET with Last-Event-ID.
+// array dispatch hands over. Its calls go on when the connection breaks. A client
+// that has got an event id asks for the rest by GET with Last-Event-ID; a client
+// that has got none cannot, and looks with the tools that read.
 func (e *endpoint) serveStateful(x *exchange, dispatch func(*session.Dispatcher, session.Sink)) {
 	s := e.requestedSession(x)
 	if s == nil {
@@ -36,7 +37,7 @@ func (e *endpoint) serveStateful(x *exchange, dispatch func(*session.Dispatcher,
 		response.primes, response.firstAfter = true, min(response.firstAfter, streamAfter)
 	}
 	_ = response.writeStream(x.r.Context()) // after an error the client may come back
-	s.endResponse(st, response.started)
+	s.endResponse(st, response.idsSent)
 }
 
 // serveInitialize makes a session, whatever Mcp-Session-Id says. If it names a
@@ -70,7 +71,7 @@ func (e *endpoint) serveInitialize(x *exchange, m *jsonrpc.Message) {
 		x.w.Header().Set(mcp.HeaderSessionID, s.id)
 	}
 	_ = response.writeStream(x.r.Context())
-	s.endResponse(st, response.started)
+	s.endResponse(st, response.idsSent)
 }
 
 // serveSession serves GET and DELETE, which only sessions have.

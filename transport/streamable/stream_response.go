@@ -23,6 +23,7 @@ type streamResponse struct {
 
 	position int  // the number of the last event that is written
 	started  bool // as an event stream
+	idsSent  bool // the client has got an id of the stream, to resume with
 }
 
 // newStreamResponse returns the response to a request that a stream belongs to.
@@ -136,6 +137,7 @@ func (p *streamResponse) sendEvents(events []event) error {
 		head := "event: message\ndata: "
 		if p.stream.resumable {
 			head = "id: " + p.stream.eventID(e.number) + "\n" + head
+			p.idsSent = true
 		}
 		for _, part := range [][]byte{[]byte(head), e.line, []byte("\n\n")} {
 			if err := p.out.write(part); err != nil {
@@ -174,6 +176,7 @@ func (p *streamResponse) startEvents() error {
 	first := ": open\n\n"
 	if p.primes {
 		first = "id: " + p.stream.eventID(p.position) + "\ndata: \n\n"
+		p.idsSent = true
 	}
 	if err := p.out.write([]byte(first)); err != nil {
 		return err
