@@ -141,7 +141,7 @@ func (w *watcher) byProgress(runID client.RunID) []int64 {
 }
 
 // TestEveryWayOfWatching: 30 runs of 200 events, over streams that break every
-// 7 events, with holes in the ids, with and without replay, in both eras: each
+// 7 events, with holes in the ids, with and without replay, in stateful and stateless revisions: each
 // event comes once and in order by every way of watching.
 func TestEveryWayOfWatching(t *testing.T) {
 	// A front of any kind turns the contract checks off, which cost more than all else here.
@@ -217,7 +217,7 @@ func TestOnlyRunsAndEventsAreWatched(t *testing.T) {
 	}
 }
 
-// TestHundredWatchers of one run, in both eras, share one upstream stream. It is
+// TestHundredWatchers of one run, in stateful and stateless revisions, share one upstream stream. It is
 // gone within 30 s of the last of them, and not before.
 func TestHundredWatchers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

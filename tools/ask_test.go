@@ -354,7 +354,7 @@ func TestAnswerLost(t *testing.T) {
 // TestClientGoneAfterTheAnswer: the person has decided, and that is sent.
 func TestClientGoneAfterTheAnswer(t *testing.T) {
 	eachAskingRevision(t, func(t *testing.T, version string) {
-		reached, goOn, sent := make(chan bool, 1), make(chan bool), make(chan bool, 1)
+		reached, proceed, sent := make(chan bool, 1), make(chan bool), make(chan bool, 1)
 		bed := testbed.New(t, human, func(box http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if !strings.HasSuffix(r.URL.Path, "/approval") {
@@ -362,7 +362,7 @@ func TestClientGoneAfterTheAnswer(t *testing.T) {
 					return
 				}
 				reached <- true
-				<-goOn
+				<-proceed
 				select { // who calls the request back is noticed within this
 				case <-r.Context().Done():
 				case <-time.After(300 * time.Millisecond):
@@ -387,7 +387,7 @@ func TestClientGoneAfterTheAnswer(t *testing.T) {
 		if err := <-ended; err == nil {
 			t.Error("the call was not cancelled")
 		}
-		goOn <- true
+		proceed <- true
 		if !<-sent {
 			t.Error("the decision was called back")
 		}

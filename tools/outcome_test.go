@@ -132,12 +132,12 @@ func TestClientGoneWithTheAnswer(t *testing.T) {
 				args["waitSeconds"] = 30
 			}
 			state := asked(t, byHand(bed), tool, args).RequestState
-			looks, goOn, sent := make(chan bool, 100), make(chan bool), make(chan bool, 1)
+			looks, proceed, sent := make(chan bool, 100), make(chan bool), make(chan bool, 1)
 			replica := testbed.New(t, human, func(http.Handler) http.Handler {
 				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					if r.Method == http.MethodGet && !strings.HasSuffix(r.URL.Path, "/approval") {
 						looks <- true
-						<-goOn
+						<-proceed
 					}
 					bed.Sandbox.ServeHTTP(w, r)
 					if strings.HasSuffix(r.URL.Path, "/approval") {
@@ -161,7 +161,7 @@ func TestClientGoneWithTheAnswer(t *testing.T) {
 			if _, err := s.ListTools(t.Context(), nil); err != nil { // the server has read of it by now
 				t.Error(err)
 			}
-			close(goOn)
+			close(proceed)
 			select {
 			case <-sent:
 			case <-time.After(10 * time.Second):

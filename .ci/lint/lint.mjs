@@ -1,5 +1,5 @@
 // Holds what clients see to two public linters: the MCP Inspector's strict lint
-// of tool schemas, for every surface that flags make, in both eras, over stdio
+// of tool schemas, for every surface that flags make, in stateful and stateless revisions, over stdio
 // and HTTP; and MCPJam's checks that need no fixture, over HTTP.
 //
 // KNOWN is a JSON object of findings that are not faults: "linter rule place"
@@ -16,7 +16,7 @@ const [binary, knownFile] = process.argv.slice(2);
 const known = JSON.parse(readFileSync(knownFile, 'utf8'));
 const inspector = new URL('node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js', import.meta.url).pathname;
 const headers = { 'x-api-key': 'sandbox-key' };
-const eras = ['legacy', 'modern'];
+const revisions = ['legacy', 'modern'];
 const surfaces = [[], ['--approvals=agent', '--allow-pass-through'], ['--read-only']];
 const jamChecks = 15; // without fixtures, in the pinned version
 
@@ -43,14 +43,14 @@ function json(program, args) {
 }
 
 // inspect lints the tools of one surface and returns how many they are.
-function inspect(flags, era, target) {
-  const lint = ['--cli', '--method', 'tools/list', '--strict', '--quiet', '--format', 'json', '--protocol-era', era];
+function inspect(flags, revision, target) {
+  const lint = ['--cli', '--method', 'tools/list', '--strict', '--quiet', '--format', 'json', '--protocol-era', revision];
   const { result, schemaFindings = [] } = json(process.execPath, [inspector, ...lint, ...target]);
   const want = json(binary, ['tools', '--sandbox', ...flags]).tools.length;
   if (result.tools.length !== want) throw new Error(`the Inspector saw ${result.tools.length} of ${want} tools`);
   for (const { toolName, findings } of schemaFindings) {
     for (const f of findings) {
-      find(`inspector ${f.rule} ${toolName}.${f.schema}.${f.path}`, `${f.severity}, ${['serving', ...flags].join(' ')}, ${era}: ${f.issue}`);
+      find(`inspector ${f.rule} ${toolName}.${f.schema}.${f.path}`, `${f.severity}, ${['serving', ...flags].join(' ')}, ${revision}: ${f.issue}`);
     }
   }
   return want;
@@ -83,12 +83,12 @@ const server = await serve();
 let tools = 0, runs = 0, passed;
 try {
   const overHTTP = ['--transport', 'http', '--server-url', server.url, '--header', `x-api-key: ${headers['x-api-key']}`];
-  for (const era of eras) {
+  for (const revision of revisions) {
     for (const flags of surfaces) {
-      tools += inspect(flags, era, ['--', binary, '--sandbox', ...flags]);
+      tools += inspect(flags, revision, ['--', binary, '--sandbox', ...flags]);
       runs++;
     }
-    tools += inspect([], era, overHTTP);
+    tools += inspect([], revision, overHTTP);
     runs++;
   }
   passed = await jam(server.url);

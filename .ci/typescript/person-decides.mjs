@@ -19,10 +19,10 @@ const http = { requestInit: { headers: { 'x-api-key': 'sandbox-key' } } };
 const pinned = { ...can, versionNegotiation: { mode: { pin: '2026-07-28' } } };
 
 const ways = [
-  ['new era over stdio', new NewClient(info, pinned), () => new NewStdio(stdio), (c, p) => c.callTool(p), 'elicitation/create'],
-  ['new era over HTTP', new NewClient(info, pinned), () => new NewHTTP(new URL(url), http), (c, p) => c.callTool(p), 'elicitation/create'],
-  ['old era over stdio', new OldClient(info, can), () => new OldStdio(stdio), (c, p) => c.callTool(p), ElicitRequestSchema],
-  ['old era over HTTP', new OldClient(info, can), () => new OldHTTP(new URL(url), http), (c, p) => c.callTool(p), ElicitRequestSchema],
+  ['stateless over stdio', new NewClient(info, pinned), () => new NewStdio(stdio), (c, p) => c.callTool(p), 'elicitation/create'],
+  ['stateless over HTTP', new NewClient(info, pinned), () => new NewHTTP(new URL(url), http), (c, p) => c.callTool(p), 'elicitation/create'],
+  ['stateful over stdio', new OldClient(info, can), () => new OldStdio(stdio), (c, p) => c.callTool(p), ElicitRequestSchema],
+  ['stateful over HTTP', new OldClient(info, can), () => new OldHTTP(new URL(url), http), (c, p) => c.callTool(p), ElicitRequestSchema],
 ];
 
 async function job(client, callTool, answers, asked) {

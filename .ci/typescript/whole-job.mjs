@@ -16,10 +16,10 @@ const http = { requestInit: { headers: { 'x-api-key': 'sandbox-key' } } };
 const pinned = { versionNegotiation: { mode: { pin: '2026-07-28' } } };
 
 const ways = [
-  ['new era over stdio', new NewClient(info, pinned), () => new NewStdio(stdio), (c, p, o) => c.callTool(p, o)],
-  ['new era over HTTP', new NewClient(info, pinned), () => new NewHTTP(new URL(url), http), (c, p, o) => c.callTool(p, o)],
-  ['old era over stdio', new OldClient(info), () => new OldStdio(stdio), (c, p, o) => c.callTool(p, undefined, o)],
-  ['old era over HTTP', new OldClient(info), () => new OldHTTP(new URL(url), http), (c, p, o) => c.callTool(p, undefined, o)],
+  ['stateless over stdio', new NewClient(info, pinned), () => new NewStdio(stdio), (c, p, o) => c.callTool(p, o)],
+  ['stateless over HTTP', new NewClient(info, pinned), () => new NewHTTP(new URL(url), http), (c, p, o) => c.callTool(p, o)],
+  ['stateful over stdio', new OldClient(info), () => new OldStdio(stdio), (c, p, o) => c.callTool(p, undefined, o)],
+  ['stateful over HTTP', new OldClient(info), () => new OldHTTP(new URL(url), http), (c, p, o) => c.callTool(p, undefined, o)],
 ];
 
 async function job(client, callTool) {

@@ -61,7 +61,7 @@ func TestAnyArguments(t *testing.T) {
 		{"diagnose_run", map[string]string{"runId": long}, []string{"… [cut here]", "list_runs, or ask the user"}},
 		{"diagnose_run", map[string]string{"run_id": runID}, []string{"No run was named", `"run_id": "` + runID + `"`}},
 	} {
-		for _, version := range eras() {
+		for _, version := range revisions() {
 			text := get(t, testbed.New(t, nil, nil).Connect(version, nil), tt.name, tt.given)
 			for _, says := range tt.says {
 				if !strings.Contains(text, says) {
@@ -100,7 +100,7 @@ func TestWithoutList(t *testing.T) {
 
 // TestUnknownPrompt is the protocol's error for parameters, and the only one.
 func TestUnknownPrompt(t *testing.T) {
-	for _, version := range eras() {
+	for _, version := range revisions() {
 		s := testbed.New(t, func(o *tools.Options) { o.ReadOnly = true }, nil).Connect(version, nil)
 		for _, name := range []string{"no_such_prompt", "run_and_watch"} { // a read-only server starts no runs
 			_, err := s.GetPrompt(t.Context(), &sdk.GetPromptParams{Name: name, Arguments: map[string]string{"intent": "x"}})

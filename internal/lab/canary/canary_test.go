@@ -12,7 +12,7 @@ import (
 )
 
 // TestCanaries holds that no secret leaves the server: not in messages to a client,
-// not in the log, over both transports, in both eras, with human and agent
+// not in the log, over both transports, in stateful and stateless revisions, with human and agent
 // approvals. The API repeats every secret in every encoding.
 func TestCanaries(t *testing.T) {
 	a := newFakeAPI(t)

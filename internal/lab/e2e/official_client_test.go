@@ -18,7 +18,7 @@ import (
 )
 
 // TestOfficialClient holds that the official Go client can create, approve and follow
-// a run over both transports, in revisions of both eras.
+// a run over both transports, in stateful and stateless revisions.
 func TestOfficialClient(t *testing.T) {
 	url := program.ServeHTTP(t, io.Discard, nil, "--sandbox", "--approvals=agent")
 	overHTTP := func(*testing.T) sdk.Transport {
