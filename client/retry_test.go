@@ -196,6 +196,18 @@ func TestRetryable(t *testing.T) {
 	}
 }
 
+// TestJitterLimits: the jitter includes both ends, and a limit of 0 is none.
+func TestJitterLimits(t *testing.T) {
+	seen := map[time.Duration]bool{}
+	jitter := standardPolicy().jitter
+	for range 1000 {
+		seen[jitter(1)] = true
+	}
+	if len(seen) != 2 || !seen[0] || !seen[1] || jitter(0) != 0 {
+		t.Errorf("got %v of a limit of 1, and %v of 0", seen, jitter(0))
+	}
+}
+
 // TestPauses: pauses have full jitter, and double up to the limit.
 func TestPauses(t *testing.T) {
 	p := standardPolicy()

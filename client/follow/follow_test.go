@@ -321,6 +321,22 @@ func TestEventsGoOnAfterCursor(t *testing.T) {
 	}
 }
 
+// TestStoredEventsAreBehind: of the events that one reading brings, all but the last
+// say that later ones are known.
+func TestStoredEventsAreBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{count: 20, happened: 20, noStream: true}
+		for e, err := range follow.Events(t.Context(), newClient(t, u), caller, testRun, 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := e.ID < 20; e.Behind != want {
+				t.Errorf("event %d: behind %t, want %t", e.ID, e.Behind, want)
+			}
+		}
+	})
+}
+
 // TestEventsPollWhereThereIsNoStream degrades to reading the run.
 func TestEventsPollWhereThereIsNoStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { followAll(t, &upstream{count: 20, noStream: true}) })

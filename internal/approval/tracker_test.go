@@ -73,6 +73,21 @@ func TestAmendedEventBringsItsLink(t *testing.T) {
 	}
 }
 
+// TestLinkOfAnEventThatDecided: an event that said that the run goes on asks for
+// nothing, though its link is known later.
+func TestLinkOfAnEventThatDecided(t *testing.T) {
+	for id, want := range map[int]int{2: 0, 3: 1} {
+		tracker := NewTracker(caller, runID)
+		tracker.AddEvent(event(t, "%s", `{"id":2,"event":"run_approval","runStatus":"RUNNING"}`))
+		late := event(t, `{"id":%d,"event":"run_approval","runStatus":"PAUSED","approvalActions":%s}`, id, links(1))
+		late.Amended = true
+		tracker.AddEvent(late)
+		if n := len(tracker.Pending()); n != want {
+			t.Errorf("event %d: %d pending, want %d", id, n, want)
+		}
+	}
+}
+
 // TestAmendedEventBringsItsToolCalls: the tool calls that came last count.
 func TestAmendedEventBringsItsToolCalls(t *testing.T) {
 	const step = `{"id":1,"event":"step","runStatus":"PAUSED","step":{"approval":"PENDING","toolCalls":%s,"approvalActions":%s}}`

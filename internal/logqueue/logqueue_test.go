@@ -92,6 +92,20 @@ func TestNobodyReads(t *testing.T) {
 	})
 }
 
+// TestQueueLimit: the queue takes a line of limit bytes, and drops a longer one.
+func TestQueueLimit(t *testing.T) {
+	for _, tt := range []struct{ bytes, dropped int }{{limit, 0}, {limit + 1, 1}} {
+		s := &sink{}
+		w := New(s)
+		fmt.Fprintln(w, strings.Repeat("x", tt.bytes-1))
+		w.Close(time.Second)
+		lines := s.lines()
+		if len(lines) != 1 || noted(lines[0]) != tt.dropped {
+			t.Errorf("%d bytes: %d lines, want one that tells of %d dropped", tt.bytes, len(lines), tt.dropped)
+		}
+	}
+}
+
 // TestSlowReader gets few notes, though lines are dropped all the time.
 func TestSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -148,7 +148,7 @@ func Token(text []byte, i int) (from, end int) {
 	case '[', ']', '{', '}', ',', ':':
 		return from, from + 1
 	}
-	return from, max(End(text, from), from+1)
+	return from, End(text, from)
 }
 
 // inside returns the index of the first item of a container.

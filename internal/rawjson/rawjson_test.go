@@ -102,6 +102,17 @@ func checkString(t *rapid.T, raw, want string) {
 	}
 }
 
+func TestString(t *testing.T) {
+	for _, tt := range []struct {
+		raw, text string
+		ok        bool
+	}{{`""`, "", true}, {`"a"`, "a", true}, {`"`, "", false}, {`[]`, "", false}, {``, "", false}} {
+		if text, ok := String([]byte(tt.raw)); text != tt.text || ok != tt.ok {
+			t.Errorf("%s: %q %v, want %q %v", tt.raw, text, ok, tt.text, tt.ok)
+		}
+	}
+}
+
 func TestName(t *testing.T) {
 	known := []string{"runId", "status", "k"}
 	for quoted, want := range map[string]string{

@@ -95,7 +95,7 @@ func KeyProblem(key string) string {
 // it. It also reads UTF-16, which Windows PowerShell writes to files.
 func TrimKey(text string) string {
 	if data := []byte(text); len(data) >= 2 && data[0] == 0xff && data[1] == 0xfe {
-		units := make([]uint16, 0, len(data)/2)
+		var units []uint16
 		for i := 2; i+1 < len(data); i += 2 {
 			units = append(units, uint16(data[i])|uint16(data[i+1])<<8)
 		}

@@ -63,7 +63,7 @@ type Decoder struct {
 	hasID           bool // the current record set id
 
 	lastID    string // the standard's last event ID string: id at the last blank line
-	lastEvent string // the type of the last frame that had one; equal types share it
+	lastEvent string // the type of the last frame; equal types in a row share it
 
 	retry    time.Duration
 	hasRetry bool
@@ -202,12 +202,10 @@ func (d *Decoder) dispatch() (Frame, bool) {
 		return Frame{}, false
 	}
 	f.Data = data[:len(data)-1]
-	if len(event) > 0 {
-		if string(event) != d.lastEvent {
-			d.lastEvent = string(event)
-		}
-		f.Event = d.lastEvent
+	if string(event) != d.lastEvent {
+		d.lastEvent = string(event)
 	}
+	f.Event = d.lastEvent
 	return f, true
 }
 

@@ -120,6 +120,8 @@ func TestSmallFieldsStay(t *testing.T) {
 		{map[string]any{"a": large, "status": "done", "z": 1}, 1000, `{"a":"x+… [N bytes left out]","status":"done","z":1}`},
 		{map[string]any{"a": large}, 5010, `{"a":"x+"}`},
 		{map[string]any{"query": "what was paid"}, 10, `{"query":"what was paid"}`}, // a mark would take as much
+		{map[string]any{"a": strings.Repeat("x", 10+markSize-4)}, 10, `{"a":"… [N bytes left out]"}`},
+		{map[string]any{"a": strings.Repeat("x", 10+markSize-3)}, 10, `{"[left out]":"1 more fields"}`},
 		{map[string]any{"a": map[string]any{"b": large, "c": large}, "d": 1}, 150, `{"a":{"b":"x+… [N bytes left out]","c":"x+… [N bytes left out]"},"d":1}`},
 		{map[string]any{"a": large, "b": large, "c": large, "d": true}, 60, `{"[left out]":"3 more fields","d":true}`},
 		{map[string]any{"[left out]": 1, "b": large, "c": large, "d": large}, 60, `{"[left out]":"3 more fields","[left out] [again]":1}`},
@@ -139,6 +141,16 @@ func TestSmallFieldsStay(t *testing.T) {
 	raw, _ := json.Marshal(many)
 	if got, err := json.Marshal(view().Value(raw, 500)); err != nil || len(got) > 600 || !bytes.Contains(got, []byte(` more fields"`)) {
 		t.Errorf("%d bytes: %s, %v", len(got), got, err)
+	}
+}
+
+// TestFieldKeepsItsLimit: a cut field leaves room for its name and punctuation.
+func TestFieldKeepsItsLimit(t *testing.T) {
+	raw, _ := json.Marshal(map[string]any{"name": strings.Repeat("x", 5000)})
+	for limit := 100; limit < 1000; limit++ {
+		if got, err := json.Marshal(view().Value(raw, limit)); err != nil || len(got) > limit || len(got) < limit-10 {
+			t.Errorf("in %d bytes: %d bytes, %v", limit, len(got), err)
+		}
 	}
 }
 

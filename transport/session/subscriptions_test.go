@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -89,6 +90,43 @@ func TestSubscriptionsAreLimited(t *testing.T) {
 	s.unwatchResource("7", nil)
 	if err := s.watchResource(t.Context(), "one more"); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestRefusedWatch: a refused resource is not watched, and can be asked for again.
+func TestRefusedWatch(t *testing.T) {
+	refused := errors.New("refused")
+	answer := refused
+	s := newSubscriptions(func(context.Context, string, func(map[string]any)) (func(), error) { return nil, answer }, nil)
+	defer s.close()
+	if err := s.watchResource(t.Context(), "a"); err != refused || len(s.uris()) != 0 {
+		t.Errorf("%v, watched %q", err, s.uris())
+	}
+	answer = nil
+	if err := s.watchResource(t.Context(), "a"); err != nil || len(s.uris()) != 1 {
+		t.Errorf("%v, watched %q", err, s.uris())
+	}
+}
+
+// TestRefusedAfterUnwatch: the resource was unwatched and watched again while its
+// first watching was not answered. The first one's refusal leaves the second.
+func TestRefusedAfterUnwatch(t *testing.T) {
+	first := true
+	var s *subscriptions
+	s = newSubscriptions(func(ctx context.Context, uri string, _ func(map[string]any)) (func(), error) {
+		if !first {
+			return nil, nil
+		}
+		first = false
+		s.unwatchResource(uri, nil)
+		if err := s.watchResource(t.Context(), uri); err != nil {
+			t.Error(err)
+		}
+		return nil, errors.New("refused")
+	}, nil)
+	defer s.close()
+	if err := s.watchResource(t.Context(), "a"); err == nil || len(s.uris()) != 1 {
+		t.Errorf("%v, watched %q", err, s.uris())
 	}
 }
 

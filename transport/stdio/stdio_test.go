@@ -294,6 +294,28 @@ func TestShutdownWithAClientThatDoesNotRead(t *testing.T) {
 	})
 }
 
+// TestInputIsLeftReadable: Serve stops reading, and its input can be read again.
+func TestInputIsLeftReadable(t *testing.T) {
+	f := fixture.New(session.Hooks())
+	in, client, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- Serve(ctx, f.MCP, in, io.Discard, session.Options{Grace: time.Millisecond}) }()
+	io.WriteString(client, fixture.Call("1", "wait", "")+"\n")
+	fixture.Receive(t, f.Waiting)
+	cancel()
+	fixture.Receive(t, ended)
+	io.WriteString(client, "later")
+	client.Close()
+	if rest, err := io.ReadAll(in); string(rest) != "later" || err != nil {
+		t.Errorf("read %q, %v", rest, err)
+	}
+}
+
 func TestShutdownWithACallThatDoesNotEnd(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	w := serve(t, f.MCP, session.Options{Grace: time.Millisecond})
