@@ -23,7 +23,7 @@ func TestProblem(t *testing.T) {
 
 func TestKeyProblem(t *testing.T) {
 	for key, want := range map[string]string{
-		"k-0123456789": "", "sk_live_$dollar$9": "", "abc=": "", "YWJjZA==": "", "a{b}c": "", "api-key-0123": "", "xx-17": "",
+		"k-0123456789": "", "sk_live_$dollar$9": "", "abc=": "", "YWJjZA==": "", "a{b}c": "", "api-key-0123": "", "xx-17": "", "api-key-z": "", "api-key-0": "", "api-key-9": "",
 		"TR_API_KEY=k-0123": "name and a value", "export TR_API_KEY=k": "name and a value", "$env:KEY=k-0": "name and a value", "myToken = k": "name and a value",
 		"x-api-key: k-0123": "header", "Authorization: Bearer k": "header", "Bearer k-0123": "header",
 		"${TR_API_KEY}": "variable", "$TR_API_KEY": "variable", "%TR_API_KEY%": "variable", "{{key}}": "variable", "pre${x}": "variable",
