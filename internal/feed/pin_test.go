@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -125,13 +126,13 @@ func TestSubscriptionsEnd(t *testing.T) {
 			runID := client.RunID(b.create(t, "step_ms=60000", client.ApproveNothing))
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			news := 0
+			var news atomic.Int64
 			subscribe := func() {
-				b.hub.Subscribe(ctx, caller, runID, func(feed.News) { news++ }, func() { t.Error("it failed") })
+				b.hub.Subscribe(ctx, caller, runID, func(feed.News) { news.Add(1) }, func() { t.Error("it failed") })
 			}
 			subscribe()
 			time.Sleep(time.Second)
-			if news == 0 {
+			if news.Load() == 0 {
 				t.Error("no news")
 			}
 			if closed {
