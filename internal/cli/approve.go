@@ -96,9 +96,12 @@ func (d *approveDialog) run(ctx context.Context) error {
 		if err != nil {
 			return d.readableError(err)
 		}
-		outcome := attend.Outcome{Status: attend.Gone} // if the run stopped waiting before the person was asked
-		if result.Outcome != nil {
+		outcome := attend.Outcome{Status: attend.Gone} // without an outcome the run ended, or the person interrupted
+		switch {
+		case result.Outcome != nil:
 			outcome = *result.Outcome
+		case ctx.Err() != nil:
+			return errInterrupted
 		}
 		if err := d.printOutcome(ctx, outcome); err != nil {
 			return err

@@ -103,16 +103,27 @@ func (f *serverFlags) sandboxDefaults() error {
 	return nil
 }
 
-// startSandbox starts the embedded sandbox and makes it the server's API. The
-// caller closes it.
-func (f *serverFlags) startSandbox(ctx context.Context, log *slog.Logger) (io.Closer, error) {
-	box, err := sandbox.Listen(ctx, "127.0.0.1:0", sandbox.Options{})
-	if err != nil {
-		return nil, err
+// startServer returns the server of the flags, with the embedded sandbox as its API
+// if the flags say so. closeAll closes both.
+func (f *serverFlags) startServer(ctx context.Context, o tools.Options, log *slog.Logger) (s *server.Server, closeAll func(), err error) {
+	closeSandbox := func() {}
+	if f.Sandbox {
+		box, err := sandbox.Listen(ctx, "127.0.0.1:0", sandbox.Options{})
+		if err != nil {
+			return nil, nil, err
+		}
+		f.APIURL = box.URL()
+		closeSandbox = func() { _ = box.Close() }
+		log.Info("working on the embedded sandbox: nothing real happens")
 	}
-	f.APIURL = box.URL()
-	log.Info("working on the embedded sandbox: nothing real happens")
-	return box, nil
+	if s, err = f.newServer(o, log); err != nil {
+		closeSandbox()
+		return nil, nil, err
+	}
+	return s, func() {
+		s.Close()
+		closeSandbox()
+	}, nil
 }
 
 // decideCommand returns the command with which a person decides in a terminal. It

@@ -49,18 +49,11 @@ func (c *httpCommand) serve(p *process, o tools.Options, prefix string, log *slo
 		return listenError(err)
 	}
 	defer l.Close() // for the returns before ServeHTTP, which closes it too
-	if c.Sandbox {
-		box, err := c.startSandbox(p.ctx, log)
-		if err != nil {
-			return err
-		}
-		defer box.Close()
-	}
-	s, err := c.newServer(o, log)
+	s, closeAll, err := c.startServer(p.ctx, o, log)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer closeAll()
 	if !isLoopback(l.Addr()) && len(c.AllowedHosts) == 0 {
 		log.Warn("only requests to a loopback host are answered: name the hosts that clients use with --allowed-hosts")
 	}

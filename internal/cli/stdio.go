@@ -32,18 +32,11 @@ func (c *stdioCommand) Run(p *process) error {
 }
 
 func (c *stdioCommand) serve(p *process, o tools.Options, caller client.Caller, log *slog.Logger) error {
-	if c.Sandbox {
-		box, err := c.startSandbox(p.ctx, log)
-		if err != nil {
-			return err
-		}
-		defer box.Close()
-	}
-	s, err := c.newServer(o, log)
+	s, closeAll, err := c.startServer(p.ctx, o, log)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer closeAll()
 	if isTerminal(p.stdin) {
 		fmt.Fprintf(p.stderr, "%s speaks MCP on standard input: an MCP client starts it. To see it work, try: %s demo\n", Name, programCommand())
 	}

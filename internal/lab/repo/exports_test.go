@@ -27,7 +27,7 @@ func calledByInterface() map[string]string {
 		"SessionID": "mcp-go's ClientSession", "Initialize": "mcp-go's ClientSession", "Initialized": "mcp-go's ClientSession", "NotificationChannel": "mcp-go's ClientSession",
 		"SetLogLevel": "mcp-go's SessionWithLogging", "GetLogLevel": "mcp-go's SessionWithLogging",
 		"GetClientInfo": "mcp-go's SessionWithClientInfo", "SetClientInfo": "mcp-go's SessionWithClientInfo", "GetClientCapabilities": "mcp-go's SessionWithClientInfo", "SetClientCapabilities": "mcp-go's SessionWithClientInfo",
-		"RequestElicitation": "mcp-go's SessionWithElicitation", "RequestSampling": "mcp-go's SessionWithSampling",
+		"RequestElicitation":     "mcp-go's SessionWithElicitation",
 		"SubscribeToResourceErr": "mcp-go's SessionWithResourceSubscriptionsErr", "UnsubscribeFromResource": "mcp-go's SessionWithResourceSubscriptions",
 		"SubscribeToResource": "mcp-go's SessionWithResourceSubscriptions", "IsSubscribedToResource": "mcp-go's SessionWithResourceSubscriptions",
 		"SubscribedResources": "mcp-go's SessionWithResourceSubscriptions", "SetProtocolVersion": "mcp-go's SessionWithProtocolVersion",
