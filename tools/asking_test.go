@@ -143,6 +143,7 @@ func TestBusyElsewhere(t *testing.T) {
 // TestLateAnswer: the question outlives its call; its answer counts once, whether a
 // call waits for it by then or not.
 func TestLateAnswer(t *testing.T) {
+	t.Parallel()
 	for _, decision := range []string{"approve", "deny"} {
 		for _, joined := range []bool{true, false} {
 			bed := testbed.New(t, human, nil)

@@ -14,6 +14,7 @@ import (
 // TestAuthorization: the link goes to the person where the client can send
 // them to one, and through the result where it cannot and the operator allows.
 func TestAuthorization(t *testing.T) {
+	t.Parallel()
 	noURL := &sdk.ClientCapabilities{Elicitation: &sdk.ElicitationCapabilities{Form: &sdk.FormElicitationCapabilities{}}}
 	tests := []struct {
 		name      string
@@ -66,6 +67,7 @@ func TestAuthorization(t *testing.T) {
 // though the cursor it tells is beyond the need; one whose person went to the
 // link does not send them there again by itself.
 func TestAskedByTheNextStep(t *testing.T) {
+	t.Parallel()
 	eachAskingRevision(t, func(t *testing.T, version string) {
 		bed := testbed.New(t, human, nil)
 		who := &person{answers: []answer{does("accept")}}

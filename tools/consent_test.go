@@ -81,6 +81,7 @@ func runWaits(links string) string {
 // what would no longer happen is not sent, and they are asked anew; what changes
 // nothing of it does not count.
 func TestConsentIsToContent(t *testing.T) {
+	t.Parallel()
 	const call = `[{"toolCallId":"1","toolName":"pay","toolParameters":{"to":"x","amount":1}}]`
 	steps := func(description string) string {
 		return `{"planType":"json","plan":{"title":"t","steps":[{"id":"1","description":"` + description + `"}]}}`
@@ -182,6 +183,7 @@ func TestEleventhToolCall(t *testing.T) {
 // TestDecidedByAnotherReplica: the stream lags, and still says that the run waits.
 // Nobody is asked what was decided, neither first nor by an open question's answer.
 func TestDecidedByAnotherReplica(t *testing.T) {
+	t.Parallel()
 	eachAskingRevision(t, func(t *testing.T, version string) {
 		api := &script{status: "PAUSED", events: stepWaits(`[{"toolName":"pay"}]`, ""), mute: true}
 		bed := api.bed(t)

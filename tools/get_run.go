@@ -28,7 +28,7 @@ func (h *handlers) getRun(ctx context.Context, c *call, args getRunArgs) (RunRes
 	if args.Offset > 0 && args.Part == "" {
 		return RunResult{}, invalid("offset", "goes with part: say part result or part plan")
 	}
-	w := &watch{runID: args.RunID, page: args.eventPage(), history: args.AfterEventID == nil, inPieces: args.Part != ""}
+	w := &watch{runID: args.RunID, page: args.eventPage(), skipHistory: args.AfterEventID == nil, inPieces: args.Part != ""}
 	if args.AfterEventID != nil {
 		w.after = *args.AfterEventID
 	}

@@ -73,6 +73,7 @@ func unbroken(question string) string { return strings.ReplaceAll(question, "\n 
 // TestQuestionThatChangesMeanwhile: a person answered what the run did not tell
 // whole. Their answer decides nothing; they are asked again.
 func TestQuestionThatChangesMeanwhile(t *testing.T) {
+	t.Parallel()
 	eachAskingRevision(t, func(t *testing.T, version string) {
 		more := make(chan string, 1) // what the stream says later
 		var sent atomic.Int64
@@ -122,6 +123,7 @@ func TestQuestionThatChangesMeanwhile(t *testing.T) {
 // TestOneTokenForBothDecisions: which of them it sends nobody can tell, so it
 // is no link.
 func TestOneTokenForBothDecisions(t *testing.T) {
+	t.Parallel()
 	bed := testbed.New(t, nil, scripted("PAUSED", `[{"id":1,"event":"run_approval","runStatus":"PAUSED","approvalActions":[`+
 		`{"action":"approve","url":"https://x/v1/runs/approval?token=one-for-both&decision=approve"},{"action":"deny","url":"https://x/v1/runs/approval?token=one-for-both&decision=deny"}]}]`))
 	s := bed.Connect(testbed.Newest, nil)

@@ -112,6 +112,7 @@ func TestDoubtfulAbort(t *testing.T) {
 
 // TestRunTooLargeWithEvents is read without them, whatever was asked for.
 func TestRunTooLargeWithEvents(t *testing.T) {
+	t.Parallel()
 	large := strings.Repeat("x", 17<<20)
 	status := "PAUSED"
 	s := testbed.New(t, nil, func(http.Handler) http.Handler {

@@ -118,6 +118,7 @@ func TestApproveAndDeny(t *testing.T) {
 // TestLaggingEvents: what was decided is not offered again, though the stored
 // run has not noticed yet.
 func TestLaggingEvents(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var stored []byte // the run as it was before the decision
 	bed := testbed.New(t, nil, func(box http.Handler) http.Handler {
@@ -278,6 +279,7 @@ func TestAbort(t *testing.T) {
 
 // TestWaitEnds covers the time being up and a need that is not new.
 func TestWaitEnds(t *testing.T) {
+	t.Parallel()
 	s := testbed.New(t, nil, nil).Connect(testbed.Newest, nil)
 	slow := testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{"intent": "x", "context": "sandbox: step_ms=60000", "waitSeconds": 1})
 	if slow.WaitEnded != "time_up" || slow.Finished {

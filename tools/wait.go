@@ -41,11 +41,11 @@ func (c *call) answerDeadline(waitSeconds int) time.Time {
 
 // watch is how one call watches one run.
 type watch struct {
-	runID    client.RunID
-	after    int64      // cursor from which events count
-	history  bool       // what happened before the call is no progress: it named no event to go on from
-	page     *eventPage // collects the events after the cursor
-	inPieces bool       // a piece is shown in the place of the run's result
+	runID       client.RunID
+	after       int64      // cursor from which events count
+	skipHistory bool       // the call named no event to go on from: earlier events are no progress
+	page        *eventPage // collects the events after the cursor
+	inPieces    bool       // a piece is shown in the place of the run's result
 
 	ended attend.Result // how the wait ended, zero without one
 	run   *client.Run   // as it was read after the wait
@@ -84,7 +84,7 @@ func (h *handlers) watchRun(ctx context.Context, c *call, w *watch, waitSeconds 
 func (h *handlers) waitForRun(ctx context.Context, w *watch, o *observer, resume *attend.Resume) (err error) {
 	c := o.call
 	w.ended, err = h.Attend.Follow(ctx, attend.Call{
-		Caller: c.caller, RunID: w.runID, After: w.after, Deadline: o.deadline, SkipHistory: w.history,
+		Caller: c.caller, RunID: w.runID, After: w.after, Deadline: o.deadline, SkipHistory: w.skipHistory,
 		Person: h.person(c), Resume: resume, LinkOf: func(a *client.Auth) string { return c.view().AuthorizationLink(a) },
 		Draining: c.draining, Observer: o,
 	})
