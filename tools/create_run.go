@@ -91,11 +91,8 @@ func (h *handlers) createOrResume(ctx context.Context, c *call, args createRunAr
 	}
 	start := time.Now()
 	run, err := h.API.CreateRun(ctx, c.caller, body)
-	if client.KindOf(err) == client.OutcomeUnknown {
-		err = h.unknownCreate(ctx, c.caller, body, start, err)
-	}
 	if err != nil {
-		return nil, err
+		return nil, h.createFailure(ctx, c.caller, body, start, err)
 	}
 	c.addTokens(run.ApprovalTokens())
 	// A client that loses the connection may never see the result.

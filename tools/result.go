@@ -130,6 +130,9 @@ func (h *handlers) showResult(v view.View, r *RunResult, run *client.Run, noEven
 	if noEvents {
 		share = h.MaxResultBytes * 2 / 3
 	}
+	if len(run.Result) == 0 {
+		return
+	}
 	var whole bool
 	if r.Result, whole = v.Fit(run.Result, share); !whole {
 		r.Result = v.Value(run.Result, previewBytes)
@@ -205,7 +208,7 @@ type runSummary struct {
 	shown    string             // the status, fit to show
 	waiting  []approval.Pending // the approvals on which no decision was sent
 	sent     bool               // what waited was decided, and the run has not gone on yet
-	canAsk   bool               // the client can ask its person to decide
+	canAsk   bool               // approvals wait, and the client can ask its person to decide
 	refused  *attend.Outcome    // they decided on none of what waits; nil: they were not asked about all
 	link     string             // to authorise, "" for none
 	asksLink bool               // the client can send its person to the link
@@ -215,7 +218,7 @@ type runSummary struct {
 // summarize returns what the texts of a result say of a run.
 func (h *handlers) summarize(c *call, got reading) runSummary {
 	run, v := got.Run, c.view()
-	s := runSummary{status: run.Status, shown: v.Status(run.Status), canAsk: c.canAskByForm(), linked: got.linked}
+	s := runSummary{status: run.Status, shown: v.Status(run.Status), linked: got.linked}
 	if got.Auth != nil {
 		s.link = v.AuthorizationLink(got.Auth)
 		s.asksLink = s.link != "" && h.mayAskAuthorization(c) && !h.refusedLink(c, run.RunID, got.State)
@@ -224,6 +227,7 @@ func (h *handlers) summarize(c *call, got reading) runSummary {
 		return s
 	}
 	s.waiting = h.undecided(got.Pending)
+	s.canAsk = len(s.waiting) > 0 && c.canAskByForm()
 	s.refused = h.refusedAll(c, run.RunID, s.waiting)
 	s.sent = run.Status == client.Paused && len(s.waiting) == 0 && (got.decided || len(got.Pending) > 0)
 	return s

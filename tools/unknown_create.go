@@ -19,12 +19,12 @@ const (
 	maxCandidates = 3
 )
 
-// unknownCreate returns the failure of a create whose outcome is unknown. It searches
-// once for runs that the create may have made, by intent, user and time. Whether it
-// made one of them, nobody can tell.
-func (h *handlers) unknownCreate(ctx context.Context, caller client.Caller, body client.CreateRunRequest, start time.Time, cause error) error {
-	if ctx.Err() != nil {
-		return cause // nobody waits for the answer
+// createFailure returns the failure of a create. If its outcome is unknown, it
+// searches once for runs that the create may have made, by intent, user and time.
+// Whether it made one of them, nobody can tell.
+func (h *handlers) createFailure(ctx context.Context, caller client.Caller, body client.CreateRunRequest, start time.Time, cause error) error {
+	if client.KindOf(cause) != client.OutcomeUnknown || ctx.Err() != nil { // done: nobody waits for the answer
+		return cause
 	}
 	ctx, cancel := context.WithTimeout(ctx, searchTime)
 	defer cancel()

@@ -2,7 +2,6 @@ package tools
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -60,8 +59,8 @@ func TestNobodyWaits(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	s := &handlers{Options: Options{Log: slog.New(slog.DiscardHandler)}} // without an API a look would panic
-	cause := errors.New("cause")
-	if err := s.unknownCreate(ctx, client.Caller{}, client.CreateRunRequest{}, time.Now(), cause); err != cause {
+	cause := error(&client.Error{Kind: client.OutcomeUnknown})
+	if err := s.createFailure(ctx, client.Caller{}, client.CreateRunRequest{}, time.Now(), cause); err != cause {
 		t.Errorf("got %v", err)
 	}
 }

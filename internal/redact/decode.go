@@ -2,14 +2,12 @@ package redact
 
 import (
 	"regexp"
-	"strings"
 )
 
 // decoded is a text without its escapes.
 type decoded struct {
 	text string
-	// from has the position in the original of each byte, and of the end; nil if the
-	// text has no escapes.
+	// from has the position in the original of each byte, and of the end.
 	from []int32
 	// open is the length of an unfinished escape at the end of text.
 	open int
@@ -22,9 +20,6 @@ var openEscape = regexp.MustCompile(`(?:%[[:xdigit:]]?|\\(?:u[[:xdigit:]]{0,3})?
 // other backslashes ([fold] makes n and a line break the same). Escapes do not overlap:
 // each is decoded as soon as it is complete.
 func decode(text string) decoded {
-	if !strings.ContainsAny(text, `%\`) {
-		return decoded{text: text}
-	}
 	out := make([]byte, 0, len(text))
 	from := make([]int32, 0, len(text)+1)
 	for i := range len(text) {
@@ -119,23 +114,4 @@ func valuesOf(alphabets ...string) (values [256]byte) {
 		}
 	}
 	return values
-}
-
-// folder gives one form to what encoders write differently: a space becomes +, and a
-// line break becomes n, the letter of its JSON escape without the backslash.
-var folder = strings.NewReplacer(" ", "+", "\n", "n", "\t", "t", "\r", "r")
-
-// fold does the same for one byte.
-func fold(c byte) byte {
-	switch c {
-	case ' ':
-		return '+'
-	case '\n':
-		return 'n'
-	case '\t':
-		return 't'
-	case '\r':
-		return 'r'
-	}
-	return c
 }

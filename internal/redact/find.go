@@ -28,7 +28,8 @@ func (s *Set) find(text string) *finder {
 		return f
 	}
 	f.search(text)
-	if d := decode(text); d.from != nil {
+	if hasEscapes(text) {
+		d := decode(text)
 		f.from = d.from
 		f.search(d.text)
 		if d.open > 0 { // a secret may continue with what the unfinished escape stands for
@@ -37,6 +38,9 @@ func (s *Set) find(text string) *finder {
 	}
 	return f
 }
+
+// hasEscapes reports whether a text may read otherwise when it is decoded.
+func hasEscapes(text string) bool { return strings.ContainsAny(text, `%\`) }
 
 // search searches for the secrets as they are, in base64 and in hex.
 func (f *finder) search(text string) {
@@ -132,6 +136,25 @@ func (f *finder) addSpan(from, to int) {
 		return
 	}
 	f.spans = append(f.spans, span{from, to})
+}
+
+// folder gives one form to what encoders write differently: a space becomes +, and a
+// line break becomes n, the letter of its JSON escape without the backslash.
+var folder = strings.NewReplacer(" ", "+", "\n", "n", "\t", "t", "\r", "r")
+
+// fold does the same for one byte.
+func fold(c byte) byte {
+	switch c {
+	case ' ':
+		return '+'
+	case '\n':
+		return 'n'
+	case '\t':
+		return 't'
+	case '\r':
+		return 'r'
+	}
+	return c
 }
 
 // replaceSpans replaces each span by a mark, and spans that touch by one. It returns the

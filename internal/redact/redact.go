@@ -186,8 +186,12 @@ func patternsOf(secrets []string) []string {
 	patterns := make([]string, 0, len(secrets))
 	for _, secret := range secrets {
 		patterns = appendPattern(patterns, secret)
-		if decoded := decode(Visible(secret)).text; decoded != secret {
-			patterns = appendPattern(patterns, decoded)
+		plain := Visible(secret)
+		if hasEscapes(plain) {
+			plain = decode(plain).text
+		}
+		if plain != secret {
+			patterns = appendPattern(patterns, plain)
 		}
 	}
 	slices.Sort(patterns)

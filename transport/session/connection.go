@@ -2,11 +2,9 @@ package session
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -119,77 +117,6 @@ func (c *Connection) AwaitQuestions() { c.questions.awaitClosed() }
 // update is sent any more.
 func (c *Connection) CloseSubscriptions() { c.subscriptions.close() }
 
-// registerCall makes the call for a request or notification. A request is put
-// among the calls in flight, where cancelCall finds it; its id must be new.
-func (c *Connection) registerCall(ctx context.Context, m *jsonrpc.Message) (*call, *jsonrpc.Error) {
-	registered := newCall(c, m)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if m.Kind == jsonrpc.Request {
-		if _, inFlight := c.calls[string(m.ID)]; inFlight {
-			return nil, jsonrpc.InvalidRequest(m.ID, "a call with this id is still in flight. Use a new id for each request.")
-		}
-		c.calls[string(m.ID)] = registered
-		c.lastCall++
-		registered.innerID = strconv.FormatUint(c.lastCall, 10)
-	}
-	registered.ctx, registered.cancel = context.WithCancelCause(ctx)
-	switch {
-	case c.ended != nil:
-		registered.cancel(c.ended)
-	case c.draining.Err() != nil && m.IsListen():
-		registered.cancel(context.Cause(c.draining))
-	}
-	return registered, nil
-}
-
-// finishCall takes a call from those in flight; a cancellation comes too late
-// from then on. It reports whether the call may be answered.
-func (c *Connection) finishCall(finished *call) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if finished.message.Kind != jsonrpc.Request {
-		return false
-	}
-	delete(c.calls, string(finished.message.ID))
-	return !finished.cancelled
-}
-
-// cancelCall serves notifications/cancelled. An id that is unknown or late is
-// ignored, as the specification asks; initialize can't be cancelled.
-func (c *Connection) cancelCall(m *jsonrpc.Message) {
-	var params struct {
-		RequestID json.RawMessage `json:"requestId"`
-	}
-	if json.Unmarshal(m.Params, &params) != nil {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	call, ok := c.calls[string(params.RequestID)]
-	if !ok || call.message.Method == string(mcp.MethodInitialize) {
-		return
-	}
-	call.cancelled = true
-	call.cancel(ErrCancelled)
-}
-
-// inOrder returns run as a function that first waits for the functions that
-// inOrder returned before. It keeps subscribe and unsubscribe in their order.
-func (c *Connection) inOrder(run func()) func() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	previous, done := c.lastInOrder, make(chan struct{})
-	c.lastInOrder = done
-	return func() {
-		defer close(done)
-		if previous != nil {
-			<-previous
-		}
-		run()
-	}
-}
-
 // sendUpdate tells a stateful client that a resource has changed.
 func (c *Connection) sendUpdate(ctx context.Context, uri string, meta map[string]any) error {
 	params := map[string]any{"uri": uri}
@@ -214,92 +141,4 @@ func (c *Connection) sendOutsideCall(ctx context.Context, line []byte) bool {
 	calls := slices.Collect(maps.Values(c.calls))
 	c.mu.Unlock()
 	return slices.ContainsFunc(calls, func(other *call) bool { return other.writeRequest(ctx, line) })
-}
-
-// clientState is what is known of a client: from the handshake if it is stateful,
-// from the request itself if it is stateless. Its methods are those that
-// mcp-go calls on a session.
-type clientState struct {
-	mu           sync.Mutex // guards all below
-	initialized  bool
-	info         mcp.Implementation
-	capabilities mcp.ClientCapabilities
-	version      string
-	level        mcp.LoggingLevel
-}
-
-// Initialize implements server.ClientSession.
-func (s *clientState) Initialize() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.initialized = true
-}
-
-// Initialized implements server.ClientSession.
-func (s *clientState) Initialized() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.initialized
-}
-
-// SetClientInfo implements server.SessionWithClientInfo.
-func (s *clientState) SetClientInfo(info mcp.Implementation) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.info = info
-}
-
-// GetClientInfo implements server.SessionWithClientInfo.
-func (s *clientState) GetClientInfo() mcp.Implementation {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.info
-}
-
-// SetClientCapabilities implements server.SessionWithClientInfo.
-func (s *clientState) SetClientCapabilities(c mcp.ClientCapabilities) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.capabilities = c
-}
-
-// GetClientCapabilities implements server.SessionWithClientInfo.
-func (s *clientState) GetClientCapabilities() mcp.ClientCapabilities {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.capabilities
-}
-
-// SetProtocolVersion is called by mcp-go with the revision that initialize
-// negotiated.
-func (s *clientState) SetProtocolVersion(version string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.version = version
-}
-
-// ProtocolVersion implements server.SessionWithProtocolVersion. It is "" before
-// initialize has negotiated a revision.
-func (s *clientState) ProtocolVersion() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.version
-}
-
-// SetLogLevel implements server.SessionWithLogging.
-func (s *clientState) SetLogLevel(level mcp.LoggingLevel) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.level = level
-}
-
-// GetLogLevel implements server.SessionWithLogging. A client that never set a
-// level gets errors only, as with mcp-go's own sessions.
-func (s *clientState) GetLogLevel() mcp.LoggingLevel {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.level == "" {
-		return mcp.LoggingLevelError
-	}
-	return s.level
 }
