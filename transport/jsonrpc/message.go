@@ -19,6 +19,7 @@ package jsonrpc
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -40,7 +41,7 @@ const (
 // client's bytes and alias the buffer that was parsed.
 type Message struct {
 	Kind   Kind
-	ID     json.RawMessage // a string or a number; nil in a notification
+	ID     json.RawMessage // a string or an integer; nil in a notification
 	Method string
 	Params json.RawMessage // an object, or nil
 
@@ -154,6 +155,9 @@ func (s *scanner) request() *Message {
 	return m
 }
 
+// ofAtMost ends what is said of an id or a progress token.
+var ofAtMost = fmt.Sprintf(" of at most %d bytes", maxID)
+
 // brokenRule returns which rule of JSON-RPC the scanned request or notification
 // breaks, or "".
 func (s *scanner) brokenRule() string {
@@ -164,7 +168,9 @@ func (s *scanner) brokenRule() string {
 	case string(s.jsonrpc) != version2:
 		return `jsonrpc must be "2.0"`
 	case m.ID != nil && !isID(m.ID):
-		return "id must be a string or a number"
+		return "id must be a string or an integer" + ofAtMost
+	case m.ProgressToken != nil && !isID(m.ProgressToken):
+		return "params._meta.progressToken must be a string or an integer" + ofAtMost
 	case m.rawMethod == nil:
 		return "method is missing"
 	case m.Method == "":
@@ -179,9 +185,6 @@ func (s *scanner) brokenRule() string {
 
 // version2 is the jsonrpc member of every message.
 const version2 = `"2.0"`
-
-// isNull reports whether a raw JSON value is null.
-func isNull(raw json.RawMessage) bool { return string(raw) == "null" }
 
 // IsBatch reports whether data is a JSON array.
 func IsBatch(data []byte) bool {

@@ -12,13 +12,13 @@ import (
 )
 
 func TestParsePicksTheMembers(t *testing.T) {
-	m, refused := Parse([]byte(` {"params":{"_meta":{"progressToken": 1.0 ,"io.modelcontextprotocol\/protocolVersion":"2026-07-28"},"x":[]},` +
+	m, refused := Parse([]byte(` {"params":{"_meta":{"progressToken": 9007199254740995 ,"io.modelcontextprotocol\/protocolVersion":"2026-07-28"},"x":[]},` +
 		`"id" : 9007199254740993 ,"method":"tools\/call","jsonrpc":"2.0"}` + "\r"))
 	if refused != nil {
 		t.Fatal(refused.Text)
 	}
 	if m.Kind != Request || string(m.ID) != "9007199254740993" || m.Method != "tools/call" ||
-		string(m.ProgressToken) != "1.0" || !m.IsStateless() || !bytes.HasSuffix(m.Params, []byte(`"x":[]}`)) {
+		string(m.ProgressToken) != "9007199254740995" || !m.IsStateless() || !bytes.HasSuffix(m.Params, []byte(`"x":[]}`)) {
 		t.Fatalf("got %+v", m)
 	}
 	if got := m.WithID("5"); !bytes.HasPrefix(got, []byte(`{"jsonrpc":"2.0","id":"5","method":"tools\/call","params":{"_meta"`)) || !json.Valid(got) {
@@ -79,7 +79,7 @@ func TestDeepNestingIsCheap(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
-		`{"jsonrpc":"2.0","id":1.0,"method":"tools/call","params":{"name":"x","_meta":{"progressToken":"a"}}}`,
+		`{"jsonrpc":"2.0","id":-10,"method":"tools/call","params":{"name":"x","_meta":{"progressToken":"a"}}}`,
 		`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`,
 		`{"jsonrpc":"2.0","id":"server-1","result":{"action":"accept"}}`,
 		`{"jsonrpc":"2.0","id":1,"ID":2,"method":"\u006d"}`,
@@ -136,7 +136,10 @@ func sameAsStandard(t *testing.T, data []byte, m *Message) {
 	var params struct {
 		Meta map[string]json.RawMessage `json:"_meta"`
 	}
-	if m.Params != nil && json.Unmarshal(m.Params, &params) == nil && !bytes.Equal(params.Meta["progressToken"], m.ProgressToken) {
+	if m.Params == nil || json.Unmarshal(m.Params, &params) != nil || isNull(params.Meta["progressToken"]) {
+		params.Meta = nil
+	}
+	if m.Kind != Response && !bytes.Equal(params.Meta["progressToken"], m.ProgressToken) {
 		t.Fatalf("encoding/json reads the token %s, here %s", params.Meta["progressToken"], m.ProgressToken)
 	}
 	if m.Kind == Response {
@@ -185,5 +188,38 @@ func TestTokens(t *testing.T) {
 		if _, refused := Parse(text); (refused == nil) != json.Valid(text) {
 			t.Errorf("%s: %+v, and encoding/json says %t", text, refused, json.Valid(text))
 		}
+	}
+}
+
+// TestIDs: ids and progress tokens are strings or integers of at most 1,024 bytes.
+func TestIDs(t *testing.T) {
+	longest := `"` + strings.Repeat("i", maxID-2) + `"`
+	for _, tt := range []struct {
+		raw     string
+		accepts bool
+	}{
+		{`1`, true}, {`0`, true}, {`-5`, true}, {strings.Repeat("9", maxID), true}, {`""`, true}, {longest, true},
+		{`1.0`, false}, {`1e3`, false}, {`-0.5`, false}, {`true`, false}, {`[1]`, false}, {`{"a":1}`, false},
+		{`"` + longest[1:len(longest)-1] + `i"`, false}, {strings.Repeat("9", maxID+1), false},
+	} {
+		shown := tt.raw[:min(len(tt.raw), 20)]
+		_, refused := Parse([]byte(`{"jsonrpc":"2.0","method":"ping","id":` + tt.raw + `}`))
+		switch {
+		case refused == nil != tt.accepts:
+			t.Errorf("id %s: got %+v", shown, refused)
+		case refused != nil && (refused.ID != nil || !strings.Contains(refused.Text, "id must be a string or an integer of at most 1024 bytes")):
+			t.Errorf("id %s is refused with %+v", shown, refused)
+		}
+		_, refused = Parse([]byte(`{"jsonrpc":"2.0","method":"ping","id":7,"params":{"_meta":{"progressToken":` + tt.raw + `}}}`))
+		switch {
+		case refused == nil != tt.accepts:
+			t.Errorf("progress token %s: got %+v", shown, refused)
+		case refused != nil && (string(refused.ID) != "7" || !strings.Contains(refused.Text, "progressToken must be a string or an integer")):
+			t.Errorf("progress token %s is refused with %+v", shown, refused)
+		}
+	}
+	m, refused := Parse([]byte(`{"jsonrpc":"2.0","method":"ping","id":7,"params":{"_meta":{"progressToken":null}}}`))
+	if refused != nil || m.ProgressToken != nil {
+		t.Errorf("a token of null: got %+v, %+v", m, refused)
 	}
 }

@@ -10,10 +10,22 @@ import (
 	"runs-mcp-server/internal/rawjson"
 )
 
-// isID reports whether a raw JSON value is a string or a number.
+// maxID is how long an id or a progress token may be as JSON, in bytes. Both are
+// kept as long as their call, and sent back with each message about it.
+const maxID = 1 << 10
+
+// isID reports whether a raw JSON value may be an id or a progress token (MCP,
+// RequestId and ProgressToken): a string or an integer that is not too long.
 func isID(raw json.RawMessage) bool {
-	return len(raw) > 0 && (raw[0] == '"' || raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9')
+	if len(raw) == 0 || len(raw) > maxID {
+		return false
+	}
+	digits := bytes.TrimPrefix(raw, []byte("-"))
+	return raw[0] == '"' || len(bytes.TrimLeft(digits, "0123456789")) == 0
 }
+
+// isNull reports whether a raw JSON value is null.
+func isNull(raw json.RawMessage) bool { return string(raw) == "null" }
 
 // maxDepth is how deep objects and arrays may nest. No MCP message comes near.
 // It keeps the recursion here and in every later reader short.
@@ -164,7 +176,9 @@ func (s *scanner) pickMember(at place, name, raw []byte) {
 	case placeMeta:
 		switch string(name) {
 		case "progressToken":
-			s.message.ProgressToken = raw
+			if !isNull(raw) {
+				s.message.ProgressToken = raw
+			}
 		case "io.modelcontextprotocol/protocolVersion":
 			s.message.Version, _ = rawjson.String(raw)
 		}

@@ -39,7 +39,7 @@ func TestRefusedLinesAreAnswered(t *testing.T) {
 	for _, c := range []struct{ name, line, id string }{
 		{"too long, the id first", `{"jsonrpc":"2.0","id":7,"method":"tools/call",` + long + `}`, `7`},
 		{"too long, the id last", `{"method":"tools/call",` + long + `,"jsonrpc":"2.0","id":"a\"b"}`, `"a\"b"`},
-		{"too long, the id last, with blanks", `{"method":"tools/call",` + long + ` , "jsonrpc" : "2.0" , "id" : -1.5e3 } `, `-1.5e3`},
+		{"too long, the id last, with blanks", `{"method":"tools/call",` + long + ` , "jsonrpc" : "2.0" , "id" : -15 } `, `-15`},
 		{"too long by little", `{"method":"tools/call","params":{"x":"` + strings.Repeat("x", limit) + `"},"id":9}`, `9`},
 		{"too long, no id", `{"method":"notifications/x",` + long + `}`, `null`},
 		{"too long, the id of something else last", `{"method":"notifications/x","a":"` + strings.Repeat("x", limit) + `","params":{"a":1,"id":7}}`, `null`},

@@ -51,10 +51,10 @@ func TestListenOverHTTPUpdates(t *testing.T) {
 	ws := fixture.NewWatching()
 	s := serveHTTP(t, fixture.New(session.Hooks()), Options{Options: session.Options{Watch: ws.Watch}})
 	e := s.stream(s.do("POST", "/mcp", statelessHeaders("subscriptions/listen", ""),
-		fixture.Stateless(`1.0`, "subscriptions/listen", `"notifications":{"resourceSubscriptions":["run://gone","run://a"]}`)))
-	e.expect(`{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1.0},"notifications":{"resourceSubscriptions":["run://a"]}}}`)
+		fixture.Stateless(`9007199254740993`, "subscriptions/listen", `"notifications":{"resourceSubscriptions":["run://gone","run://a"]}`)))
+	e.expect(`{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":9007199254740993},"notifications":{"resourceSubscriptions":["run://a"]}}}`)
 	fixture.Receive(t, ws.Changed)(map[string]any{"n": 1})
-	e.expect(fixture.Updated("run://a", `{"io.modelcontextprotocol/subscriptionId":1.0,"n":1}`))
+	e.expect(fixture.Updated("run://a", `{"io.modelcontextprotocol/subscriptionId":9007199254740993,"n":1}`))
 	e.resp.Body.Close()
 	fixture.Receive(t, ws.Stopped)
 }
