@@ -90,7 +90,7 @@ func (e *endpoint) serveMCP(w http.ResponseWriter, r *http.Request) {
 	}
 	// The end of the connection alone does not cancel a call: a stateful client may
 	// come back. Every end of a call has a cause.
-	x := &exchange{w: w, r: r, caller: caller, ctx: context.WithoutCancel(ctx), accepts: acceptedTypes(r.Header)}
+	x := &exchange{w: w, r: r, caller: caller, known: e.IsKnown(ctx), ctx: context.WithoutCancel(ctx), accepts: acceptedTypes(r.Header)}
 	switch r.Method {
 	case http.MethodPost:
 		e.servePost(x)

@@ -17,6 +17,7 @@ type exchange struct {
 	w       http.ResponseWriter
 	r       *http.Request
 	caller  string          // an id that is neither logged nor sent
+	known   bool            // the caller is known to the API
 	ctx     context.Context // of its calls; has the values of Identify
 	accepts mediaTypes
 }

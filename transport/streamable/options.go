@@ -36,6 +36,10 @@ type Options struct {
 	// send clients to look for an authorization server. Default: all requests
 	// have the same caller.
 	Identify func(*http.Request) (callerID string, ctx context.Context, err error)
+	// IsKnown reports whether the caller of a context that Identify returned is
+	// known to the API behind this server. All others are strangers: they share
+	// little, and give way to each other. Default: all callers are known.
+	IsKnown func(ctx context.Context) bool
 	// Ready is called by /readyz; the text of an error is the response. Default:
 	// ready until ctx is done.
 	Ready func() error
@@ -114,6 +118,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Identify == nil {
 		o.Identify = func(r *http.Request) (string, context.Context, error) { return "", r.Context(), nil }
+	}
+	if o.IsKnown == nil {
+		o.IsKnown = func(context.Context) bool { return true }
 	}
 	if o.Ready == nil {
 		o.Ready = func() error { return nil }
