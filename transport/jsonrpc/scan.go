@@ -3,6 +3,7 @@ package jsonrpc
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -31,6 +32,10 @@ func isNull(raw json.RawMessage) bool { return string(raw) == "null" }
 // It keeps the recursion here and in every later reader short.
 const maxDepth = 64
 
+// maxValues is how many values a message may have. Each takes up to a hundred times
+// its size when it is decoded. A run with a thousand integrations has far fewer.
+const maxValues = 20_000
+
 // place is where in a message the scanner is.
 type place int
 
@@ -57,7 +62,8 @@ type scanner struct {
 	manyIDs  bool   // so none of them is the id
 	broken   string // the first rule that is broken
 
-	keys [][]byte // of the objects that are open; each keySet knows where its own begin
+	values int      // how many were scanned
+	keys   [][]byte // of the objects that are open; each keySet knows where its own begin
 }
 
 // scanDocument scans the whole text. false: there is a syntax error.
@@ -72,6 +78,9 @@ func (s *scanner) scanDocument() bool {
 // token behind it. depth is that of the object or array that the value may be.
 func (s *scanner) scanValue(depth int, at place) (raw []byte, ok bool) {
 	start := s.from
+	if s.values++; s.values > maxValues {
+		s.noteBroken(fmt.Sprintf("a message has more than %d values", maxValues))
+	}
 	switch s.first {
 	case '{', '[':
 		if depth > maxDepth {

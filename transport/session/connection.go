@@ -117,6 +117,21 @@ func (c *Connection) AwaitQuestions() { c.questions.awaitClosed() }
 // update is sent any more.
 func (c *Connection) CloseSubscriptions() { c.subscriptions.close() }
 
+// PauseSubscriptions stops watching what a stateful client has subscribed to, as
+// long as it can't be sent updates. ResumeSubscriptions goes on.
+func (c *Connection) PauseSubscriptions() {
+	if c.subscriptions != nil {
+		c.subscriptions.pause()
+	}
+}
+
+// ResumeSubscriptions watches again what PauseSubscriptions stopped.
+func (c *Connection) ResumeSubscriptions() {
+	if c.subscriptions != nil {
+		c.subscriptions.resume()
+	}
+}
+
 // sendUpdate tells a stateful client that a resource has changed.
 func (c *Connection) sendUpdate(ctx context.Context, uri string, meta map[string]any) error {
 	params := map[string]any{"uri": uri}

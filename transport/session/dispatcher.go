@@ -61,6 +61,9 @@ func (d *Dispatcher) Dispatch(ctx context.Context, data []byte, out Sink) {
 	all := &batchSink{Sink: out, missing: len(elements)}
 	for _, element := range elements {
 		m, refused := jsonrpc.ParseElement(element)
+		if refused == nil && m.Kind == jsonrpc.Request && all.isFull() {
+			refused = &jsonrpc.Error{ID: m.ID, Code: jsonrpc.CodeOverloaded, Text: "the answers to this array take more than 1 MiB: send smaller arrays"}
+		}
 		d.dispatchParsed(ctx, m, refused, all)
 	}
 }

@@ -38,6 +38,18 @@ type batchSink struct {
 	mu      sync.Mutex // guards all below
 	missing int        // how many messages have no answer yet
 	lines   [][]byte
+	bytes   int // of lines
+}
+
+// maxBatchBytes is how many bytes of answers to one array are collected. Then the
+// rest of its requests are refused.
+const maxBatchBytes = 1 << 20
+
+// isFull reports whether no more requests of the array are taken.
+func (b *batchSink) isFull() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.bytes > maxBatchBytes
 }
 
 // WriteAnswer implements [Sink].
@@ -46,6 +58,7 @@ func (b *batchSink) WriteAnswer(a Answer) error {
 	defer b.mu.Unlock()
 	if a.Line != nil {
 		b.lines = append(b.lines, a.Line)
+		b.bytes += len(a.Line)
 	}
 	b.missing--
 	switch {

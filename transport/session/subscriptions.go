@@ -27,17 +27,21 @@ type subscriptions struct {
 	cancel context.CancelFunc
 	wake   chan struct{} // has room for one: changed is not empty
 
+	resuming sync.WaitGroup // goroutines of resume
+
 	mu      sync.Mutex // guards all below
 	closed  bool
 	done    chan struct{} // closed when the goroutine has ended; nil: it was not started
 	watched map[string]*watchedResource
-	changed []*watchedResource // not sent, in the order of their first change
+	paused  map[string]context.Context // subscribed but not watched, with the values of the subscribing call
+	changed []*watchedResource         // not sent, in the order of their first change
 }
 
 // watchedResource is one of the resources.
 type watchedResource struct {
 	uri    string
-	cancel context.CancelFunc // of the context that Watch got
+	ctx    context.Context // that Watch got
+	cancel context.CancelFunc
 
 	// Guarded by subscriptions.mu.
 	stop    func() // nil until Watch has returned
@@ -47,7 +51,7 @@ type watchedResource struct {
 
 // newSubscriptions returns subscriptions that watch nothing yet.
 func newSubscriptions(watch Watch, send func(context.Context, string, map[string]any) error) *subscriptions {
-	s := &subscriptions{watch: watch, send: send, wake: make(chan struct{}, 1), watched: make(map[string]*watchedResource)}
+	s := &subscriptions{watch: watch, send: send, wake: make(chan struct{}, 1), watched: make(map[string]*watchedResource), paused: make(map[string]context.Context)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -56,7 +60,7 @@ func newSubscriptions(watch Watch, send func(context.Context, string, map[string
 // of the call that asks.
 func (s *subscriptions) watchResource(ctx context.Context, uri string) error {
 	held, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	w := &watchedResource{uri: uri, cancel: cancel}
+	w := &watchedResource{uri: uri, ctx: held, cancel: cancel}
 	if known, err := s.reserve(w); known || err != nil {
 		cancel()
 		return err
@@ -94,9 +98,10 @@ func (s *subscriptions) reserve(w *watchedResource) (known bool, err error) {
 		return false, errors.New("the subscription has ended")
 	case s.watched[w.uri] != nil:
 		return true, nil
-	case len(s.watched) >= maxWatched:
+	case len(s.watched)+len(s.paused) >= maxWatched && s.paused[w.uri] == nil:
 		return false, fmt.Errorf("too many subscriptions: the limit is %d. Unsubscribe from some resources first", maxWatched)
 	}
+	delete(s.paused, w.uri)
 	s.watched[w.uri] = w
 	if s.done == nil {
 		s.done = make(chan struct{})
@@ -126,6 +131,9 @@ func (s *subscriptions) activate(w *watchedResource, stop func()) bool {
 // watching of it.
 func (s *subscriptions) unwatchResource(uri string, only *watchedResource) {
 	s.mu.Lock()
+	if only == nil {
+		delete(s.paused, uri)
+	}
 	w := s.watched[uri]
 	if w == nil || only != nil && w != only {
 		s.mu.Unlock()
@@ -138,6 +146,48 @@ func (s *subscriptions) unwatchResource(uri string, only *watchedResource) {
 	if stop != nil {
 		stop()
 	}
+}
+
+// pause stops the watching of all resources until resume, because their receiver is
+// not there. They stay subscribed.
+func (s *subscriptions) pause() {
+	s.mu.Lock()
+	var paused []*watchedResource
+	for uri, w := range s.watched {
+		if w.stop != nil { // else Watch has not returned: the next pause takes it
+			paused = append(paused, w)
+			s.paused[uri] = w.ctx
+			delete(s.watched, uri)
+		}
+	}
+	s.mu.Unlock()
+	for _, w := range paused {
+		w.cancel()
+		w.stop()
+	}
+}
+
+// resume watches again what pause stopped. Watch reports each as changed, because it
+// may have. So does resume where it can no longer be watched: a reader learns why.
+func (s *subscriptions) resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || len(s.paused) == 0 {
+		return
+	}
+	uris := slices.Sorted(maps.Keys(s.paused))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(s.paused[uris[0]])) // all are of one caller
+	stop := context.AfterFunc(s.ctx, cancel)
+	s.resuming.Go(func() {
+		defer cancel()
+		defer stop()
+		watched := s.watchAll(ctx, uris)
+		for _, uri := range uris {
+			if !slices.Contains(watched, uri) && s.send(ctx, uri, nil) != nil {
+				return
+			}
+		}
+	})
 }
 
 // markChanged marks a resource as changed. It does not block.
@@ -208,7 +258,7 @@ func (s *subscriptions) close() {
 	s.mu.Lock()
 	s.closed = true
 	all := s.watched
-	s.watched = make(map[string]*watchedResource)
+	s.watched, s.paused = make(map[string]*watchedResource), nil
 	done := s.done
 	s.mu.Unlock()
 	for _, w := range all {
@@ -217,19 +267,20 @@ func (s *subscriptions) close() {
 			w.stop()
 		}
 	}
+	s.resuming.Wait()
 	if done != nil {
 		<-done
 	}
 }
 
-// uris returns the resources being watched.
+// uris returns the resources that are subscribed to.
 func (s *subscriptions) uris() []string {
 	if s == nil {
 		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Collect(maps.Keys(s.watched))
+	return slices.AppendSeq(slices.Collect(maps.Keys(s.watched)), maps.Keys(s.paused))
 }
 
 // watchedAtOnce is how many resources of one listen start to be watched at the

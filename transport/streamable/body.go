@@ -8,25 +8,70 @@ import (
 	"strconv"
 
 	"runs-mcp-server/transport/jsonrpc"
+	"runs-mcp-server/transport/session"
 )
 
-// readBody reads the body of a request. false: the request is answered.
-func (e *endpoint) readBody(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
-	if r.ContentLength > e.BodyLimit {
-		e.refuseBody(w)
+const (
+	// bodyCost is how many bytes each byte of a body takes until it is answered: it
+	// is read, copied for mcp-go, decoded there and once more by the tool.
+	bodyCost = 4
+	// answerCost is what answering a message takes beside that, batchCost what
+	// answering an array takes (measured: see docs/limits.md).
+	answerCost = 64 << 10
+	batchCost  = 2 << 20
+)
+
+// errShortage says that there is no room for a body.
+type errShortage struct{ *session.Shortage }
+
+// Error implements error.
+func (e errShortage) Error() string { return e.String() }
+
+// readBody reads the body of a request, and counts what it takes to answer it.
+// false: the request is answered.
+func (e *endpoint) readBody(x *exchange) ([]byte, bool) {
+	if x.r.ContentLength > e.BodyLimit {
+		e.refuseBody(x.w)
 		return nil, false
 	}
-	body, err := readAll(http.MaxBytesReader(w, r.Body, e.BodyLimit), r.ContentLength, e.BodyLimit)
-	if _, isTooLong := errors.AsType[*http.MaxBytesError](err); isTooLong {
-		e.refuseBody(w)
-		return nil, false
+	reserve := func(n int) error {
+		if short := x.held.Grow(n); short != nil {
+			return errShortage{short}
+		}
+		return nil
+	}
+	body, err := readAll(http.MaxBytesReader(x.w, x.r.Body, e.BodyLimit), x.r.ContentLength, e.BodyLimit, reserve)
+	body = bytes.TrimPrefix(body, []byte(jsonrpc.ByteOrderMark))
+	x.bodySize = len(body)
+	switch {
+	case err != nil:
+	case jsonrpc.IsBatch(body):
+		err = reserve(batchCost)
+	default:
+		err = reserve(answerCost)
 	}
 	if err != nil {
-		w.Header().Set("Connection", "close")
-		e.refuse(w, http.StatusRequestTimeout, "the body did not come to its end in time")
+		e.refuseUnread(x.w, err)
 		return nil, false
 	}
-	return bytes.TrimPrefix(body, []byte(jsonrpc.ByteOrderMark)), true
+	return body, true
+}
+
+// refuseUnread answers a request whose body was not read to its end. The
+// connection ends.
+func (e *endpoint) refuseUnread(w http.ResponseWriter, err error) {
+	_, isTooLong := errors.AsType[*http.MaxBytesError](err)
+	short, isShort := errors.AsType[errShortage](err)
+	switch {
+	case isTooLong:
+		e.refuseBody(w)
+	case isShort:
+		w.Header().Set("Connection", "close")
+		e.refuseLimit(w, "too much at the same time: "+short.String())
+	default:
+		w.Header().Set("Connection", "close")
+		e.refuse(w, http.StatusRequestTimeout, "the body did not come to its end in time")
+	}
 }
 
 // refuseBody answers a request whose body is too long. The connection ends,
@@ -38,14 +83,21 @@ func (e *endpoint) refuseBody(w http.ResponseWriter) {
 
 // readAll reads to the end. It takes memory as bytes come, because a length that
 // is only announced costs the client nothing. It does so in large steps, because
-// every step copies.
-func readAll(in io.Reader, announced, limit int64) ([]byte, error) {
-	body := make([]byte, 0, min(max(announced+1, 4<<10), 64<<10))
+// every step copies. Before each, it
+// calls reserve with what the bytes cost.
+func readAll(in io.Reader, announced, limit int64, reserve func(int) error) ([]byte, error) {
+	size := min(max(announced+1, 4<<10), 64<<10)
+	if err := reserve(bodyCost * int(size)); err != nil {
+		return nil, err
+	}
+	body := make([]byte, 0, size)
 	for {
 		if len(body) == cap(body) {
-			size := int64(cap(body))
-			larger := make([]byte, 0, min(4*size, max(limit+1, size+512)))
-			body = append(larger, body...)
+			larger := min(4*size, max(limit+1, size+512))
+			if err := reserve(bodyCost * int(larger-size)); err != nil {
+				return nil, err
+			}
+			body, size = append(make([]byte, 0, larger), body...), larger
 		}
 		n, err := in.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]

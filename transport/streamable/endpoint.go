@@ -90,7 +90,7 @@ func (e *endpoint) serveMCP(w http.ResponseWriter, r *http.Request) {
 	}
 	// The end of the connection alone does not cancel a call: a stateful client may
 	// come back. Every end of a call has a cause.
-	x := &exchange{w: w, r: r, caller: caller, known: e.IsKnown(ctx), ctx: context.WithoutCancel(ctx), accepts: acceptedTypes(r.Header)}
+	x := &exchange{w: w, r: r, caller: caller, account: e.accountOf(caller, ctx), ctx: context.WithoutCancel(ctx), accepts: acceptedTypes(r.Header)}
 	switch r.Method {
 	case http.MethodPost:
 		e.servePost(x)
@@ -115,13 +115,15 @@ func (e *endpoint) servePost(x *exchange) {
 		e.refuse(x.w, http.StatusNotAcceptable, "send Accept: application/json, text/event-stream")
 		return
 	}
-	release, limitReached := e.quota.Reserve(x.caller, session.Requests)
-	if limitReached != "" {
-		e.refuseLimit(x.w, "too many requests at the same time: "+limitReached)
+	place, short := e.quota.Reserve(x.account, session.Requests)
+	if short != nil {
+		e.refuseLimit(x.w, "too many requests at the same time: "+short.String())
 		return
 	}
-	defer release()
-	body, ok := e.readBody(x.w, x.r)
+	defer place.Release()
+	x.held = e.quota.NewHold(x.account, session.Bytes)
+	defer func() { x.held.Release() }() // unless its call goes on
+	body, ok := e.readBody(x)
 	switch {
 	case !ok:
 	case jsonrpc.IsBatch(body):

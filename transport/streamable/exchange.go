@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mark3labs/mcp-go/server"
 
@@ -14,12 +15,14 @@ import (
 
 // exchange is one request to the MCP endpoint and its response.
 type exchange struct {
-	w       http.ResponseWriter
-	r       *http.Request
-	caller  string          // an id that is neither logged nor sent
-	known   bool            // the caller is known to the API
-	ctx     context.Context // of its calls; has the values of Identify
-	accepts mediaTypes
+	w        http.ResponseWriter
+	r        *http.Request
+	caller   string          // an id that is neither logged nor sent
+	account  session.Account // that the request counts on
+	held     *session.Hold   // the bytes of the request, until it is answered
+	bodySize int
+	ctx      context.Context // of its calls; has the values of Identify
+	accepts  mediaTypes
 }
 
 // mediaTypes are the types of response that a client accepts.
@@ -79,18 +82,52 @@ func wrongContentType(h http.Header) string {
 }
 
 // newDispatcher returns what brings the messages of a request to mcp-go.
-func (e *endpoint) newDispatcher(srv *server.MCPServer, connection *session.Connection, caller string) *session.Dispatcher {
+func (e *endpoint) newDispatcher(x *exchange, srv *server.MCPServer, connection *session.Connection) *session.Dispatcher {
 	return &session.Dispatcher{
 		Server:     srv,
 		Log:        e.Logger,
 		Connection: connection,
-		Admit:      e.quota.AdmitCalls(caller),
+		Admit:      e.quota.AdmitCalls(x.account),
 		Calls:      &e.calls,
 	}
 }
 
-// connectionConfig returns the config of a caller's connection that is sent
-// nothing outside its calls.
-func (e *endpoint) connectionConfig(caller string) session.Config {
-	return session.Config{ElicitationTimeout: e.ElicitationTimeout, Watch: e.quota.LimitWatch(caller, e.Watch)}
+// accountOf returns the account of a caller: its own if the API knows the caller,
+// else that of all strangers.
+func (e *endpoint) accountOf(caller string, ctx context.Context) session.Account {
+	if e.IsKnown(ctx) {
+		return session.Account{Caller: caller}
+	}
+	return session.Strangers
+}
+
+// strangerStreamTime is how long a response to GET or to a listen of a caller stays
+// open whom the API does not know by then. The client may open another.
+const strangerStreamTime = time.Minute
+
+// streamContext returns the context of a response that stays open, and its end.
+// place is the response's in the quota.
+func (e *endpoint) streamContext(x *exchange, place *session.Hold) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(x.r.Context())
+	if !x.account.Stranger {
+		return ctx, cancel
+	}
+	timer := time.AfterFunc(strangerStreamTime, func() {
+		account := e.accountOf(x.caller, x.ctx)
+		if account.Stranger {
+			cancel()
+		}
+		place.MoveTo(account)
+	})
+	return ctx, func() {
+		timer.Stop()
+		cancel()
+	}
+}
+
+// connectionConfig returns the config of a connection that is sent nothing outside
+// its calls.
+func (e *endpoint) connectionConfig(x *exchange) session.Config {
+	account := func() session.Account { return e.accountOf(x.caller, x.ctx) }
+	return session.Config{ElicitationTimeout: e.ElicitationTimeout, Watch: e.quota.LimitWatch(account, e.Watch)}
 }

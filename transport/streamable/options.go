@@ -73,9 +73,19 @@ type Options struct {
 	WatchesPerCaller int
 	// Watches is the same for all callers together. Default 4,096.
 	Watches int
+	// BytesPerCaller is how many bytes a caller may take: its requests with what it
+	// takes to answer them, its sessions, and messages that its clients have not
+	// read or may ask for again. Default 32 MiB.
+	BytesPerCaller int
+	// Bytes is the same for all callers together. Default 256 MiB.
+	Bytes int
 	// SessionIdle is after what time without a request, an open response or
 	// a call in flight a session ends. Default 30 min.
 	SessionIdle time.Duration
+
+	// WatchGrace is how long what a session has subscribed to is watched while no GET
+	// is open, which carries the updates. Default 10 s.
+	WatchGrace time.Duration
 
 	// Drain is how long requests are still accepted after ctx is done, while
 	// /readyz says that the server is not ready: the time that a proxy needs to
@@ -132,8 +142,11 @@ func (o Options) withDefaults() (Options, error) {
 	o.Sessions = cmp.Or(o.Sessions, 4096)
 	o.WatchesPerCaller = cmp.Or(o.WatchesPerCaller, 1024)
 	o.Watches = cmp.Or(o.Watches, 4096)
+	o.BytesPerCaller = cmp.Or(o.BytesPerCaller, 32<<20)
+	o.Bytes = cmp.Or(o.Bytes, 256<<20)
 	o.Connections = cmp.Or(o.Connections, 8192)
 	o.SessionIdle = cmp.Or(o.SessionIdle, 30*time.Minute)
+	o.WatchGrace = cmp.Or(o.WatchGrace, 10*time.Second)
 	o.BodyLimit = cmp.Or(o.BodyLimit, 1<<20)
 	o.HeaderTimeout = cmp.Or(o.HeaderTimeout, 5*time.Second)
 	o.BodyTimeout = cmp.Or(o.BodyTimeout, 15*time.Second)
@@ -147,8 +160,8 @@ func (o *Options) check() error {
 	if o.Server == nil {
 		return errors.New("transport: HTTPOptions.Server is not set")
 	}
-	numbers := min(o.CallsPerCaller, o.StreamsPerCaller, o.Streams, o.SessionsPerCaller, o.Sessions, o.WatchesPerCaller, o.Watches, o.Connections)
-	times := min(o.Drain, o.SessionIdle, o.HeaderTimeout, o.BodyTimeout, o.WriteTimeout, o.KeepAlive)
+	numbers := min(o.CallsPerCaller, o.StreamsPerCaller, o.Streams, o.SessionsPerCaller, o.Sessions, o.WatchesPerCaller, o.Watches, o.BytesPerCaller, o.Bytes, o.Connections)
+	times := min(o.Drain, o.SessionIdle, o.WatchGrace, o.HeaderTimeout, o.BodyTimeout, o.WriteTimeout, o.KeepAlive)
 	if numbers < 0 || times < 0 || o.BodyLimit < 0 {
 		return session.ErrNegativeOption
 	}
@@ -159,13 +172,32 @@ func (o *Options) check() error {
 	return nil
 }
 
+// What strangers together may hold: enough to initialize and to have the API accept
+// their keys.
+const (
+	maxStrangerCalls    = 128
+	maxStrangerStreams  = 256
+	maxStrangerSessions = 256
+	maxStrangerWatches  = 64
+	maxStrangerBytes    = 12 << 20
+)
+
 // newQuota returns the quota that the options set. A caller may send twice as
 // many requests as calls: the answer to a question, or a cancellation, must get
 // through when all its calls wait.
 func (o *Options) newQuota() *session.Quota {
-	return session.NewQuota(
-		session.Amounts{session.Calls: o.CallsPerCaller, session.Requests: 2 * o.CallsPerCaller, session.Streams: o.StreamsPerCaller,
-			session.Sessions: o.SessionsPerCaller, session.Watches: o.WatchesPerCaller},
-		session.Amounts{session.Calls: o.MaxCalls, session.Requests: 2 * o.MaxCalls, session.Streams: o.Streams,
-			session.Sessions: o.Sessions, session.Watches: o.Watches})
+	return session.NewQuota(session.Limits{
+		PerCaller: session.Amounts{
+			session.Calls: o.CallsPerCaller, session.Requests: 2 * o.CallsPerCaller, session.Streams: o.StreamsPerCaller,
+			session.Sessions: o.SessionsPerCaller, session.Watches: o.WatchesPerCaller, session.Bytes: o.BytesPerCaller,
+		},
+		InAll: session.Amounts{
+			session.Calls: o.MaxCalls, session.Requests: 2 * o.MaxCalls, session.Streams: o.Streams,
+			session.Sessions: o.Sessions, session.Watches: o.Watches, session.Bytes: o.Bytes,
+		},
+		Strangers: session.Amounts{
+			session.Calls: maxStrangerCalls, session.Requests: 2 * maxStrangerCalls, session.Streams: maxStrangerStreams,
+			session.Sessions: maxStrangerSessions, session.Watches: maxStrangerWatches, session.Bytes: maxStrangerBytes,
+		},
+	})
 }

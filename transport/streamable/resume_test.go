@@ -145,9 +145,9 @@ func TestKeptEventsAreBounded(t *testing.T) {
 }
 
 func TestFinishedStreamsAreBounded(t *testing.T) {
-	s := newHTTPSession("", session.Config{}, func() {})
+	s := newHTTPSession(&exchange{}, session.Config{}, nil, nil)
 	for range 10 * maxFinished {
-		st := s.newPostStream()
+		st := s.newPostStream(&exchange{}, nil)
 		_ = st.WriteAnswer(session.Answer{Line: []byte(`{}`)})
 		s.endResponse(st, true)
 	}
@@ -161,14 +161,14 @@ func TestFinishedStreamsAreBounded(t *testing.T) {
 		t.Fatal("the first one is there")
 	}
 	for range 10 {
-		st := s.newPostStream()
+		st := s.newPostStream(&exchange{}, nil)
 		_ = st.WriteAnswer(session.Answer{Line: make([]byte, maxFinishedBytes/3)})
 		s.endResponse(st, true)
 	}
 	if n := len(s.finished); n != 3 || len(s.postStreams) != n {
 		t.Fatalf("%d big ones, %d streams", n, len(s.postStreams))
 	}
-	st := s.newPostStream()
+	st := s.newPostStream(&exchange{}, nil)
 	_ = st.WriteAnswer(session.Answer{Line: []byte(`{}`)})
 	s.endResponse(st, false) // as JSON
 	if len(s.finished) != 3 {

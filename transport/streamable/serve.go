@@ -70,18 +70,20 @@ func Serve(ctx context.Context, l net.Listener, options Options) error {
 	return err
 }
 
-// startSweeping ends idle sessions again and again, until stop is called.
+// startSweeping ends idle sessions, and pauses the watching of those that nobody
+// reads, again and again until stop is called.
 func (e *endpoint) startSweeping() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		ticker := time.NewTicker(max(e.SessionIdle/8, time.Millisecond))
+		ticker := time.NewTicker(max(min(e.SessionIdle/8, e.WatchGrace/2), time.Millisecond))
 		defer ticker.Stop()
 		for {
 			select {
 			case <-ticker.C:
 				e.sessions.endIdle(e.SessionIdle)
+				e.sessions.pauseUnread(e.WatchGrace)
 			case <-ctx.Done():
 				return
 			}

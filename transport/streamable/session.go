@@ -26,35 +26,63 @@ const (
 type httpSession struct {
 	id         string // the client's secret: in no log
 	caller     string
+	created    time.Time
 	connection *session.Connection
 	getStream  *stream // what GET carries
 
-	mu           sync.Mutex      // guards all below
-	postStreams  map[int]*stream // by number: those that can be resumed
-	finished     []*stream       // those of them that are answered and written, oldest first
-	lastNumber   int             // of the newest stream
-	busy         int             // requests being served and POSTs not yet answered
-	idleSince    time.Time       // when busy became 0
-	releaseQuota func()          // nil: the session has ended
+	mu          sync.Mutex      // guards all below
+	account     session.Account // that the session counts on
+	held        []*session.Hold // its place and its bytes, without those of streams
+	postStreams map[int]*stream // by number: those that can be resumed
+	finished    []*stream       // those of them that are answered and written, oldest first
+	lastNumber  int             // of the newest stream
+	busy        int             // requests being served and POSTs not yet answered
+	idleSince   time.Time       // when busy became 0
+	ended       bool
 }
 
 // newHTTPSession returns a session that is not in the table yet. It is acquired
-// once.
-func newHTTPSession(caller string, config session.Config, releaseQuota func()) *httpSession {
+// once. getStream counts the bytes of what GET carries; the session owns both.
+func newHTTPSession(x *exchange, config session.Config, held []*session.Hold, getStream *session.Hold) *httpSession {
 	s := &httpSession{
-		id:           rand.Text(), // 128 bits, letters and digits
-		caller:       caller,
-		getStream:    newStream(0),
-		postStreams:  make(map[int]*stream),
-		busy:         1,
-		releaseQuota: releaseQuota,
+		id:          rand.Text(), // 128 bits, letters and digits
+		caller:      x.caller,
+		created:     time.Now(),
+		account:     x.account,
+		held:        held,
+		getStream:   newStream(0),
+		postStreams: make(map[int]*stream),
+		busy:        1,
 	}
-	s.getStream.resumable, s.getStream.waits = true, true
+	s.getStream.held = getStream
+	s.getStream.resumable, s.getStream.waits = !x.account.Stranger, true
 	s.getStream.window = 1 // what changes while one update is written is sent once
 	config.SendUpdate = s.getStream.appendEvent
 	config.Send = func(_ context.Context, line []byte) error { return s.getStream.appendIfAttached(line) }
 	s.connection = session.NewConnection(config)
 	return s
+}
+
+// welcome counts a session on its caller's own account, once the API knows the
+// caller.
+func (s *httpSession) welcome(a session.Account) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a == s.account || a.Stranger || s.ended {
+		return
+	}
+	s.account = a
+	for _, h := range s.held {
+		h.MoveTo(a)
+	}
+	s.getStream.welcome(a)
+}
+
+// isStranger reports whether the session counts on the account of strangers.
+func (s *httpSession) isStranger() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.account.Stranger
 }
 
 // hasPrimingEvents reports whether event streams of the session's revision begin
@@ -88,15 +116,26 @@ func (s *httpSession) idleFor(now time.Time) time.Duration {
 	return now.Sub(s.idleSince)
 }
 
-// newPostStream returns the stream for one POST. The session is busy until its
-// answer.
-func (s *httpSession) newPostStream() *stream {
+// pauseOrResume stops watching what the client has subscribed to if nobody has read
+// the stream of GET, which carries the updates, for so long; else it goes on.
+func (s *httpSession) pauseOrResume(now time.Time, grace time.Duration) {
+	if s.getStream.unreadFor(now) >= grace {
+		s.connection.PauseSubscriptions()
+	} else {
+		s.connection.ResumeSubscriptions()
+	}
+}
+
+// newPostStream returns the stream for one POST, which owns what the request
+// holds. The session is busy until its answer.
+func (s *httpSession) newPostStream(x *exchange, events *session.Hold) *stream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lastNumber++
 	s.busy++
 	st := newStream(s.lastNumber)
-	st.resumable = true
+	st.held, st.request, x.held = events, x.held, nil
+	st.resumable = !x.account.Stranger
 	st.endsToCome = 2
 	st.onAnswer = func() {
 		s.mu.Lock()
@@ -108,15 +147,24 @@ func (s *httpSession) newPostStream() *stream {
 	return st
 }
 
-// endResponse notes the end of the response to a POST. A client that has got no
-// event id can't ask for the rest of the stream: then it is forgotten.
+// endResponse notes the end of the response to a POST. The stream is kept if the
+// client has got an event id, by which it can ask for the rest; nothing is kept for
+// strangers.
 func (s *httpSession) endResponse(st *stream, idsSent bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !idsSent {
-		delete(s.postStreams, st.number)
+	if idsSent && !s.account.Stranger && !s.ended {
+		st.welcome(s.account)
+	} else {
+		s.forgetStream(st)
 	}
 	s.noteStreamEnd(st)
+}
+
+// forgetStream drops a stream that nobody can ask for any more. s.mu is held.
+func (s *httpSession) forgetStream(st *stream) {
+	delete(s.postStreams, st.number)
+	st.forget()
 }
 
 // noteStreamEnd notes one of two ends, in any order: the stream of a POST has its
@@ -125,21 +173,30 @@ func (s *httpSession) endResponse(st *stream, idsSent bool) {
 // an event id; the oldest beyond the limits are forgotten. s.mu is held.
 func (s *httpSession) noteStreamEnd(st *stream) {
 	st.endsToCome--
-	if st.endsToCome > 0 || s.postStreams[st.number] == nil {
+	if st.endsToCome > 0 {
+		return
+	}
+	st.request.Release()
+	if s.postStreams[st.number] == nil {
+		return
+	}
+	if s.ended {
+		s.forgetStream(st)
 		return
 	}
 	s.finished = append(s.finished, st)
 	bytes, kept := 0, 0
+	isCrowded := st.held.IsCrowded()
 	for _, f := range slices.Backward(s.finished) {
 		bytes += f.size()
-		if kept > 0 && (kept == maxFinished || bytes > maxFinishedBytes) {
+		if kept > 0 && (kept == maxFinished || bytes > maxFinishedBytes || isCrowded) {
 			break
 		}
 		kept++
 	}
 	forgotten := s.finished[:len(s.finished)-kept]
 	for _, f := range forgotten {
-		delete(s.postStreams, f.number)
+		s.forgetStream(f)
 	}
 	s.finished = slices.Delete(s.finished, 0, len(forgotten))
 }
@@ -173,16 +230,23 @@ func (s *httpSession) stopWaiting(cause error) {
 	s.endGetStream()
 }
 
-// end cancels the calls of the session, ends all else and releases its quota.
+// end cancels the calls of the session, ends all else and forgets what is kept.
 func (s *httpSession) end(cause error) {
 	s.connection.End(cause)
 	s.endGetStream()
 	s.mu.Lock()
-	releaseQuota := s.releaseQuota
-	s.releaseQuota = nil
-	s.mu.Unlock()
-	if releaseQuota != nil {
-		releaseQuota()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	s.ended = true
+	for _, st := range s.finished {
+		s.forgetStream(st)
+	}
+	s.finished = nil
+	s.getStream.forget()
+	for _, h := range s.held {
+		h.Release()
 	}
 }
 

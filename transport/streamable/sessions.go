@@ -49,6 +49,46 @@ func (t *sessions) removeSession(s *httpSession) {
 	delete(t.byID, s.id)
 }
 
+// takeIdlest removes the session that has been idle for longest among those that
+// match, and returns it: the caller ends it. nil: none is idle.
+func (t *sessions) takeIdlest(match func(*httpSession) bool) (idlest *httpSession) {
+	now := time.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	longest := time.Duration(0)
+	for _, s := range t.byID {
+		if idle := s.idleFor(now); idle > longest && match(s) {
+			idlest, longest = s, idle
+		}
+	}
+	if idlest != nil {
+		delete(t.byID, idlest.id)
+	}
+	return idlest
+}
+
+// takeOldest does the same with the oldest session, if more than a number of them
+// match, whether it is idle or not.
+func (t *sessions) takeOldest(most int, match func(*httpSession) bool) (oldest *httpSession) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	matching := 0
+	for _, s := range t.byID {
+		if !match(s) {
+			continue
+		}
+		matching++
+		if oldest == nil || s.created.Before(oldest.created) {
+			oldest = s
+		}
+	}
+	if matching <= most {
+		return nil
+	}
+	delete(t.byID, oldest.id)
+	return oldest
+}
+
 // endIdle ends the sessions that have been idle for a time.
 func (t *sessions) endIdle(idle time.Duration) {
 	now := time.Now()
@@ -63,6 +103,18 @@ func (t *sessions) endIdle(idle time.Duration) {
 	t.mu.Unlock()
 	for _, s := range ended {
 		s.end(session.ErrClientGone)
+	}
+}
+
+// pauseUnread stops watching for the sessions whose stream of GET nobody has read
+// for so long.
+func (t *sessions) pauseUnread(grace time.Duration) {
+	t.mu.Lock()
+	all := slices.Collect(maps.Values(t.byID))
+	t.mu.Unlock()
+	now := time.Now()
+	for _, s := range all {
+		s.pauseOrResume(now, grace)
 	}
 }
 

@@ -33,18 +33,19 @@ func (e *endpoint) serveStateful(x *exchange, dispatch func(*session.Dispatcher,
 		return
 	}
 	defer s.release()
-	st := s.newPostStream()
+	st := s.newPostStream(x, e.quota.NewHold(x.account, session.Bytes))
 	if !x.accepts.events {
 		st.requestStream = s.getStream
 	}
 	response := e.newStreamResponse(x, st)
 	response.attach(0)
 	defer response.detach()
-	dispatch(e.newDispatcher(e.Server(x.r), s.connection, x.caller), st)
+	dispatch(e.newDispatcher(x, e.Server(x.r), s.connection), st)
 	if s.hasPrimingEvents() {
 		response.primes, response.firstAfter = true, min(response.firstAfter, streamAfter)
 	}
 	_ = response.writeStream(x.r.Context()) // after an error the client may come back
+	s.welcome(e.accountOf(x.caller, x.ctx)) // the call may have made the API know the caller
 	s.endResponse(st, response.idsSent)
 }
 
@@ -59,23 +60,24 @@ func (e *endpoint) serveInitialize(x *exchange, m *jsonrpc.Message) {
 		e.endSession(previous)
 		previous.release()
 	}
-	release, limitReached := e.quota.Reserve(x.caller, session.Sessions)
-	if limitReached != "" {
-		e.refuseLimit(x.w, "too many sessions: "+limitReached+". DELETE ends a session")
+	held, short := e.reserveSession(x)
+	if short != nil {
+		e.refuseLimit(x.w, "too many sessions, and none is idle: "+short.String()+". DELETE ends a session")
 		return
 	}
-	s := newHTTPSession(x.caller, e.connectionConfig(x.caller), release)
-	st := s.newPostStream()
+	s := newHTTPSession(x, e.connectionConfig(x), held, e.quota.NewHold(x.account, session.Bytes))
+	st := s.newPostStream(x, e.quota.NewHold(x.account, session.Bytes))
 	response := e.newStreamResponse(x, st)
 	response.attach(0)
 	defer response.detach()
-	e.newDispatcher(e.Server(x.r), s.connection, x.caller).DispatchMessage(x.ctx, m, st)
+	e.newDispatcher(x, e.Server(x.r), s.connection).DispatchMessage(x.ctx, m, st)
 	// initialize is a quick request: the answer is on the stream when dispatch returns.
 	switch isRefused := st.snapshotAfter(0).answer.Code != 0; {
 	case isRefused:
 		s.end(session.ErrClientGone)
 	case !e.sessions.addSession(s):
 		s.end(session.ErrShutdown)
+		s.endResponse(st, false)
 		e.refuseStopping(x.w)
 		return
 	default:
@@ -84,6 +86,66 @@ func (e *endpoint) serveInitialize(x *exchange, m *jsonrpc.Message) {
 	}
 	_ = response.writeStream(x.r.Context())
 	s.endResponse(st, response.idsSent)
+}
+
+const (
+	// sessionCost is what a session takes, in bytes, without what it keeps
+	// (measured: see docs/limits.md).
+	sessionCost = 16 << 10
+	// maxSessionsPerStranger is how many sessions a caller has whom the API does not
+	// know. The next one replaces the oldest.
+	maxSessionsPerStranger = 8
+	// maxSpares is how many sessions end at most to make room for one.
+	maxSpares = 8
+)
+
+// reserveSession reserves the place and the bytes of a session, with what the
+// client says of itself, which the session keeps. If there is no room, the caller's
+// session that has been idle for longest makes some; beyond the limits of all
+// callers, another's may.
+func (e *endpoint) reserveSession(x *exchange) (held []*session.Hold, short *session.Shortage) {
+	if x.account.Stranger {
+		e.endTaken(e.sessions.takeOldest(maxSessionsPerStranger-1, func(s *httpSession) bool {
+			return s.caller == x.caller && s.isStranger()
+		}))
+	}
+	place, size := e.quota.NewHold(x.account, session.Sessions), e.quota.NewHold(x.account, session.Bytes)
+	for range maxSpares {
+		if short = place.Grow(1); short == nil {
+			if short = size.Grow(sessionCost + bodyCost*x.bodySize); short == nil {
+				return []*session.Hold{place, size}, nil
+			}
+			place.Release()
+		}
+		if !e.endTaken(e.takeSpare(x, short.InAll)) {
+			break
+		}
+	}
+	return nil, short
+}
+
+// takeSpare takes the session that makes room for one of a caller; nil: none does.
+func (e *endpoint) takeSpare(x *exchange, ofAnyCaller bool) *httpSession {
+	if x.account.Stranger {
+		if s := e.sessions.takeIdlest((*httpSession).isStranger); s != nil {
+			return s
+		}
+		return e.sessions.takeOldest(0, (*httpSession).isStranger)
+	}
+	return e.sessions.takeIdlest(func(s *httpSession) bool {
+		return !s.isStranger() && (ofAnyCaller || s.caller == x.caller)
+	})
+}
+
+// endTaken ends a session that was taken from the table, and reports whether there
+// is one.
+func (e *endpoint) endTaken(s *httpSession) bool {
+	if s == nil {
+		return false
+	}
+	e.Logger.Info("a session made room for a newer one")
+	s.end(session.ErrClientGone)
+	return true
 }
 
 // serveSession serves GET and DELETE, which only sessions have.
@@ -133,17 +195,22 @@ func (e *endpoint) serveGet(x *exchange) {
 	response := e.newStreamResponse(x, st)
 	response.attach(position)
 	defer response.detach()
-	release, limitReached := e.quota.Reserve(x.caller, session.Streams)
-	if limitReached != "" {
-		e.refuseLimit(x.w, "too many open streams: "+limitReached)
+	place, short := e.quota.Reserve(x.account, session.Streams)
+	if short != nil {
+		e.refuseLimit(x.w, "too many open streams: "+short.String())
 		return
 	}
 	// This runs before detach: a response that takes over waits for detach, and then
 	// needs this place in the quota.
-	defer release()
+	defer place.Release()
+	ctx, cancel := e.streamContext(x, place)
+	defer cancel()
+	if st == s.getStream {
+		s.connection.ResumeSubscriptions()
+	}
 	response.primes = position == asWritten && s.hasPrimingEvents()
 	if response.startEvents() == nil {
-		_ = response.writeStream(x.r.Context())
+		_ = response.writeStream(ctx)
 	}
 }
 
@@ -174,7 +241,9 @@ func (e *endpoint) requestedSession(x *exchange) *httpSession {
 	s := e.sessions.acquireSession(ids[0], x.caller)
 	if s == nil {
 		e.refuse(x.w, http.StatusNotFound, "there is no such session (any more): initialize a new one")
+		return nil
 	}
+	s.welcome(x.account)
 	return s
 }
 

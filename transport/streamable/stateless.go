@@ -29,23 +29,29 @@ func (e *endpoint) serveStateless(x *exchange, m *jsonrpc.Message) {
 		e.refuseMessage(x.w, refused)
 		return
 	}
+	ctx := x.r.Context()
 	if m.IsListen() {
-		release := e.reserveListen(x)
-		if release == nil {
+		place := e.reserveListen(x)
+		if place == nil {
 			return
 		}
-		defer release()
+		defer place.Release()
+		var cancel context.CancelFunc
+		ctx, cancel = e.streamContext(x, place)
+		defer cancel()
 	}
-	connection := session.NewConnection(e.connectionConfig(x.caller))
+	connection := session.NewConnection(e.connectionConfig(x))
 	e.requests.addConnection(connection)
 	defer e.requests.removeConnection(connection)
 	st := newStream(0)
+	st.held = e.quota.NewHold(x.account, session.Bytes)
+	defer st.forget()
 	response := e.newStreamResponse(x, st)
 	response.status = statelessStatus
 	response.attach(0)
 	defer response.detach()
-	e.newDispatcher(srv, connection, x.caller).DispatchMessage(x.ctx, m, st)
-	if err := response.writeStream(x.r.Context()); err != nil {
+	e.newDispatcher(x, srv, connection).DispatchMessage(x.ctx, m, st)
+	if err := response.writeStream(ctx); err != nil {
 		cause := session.ErrClientGone
 		if errors.Is(err, context.Canceled) { // the client closed the response
 			cause = session.ErrCancelled
@@ -55,17 +61,17 @@ func (e *endpoint) serveStateless(x *exchange, m *jsonrpc.Message) {
 }
 
 // reserveListen reserves a stream for a listen; nil: the request is answered.
-func (e *endpoint) reserveListen(x *exchange) (release func()) {
+func (e *endpoint) reserveListen(x *exchange) (place *session.Hold) {
 	if !x.accepts.events {
 		e.refuse(x.w, http.StatusNotAcceptable, "subscriptions/listen answers with an event stream: send Accept: application/json, text/event-stream")
 		return nil
 	}
-	release, limitReached := e.quota.Reserve(x.caller, session.Streams)
-	if limitReached != "" {
-		e.refuseLimit(x.w, "too many open streams: "+limitReached)
+	place, short := e.quota.Reserve(x.account, session.Streams)
+	if short != nil {
+		e.refuseLimit(x.w, "too many open streams: "+short.String())
 		return nil
 	}
-	return release
+	return place
 }
 
 // checkHeaders refuses a request whose headers do not say the same as its body

@@ -3,16 +3,19 @@ package streamable
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"runs-mcp-server/transport/session"
 )
 
 const (
-	// streamWindow is how many messages of a call may wait for a client that
-	// reads slowly before the call waits too.
-	streamWindow = 64
+	// streamWindow and streamWindowBytes are how much of a call may wait for a
+	// client that reads slowly before the call waits too.
+	streamWindow      = 64
+	streamWindowBytes = 32 << 10
 	// maxEvents and maxEventBytes bound what is kept of one stream for a client
 	// that comes back: an hour of progress every 15 s.
 	maxEvents     = 256
@@ -30,23 +33,27 @@ var (
 // is attached to it at a time and writes it.
 type stream struct {
 	number        int     // in its session; 0 is the stream of GET
-	resumable     bool    // events are kept when they are written
 	waits         bool    // while no response is attached, writers wait; else the oldest events are dropped
 	window        int     // how many events may wait for the response
 	requestStream *stream // where requests from the server to the client go, if the response may be JSON only; nil: here
 	onAnswer      func()  // called once, after the answer; may be nil
 
-	endsToCome int // of the two in httpSession.noteStreamEnd; guarded by httpSession.mu
+	held       *session.Hold // counts the bytes of events; nil: they are not counted
+	request    *session.Hold // what the POST's request takes until the stream is finished; may be nil
+	endsToCome int           // of the two in httpSession.noteStreamEnd; guarded by httpSession.mu
 
-	mu       sync.Mutex  // guards all below
-	events   []event     // those kept, oldest first
-	bytes    int         // of their lines
-	last     int         // the number of the newest
-	written  int         // the number of the last one that a response has written
-	attached *attachment // the response that writes the stream; nil: none
-	ended    bool
-	answer   session.Answer // what it ended with; its line is the last event
-	changed  chan struct{}  // closed and replaced at every change
+	mu        sync.Mutex  // guards all below
+	resumable bool        // events are kept when they are written
+	events    []event     // those kept, oldest first
+	bytes     int         // of their lines
+	last      int         // the number of the newest
+	written   int         // the number of the last one that a response has written
+	attached  *attachment // the response that writes the stream; nil: none
+	leftAt    time.Time   // since when none is
+	ended     bool
+	isGone    bool           // nobody can ask for it any more: nothing is kept
+	answer    session.Answer // what it ended with; its line is the last event
+	changed   chan struct{}  // closed and replaced at every change
 }
 
 // event is one message on a stream. The first has the number 1.
@@ -64,7 +71,7 @@ type attachment struct {
 
 // newStream returns a stream that no response is attached to.
 func newStream(number int) *stream {
-	return &stream{number: number, window: streamWindow, changed: make(chan struct{})}
+	return &stream{number: number, window: streamWindow, leftAt: time.Now(), changed: make(chan struct{})}
 }
 
 // WriteNotification implements session.Sink.
@@ -111,7 +118,7 @@ func (s *stream) appendEvent(ctx context.Context, line []byte) error {
 func (s *stream) tryAppendEvent(line []byte) (changed <-chan struct{}, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	hasRoom := s.last-s.written < s.window
+	hasRoom := s.last-s.written < s.window && s.unreadBytes() < streamWindowBytes
 	if s.attached == nil {
 		hasRoom = !s.waits
 	}
@@ -162,21 +169,57 @@ func (s *stream) addEvent(line []byte) {
 }
 
 // dropEvents drops events that are written and can't be asked for again, and the
-// oldest beyond the limits. It keeps those that a response is about to write, and
-// the newest, which may be the answer. s.mu is held.
+// oldest beyond the limits; without resort to limits, if the caller's bytes are
+// scarce. It keeps those that a response is about to write, and the newest, which
+// may be the answer. s.mu is held.
 func (s *stream) dropEvents() {
+	mostBytes := maxEventBytes
+	if s.held.IsCrowded() {
+		mostBytes = 0
+	}
 	for len(s.events) > 0 {
 		oldest := s.events[0]
 		isUnwritten := oldest.number > s.written
 		isNeeded := isUnwritten || s.resumable
-		isOverLimit := len(s.events) > maxEvents || s.bytes > maxEventBytes && len(s.events) > 1
-		if isUnwritten && s.attached != nil || isNeeded && !isOverLimit {
-			return
+		isOverLimit := len(s.events) > 1 && (len(s.events) > maxEvents || s.bytes > mostBytes)
+		if isUnwritten && s.attached != nil || isNeeded && !isOverLimit && !s.isGone {
+			break
 		}
 		s.bytes -= len(oldest.line)
 		s.events[0] = event{}
 		s.events = s.events[1:]
 	}
+	s.held.Set(s.bytes)
+}
+
+// unreadBytes returns the size of the events that no response has written. s.mu is
+// held.
+func (s *stream) unreadBytes() (n int) {
+	for _, e := range slices.Backward(s.events) {
+		if e.number <= s.written {
+			break
+		}
+		n += len(e.line)
+	}
+	return n
+}
+
+// forget drops all events, also those to come, because nobody can ask for them any
+// more. A response that is attached still writes what there is.
+func (s *stream) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.isGone = true
+	s.dropEvents()
+}
+
+// welcome counts the stream on the account of its caller, whom the API knows now.
+// From now on it keeps what is written.
+func (s *stream) welcome(a session.Account) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.resumable = true
+	s.held.MoveTo(a)
 }
 
 // signalChange wakes those that wait for a change. s.mu is held.
@@ -217,9 +260,20 @@ func (s *stream) detachResponse(a *attachment) {
 	defer s.mu.Unlock()
 	close(a.gone)
 	if s.attached == a {
-		s.attached = nil
+		s.attached, s.leftAt = nil, time.Now()
+		s.dropEvents()
 		s.signalChange()
 	}
+}
+
+// unreadFor returns for how long no response has been attached.
+func (s *stream) unreadFor(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.attached != nil {
+		return 0
+	}
+	return now.Sub(s.leftAt)
 }
 
 // snapshot is what a response finds on its stream.

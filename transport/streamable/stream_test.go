@@ -59,7 +59,7 @@ func TestStreamOfAPost(t *testing.T) {
 }
 
 func TestStreamOfGET(t *testing.T) {
-	s := newHTTPSession("", session.Config{}, func() {}).getStream
+	s := newHTTPSession(&exchange{}, session.Config{}, nil, nil).getStream
 	if n := fill(s, 9); n != 0 {
 		t.Fatalf("without a response the stream took %d", n)
 	}
@@ -84,7 +84,7 @@ func TestStreamOfGET(t *testing.T) {
 // TestTakeover: a newer response waits until the older one has written, and goes
 // on after that.
 func TestTakeover(t *testing.T) {
-	s := newHTTPSession("", session.Config{}, func() {}).getStream
+	s := newHTTPSession(&exchange{}, session.Config{}, nil, nil).getStream
 	older, from := attachTestResponse(s, asWritten)
 	shortened := make(chan struct{})
 	older.shortenDeadline = func() { close(shortened) }
