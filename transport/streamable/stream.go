@@ -33,7 +33,7 @@ type stream struct {
 	resumable     bool    // events are kept when they are written
 	waits         bool    // while no response is attached, writers wait; else the oldest events are dropped
 	window        int     // how many events may wait for the response
-	requestStream *stream // where requests from the server to the client go, if the response may be JSON only; nil: here
+	requestStream *stream // where requests from the server to a client go that accepts JSON only here; nil: into this stream
 	onAnswer      func()  // called once, after the answer; may be nil
 
 	endsToCome int // of the two in httpSession.noteStreamEnd; guarded by httpSession.mu
