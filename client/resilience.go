@@ -18,7 +18,8 @@ const (
 	// idempotent has an effect, and twice does no more than once.
 	idempotent
 	// notIdempotent is sent again only where it provably had no effect: there was
-	// no connection, or the API refused it with 429.
+	// no connection, or the API refused it with 429. After any other failure that
+	// may pass, error.go says OutcomeUnknown (kindOfStatus, sendError, bodyError).
 	notIdempotent
 	// oneTime spends a one-time token. It is never sent again.
 	oneTime
@@ -31,7 +32,7 @@ func (r request) retryable(e *Error) bool {
 	case !transient, r.effect == oneTime:
 		return false
 	case r.effect == notIdempotent:
-		return e.Kind != OutcomeUnknown // so it had no effect: there was no connection, or a 429
+		return e.Kind != OutcomeUnknown
 	}
 	return true
 }

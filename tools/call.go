@@ -132,7 +132,7 @@ func normalizeArgument(name, text string) string {
 func (h *handlers) person(c *call) attend.Person {
 	p := attend.Person{Name: c.personName, Approvals: h.mayAskDecision(c), Links: h.mayAskAuthorization(c)}
 	if !c.modern {
-		p.Ask, p.Complete = c.askPerson, c.completeLink
+		p.Ask, p.Complete = c.sendQuestion, c.completeLink
 	}
 	return p
 }
@@ -199,8 +199,10 @@ func (h *handlers) refusedAll(c *call, runID client.RunID, waiting []approval.Pe
 	return last
 }
 
-// askPerson asks the person at a client of an older protocol.
-func (c *call) askPerson(ctx context.Context, q attend.Question) (attend.Answer, error) {
+// sendQuestion is [attend.Person.Ask]: it sends elicitation/create to a client of an
+// older protocol, and waits for the answer. inputRequired is its counterpart in
+// 2026-07-28.
+func (c *call) sendQuestion(ctx context.Context, q attend.Question) (attend.Answer, error) {
 	session, ok := c.session.(server.SessionWithElicitation)
 	if !ok {
 		return attend.Answer{}, context.Canceled
@@ -228,7 +230,8 @@ func (h *handlers) inputRequired(c *call, round *attend.Round) *mcp.CallToolResu
 	return server.NewInputRequestBuilder(sealed).Elicit(string(state.Kind), elicitationParams(round.Question)).ToolResult()
 }
 
-// decisionForm is the form that a person fills in. Nothing is chosen beforehand,
+// decisionForm is the form that a person fills in, below the text of
+// [approval.Request.Question]. Nothing is chosen beforehand,
 // and deny stands first: some clients put their cursor on the first choice.
 var decisionForm = json.RawMessage(`{"type":"object","properties":{"decision":{"type":"string","title":"Your decision",` +
 	`"description":"deny stops it, and with it usually the run; approve lets it happen","enum":["deny","approve"]}},"required":["decision"]}`)
@@ -266,7 +269,8 @@ func decisionOf(content any) approval.Decision {
 }
 
 // secrets are what one call takes out of all that it shows. They do not outlive
-// the call, and are for its own goroutine.
+// the call, and are for its own goroutine. They get the run's approval tokens by
+// addTokens, from [feed.State], before the run is shown; view renders with them.
 type secrets struct {
 	fixed  *redact.Set      // the operator's, and the caller's key
 	given  []string         // what the call itself brought

@@ -19,7 +19,14 @@ const MinMaxResultBytes = 8_000
 func (r *RunResult) addNote(note string) { r.Summary += note }
 
 // truncate leaves out whole parts, the least important first, until the result is
-// small enough.
+// small enough. It is the second of two stages:
+//
+//  1. buildResult shares MaxResultBytes out while it builds: to the run's result
+//     (showResult), to the approvals (showApprovals), then what is left to the events
+//     of an eventPage (showEvents). Events that do not fit are left out and counted.
+//  2. truncate comes last, when all notes are added (endpointOf). It leaves out, one
+//     by one: the context, the texts of events, the plan, the run's result, the
+//     intent, the tool calls of approvals.
 func (r *RunResult) truncate(o Options) {
 	for _, leaveOut := range []func(*RunResult, Options){
 		leaveOutContext, leaveOutEventTexts, leaveOutPlan, leaveOutResult, leaveOutIntent, leaveOutToolCalls,

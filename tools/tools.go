@@ -112,7 +112,9 @@ func endpointOf[A, R any, P toolResult[R]](handle func(*handlers, context.Contex
 			run: func(ctx context.Context, c *call, raw json.RawMessage) (any, error) {
 				var args A
 				ignored, err := arguments.Decode(raw, &args)
-				created := t.creates && c.resume != nil // by an earlier round: the arguments do not count any more
+				// In a later input round the run exists already and the arguments have no effect.
+				// So wrong ones are ignored: a model that corrects them would create a second run.
+				created := t.creates && c.resume != nil
 				if err != nil && !created {
 					return nil, &problem{code: client.InvalidArgument, message: err.Error()}
 				}

@@ -38,13 +38,16 @@ const (
 // stops without an error when the run has ended. It works in the goroutine of its
 // reader: breaking out of the loop closes the connection.
 //
-// Every connection begins with reading the run's stored events, because the API
-// does not say what its stream replays. So a stream that always fails becomes a
-// poll. Gaps that cannot be filled are marked: see Missing and Restarted of
-// [client.Event].
+// A connection that breaks or falls silent is no error, and neither is one that
+// fails for now (5xx, 429, no network). Events pauses (backoff) and connects again,
+// with the newest id as Last-Event-ID. Every connection first reads the run's stored
+// events, because the API does not say what its stream replays. So nothing is lost
+// between two connections, and a stream that always fails becomes a poll. Gaps that
+// cannot be filled are marked: see Missing and Restarted of [client.Event].
 //
-// The error, at most one and always last, is a [client.Error]: the run cannot be
-// seen or the key is refused, several times in a row, or ctx has ended.
+// At most one error is yielded, and nothing after it. It is a [client.Error]: ctx
+// has ended, or the API does not show the run or refuses the key (isFinal). A run
+// or key that may be good must be refused several times in a row.
 func Events(ctx context.Context, api *client.Client, caller client.Caller, runID client.RunID, after int64) iter.Seq2[client.Event, error] {
 	return func(yield func(client.Event, error) bool) {
 		r := &reader{
@@ -94,7 +97,9 @@ func (r *reader) run(ctx context.Context) error {
 		case err != nil && r.isFinal(err):
 			return err
 		}
-		// A long pause would make the next events late.
+		// The connection broke (err is nil), or was not to be had for now (err says
+		// why): pause, then connect again. After a success the pause is short, or the
+		// next events would be late.
 		if r.log.yielded > yielded || r.readable && time.Since(started) >= stableTime {
 			failures = 0
 		}

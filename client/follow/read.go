@@ -30,8 +30,12 @@ const (
 	pollTimeout = 10 * time.Second
 )
 
-// connect follows one connection to its end. ended reports that the run has ended
-// and all its events were yielded; err is why there was no connection.
+// connect follows one connection to its end. It returns
+//
+//   - true, nil: the run has ended, and all its events were yielded;
+//   - false, nil: the stream broke or was closed, and the run goes on;
+//   - an error: the stream could not be opened or the run not be read, ctx has
+//     ended, or the consumer stopped (errStop).
 func (r *reader) connect(ctx context.Context) (ended bool, err error) {
 	// The stream is opened before the run is read, so that nothing that happens
 	// between the two is missed.

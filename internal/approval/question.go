@@ -10,19 +10,21 @@ import (
 	"runs-mcp-server/internal/redact"
 )
 
-// Bounds of a question, in bytes: it should fit a dialog, and a person should read it.
+// Bounds of a question, in bytes but for the last two: it should fit a dialog, and a
+// person should read it.
 const (
 	maxIntent   = 400
 	maxReason   = 500
 	maxCalls    = 3000 // the parameters of all tool calls together
 	maxPlanText = 2000 // a plan of text, or all steps of another together
 	maxStep     = 300  // one step, the title or the description of a plan
-	maxName     = 128  // one tool's name
-	maxAsked    = 10   // tool calls that are listed
-	maxSteps    = 50   // steps of a plan that are listed
+	maxToolName = 128  // one tool's name
 	// minParameters is what each listed tool call may use for its parameters, if the
 	// calls before it used up maxCalls.
 	minParameters = 200
+
+	maxListedCalls = 10 // tool calls that are listed
+	maxListedSteps = 50 // steps of a plan that are listed
 )
 
 // Request is what a person is asked about one pending approval, by one snapshot of
@@ -141,14 +143,14 @@ func (w *writer) writeCalls(calls []client.ToolCall) {
 	if len(calls) > 1 {
 		w.lines.WriteString(w.nameLine(calls))
 	}
-	left, listed := maxCalls, min(len(calls), maxAsked)
+	left, listed := maxCalls, min(len(calls), maxListedCalls)
 	for i, c := range calls[:listed] {
 		parameters := "parameters that the API does not tell"
 		if value := compact(c.ToolParameters); value != nil {
 			parameters = w.showValue(value, 0, max(left/(listed-i), minParameters))
 		}
 		left -= len(parameters)
-		call := w.quote(c.ToolName, maxName) + " with " + parameters
+		call := w.quote(c.ToolName, maxToolName) + " with " + parameters
 		if len(calls) == 1 {
 			w.writeLine("It would call " + call)
 		} else {
@@ -166,7 +168,7 @@ func (w *writer) nameLine(calls []client.ToolCall) string {
 	names := &writer{secrets: w.secrets}
 	line, rest := "It would call ", ""
 	for i, c := range calls {
-		next := line + names.quote(c.ToolName, maxName)
+		next := line + names.quote(c.ToolName, maxToolName)
 		rest = fmt.Sprintf(" and %d more", len(calls)-i)
 		if widthOf(next+rest) > columns {
 			if i == 0 {
@@ -201,7 +203,7 @@ func (w *writer) writePlan(plan *client.Plan) {
 	}
 	left := maxPlanText
 	for i, s := range plan.Steps {
-		if left <= 0 || i == maxSteps {
+		if left <= 0 || i == maxListedSteps {
 			w.writeNotListed(len(plan.Steps)-i, "more step")
 			break
 		}

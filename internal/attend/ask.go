@@ -19,8 +19,8 @@ import (
 // about it.
 const snapshotGrace = time.Second
 
-// askPerson asks the person for what the run needs. Where they cannot be asked for
-// that, the call ends.
+// askPerson decides whether the person is asked for what the run needs: if this call
+// may ask them for that, it asks (ask). Else the call ends.
 func (f *follower) askPerson(ctx context.Context) (end string, err error) {
 	auth := f.state.Auth
 	switch {
@@ -106,8 +106,8 @@ func (f *follower) refusalOf(q *question) *Outcome {
 	return &o
 }
 
-// maxName bounds an integration's name in a question.
-const maxName = 128
+// maxIntegrationName bounds an integration's name in a question, in bytes.
+const maxIntegrationName = 128
 
 // askAuthorization asks the person to open the link with which an integration is
 // authorised.
@@ -117,7 +117,7 @@ func (f *follower) askAuthorization(auth *client.Auth) (end string, err error) {
 	if refused := f.refusalOf(q); refused != nil {
 		return f.endWith(*refused)
 	}
-	name := approval.Quote(f.Secrets.With(string(f.Caller.Key)), auth.IntegrationName, maxName)
+	name := approval.Quote(f.Secrets.With(string(f.Caller.Key)), auth.IntegrationName, maxIntegrationName)
 	q.text = Question{
 		Kind: Authorization, URL: link, ID: uuid.NewString(),
 		Message: "A run needs your permission to use " + name + ". Open the link to give it; the run goes on by itself.",
@@ -148,7 +148,7 @@ func (f *follower) ask(q *question) (end string, err error) {
 	if f.Only == "" && record.refused(q.digest) {
 		return f.endWith(record.refusal)
 	}
-	if f.asked >= maxAsked {
+	if f.asked >= maxQuestions {
 		return f.endWith(q.withStatus(TooMany, nil))
 	}
 	if f.Person.Ask == nil {

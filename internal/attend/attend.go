@@ -6,18 +6,29 @@
 // calls of the session join it. An answer counts for the content that the question
 // was made of ([approval.Request.Digest]).
 //
+// How a person gets a question:
+//
+//  1. follower.act (follow.go) sees that the run needs a person, and
+//     follower.askPerson (ask.go) decides whether and for what they are asked.
+//  2. The text is made by [approval.Request.Question] for a decision, and by
+//     follower.askAuthorization (ask.go) for a link. package tools adds the form with
+//     the two choices (decisionForm in tools/call.go).
+//  3. It is sent while the call waits, through Person.Ask, which is sendQuestion in
+//     tools/call.go. In revision 2026-07-28 the call ends with a [Round] instead, which
+//     inputRequired in tools/call.go sends.
+//
 // The files, from the top down:
 //
-//	attend.go    the Attendant: what all calls share
-//	follow.go    the loop of one call over the state of one run
-//	round.go     a call of the stateless protocol, and the state that travels
-//	ask.go       what the call asks its person, and whether it may ask now
-//	join.go      how the call waits for a question, and what its outcome means for it
-//	question.go  one question and its goroutine: ask, watch the run, act on the answer
-//	decision.go  sending what the person decided
-//	history.go   what people were asked before: open questions, refusals, outcomes
-//	seal.go      the encryption of the state that travels
-//	call.go      Call and Result, and the call in progress
+//	attend.go         the Attendant: what all calls share
+//	follow.go         the loop of one call over the state of one run
+//	round.go          a call of the stateless protocol, and the state that travels
+//	ask.go            what the call asks its person, and whether it may ask now
+//	join.go           how the call waits for a question, and what its outcome means for it
+//	open_question.go  one question and its goroutine: ask, watch the run, act on the answer
+//	decision.go       sending what the person decided
+//	history.go        what people were asked before: open questions, refusals, outcomes
+//	seal.go           the encryption of the state that travels
+//	call.go           Call and Result, and the call in progress
 //	outcome.go, person.go  the other types that callers use
 package attend
 

@@ -17,8 +17,8 @@ const (
 	// linkTimeout is how long a paused run's approval link and tool calls are waited
 	// for: the stream may bring them a little later than the event.
 	linkTimeout = time.Second
-	// maxAsked is how many questions one call asks.
-	maxAsked = 8
+	// maxQuestions is how many questions one call asks.
+	maxQuestions = 8
 	// maxChanges is how often what would happen may change in one call while its
 	// person is being asked.
 	maxChanges = 3
@@ -176,8 +176,9 @@ func (f *follower) needsPerson() bool {
 	return !time.Now().Before(f.detailsUntil)
 }
 
-// needsSince returns the cursor after which needs count: 0 where the call named an
-// event that does not exist yet.
+// needsSince returns the cursor for [feed.State.NeedsPerson]: only what the run began
+// to wait for after it ends the call or is asked. It is the call's own cursor, or 0
+// if the call named an event that does not exist yet.
 func (f *follower) needsSince() int64 {
 	if f.After > f.state.Last {
 		return 0

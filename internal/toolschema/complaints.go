@@ -191,14 +191,14 @@ func distance(a, b string) int {
 // fold returns a name in lower case, without underscores.
 func fold(name string) string { return strings.ReplaceAll(strings.ToLower(name), "_", "") }
 
-// maxName bounds what is shown and compared of an argument name that a model made
+// maxArgumentName bounds what is shown and compared of an argument name that a model made
 // up, in bytes.
-const maxName = 40
+const maxArgumentName = 40
 
 // shortName cuts a name that is too long.
 func shortName(name string) string {
-	if len(name) <= maxName {
+	if len(name) <= maxArgumentName {
 		return name
 	}
-	return strings.ToValidUTF8(name[:maxName], "") + "…"
+	return strings.ToValidUTF8(name[:maxArgumentName], "") + "…"
 }

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	maxDepth = 16  // levels of a value that are shown
-	maxName  = 128 // bytes of a field's name
+	maxDepth     = 16  // levels of a value that are shown
+	maxFieldName = 128 // bytes of a field's name
 	// minShare is the least that a field gets, in bytes. With less it would show
 	// little but a mark of what is left out.
 	minShare = 40
@@ -153,7 +153,7 @@ func secretField(name string) bool {
 func (c *cutter) labelFields(fields []field) {
 	taken := map[string]bool{"[left out]": true}
 	for i := range fields {
-		label := c.view.Text(fields[i].name, maxName)
+		label := c.view.Text(fields[i].name, maxFieldName)
 		for taken[label] {
 			label += " [again]"
 		}

@@ -179,7 +179,9 @@ func (e executor) execute(c *call, out Sink) {
 	responses := make(chan mcp.JSONRPCMessage, 1)
 	go e.callServer(c, responses)
 	response := w.writeUntil(responses)
-	if c.message.IsStateless() { // else the subscriptions are the connection's
+	// A stateless listen has subscriptions of its own, which end with it. Those of a
+	// stateful client belong to its connection and outlive the call.
+	if c.message.IsStateless() {
 		c.subscriptions.close()
 	}
 	w.writeBuffered() // what the handler sent before it returned

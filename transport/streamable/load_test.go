@@ -271,7 +271,7 @@ func TestRequestsDuringTheShutdown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.drain()
+	h.stopWaiting()
 	for path, want := range map[string]int{"/mcp": 503, "/readyz": 503, "/healthz": 200} {
 		if got := probe(h, path); got != want {
 			t.Errorf("%s: %d", path, got)

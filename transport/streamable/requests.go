@@ -7,7 +7,7 @@ import (
 )
 
 // requests are the requests to the MCP endpoint that are being served. The
-// shutdown drains them and waits for them.
+// shutdown takes no more and waits for these.
 type requests struct {
 	mu        sync.Mutex // guards all below
 	closing   bool       // no more requests are taken
@@ -41,8 +41,8 @@ func (r *requests) finishRequest() {
 	}
 }
 
-// addConnection adds the connection of a stateless request. If the drain has
-// begun, the connection is drained at once.
+// addConnection adds the connection of a stateless request. After stopRequests, its
+// calls are told at once to stop waiting.
 func (r *requests) addConnection(c *session.Connection) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -59,8 +59,9 @@ func (r *requests) removeConnection(c *session.Connection) {
 	delete(r.stateless, c)
 }
 
-// drain takes no more requests and drains stateless ones.
-func (r *requests) drain(cause error) {
+// stopRequests takes no more requests, and tells the calls of stateless ones to stop
+// waiting.
+func (r *requests) stopRequests(cause error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closing = true
@@ -81,5 +82,5 @@ func (r *requests) cancelCalls(cause error) {
 	}
 }
 
-// awaitNone waits, after drain, until no request is served.
+// awaitNone waits, after stopRequests, until no request is served.
 func (r *requests) awaitNone() { <-r.none }

@@ -15,13 +15,15 @@ import (
 const maxHeader = 32<<10 - 4<<10
 
 // Serve serves MCP at /mcp, and /healthz and /readyz, until ctx is done. It owns
-// the listener.
+// the listener. Then it stops in three steps:
 //
-// Then, for Options.Drain, /readyz says that the server is not ready, every
-// response says that its connection ends, and requests are served as before.
-// After that no connection is accepted; calls are told to stop waiting
-// (Draining), and listens end. Calls that are not over within Options.Grace are
-// cancelled (ErrShutdown) and have a second to end.
+//  1. Drain period, for Options.Drain: requests are served as before, but /readyz
+//     says that the server is not ready, and every response says that its
+//     connection ends.
+//  2. Stop waiting, for Options.Grace at most: no connection is accepted, calls are
+//     told to stop waiting (session.Connection.Drain), and listens end.
+//  3. Cancel: calls that are not over by then are cancelled (ErrShutdown) and have
+//     a second to end.
 //
 // It returns nil if all calls have ended and their answers are sent; else an
 // error says what was left behind. The error of a listener that fails is
@@ -52,13 +54,13 @@ func Serve(ctx context.Context, l net.Listener, options Options) error {
 	select {
 	case failure = <-serveError:
 	case <-ctx.Done():
-		e.leaving.Store(true)
+		e.leaving.Store(true) // step 1
 		select {
 		case failure = <-serveError:
 		case <-time.After(e.Drain):
 		}
 	}
-	err = e.shutdown(srv)
+	err = e.shutdown(srv) // steps 2 and 3
 	if failure == nil {
 		failure = <-serveError
 	}

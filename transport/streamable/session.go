@@ -52,7 +52,7 @@ func newHTTPSession(caller string, config session.Config, releaseQuota func()) *
 	s.getStream.resumable, s.getStream.waits = true, true
 	s.getStream.window = 1 // what changes while one update is written is sent once
 	config.SendUpdate = s.getStream.appendEvent
-	config.Send = func(_ context.Context, line []byte) error { return s.getStream.appendIfRead(line) }
+	config.Send = func(_ context.Context, line []byte) error { return s.getStream.appendIfAttached(line) }
 	s.connection = session.NewConnection(config)
 	return s
 }
@@ -97,7 +97,7 @@ func (s *httpSession) newPostStream() *stream {
 	s.busy++
 	st := newStream(s.lastNumber)
 	st.resumable = true
-	st.ends = 2
+	st.endsToCome = 2
 	st.onAnswer = func() {
 		s.mu.Lock()
 		s.noteStreamEnd(st)
@@ -108,8 +108,8 @@ func (s *httpSession) newPostStream() *stream {
 	return st
 }
 
-// endResponse notes the end of the response to a POST. Its stream is kept for a GET
-// only if the client has got an id of it.
+// endResponse notes the end of the response to a POST. A client that has got no
+// event id can't ask for the rest of the stream: then it is forgotten.
 func (s *httpSession) endResponse(st *stream, idsSent bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,12 +119,13 @@ func (s *httpSession) endResponse(st *stream, idsSent bool) {
 	s.noteStreamEnd(st)
 }
 
-// noteStreamEnd notes one of the two ends of a stream: its answer, and the end of
-// its response. After both, the stream is kept for a client that comes back, and
-// the oldest streams beyond the limits are forgotten. s.mu is held.
+// noteStreamEnd notes one of two ends, in any order: the stream of a POST has its
+// answer (onAnswer), or the POST's response has ended (endResponse). After both
+// the stream is finished. Finished streams stay for a client that comes back with
+// an event id; the oldest beyond the limits are forgotten. s.mu is held.
 func (s *httpSession) noteStreamEnd(st *stream) {
-	st.ends--
-	if st.ends > 0 || s.postStreams[st.number] == nil {
+	st.endsToCome--
+	if st.endsToCome > 0 || s.postStreams[st.number] == nil {
 		return
 	}
 	s.finished = append(s.finished, st)
@@ -164,9 +165,9 @@ func (s *httpSession) findEvent(eventID string) (*stream, int) {
 	return st, event
 }
 
-// drain tells the calls of the session to stop waiting, and ends what belongs to
-// no call: questions, the stream of GET and the subscriptions.
-func (s *httpSession) drain(cause error) {
+// stopWaiting tells the calls of the session to stop waiting, and ends what
+// belongs to no call: questions, the stream of GET and the subscriptions.
+func (s *httpSession) stopWaiting(cause error) {
 	s.connection.Drain(cause)
 	s.connection.AwaitQuestions()
 	s.endGetStream()

@@ -66,18 +66,18 @@ func (t *sessions) endIdle(idle time.Duration) {
 	}
 }
 
-// drainAll drains all sessions and adds no more. They stay in the table, for
-// requests that came in just before.
-func (t *sessions) drainAll(cause error) {
+// stopAll tells the calls of all sessions to stop waiting, and adds no more
+// sessions. They stay in the table, for requests that came in just before.
+func (t *sessions) stopAll(cause error) {
 	t.mu.Lock()
 	t.closed = true
 	all := slices.Collect(maps.Values(t.byID))
 	t.mu.Unlock()
-	var draining sync.WaitGroup
+	var stopping sync.WaitGroup
 	for _, s := range all {
-		draining.Go(func() { s.drain(cause) })
+		stopping.Go(func() { s.stopWaiting(cause) })
 	}
-	draining.Wait()
+	stopping.Wait()
 }
 
 // endAll ends all sessions.

@@ -9,13 +9,13 @@ import (
 	"runs-mcp-server/transport/session"
 )
 
-// shutdown ends everything in the two phases of [Serve]. An error says what was
-// left behind.
+// shutdown runs steps 2 and 3 of [Serve]: calls are told to stop waiting
+// (stopWaiting), then cancelled (cancelCalls). An error says what was left behind.
 func (e *endpoint) shutdown(srv *http.Server) error {
 	ended := make(chan struct{}) // closed when no request is served and no call runs
 	go func() {
 		defer close(ended)
-		e.drain()
+		e.stopWaiting()
 		e.requests.awaitNone()
 		e.calls.Wait() // no call is added any more
 	}()
@@ -50,11 +50,11 @@ func (e *endpoint) shutdown(srv *http.Server) error {
 	return e.closeConnections(srv, ended)
 }
 
-// drain takes no more requests and tells all calls to stop waiting.
-func (e *endpoint) drain() {
+// stopWaiting takes no more requests and tells all calls to stop waiting.
+func (e *endpoint) stopWaiting() {
 	e.leaving.Store(true)
-	e.requests.drain(session.ErrShutdown)
-	e.sessions.drainAll(session.ErrShutdown)
+	e.requests.stopRequests(session.ErrShutdown)
+	e.sessions.stopAll(session.ErrShutdown)
 }
 
 // cancelCalls cancels all calls.

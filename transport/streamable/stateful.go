@@ -15,10 +15,18 @@ import (
 // the connection.
 const streamAfter = 200 * time.Millisecond
 
-// serveStateful serves a POST of a revision before 2026-07-28, whose message or
-// array dispatch hands over. Its calls go on when the connection breaks. A client
-// that has got an event id asks for the rest by GET with Last-Event-ID; a client
-// that has got none cannot, and looks with the tools that read.
+// serveStateful serves a POST of a client of a revision before 2026-07-28.
+//
+//  1. endpoint.go has read the body and its revision: serveMessage for one message,
+//     serveBatch for an array. dispatch hands it to a session.Dispatcher.
+//  2. The session is looked up by Mcp-Session-Id, and gets a new stream (stream.go).
+//  3. dispatch answers quick messages and starts calls in goroutines of their own.
+//     They write to the stream: notifications, requests to the client, the answer.
+//  4. Meanwhile the response writes the stream (stream_response.go): one JSON text
+//     if the answer comes soon and alone, else server-sent events.
+//  5. If the connection breaks, the calls go on and the stream stays in the session
+//     (endResponse). A client that has got an event id asks for the rest by GET with
+//     Last-Event-ID (serveGet). Without an id it can't, and reads the run instead.
 func (e *endpoint) serveStateful(x *exchange, dispatch func(*session.Dispatcher, session.Sink)) {
 	s := e.requestedSession(x)
 	if s == nil {
@@ -40,9 +48,12 @@ func (e *endpoint) serveStateful(x *exchange, dispatch func(*session.Dispatcher,
 	s.endResponse(st, response.idsSent)
 }
 
-// serveInitialize makes a session, whatever Mcp-Session-Id says. If it names a
-// session of the caller, the client starts again: that session ends as by
-// DELETE.
+// serveInitialize makes a session; serveMessage calls it for initialize. It reserves
+// a place in the quota, lets mcp-go answer, and adds the session to the table unless
+// the answer is an error. The header Mcp-Session-Id tells the client its id.
+//
+// If the request names a session of the caller, the client starts again: that
+// session ends as by DELETE.
 func (e *endpoint) serveInitialize(x *exchange, m *jsonrpc.Message) {
 	if previous := e.sessions.acquireSession(x.r.Header.Get(mcp.HeaderSessionID), x.caller); previous != nil {
 		e.endSession(previous)
@@ -58,7 +69,8 @@ func (e *endpoint) serveInitialize(x *exchange, m *jsonrpc.Message) {
 	response := e.newStreamResponse(x, st)
 	response.attach(0)
 	defer response.detach()
-	e.newDispatcher(e.Server(x.r), s.connection, x.caller).DispatchMessage(x.ctx, m, st) // is answered at once
+	e.newDispatcher(e.Server(x.r), s.connection, x.caller).DispatchMessage(x.ctx, m, st)
+	// initialize is a quick request: the answer is on the stream when dispatch returns.
 	switch isRefused := st.snapshotAfter(0).answer.Code != 0; {
 	case isRefused:
 		s.end(session.ErrClientGone)
@@ -126,7 +138,9 @@ func (e *endpoint) serveGet(x *exchange) {
 		e.refuseLimit(x.w, "too many open streams: "+limitReached)
 		return
 	}
-	defer release() // before it detaches: the response that takes over needs the place
+	// This runs before detach: a response that takes over waits for detach, and then
+	// needs this place in the quota.
+	defer release()
 	response.primes = position == asWritten && s.hasPrimingEvents()
 	if response.startEvents() == nil {
 		_ = response.writeStream(x.r.Context())

@@ -26,26 +26,27 @@ var (
 
 // stream is what one POST or a session's GET sends: the session.Sink of a
 // message. It keeps messages until a response has written them and, in a
-// session, beyond that, for a client whose connection broke.
+// session, beyond that, for a client whose connection broke. At most one response
+// is attached to it at a time and writes it.
 type stream struct {
 	number        int     // in its session; 0 is the stream of GET
 	resumable     bool    // events are kept when they are written
-	waits         bool    // without a reader, writers wait; else the oldest events are dropped
-	window        int     // how many events may wait for the reader
-	requestStream *stream // takes requests of ours, if the client of this stream accepts JSON only; else nil
+	waits         bool    // while no response is attached, writers wait; else the oldest events are dropped
+	window        int     // how many events may wait for the response
+	requestStream *stream // where requests from the server to a client go that accepts JSON only here; nil: into this stream
 	onAnswer      func()  // called once, after the answer; may be nil
 
-	ends int // how many of answer and response are to come; guarded by httpSession.mu
+	endsToCome int // of the two in httpSession.noteStreamEnd; guarded by httpSession.mu
 
-	mu      sync.Mutex // guards all below
-	events  []event    // those kept, oldest first
-	bytes   int        // of their lines
-	last    int        // the number of the newest
-	written int        // the number of the last one that a reader has written
-	reader  *reader    // nil: nobody reads
-	ended   bool
-	answer  session.Answer // what it ended with; its line is the last event
-	changed chan struct{}  // closed and replaced at every change
+	mu       sync.Mutex  // guards all below
+	events   []event     // those kept, oldest first
+	bytes    int         // of their lines
+	last     int         // the number of the newest
+	written  int         // the number of the last one that a response has written
+	attached *attachment // the response that writes the stream; nil: none
+	ended    bool
+	answer   session.Answer // what it ended with; its line is the last event
+	changed  chan struct{}  // closed and replaced at every change
 }
 
 // event is one message on a stream. The first has the number 1.
@@ -54,14 +55,14 @@ type event struct {
 	line   []byte
 }
 
-// reader is a response that writes the events of a stream.
-type reader struct {
-	replaced        chan struct{} // closed when another reader takes over
-	gone            chan struct{} // closed when it writes no more
+// attachment is the hold of one response on the stream that it writes.
+type attachment struct {
+	replaced        chan struct{} // closed when another response takes over
+	gone            chan struct{} // closed when the response writes no more
 	shortenDeadline func()        // ends its write under way soon
 }
 
-// newStream returns a stream that nobody reads yet.
+// newStream returns a stream that no response is attached to.
 func newStream(number int) *stream {
 	return &stream{number: number, window: streamWindow, changed: make(chan struct{})}
 }
@@ -74,7 +75,7 @@ func (s *stream) WriteNotification(line []byte) error {
 // WriteRequest implements session.Sink.
 func (s *stream) WriteRequest(line []byte) error {
 	if s.requestStream != nil {
-		return s.requestStream.appendIfRead(line)
+		return s.requestStream.appendIfAttached(line)
 	}
 	return s.appendEvent(context.Background(), line)
 }
@@ -90,7 +91,7 @@ func (s *stream) WriteAnswer(a session.Answer) error {
 	return nil
 }
 
-// appendEvent adds a message when the reader has room for it.
+// appendEvent adds a message, as soon as the stream has room for it.
 func (s *stream) appendEvent(ctx context.Context, line []byte) error {
 	for {
 		changed, err := s.tryAppendEvent(line)
@@ -111,7 +112,7 @@ func (s *stream) tryAppendEvent(line []byte) (changed <-chan struct{}, err error
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	hasRoom := s.last-s.written < s.window
-	if s.reader == nil {
+	if s.attached == nil {
 		hasRoom = !s.waits
 	}
 	switch {
@@ -124,11 +125,11 @@ func (s *stream) tryAppendEvent(line []byte) (changed <-chan struct{}, err error
 	return nil, nil
 }
 
-// appendIfRead adds a message if somebody reads the stream.
-func (s *stream) appendIfRead(line []byte) error {
+// appendIfAttached adds a message if a response is attached.
+func (s *stream) appendIfAttached(line []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended || s.reader == nil {
+	if s.ended || s.attached == nil {
 		return errNobodyReads
 	}
 	s.addEvent(line)
@@ -161,7 +162,7 @@ func (s *stream) addEvent(line []byte) {
 }
 
 // dropEvents drops events that are written and can't be asked for again, and the
-// oldest beyond the limits. It keeps those that a reader is about to write, and
+// oldest beyond the limits. It keeps those that a response is about to write, and
 // the newest, which may be the answer. s.mu is held.
 func (s *stream) dropEvents() {
 	for len(s.events) > 0 {
@@ -169,7 +170,7 @@ func (s *stream) dropEvents() {
 		isUnwritten := oldest.number > s.written
 		isNeeded := isUnwritten || s.resumable
 		isOverLimit := len(s.events) > maxEvents || s.bytes > maxEventBytes && len(s.events) > 1
-		if isUnwritten && s.reader != nil || isNeeded && !isOverLimit {
+		if isUnwritten && s.attached != nil || isNeeded && !isOverLimit {
 			return
 		}
 		s.bytes -= len(oldest.line)
@@ -184,18 +185,18 @@ func (s *stream) signalChange() {
 	s.changed = make(chan struct{})
 }
 
-// asWritten is the position of a reader that has no event of the stream: it goes
-// on after what was written.
+// asWritten is the position of a response whose client has named no event of the
+// stream: it begins after what was written.
 const asWritten = -1
 
-// attachReader adds a reader that has the events up to a position, and returns
-// that position. It takes over from the reader there is, and waits until that
-// one writes no more: each event goes to one of them.
-func (s *stream) attachReader(r *reader, position int) (from int) {
+// attachResponse attaches a response that is to write the events after a
+// position, and returns that position. It takes over from the response there is,
+// and waits until that one writes no more: each event goes to one of them.
+func (s *stream) attachResponse(a *attachment, position int) (from int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	previous := s.reader
-	s.reader = r
+	previous := s.attached
+	s.attached = a
 	if previous != nil {
 		close(previous.replaced)
 		previous.shortenDeadline()
@@ -210,20 +211,20 @@ func (s *stream) attachReader(r *reader, position int) (from int) {
 	return s.written
 }
 
-// detachReader removes a reader.
-func (s *stream) detachReader(r *reader) {
+// detachResponse is the reverse of attachResponse.
+func (s *stream) detachResponse(a *attachment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	close(r.gone)
-	if s.reader == r {
-		s.reader = nil
+	close(a.gone)
+	if s.attached == a {
+		s.attached = nil
 		s.signalChange()
 	}
 }
 
-// snapshot is what a reader finds on a stream.
+// snapshot is what a response finds on its stream.
 type snapshot struct {
-	events  []event // after those that it has
+	events  []event // after those that it has written
 	ended   bool
 	answer  session.Answer  // if ended
 	changed <-chan struct{} // closed at the next change
@@ -243,7 +244,7 @@ func (s *stream) snapshotAfter(number int) snapshot {
 	return found
 }
 
-// markWritten notes up to where the reader has written.
+// markWritten notes up to where the response has written.
 func (s *stream) markWritten(number int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,11 +11,11 @@ import (
 // streamResponse is an HTTP response that writes a stream: as one JSON text if
 // nothing comes before the answer, else as server-sent events.
 type streamResponse struct {
-	out     deadlineWriter
-	stream  *stream
-	reader  *reader
-	accepts mediaTypes
-	status  func(session.Answer) int // of an answer that is a JSON text
+	out        deadlineWriter
+	stream     *stream
+	attachment *attachment
+	accepts    mediaTypes
+	status     func(session.Answer) int // of an answer that is a JSON text
 
 	firstAfter time.Duration // when an event stream starts with nothing to send
 	keepAlive  time.Duration
@@ -38,16 +38,17 @@ func (e *endpoint) newStreamResponse(x *exchange, st *stream) *streamResponse {
 	}
 }
 
-// attach makes the response the reader of its stream, from a position on.
+// attach attaches the response to its stream. It writes the events after a
+// position.
 func (p *streamResponse) attach(position int) {
-	p.reader = &reader{replaced: make(chan struct{}), gone: make(chan struct{}), shortenDeadline: p.out.shortenDeadline}
-	p.position = p.stream.attachReader(p.reader, position)
+	p.attachment = &attachment{replaced: make(chan struct{}), gone: make(chan struct{}), shortenDeadline: p.out.shortenDeadline}
+	p.position = p.stream.attachResponse(p.attachment, position)
 }
 
 // detach is the reverse of attach.
-func (p *streamResponse) detach() { p.stream.detachReader(p.reader) }
+func (p *streamResponse) detach() { p.stream.detachResponse(p.attachment) }
 
-// writeStream writes until the stream has ended or another reader takes over
+// writeStream writes until the stream has ended or another response takes over
 // (nil), the client went away (the cause of ctx), or does not read (an error).
 func (p *streamResponse) writeStream(ctx context.Context) error {
 	quiet := time.NewTimer(p.firstAfter)
@@ -70,7 +71,7 @@ func (p *streamResponse) writeStream(ctx context.Context) error {
 				return err
 			}
 			quiet.Reset(p.keepAlive)
-		case <-p.reader.replaced:
+		case <-p.attachment.replaced:
 			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)

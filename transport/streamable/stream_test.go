@@ -22,26 +22,26 @@ func fill(s *stream, atMost int) int {
 	return atMost
 }
 
-// attachTestReader attaches a reader and returns it with its position.
-func attachTestReader(s *stream, position int) (*reader, int) {
-	r := &reader{replaced: make(chan struct{}), gone: make(chan struct{}), shortenDeadline: func() {}}
-	return r, s.attachReader(r, position)
+// attachTestResponse attaches a response and returns it with its position.
+func attachTestResponse(s *stream, position int) (*attachment, int) {
+	r := &attachment{replaced: make(chan struct{}), gone: make(chan struct{}), shortenDeadline: func() {}}
+	return r, s.attachResponse(r, position)
 }
 
 func TestStreamOfAPost(t *testing.T) {
 	s := newStream(1)
 	s.resumable = true
-	reader, from := attachTestReader(s, 0)
+	attached, from := attachTestResponse(s, 0)
 	if n := fill(s, 1000); n != streamWindow || from != 0 {
-		t.Fatalf("with a reader that does not read, the stream took %d", n)
+		t.Fatalf("with a response that does not write, the stream took %d", n)
 	}
 	s.markWritten(10)
 	if n := fill(s, 1000); n != 10 {
-		t.Fatalf("after 10 were read, it took %d more", n)
+		t.Fatalf("after 10 were written, it took %d more", n)
 	}
-	s.detachReader(reader)
+	s.detachResponse(attached)
 	if n := fill(s, 1000); n != 1000 {
-		t.Fatalf("without a reader it took %d", n)
+		t.Fatalf("without a response it took %d", n)
 	}
 	found := s.snapshotAfter(0)
 	if len(found.events) != maxEvents || found.events[maxEvents-1].number != streamWindow+1010 {
@@ -61,37 +61,37 @@ func TestStreamOfAPost(t *testing.T) {
 func TestStreamOfGET(t *testing.T) {
 	s := newHTTPSession("", session.Config{}, func() {}).getStream
 	if n := fill(s, 9); n != 0 {
-		t.Fatalf("without a reader the stream took %d", n)
+		t.Fatalf("without a response the stream took %d", n)
 	}
-	reader, from := attachTestReader(s, asWritten)
+	attached, from := attachTestResponse(s, asWritten)
 	if n := fill(s, 9); n != 1 {
-		t.Fatalf("with a reader that does not read, it took %d", n)
+		t.Fatalf("with a response that does not write, it took %d", n)
 	}
 	s.markWritten(from + 1)
 	if n := fill(s, 9); n != 1 {
-		t.Fatalf("after one was read, it took %d", n)
+		t.Fatalf("after one was written, it took %d", n)
 	}
-	s.detachReader(reader)
-	if reader, from = attachTestReader(s, asWritten); from != 1 || len(s.snapshotAfter(from).events) != 1 {
-		t.Fatalf("the next reader begins after %d", from)
+	s.detachResponse(attached)
+	if attached, from = attachTestResponse(s, asWritten); from != 1 || len(s.snapshotAfter(from).events) != 1 {
+		t.Fatalf("the next response begins after %d", from)
 	}
-	s.detachReader(reader)
-	if _, from = attachTestReader(s, 0); from != 0 || len(s.snapshotAfter(from).events) != 2 {
-		t.Fatalf("a reader that has seen nothing begins after %d", from)
+	s.detachResponse(attached)
+	if _, from = attachTestResponse(s, 0); from != 0 || len(s.snapshotAfter(from).events) != 2 {
+		t.Fatalf("a response that has seen nothing begins after %d", from)
 	}
 }
 
-// TestTakeover: a newer reader waits until the older one has written, and goes
+// TestTakeover: a newer response waits until the older one has written, and goes
 // on after that.
 func TestTakeover(t *testing.T) {
 	s := newHTTPSession("", session.Config{}, func() {}).getStream
-	older, from := attachTestReader(s, asWritten)
+	older, from := attachTestResponse(s, asWritten)
 	shortened := make(chan struct{})
 	older.shortenDeadline = func() { close(shortened) }
 	fill(s, 1)
 	newerFrom := make(chan int)
 	go func() {
-		_, from := attachTestReader(s, asWritten)
+		_, from := attachTestResponse(s, asWritten)
 		newerFrom <- from
 	}()
 	fixture.Receive(t, older.replaced)
@@ -102,7 +102,7 @@ func TestTakeover(t *testing.T) {
 	default:
 	}
 	s.markWritten(from + 1)
-	s.detachReader(older)
+	s.detachResponse(older)
 	if from := fixture.Receive(t, newerFrom); from != 1 {
 		t.Fatalf("it begins after %d", from)
 	}
@@ -114,14 +114,14 @@ func TestTakeover(t *testing.T) {
 // TestStatelessStream: it keeps nothing that was written.
 func TestStatelessStream(t *testing.T) {
 	s := newStream(0)
-	reader, _ := attachTestReader(s, 0)
+	attached, _ := attachTestResponse(s, 0)
 	fill(s, 5)
 	s.markWritten(3)
 	if found := s.snapshotAfter(0); len(found.events) != 2 {
 		t.Fatalf("%d are kept", len(found.events))
 	}
-	s.detachReader(reader)
+	s.detachResponse(attached)
 	if n, kept := fill(s, 1000), len(s.snapshotAfter(0).events); n != 1000 || kept > maxEvents {
-		t.Fatalf("without a reader it took %d and kept %d", n, kept)
+		t.Fatalf("without a response it took %d and kept %d", n, kept)
 	}
 }
