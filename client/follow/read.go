@@ -34,7 +34,7 @@ const (
 //
 //   - true, nil: the run has ended, and all its events were yielded;
 //   - false, nil: the stream broke or was closed, and the run goes on;
-//   - false, err: the stream could not be opened or the run not be read, ctx has
+//   - an error: the stream could not be opened or the run not be read, ctx has
 //     ended, or the consumer stopped (errStop).
 func (r *reader) connect(ctx context.Context) (ended bool, err error) {
 	// The stream is opened before the run is read, so that nothing that happens

@@ -17,7 +17,7 @@ const streamAfter = 200 * time.Millisecond
 
 // serveStateful serves a POST of a client of a revision before 2026-07-28.
 //
-//  1. endpoint.go read the body and its revision: serveMessage for one message,
+//  1. endpoint.go has read the body and its revision: serveMessage for one message,
 //     serveBatch for an array. dispatch hands it to a session.Dispatcher.
 //  2. The session is looked up by Mcp-Session-Id, and gets a new stream (stream.go).
 //  3. dispatch answers quick messages and starts calls in goroutines of their own.

@@ -35,7 +35,7 @@ type stream struct {
 	number        int     // in its session; 0 is the stream of GET
 	waits         bool    // while no response is attached, writers wait; else the oldest events are dropped
 	window        int     // how many events may wait for the response
-	requestStream *stream // where requests from the server to the client go, if the response may be JSON only; nil: here
+	requestStream *stream // where requests from the server to a client go that accepts JSON only here; nil: into this stream
 	onAnswer      func()  // called once, after the answer; may be nil
 
 	held       *session.Hold // counts the bytes of events; nil: they are not counted
