@@ -188,7 +188,7 @@ func flood(f *fixture.Server) server.ToolHandlerFunc {
 
 func TestLimitsPerCaller(t *testing.T) {
 	f := fixture.New(session.Hooks())
-	s := serveHTTP(t, f, Options{CallsPerCaller: 2, StreamsPerCaller: 1, SessionsPerCaller: 1, Sessions: 2, Options: session.Options{MaxCalls: 3}})
+	s := serveHTTP(t, f, Options{CallsPerCaller: 2, StreamsPerCaller: 1, Options: session.Options{MaxCalls: 3}})
 	h := s.session("2025-11-25", `{}`, "X-Key", "a")
 	wants := func(what string, h header, body, text string) {
 		t.Helper()
@@ -198,10 +198,6 @@ func TestLimitsPerCaller(t *testing.T) {
 		}
 	}
 	key := func(h header, key string) header { return append(slices.Clone(h), "X-Key", key) }
-	wants("session", header{"X-Key", "a"}, fixture.Initialize("2025-11-25", `{}`), "1 sessions per caller")
-	s.session("2025-11-25", `{}`, "X-Key", "b")
-	wants("session in all", header{"X-Key", "c"}, fixture.Initialize("2025-11-25", `{}`), "2 sessions in all")
-
 	s.stream(s.do("POST", "/mcp", h, fixture.Call("1", "hold", "")))
 	listen := s.stream(s.do("POST", "/mcp", key(statelessHeaders("subscriptions/listen", ""), "a"),
 		fixture.Stateless("1", "subscriptions/listen", `"notifications":{"resourceSubscriptions":["run://there"]}`)))
@@ -240,14 +236,14 @@ func TestLimitsPerCaller(t *testing.T) {
 	}
 }
 
-// TestManyInitializes: the limit holds for a client that only initializes.
+// TestManyInitializes: of a client that only initializes, the newest sessions stay.
 func TestManyInitializes(t *testing.T) {
-	const tries = 20_000
+	const tries = 2000
 	h, err := newEndpoint(Options{Server: pick(fixture.New(session.Hooks()), nil)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, refused := 0, 0
+	made := 0
 	body := fixture.Initialize("2025-11-25", `{}`)
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -255,18 +251,15 @@ func TestManyInitializes(t *testing.T) {
 	for range tries {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, newPost(body))
-		switch w.Code {
-		case 200:
+		if w.Code == 200 {
 			made++
-		case 429:
-			refused++
 		}
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	t.Logf("%d sessions hold %d KiB", made, (int64(after.HeapAlloc)-int64(before.HeapAlloc))>>10)
-	if made != 256 || refused != tries-made {
-		t.Fatalf("%d made, %d refused", made, refused)
+	t.Logf("%d sessions were made, what is left holds %d KiB", made, (int64(after.HeapAlloc)-int64(before.HeapAlloc))>>10)
+	if left := h.quota.InUse()[session.Sessions]; made != tries || left != 256 || len(h.sessions.byID) != left {
+		t.Fatalf("%d made, %d left, %d in the table", made, left, len(h.sessions.byID))
 	}
 	h.sessions.endAll(session.ErrShutdown)
 	if left := h.quota.InUse(); left != (session.Amounts{}) {
