@@ -181,7 +181,7 @@ func (s *subscriptions) resume() {
 	s.resuming.Go(func() {
 		defer cancel()
 		defer stop()
-		watched := s.watchAll(ctx, uris)
+		watched, _ := s.watchAll(ctx, uris) // of a caller who is refused: none
 		for _, uri := range uris {
 			if !slices.Contains(watched, uri) && s.send(ctx, uri, nil) != nil {
 				return
