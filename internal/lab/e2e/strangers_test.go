@@ -3,10 +3,12 @@ package e2e
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -64,6 +66,11 @@ func TestStrangers(t *testing.T) {
 		t.Skip("the race detector takes many times the memory")
 	}
 	box := startSandbox(t)
+	var all []func(*stranger, int)
+	for _, name := range slices.Sorted(maps.Keys(attacks)) {
+		all = append(all, attacks[name])
+	}
+	attacks["all at once"] = func(s *stranger, i int) { all[i%len(all)](s, i) }
 	for name, attack := range attacks {
 		t.Run(name, func(t *testing.T) {
 			process, url := program.StartHTTP(t, "", "--api-url", box.URL(), "--user-id", "u", "--integrations", "*")
