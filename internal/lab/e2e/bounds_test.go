@@ -29,7 +29,7 @@ func TestHungUpSubscriber(t *testing.T) {
 	}
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(box) }, FlushInterval: -1}
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/events") {
+		if r.Header.Get("Accept") == "text/event-stream" {
 			open.Add(1)
 			defer open.Add(-1)
 		}
