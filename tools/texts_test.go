@@ -150,7 +150,7 @@ func TestReadingSteps(t *testing.T) {
 	}
 }
 
-// TestOffers holds which tools the operator leaves.
+// TestOffers holds which tools the operator leaves, and that the texts know.
 func TestOffers(t *testing.T) {
 	for _, tt := range []struct {
 		o    Options
@@ -159,6 +159,7 @@ func TestOffers(t *testing.T) {
 	}{
 		{Options{}, "create_run", true},
 		{Options{}, "approve", true},
+		{Options{}, "no_such_tool", false},
 		{Options{ReadOnly: true}, "create_run", false},
 		{Options{ReadOnly: true}, "abort_run", false},
 		{Options{ReadOnly: true}, "approve", false},
@@ -175,6 +176,9 @@ func TestOffers(t *testing.T) {
 	} {
 		if got := tt.o.Offers(tt.name); got != tt.want {
 			t.Errorf("%+v: %s %t", tt.o, tt.name, got)
+		}
+		if got := newHandlers(tt.o).hasTool(tt.name); got != tt.want {
+			t.Errorf("%+v: the texts take %s as offered: %t", tt.o, tt.name, got)
 		}
 	}
 }
