@@ -223,29 +223,6 @@ func TestPanicFreesTheProbe(t *testing.T) {
 	})
 }
 
-// TestCallersAreBounded: the health of the newest callers is remembered, each
-// caller's own.
-func TestCallersAreBounded(t *testing.T) {
-	c, err := New(Options{URL: "https://api.test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	one := c.healthOf("one")
-	for i := range 2 * maxCallers {
-		c.healthOf(Key(fmt.Sprint(i)))
-		if c.healthOf("one") != one {
-			t.Fatalf("the caller who calls all the time was forgotten after %d others", i)
-		}
-	}
-	if c.health.Len() != maxCallers {
-		t.Errorf("%d are remembered", c.health.Len())
-	}
-	first := c.healthOf("0")
-	if first == one || first != c.healthOf("0") {
-		t.Error("a caller has another's health, or none of its own")
-	}
-}
-
 // TestOpenBreaker: the call that opens the breaker reports how long it will be
 // open. Neither it nor a probe pays for a retry that would be refused. A success of
 // ReadRun closes the breaker.

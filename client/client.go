@@ -14,10 +14,8 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"sync"
 	"sync/atomic"
 
-	"runs-mcp-server/internal/bounded"
 	"runs-mcp-server/internal/loopback"
 	"runs-mcp-server/internal/rawjson"
 )
@@ -42,9 +40,7 @@ type Client struct {
 	once      *http.Client // for requests that must arrive at most once, see [newTransport]
 	retries   retryPolicy
 	served    atomic.Bool // the API itself has answered, be it with an error
-
-	mu     sync.Mutex // guards health
-	health *bounded.Map[Key, *callerHealth]
+	callers   *callers
 }
 
 // New returns a Client, or an error that says what is wrong with the address.
@@ -59,7 +55,7 @@ func New(o Options) (*Client, error) {
 	}
 	return &Client{
 		base: base, userAgent: o.UserAgent, calls: newHTTPClient(calls), once: newHTTPClient(once),
-		retries: standardPolicy(), health: bounded.New[Key, *callerHealth](maxCallers),
+		retries: standardPolicy(), callers: newCallers(),
 	}, nil
 }
 

@@ -91,6 +91,7 @@ func TestStatusMessages(t *testing.T) {
 		c := answering(t, tt.status, `{"error":"x"}`)
 		for op, want := range map[string]string{"get": tt.get, "list": tt.list, "approve": tt.approve, "create": tt.create} {
 			want = strings.ReplaceAll(want, "%d", fmt.Sprint(tt.status))
+			c.callers = newCallers() // or a 401 refuses the next call
 			e := callOf(t.Context(), c, op)
 			if e == nil || e.Message != want || e.Status != tt.status || e.quoted {
 				t.Errorf("%s %d: %+v, want %q", op, tt.status, e, want)

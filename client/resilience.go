@@ -142,17 +142,6 @@ func backoff(base time.Duration, n int, limit time.Duration) time.Duration {
 	return min(base, limit)
 }
 
-// callerHealth is the retry budget and circuit breaker of one API key.
-type callerHealth struct {
-	budget  retryBudget
-	breaker breaker
-}
-
-// newHealth returns the health of a caller that was not seen before.
-func (p retryPolicy) newHealth() *callerHealth {
-	return &callerHealth{budget: retryBudget{tokens: budgetTokens}, breaker: breaker{jitter: p.jitter}}
-}
-
 const (
 	// budgetTokens is how many tokens a caller's budget holds at most, and at first.
 	budgetTokens = 500
@@ -320,21 +309,3 @@ func (b *breaker) openLocked() {
 	pause := backoff(breakerBase, b.failedProbes, breakerCap)
 	b.isOpen, b.openUntil = true, time.Now().Add(pause/2+b.jitter(pause/2))
 }
-
-// healthOf returns the health of a caller. It forgets the caller that was not seen
-// for the longest time.
-func (c *Client) healthOf(key Key) *callerHealth {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	health, ok := c.health.Get(key)
-	if !ok {
-		health = c.retries.newHealth()
-	}
-	c.health.Remove(key) // and add it again as the newest
-	c.health.Add(key, health)
-	return health
-}
-
-// maxCallers is how many callers' health is remembered. A caller that is forgotten
-// starts afresh.
-const maxCallers = 1024

@@ -117,13 +117,29 @@ func (c *Client) checkUnread(call request, resp *http.Response) *Error {
 	return nil
 }
 
-// roundTrip sends a request once and returns its answer if the status is 2xx. The
-// caller closes the body, and cancels ctx afterwards.
+// roundTrip sends a request once, if its key may be used now, and returns its answer
+// if the status is 2xx. The caller closes the body, and cancels ctx afterwards.
 func (c *Client) roundTrip(ctx context.Context, caller Caller, call request) (*http.Response, *Error) {
 	req, failed := c.newRequest(ctx, caller, call)
 	if failed != nil {
 		return nil, failed
 	}
+	health := c.healthOf(caller.Key)
+	report, failed := health.key.admit(ctx, call)
+	if failed != nil {
+		return nil, failed
+	}
+	verdict := keyUndecided
+	defer func() { report(verdict) }() // also when net/http panics
+	resp, failed := c.sendRequest(ctx, caller, call, req)
+	if verdict = keyVerdictOf(call, failed); verdict == keyAccepted {
+		c.acceptKey(caller.Key, health)
+	}
+	return resp, failed
+}
+
+// sendRequest sends an HTTP request and returns its answer if the status is 2xx.
+func (c *Client) sendRequest(ctx context.Context, caller Caller, call request, req *http.Request) (*http.Response, *Error) {
 	// Without a connection nothing has left this machine. With one the first byte
 	// may leave at any moment, over HTTP/2 even after Do returned.
 	var conns atomic.Int32

@@ -36,7 +36,7 @@ func TestTakenBack(t *testing.T) {
 	want := map[string]int64{"get": each, "list": each, "abort": each, "stream": maxConns, "create": 1, "approve": 1}
 	for name, op := range operations(c) {
 		requests.Store(0)
-		c.health.Remove("k") // or the breaker would open
+		c.callers = newCallers() // or the breaker would open
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		err := op(ctx)
 		cancel()

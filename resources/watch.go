@@ -2,6 +2,7 @@ package resources
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -20,7 +21,8 @@ import (
 // watched. Then changed is called a last time, with nil: a reader learns why.
 //
 // A run that the caller cannot see is [server.ErrResourceNotFound]; an address that
-// cannot be watched is [mcp.ErrInvalidParams].
+// cannot be watched is [mcp.ErrInvalidParams]; a key that the API refuses is a
+// [client.Error] of the kind Unauthorized, with a text fit to show.
 func Watch(o Options) func(ctx context.Context, uri string, changed func(meta map[string]any)) (stop func(), err error) {
 	return (&handlers{o}).watch
 }
@@ -39,12 +41,21 @@ func (h *handlers) watch(ctx context.Context, uri string, changed func(meta map[
 	case client.KindOf(err) == client.NotFound:
 		return nil, fmt.Errorf("%w: no such run", server.ErrResourceNotFound)
 	case err != nil:
-		return nil, h.shownError(caller, err)
+		return nil, h.watchError(caller, err)
 	}
 	ctx, stop = context.WithCancel(ctx)
 	w := &watcher{handlers: h, caller: caller, everyEvent: a.part == partEvents, changed: changed, first: true}
 	h.Feeds.Subscribe(ctx, caller, a.runID, w.observe, func() { changed(nil) })
 	return stop, nil
+}
+
+// watchError returns an error with a text fit to show. It keeps the kind of a refused
+// key.
+func (h *handlers) watchError(caller client.Caller, err error) error {
+	if e, ok := errors.AsType[*client.Error](err); ok && e.Kind == client.Unauthorized {
+		return &client.Error{Kind: e.Kind, Op: e.Op, Message: h.view(caller).Line(e.Message, 400)}
+	}
+	return h.shownError(caller, err)
 }
 
 // changeFunc notifies a subscriber of a change.

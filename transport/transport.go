@@ -21,6 +21,10 @@ type HTTPOptions = streamable.Options
 // Watch starts to watch a resource for one subscriber.
 type Watch = session.Watch
 
+// RefusedCallerError is the error of a Watch that refuses the caller, not the
+// resource.
+type RefusedCallerError = session.RefusedCallerError
+
 // ErrForbidden says, from [HTTPOptions].Identify, that a caller may not make a
 // request, whatever key they send.
 var ErrForbidden = streamable.ErrForbidden

@@ -5,9 +5,11 @@ package server
 
 import (
 	"cmp"
+	"context"
 
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
+	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/attend"
 	"runs-mcp-server/internal/feed"
@@ -67,8 +69,23 @@ func (s *Server) MCP(name, version string) *mcpserver.MCPServer {
 	return srv
 }
 
-// Watch returns how the transport watches the resources for subscribers.
-func (s *Server) Watch() transport.Watch { return resources.Watch(s.resources) }
+// Watch returns how the transport watches the resources for subscribers. A caller
+// whose key the API refuses can watch nothing.
+func (s *Server) Watch() transport.Watch {
+	watch := resources.Watch(s.resources)
+	return func(ctx context.Context, uri string, changed func(meta map[string]any)) (stop func(), err error) {
+		stop, err = watch(ctx, uri, changed)
+		if client.KindOf(err) == client.Unauthorized {
+			err = &transport.RefusedCallerError{Err: err}
+		}
+		return stop, err
+	}
+}
+
+// IsKnown reports whether the API has accepted the key of a context's caller.
+func (s *Server) IsKnown(ctx context.Context) bool {
+	return s.tools.API.Accepted(client.CallerFrom(ctx).Key)
+}
 
 // Close withdraws all questions, ends all feeds, waits for both, and closes the
 // client.

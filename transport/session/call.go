@@ -40,8 +40,9 @@ type call struct {
 	subscriptions *subscriptions // the connection's if stateful, a listen's own if stateless, else nil
 	acknowledged  chan struct{}  // closed when a listen with subscriptions is acknowledged; nil for other calls
 
-	cancelled   bool    // by the client; guarded by Connection.mu
-	replacement *Answer // for mcp-go's error; set by Hooks in the handler's goroutine
+	cancelled     bool    // by the client; guarded by Connection.mu
+	replacement   *Answer // for mcp-go's error; set by Hooks in the handler's goroutine
+	listenRefused error   // why a listen is refused, or nil; set likewise
 }
 
 // outgoingRequest is a request of ours, or its withdrawal, on its way to the
@@ -230,7 +231,10 @@ func (c *call) Draining() <-chan struct{} { return c.connection.draining.Done() 
 
 // SubscribeToResourceErr implements server.SessionWithResourceSubscriptionsErr.
 func (c *call) SubscribeToResourceErr(uri string) error {
-	if c.subscriptions == nil {
+	switch {
+	case c.listenRefused != nil:
+		return c.listenRefused
+	case c.subscriptions == nil:
 		return nil
 	}
 	return c.subscriptions.watchResource(c.ctx, uri)

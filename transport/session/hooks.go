@@ -26,7 +26,7 @@ import (
 //   - A client that names an unknown tool or prompt, or a cursor of its own
 //     making, learns where the right ones are.
 //   - A listen is acknowledged only with the resources that Options.Watch
-//     watches for it.
+//     watches for it. One whose caller is refused is answered with an error.
 func Hooks() *server.Hooks {
 	h := &server.Hooks{}
 	h.AddOnError(replaceError)
@@ -48,6 +48,8 @@ func replaceError(ctx context.Context, _ any, _ mcp.MCPMethod, request any, err 
 	wrongType, isWrongType := errors.AsType[*json.UnmarshalTypeError](err)
 	_, isBadCursor := errors.AsType[base64.CorruptInputError](err)
 	switch {
+	case c.listenRefused != nil:
+		replace(mcp.INTERNAL_ERROR, "nothing is watched: "+c.listenRefused.Error(), nil) // the code of a read that is refused
 	case errors.Is(err, server.ErrResourceNotFound):
 		replaceNotFound(c, request, replace)
 	case isWrongType:
@@ -84,6 +86,9 @@ func replaceNotFound(c *call, request any, replace func(code int, text string, d
 // watched. The rest is left out without an error, as the specification asks: the
 // acknowledgement says what was honoured. Only the first maxWatched resources
 // are tried, so that no client makes us ask the API without end.
+//
+// A hook can't refuse a listen, but mcp-go then subscribes to what is left in the
+// filter, and call.SubscribeToResourceErr refuses that.
 func watchListened(ctx context.Context, _ any, m *mcp.SubscriptionsListenRequest) {
 	c, ok := server.ClientSessionFromContext(ctx).(*call)
 	if !ok || c.subscriptions == nil {
@@ -95,5 +100,10 @@ func watchListened(ctx context.Context, _ any, m *mcp.SubscriptionsListenRequest
 		seen[uri] = true
 		return again
 	})
-	m.Params.Notifications.ResourceSubscriptions = c.subscriptions.watchAll(c.ctx, wanted[:min(len(wanted), maxWatched)])
+	watched, err := c.subscriptions.watchAll(c.ctx, wanted[:min(len(wanted), maxWatched)])
+	if err != nil {
+		c.listenRefused = err
+		watched = wanted[:1]
+	}
+	m.Params.Notifications.ResourceSubscriptions = watched
 }

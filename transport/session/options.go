@@ -38,7 +38,8 @@ const CancelTimeout = time.Second
 
 // Watch starts to watch a resource for one subscriber. An error refuses the
 // subscription. An error that wraps server.ErrResourceNotFound says that this
-// caller has no resource of that name.
+// caller has no resource of that name; a [*RefusedCallerError] says that this
+// caller can watch nothing, and ends a listen.
 //
 // ctx has the values of the subscribing call. It is done when the subscription
 // ends, or when the call ends before Watch has returned.
@@ -49,6 +50,15 @@ const CancelTimeout = time.Second
 //
 // stop is called once. It must not wait for a running call of changed.
 type Watch func(ctx context.Context, uri string, changed func(meta map[string]any)) (stop func(), err error)
+
+// RefusedCallerError is the error of a Watch that refuses the caller, not the
+// resource. Its text is that of Err.
+type RefusedCallerError struct{ Err error }
+
+func (e *RefusedCallerError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *RefusedCallerError) Unwrap() error { return e.Err }
 
 // WithDefaults returns a copy with the defaults filled in.
 func (o Options) WithDefaults() (Options, error) {

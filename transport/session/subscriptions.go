@@ -237,14 +237,20 @@ func (s *subscriptions) uris() []string {
 const watchedAtOnce = 8
 
 // watchAll watches resources, several at once, and returns those that are
-// watched, in their order. It panics if a Watch of them did.
-func (s *subscriptions) watchAll(ctx context.Context, uris []string) []string {
+// watched, in their order. A [*RefusedCallerError] of one ends it: the others are
+// not tried. It panics if a Watch of them did.
+func (s *subscriptions) watchAll(ctx context.Context, uris []string) ([]string, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	isWatched := make([]bool, len(uris))
 	var panicked atomic.Pointer[any]
 	var watching sync.WaitGroup
 	places := make(chan struct{}, watchedAtOnce)
 	for i, uri := range uris {
 		places <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
 		watching.Go(func() {
 			defer func() {
 				if v := recover(); v != nil {
@@ -252,12 +258,19 @@ func (s *subscriptions) watchAll(ctx context.Context, uris []string) []string {
 				}
 				<-places
 			}()
-			isWatched[i] = s.watchResource(ctx, uri) == nil
+			err := s.watchResource(ctx, uri)
+			if refused, ok := errors.AsType[*RefusedCallerError](err); ok {
+				cancel(refused)
+			}
+			isWatched[i] = err == nil
 		})
 	}
 	watching.Wait()
 	if v := panicked.Load(); v != nil {
 		panic(*v)
+	}
+	if refused, ok := errors.AsType[*RefusedCallerError](context.Cause(ctx)); ok {
+		return nil, refused
 	}
 	var watched []string
 	for i, uri := range uris {
@@ -265,5 +278,5 @@ func (s *subscriptions) watchAll(ctx context.Context, uris []string) []string {
 			watched = append(watched, uri)
 		}
 	}
-	return watched
+	return watched, nil
 }

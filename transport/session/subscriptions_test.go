@@ -177,7 +177,13 @@ func TestWatchAll(t *testing.T) {
 			}
 		}
 		added := make(chan []string)
-		go func() { added <- s.watchAll(t.Context(), uris) }()
+		go func() {
+			watched, err := s.watchAll(t.Context(), uris)
+			if err != nil {
+				t.Error(err)
+			}
+			added <- watched
+		}()
 		synctest.Wait()
 		if n := under.Load(); n != watchedAtOnce {
 			t.Errorf("%d at once", n)
@@ -185,6 +191,30 @@ func TestWatchAll(t *testing.T) {
 		close(release)
 		if got := <-added; !slices.Equal(got, want) {
 			t.Errorf("watched %q", got)
+		}
+	})
+}
+
+// TestWatchAllOfRefusedCaller: when Watch refuses the caller, the resources that are
+// left are not tried, and those under way are cancelled.
+func TestWatchAllOfRefusedCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tried atomic.Int64
+		refused := &RefusedCallerError{errors.New("no such caller")}
+		s := newSubscriptions(func(ctx context.Context, _ string, _ func(map[string]any)) (func(), error) {
+			if tried.Add(1) == watchedAtOnce {
+				return nil, fmt.Errorf("wrapped: %w", refused)
+			}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}, nil)
+		defer s.close()
+		watched, err := s.watchAll(t.Context(), strings.Fields(strings.Repeat("a b c d e f g h i j ", 100)))
+		if !errors.Is(err, refused) || watched != nil || len(s.uris()) != 0 {
+			t.Errorf("watched %q, %v", watched, err)
+		}
+		if n := tried.Load(); n != watchedAtOnce {
+			t.Errorf("%d were tried", n)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package stdio
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -188,6 +189,24 @@ func TestAcknowledgementComesFirst(t *testing.T) {
 		}
 		told[line] = true
 	}
+}
+
+// TestRefusedCallerOverStdio: a listen whose caller is refused is answered with the
+// reason and without an acknowledgement. A subscription is refused as ever.
+func TestRefusedCallerOverStdio(t *testing.T) {
+	var asked atomic.Int64
+	w := serve(t, fixture.New(session.Hooks()).MCP, session.Options{Watch: func(context.Context, string, func(map[string]any)) (func(), error) {
+		asked.Add(1)
+		return nil, &session.RefusedCallerError{Err: errors.New("no such key")}
+	}})
+	w.send(listenTo("1", "run://", 1000))
+	w.expect(`{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"nothing is watched: no such key"}}`)
+	if n := asked.Load(); n > 8 {
+		t.Errorf("asked for %d", n)
+	}
+	w.hello("2025-06-18", `{}`)
+	w.send(fixture.Subscribe("run://a"))
+	w.expect(`{"jsonrpc":"2.0","id":"s","error":{"code":-32002,"message":"no such key"}}`)
 }
 
 // TestPanicOfWatch: the listen is answered, and nothing of it stays watched.

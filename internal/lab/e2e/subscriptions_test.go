@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -79,19 +77,7 @@ func TestSubscriptionsAreLimitedToOwnRuns(t *testing.T) {
 }
 
 func listenOverStdio(t *testing.T, apiURL string, uris []string) (next func() string) {
-	key := filepath.Join(t.TempDir(), "key")
-	if err := os.WriteFile(key, []byte(ownKey), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	in, out, exit := program.ServeStdio(t, "--api-url", apiURL, "--api-key-file", key)
-	t.Cleanup(func() {
-		in.Close()
-		for out.Scan() {
-		}
-		if code := <-exit; code != 0 {
-			t.Errorf("exit code %d", code)
-		}
-	})
+	in, out := serveStdioWith(t, apiURL, ownKey)
 	fmt.Fprintln(in, listenMessage(uris))
 	return func() string {
 		out.Scan()

@@ -17,10 +17,11 @@ import (
 // reason why two callers do not share its values. A new map needs a row here. No reason
 // is good enough for a map of secrets that outlives a call.
 var separate = map[string]string{
-	"client.Client.health":                byCaller,
 	"client.PassThrough.Headers":          oneRequest,
 	"client.PassThrough.Query":            oneRequest,
-	"client.breaker.bySubject":            "one caller's: see client.Client.health",
+	"client.breaker.bySubject":            "one caller's: see client.callers",
+	"client.callers.accepted":             byCaller,
+	"client.callers.strangers":            byCaller,
 	"client/follow.history.newest":        "one reader's, which follows one run for one caller",
 	"internal/approval.Decider.plans":     byCaller,
 	"internal/approval.Decider.sent":      byCaller,

@@ -1,0 +1,153 @@
+package client
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// keyVerdict is what an answer says about the API key of its request.
+type keyVerdict int
+
+const (
+	keyUndecided keyVerdict = iota
+	keyAccepted
+	keyRefused
+)
+
+// keyVerdictOf returns what an answer says about the key. failed is nil after a 2xx.
+// Of the 404s only those for a run count: an API may answer for an address that it
+// lacks before it looks at the key. The 401 of a stream does not count: a gateway may
+// refuse streams alone, and the reads beside a stream tell.
+func keyVerdictOf(call request, failed *Error) keyVerdict {
+	switch {
+	case call.effect == oneTime:
+		return keyUndecided // the answer may be about the one-time token
+	case failed == nil:
+		return keyAccepted
+	case failed.Status == 401 && !call.stream:
+		return keyRefused
+	case failed.Status == 404 && failed.Kind == NotFound && call.runID != "":
+		return keyAccepted
+	}
+	return keyUndecided
+}
+
+// keyBreaker is a circuit breaker against one API key. Each 401 opens it: requests
+// are refused locally for breakerBase, doubled with each further 401, up to
+// breakerCap. A key that was never accepted starts half open: its requests are sent
+// one at a time, and those that wait share a refusal.
+type keyBreaker struct {
+	accepted chan struct{} // closed when the API has accepted the key
+	// The turns have room for one request and one stream under way. A stream has a
+	// turn of its own, because its answer may come late and reads must not wait for it.
+	requestTurn, streamTurn chan struct{}
+
+	mu           sync.Mutex // guards the rest, and closing accepted
+	refusals     int        // in a row
+	refusedAt    time.Time  // of the newest refusal
+	refusedUntil time.Time
+}
+
+func newKeyBreaker() *keyBreaker {
+	return &keyBreaker{
+		accepted:    make(chan struct{}),
+		requestTurn: make(chan struct{}, 1),
+		streamTurn:  make(chan struct{}, 1),
+	}
+}
+
+// admit admits a request, and waits for its turn if the key was never accepted. The
+// caller reports what the answer says about the key. The error means that nothing was
+// sent.
+func (b *keyBreaker) admit(ctx context.Context, call request) (report func(keyVerdict), failed *Error) {
+	start := time.Now()
+	if wait, refused := b.refusedSince(start); refused {
+		return nil, refusedKeyError(call, wait)
+	}
+	release, ok := b.takeTurn(ctx, call.stream)
+	if !ok {
+		return nil, turnError(ctx, call)
+	}
+	if wait, refused := b.refusedSince(start); refused {
+		release()
+		return nil, refusedKeyError(call, wait)
+	}
+	sent := time.Now()
+	return func(v keyVerdict) {
+		b.record(sent, v)
+		release()
+	}, nil
+}
+
+// refusedSince reports whether the key was refused after start, or is refused now for
+// wait.
+func (b *keyBreaker) refusedSince(start time.Time) (wait time.Duration, refused bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	wait = max(0, time.Until(b.refusedUntil))
+	return wait, wait > 0 || b.refusedAt.After(start)
+}
+
+// takeTurn waits until a request or stream may be sent. It returns false if ctx ends
+// before.
+func (b *keyBreaker) takeTurn(ctx context.Context, stream bool) (release func(), ok bool) {
+	turn := b.requestTurn
+	if stream {
+		turn = b.streamTurn
+	}
+	select {
+	case <-b.accepted:
+		return func() {}, true
+	default:
+	}
+	select {
+	case <-b.accepted:
+		return func() {}, true
+	case turn <- struct{}{}:
+		return func() { <-turn }, true
+	case <-ctx.Done():
+		return nil, false
+	}
+}
+
+// record takes what the answer to a request says about the key. A refusal of a
+// request that was sent before the newest refusal does not prolong the pause.
+func (b *keyBreaker) record(sent time.Time, v keyVerdict) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case v == keyAccepted:
+		b.refusals, b.refusedAt, b.refusedUntil = 0, time.Time{}, time.Time{}
+		select {
+		case <-b.accepted:
+		default:
+			close(b.accepted)
+		}
+	case v == keyRefused && sent.After(b.refusedAt):
+		b.refusedAt = time.Now()
+		b.refusedUntil = b.refusedAt.Add(backoff(breakerBase, b.refusals, breakerCap))
+		b.refusals++
+	}
+}
+
+// refusedKeyError returns the error of a request that was not sent, because the API
+// has just refused its key. The API's own words are not repeated: they answered
+// another request.
+func refusedKeyError(call request, wait time.Duration) *Error {
+	return &Error{
+		Kind: Unauthorized, Op: call.op, RetryAfter: wait,
+		Message: "the Run API refused the API key just now; this request was not sent",
+	}
+}
+
+// turnError returns the error of a request whose context ended before its turn. It
+// is no fault of the API.
+func turnError(ctx context.Context, call request) *Error {
+	e := sendError(ctx, call, false, ctx.Err())
+	e.fault = false
+	if e.Kind == Timeout {
+		e.Message = "the Run API did not answer an earlier request with this API key in time; this request was not sent"
+	}
+	return e
+}
