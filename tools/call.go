@@ -139,7 +139,7 @@ func (h *handlers) person(c *call) attend.Person {
 
 // mayAskDecision reports whether a waiting call may ask its person to decide.
 func (h *handlers) mayAskDecision(c *call) bool {
-	return h.AskApprovals && h.Offers("approve") && c.canAskByForm()
+	return h.AskApprovals && h.hasTool("approve") && c.canAskByForm()
 }
 
 // mayAskAuthorization reports whether the client sends its person to the links of

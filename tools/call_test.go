@@ -119,7 +119,7 @@ func TestWaitEnded(t *testing.T) {
 // the API refused it and the run goes on.
 func TestAbortFailure(t *testing.T) {
 	unknown, refused, unread := &client.Error{Kind: client.OutcomeUnknown}, &client.Error{Kind: client.Conflict}, errors.New("unread")
-	h := &handlers{}
+	h := newHandlers(Options{})
 	for _, tt := range []struct {
 		name     string
 		abortErr error
@@ -184,7 +184,7 @@ func TestOperatorsLimits(t *testing.T) {
 		{Options{}, "", "v", "v", false},
 		{Options{}, "", "", "", false},
 	} {
-		got, err := (&handlers{tt.o}).userOf(client.Caller{UserID: tt.user}, tt.asked)
+		got, err := (newHandlers(tt.o)).userOf(client.Caller{UserID: tt.user}, tt.asked)
 		if got != tt.want || (err != nil) != tt.refused {
 			t.Errorf("%+v: %q, %v", tt, got, err)
 		}
@@ -203,7 +203,7 @@ func TestOperatorsLimits(t *testing.T) {
 		{Options{Integrations: []string{"*"}}, []string{"c"}, []string{"c"}, false},
 		{Options{}, []string{"c"}, []string{"c"}, false},
 	} {
-		got, err := (&handlers{tt.o}).integrationsOf(tt.asked)
+		got, err := (newHandlers(tt.o)).integrationsOf(tt.asked)
 		if !slices.Equal(got, tt.want) || (err != nil) != tt.refused {
 			t.Errorf("%+v: %q, %v", tt, got, err)
 		}
@@ -216,7 +216,7 @@ func TestMergePassThrough(t *testing.T) {
 	data := func(id, by string) client.PassThrough {
 		return client.PassThrough{CustomerIntegrationID: id, Headers: map[string]json.RawMessage{"by": json.RawMessage(by)}}
 	}
-	h := &handlers{Options{PassThrough: map[string]client.PassThrough{"a": data("a", "operator"), "b": data("b", "operator")}}}
+	h := newHandlers(Options{PassThrough: map[string]client.PassThrough{"a": data("a", "operator"), "b": data("b", "operator")}})
 	for _, tt := range []struct {
 		name         string
 		integrations []string

@@ -38,10 +38,10 @@ func bubble(t *testing.T, upstream http.Handler, who *slowPerson) (*handlers, *c
 	log := slog.New(slog.DiscardHandler)
 	people := attend.New(attend.Options{Feeds: feeds, Decider: decider, Secrets: redact.New(), Log: log})
 	t.Cleanup(people.Close)
-	s := &handlers{Options{
+	s := newHandlers(Options{
 		API: api, Feeds: feeds, Decider: decider, Attend: people, Secrets: redact.New(), Log: log,
 		Integrations: []string{"*"}, Approvals: ApprovalsHuman, AskApprovals: true,
-	}}
+	})
 	who.notes = make(chan mcp.JSONRPCNotification, 10_000) // most tests read none
 	ctx := server.NewMCPServer("test", "1").WithContext(client.WithCaller(t.Context(), caller), who)
 	c, err := s.newCall(ctx, "a_tool", mcp.CallToolRequest{Params: mcp.CallToolParams{Meta: &mcp.Meta{ProgressToken: "p"}}})
@@ -290,7 +290,7 @@ func TestDraining(t *testing.T) {
 // TestListWords says which filters applied, and never to leave one out that
 // nobody set.
 func TestListWords(t *testing.T) {
-	s := &handlers{}
+	s := newHandlers(Options{})
 	for _, tt := range []struct {
 		args    listRunsArgs
 		userID  string

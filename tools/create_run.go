@@ -36,7 +36,7 @@ func createRunDescription(o Options) string {
 	text := "Start a run: a long automation, workflow, job or task that executes an intent in many steps across the company's apps and integrations, " +
 		"such as CRM, tickets, chat, e-mail and invoices. It acts for real and cannot be undone: create it once, when the user wants the work done, never again when the outcome is unknown" +
 		o.ifOffered("list_runs", "; not to look at earlier runs (list_runs)") + ". It returns at once" + o.ifOffered("get_run", "; next, follow it with get_run")
-	if o.AskAuthorization || o.AskApprovals && o.Offers("approve") {
+	if o.AskAuthorization || o.AskApprovals && o.hasTool("approve") {
 		text += ". With waitSeconds it asks the user where it must"
 	}
 	return text + "."

@@ -15,7 +15,7 @@ import (
 // where they can have seen the question.
 func TestOutcomeNotes(t *testing.T) {
 	const decision, link = attend.Decision, attend.Authorization
-	h := &handlers{}
+	h := newHandlers(Options{})
 	for _, tt := range []struct {
 		o    attend.Outcome
 		over bool
@@ -64,7 +64,7 @@ func TestOutcomeNotes(t *testing.T) {
 
 // TestOutcomeSteps says what to do while the run waits.
 func TestOutcomeSteps(t *testing.T) {
-	h := &handlers{}
+	h := newHandlers(Options{})
 	for begin, outcomes := range map[string][]attend.Outcome{
 		"Do not end your turn: call get_run with runId and waitSeconds 45 now": {{Status: attend.Open}, {Status: attend.AskedElsewhere}, {Status: attend.Sending}},
 		"When the user wants to be asked anew, call approve":                   {{Status: attend.Unsent}, {Status: attend.Changed}},
@@ -103,7 +103,7 @@ func TestOutcomeSteps(t *testing.T) {
 
 // TestAskFailures are the outcomes of which the approve tool makes an error.
 func TestAskFailures(t *testing.T) {
-	h := &handlers{}
+	h := newHandlers(Options{})
 	for _, tt := range []struct {
 		o             attend.Outcome
 		code          client.Kind

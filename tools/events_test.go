@@ -85,7 +85,7 @@ func TestHiddenEvents(t *testing.T) {
 
 // TestShowEvents shows as many events as fit, and at least one.
 func TestShowEvents(t *testing.T) {
-	h, v := &handlers{Options{MaxResultBytes: 10_000}}, view.New(redact.New())
+	h, v := newHandlers(Options{MaxResultBytes: 10_000}), view.New(redact.New())
 	size := sizeOf(v.Event(client.Event{ID: 1, Type: "a"}))
 	for _, tt := range []struct {
 		name          string
@@ -120,7 +120,7 @@ func TestShowEvents(t *testing.T) {
 // TestShowEvent: tool calls are shown where they were asked for, within a quarter of
 // the result.
 func TestShowEvent(t *testing.T) {
-	h, v := &handlers{Options{MaxResultBytes: 8_000}}, view.New(redact.New())
+	h, v := newHandlers(Options{MaxResultBytes: 8_000}), view.New(redact.New())
 	var calls []client.ToolCall
 	for range 20 {
 		calls = append(calls, client.ToolCall{ToolName: "pay", ToolParameters: json.RawMessage(`{"text":"` + strings.Repeat("word ", 40) + `"}`)})

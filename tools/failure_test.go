@@ -59,7 +59,7 @@ func TestCodesAreDocumented(t *testing.T) {
 // and without a secret; a program gets the same in _meta.
 func TestFailuresAreBounded(t *testing.T) {
 	const key = "key-of-a-caller-9f8e7d6c"
-	s, v := &handlers{}, view.New(redact.New(key))
+	s, v := newHandlers(Options{}), view.New(redact.New(key))
 	messages := []string{
 		"", "word", strings.Repeat("word ", 100), strings.Repeat("ä", 400), strings.Repeat(`"\`, 300), strings.Repeat("<&>", 200),
 		strings.Repeat("😀", 200), strings.Repeat("\x00\u202e", 300), strings.Repeat("\xff", 400), strings.Repeat("x", 380) + key, key,
@@ -96,7 +96,7 @@ func TestFailuresAreBounded(t *testing.T) {
 // TestFailureIsLogged at the level warn, with its request, run and duration.
 func TestFailureIsLogged(t *testing.T) {
 	var log strings.Builder
-	s := &handlers{Options: Options{Log: slog.New(slog.NewTextHandler(&log, nil))}}
+	s := newHandlers(Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	c := &call{tool: "get_run", at: time.Now(), session: numbered{}}
 	const run = "123e4567-e89b-12d3-a456-426614174000"
 	s.logFailure(c, mcp.CallToolRequest{Params: mcp.CallToolParams{RawArguments: json.RawMessage(`{"runId":"` + run + `"}`)}}, &client.Error{Kind: client.NotFound, Op: "get_run"})
@@ -114,7 +114,7 @@ func (numbered) RequestID() string { return "7" }
 
 // TestLongHint: whatever hint an operator sets, a failure keeps its bound.
 func TestLongHint(t *testing.T) {
-	s := &handlers{Options: Options{DecideHint: strings.Repeat("in the portal ", 100)}}
+	s := newHandlers(Options{DecideHint: strings.Repeat("in the portal ", 100)})
 	text := textOf(t, errorResult(view.New(redact.New()), s.describe(&problem{code: codeLinkUnavailable, message: "m"})).Content[0])
 	if len(text) > maxFailure || !strings.HasPrefix(text, "approval_link_unavailable: ") {
 		t.Errorf("%d bytes: %s", len(text), text)
@@ -136,7 +136,7 @@ func textOf(t *testing.T, content any) string {
 
 // TestWaitIsTold in the field and in words, where waiting helps.
 func TestWaitIsTold(t *testing.T) {
-	s := &handlers{}
+	s := newHandlers(Options{})
 	for kind, want := range map[client.Kind]int{client.RateLimited: 3, client.Unavailable: 3, client.OutcomeUnknown: 0, client.Conflict: 0} {
 		f := s.describe(&client.Error{Kind: kind, RetryAfter: 2100 * time.Millisecond})
 		if f.RetryAfterSeconds != want || strings.Contains(f.NextStep, "after 3 s") != (want > 0) {
@@ -148,7 +148,7 @@ func TestWaitIsTold(t *testing.T) {
 // TestAdviceNamesNoAbsentTool, least of all where a run may have been created.
 func TestAdviceNamesNoAbsentTool(t *testing.T) {
 	for _, excluded := range [][]string{{"list_runs"}, {"get_run"}, {"list_runs", "get_run"}} {
-		s := &handlers{Options: Options{ExcludeTools: excluded}}
+		s := newHandlers(Options{ExcludeTools: excluded})
 		said := []string{s.someCandidates([]candidate{{}}, nil).nextStep, s.noCandidate("", nil).nextStep, s.describe(attend.ErrUsed).NextStep, s.unknownAbort("", nil).nextStep}
 		for _, a := range s.codes() {
 			said = append(said, a.nextStep)

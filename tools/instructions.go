@@ -5,6 +5,7 @@ import "strings"
 // Instructions is what a client tells its model of this server. It names only tools
 // that are offered.
 func Instructions(o Options) string {
+	o = o.resolve()
 	return strings.Join([]string{
 		// Some clients show this line alone, and find the tools by its words.
 		"Runs are long automations (workflows, jobs, tasks) that execute an intent in many steps across the company's apps and integrations: " +
@@ -22,7 +23,7 @@ func Instructions(o Options) string {
 // pausedStep says who decides what a run waits for.
 func (o Options) pausedStep() string {
 	switch {
-	case !o.Offers("approve"):
+	case !o.hasTool("approve"):
 		return "the user decides " + o.decideHint("") + "."
 	case o.Approvals == ApprovalsAgent:
 		return "judge what would happen and call approve."

@@ -52,32 +52,23 @@ type Options struct {
 	AskApprovals        bool     // a waiting call asks the person to decide, where the client can ask
 	AskAuthorization    bool     // a waiting call asks the person to authorise integrations, where the client can ask
 	AuthLinks           bool     // a result may hold the link to authorise
-	ReadOnly            bool     // no create_run, abort_run, approve
-	Tools               []string // the names of the tools there are; empty for all
-	ExcludeTools        []string // the names of those there are not
+	ReadOnly            bool     // only tools that read
+	Tools               []string // the names of tools; there are no others; empty for all
+	ExcludeTools        []string // the names of tools that there are not
 	MaxResultBytes      int      // of a result's JSON; 0: DefaultMaxResultBytes
 	AllowPassThrough    bool     // create_run takes passThrough
 	AllowAnyUser        bool     // a call may name another user than the operator's
 	AllowAnyIntegration bool     // a call may name other integrations than the operator's
+
+	offered []string // the names of the tools there are; see [Options.resolve]
 }
 
-// readsOnly reports whether a tool only reads.
-func readsOnly(name string) bool { return name == "get_run" || name == "list_runs" }
-
-// Offers reports whether the operator allows the tool of this name.
-func (o Options) Offers(name string) bool {
-	switch {
-	case o.ReadOnly && !readsOnly(name), o.Approvals == ApprovalsOff && name == "approve":
-		return false
-	case len(o.Tools) > 0 && !slices.Contains(o.Tools, name):
-		return false
-	}
-	return !slices.Contains(o.ExcludeTools, name)
-}
+// hasTool reports whether the tool of this name is offered, for texts that name it.
+func (o Options) hasTool(name string) bool { return slices.Contains(o.offered, name) }
 
 // ifOffered returns a text that names a tool, "" where that is not offered.
 func (o Options) ifOffered(name, text string) string {
-	if !o.Offers(name) {
+	if !o.hasTool(name) {
 		return ""
 	}
 	return text
@@ -86,7 +77,7 @@ func (o Options) ifOffered(name, text string) string {
 // readStep says how to read a run: by get_run with the given arguments or, where
 // the operator does not offer that, at an address.
 func (o Options) readStep(uri, arguments string) string {
-	if o.Offers("get_run") {
+	if o.hasTool("get_run") {
 		return "call get_run with " + arguments
 	}
 	return "read " + uri
@@ -94,7 +85,7 @@ func (o Options) readStep(uri, arguments string) string {
 
 // readPart says how to read a part of a run that a result has no room for.
 func (o Options) readPart(runID client.RunID, part string) string {
-	if o.Offers("get_run") {
+	if o.hasTool("get_run") {
 		return "get_run with part " + part + " reads it"
 	}
 	return "read " + runURI(runID, part)
@@ -102,7 +93,7 @@ func (o Options) readPart(runID client.RunID, part string) string {
 
 // readToolCalls says how to read the tool calls of one event.
 func (o Options) readToolCalls(runID client.RunID, eventID int64) string {
-	if o.Offers("get_run") {
+	if o.hasTool("get_run") {
 		return fmt.Sprintf("get_run with afterEventId %d, limit 1 and includeToolCalls true shows them", eventID-1)
 	}
 	return "read " + runURI(runID, "events")
@@ -110,7 +101,7 @@ func (o Options) readToolCalls(runID client.RunID, eventID int64) string {
 
 // findStep says how to find a run whose outcome is unknown, by the tools there are.
 func (o Options) findStep() string {
-	switch list, get := o.Offers("list_runs"), o.Offers("get_run"); {
+	switch list, get := o.hasTool("list_runs"), o.hasTool("get_run"); {
 	case list && get:
 		return "look with list_runs or get_run"
 	case list:

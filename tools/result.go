@@ -318,7 +318,7 @@ func (h *handlers) endedStep(r RunResult, s runSummary) string {
 func (h *handlers) approvalStep(r RunResult, s runSummary, follow string) string {
 	step := h.decideStep(s.canAsk, r.RunID)
 	switch agent := h.Approvals == ApprovalsAgent; {
-	case !h.Offers("approve") || !s.canAsk && !agent:
+	case !h.hasTool("approve") || !s.canAsk && !agent:
 		return step + " When they have, " + follow + "."
 	case s.refused != nil && !agent:
 		return h.outcomeStep(*s.refused, r.RunID)
@@ -330,7 +330,7 @@ func (h *handlers) approvalStep(r RunResult, s runSummary, follow string) string
 // client can.
 func (h *handlers) decideStep(canAsk bool, runID client.RunID) string {
 	switch {
-	case !h.Offers("approve"):
+	case !h.hasTool("approve"):
 		return h.DecideElsewhereStep(runID)
 	case h.Approvals == ApprovalsAgent:
 		return "Judge what would happen and call approve with runId, approvalId and decision."
@@ -347,7 +347,7 @@ func (h *handlers) authorizationStep(a *Authorization, s runSummary, follow stri
 	switch {
 	case s.linked:
 		return "The user was sent to the link; the run goes on by itself. To follow it, " + follow + "; without afterEventId, the user is sent there again."
-	case s.asksLink && h.Offers("get_run"):
+	case s.asksLink && h.hasTool("get_run"):
 		// Without a cursor: an authorisation that is older than it ends no wait.
 		return fmt.Sprintf("To have the user asked to authorise, call get_run with runId and waitSeconds %d.", maxWait)
 	case a != nil && a.URL != "":

@@ -11,8 +11,9 @@ import (
 	"runs-mcp-server/tools"
 )
 
-// TestSizes holds what a model pays for: bytes of compact JSON. A change of the
-// figures is a visible change of what every conversation costs.
+// TestSizes holds what a model pays for: bytes of compact JSON. The first bound is below
+// the 5,951 bytes of a generic bridge for the same API (see the README's sizes). The
+// others are round numbers above what was measured, so that growth is noticed.
 func TestSizes(t *testing.T) {
 	for _, approvals := range []tools.Approvals{tools.ApprovalsHuman, tools.ApprovalsAgent} {
 		bed := testbed.New(t, func(o *tools.Options) { o.Approvals = approvals }, nil)
@@ -54,7 +55,7 @@ func TestSizes(t *testing.T) {
 		} {
 			t.Logf("%s: %s: %d bytes", approvals, tt.what, tt.size)
 			if tt.size >= tt.most {
-				t.Errorf("%s: %s takes %d bytes, want less than %d", approvals, tt.what, tt.size, tt.most)
+				t.Errorf("%s: %s takes %d bytes, want less than %d: shorten texts rather than raise the bound", approvals, tt.what, tt.size, tt.most)
 			}
 		}
 	}

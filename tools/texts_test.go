@@ -69,7 +69,7 @@ func TestRunStep(t *testing.T) {
 		{"a name", human, runSummary{status: client.AuthRequired}, &Authorization{IntegrationName: "Jira"}, `Tell the user to authorise the integration "Jira" in the vendor's console; the run goes on by itself. When they have, ` + follow + "."},
 		{"no name", human, runSummary{status: client.AuthRequired}, &Authorization{}, "Tell the user to authorise the integration in the vendor's console; the run goes on by itself. When they have, " + follow + "."},
 	} {
-		h, r := &handlers{tt.o}, RunResult{LastEventID: 7, Authorization: tt.auth}
+		h, r := newHandlers(tt.o), RunResult{LastEventID: 7, Authorization: tt.auth}
 		r.RunID = aRun
 		if got := h.runStep(r, tt.s); got != tt.want && (tt.name != "refused" || !strings.HasPrefix(got, tt.want)) {
 			t.Errorf("%s: %s", tt.name, got)
@@ -79,7 +79,7 @@ func TestRunStep(t *testing.T) {
 
 // TestNextStep adds how to read what the result leaves out.
 func TestNextStep(t *testing.T) {
-	h := &handlers{}
+	h := newHandlers(Options{})
 	ended, failed := runSummary{status: client.Success}, runSummary{status: client.Failed}
 	for _, tt := range []struct {
 		name string
@@ -127,7 +127,7 @@ func TestWhereToDecide(t *testing.T) {
 
 // TestReadingSteps name get_run, or the address where it is not offered.
 func TestReadingSteps(t *testing.T) {
-	with, without := Options{}, Options{ExcludeTools: []string{"get_run"}}
+	with, without := Options{}.resolve(), Options{ExcludeTools: []string{"get_run"}}.resolve()
 	for _, tt := range []struct{ got, want string }{
 		{with.readStep(runURI(aRun, ""), "runId"), "call get_run with runId"},
 		{without.readStep(runURI(aRun, ""), "runId"), "read run://" + string(aRun)},
@@ -138,8 +138,8 @@ func TestReadingSteps(t *testing.T) {
 		{without.readToolCalls(aRun, 8), "read run://" + string(aRun) + "/events"},
 		{with.findStep(), "look with list_runs or get_run"},
 		{without.findStep(), "look with list_runs"},
-		{Options{ExcludeTools: []string{"list_runs"}}.findStep(), "look with get_run"},
-		{Options{Tools: []string{"approve"}}.findStep(), "tell the user"},
+		{Options{ExcludeTools: []string{"list_runs"}}.resolve().findStep(), "look with get_run"},
+		{Options{Tools: []string{"approve"}}.resolve().findStep(), "tell the user"},
 		{quoteNames(view.New(redact.New()), []string{"a\"b", strings.Repeat("x", 99)}), `"a\"b", "` + strings.Repeat("x", 64) + `… [35 bytes left out]"`},
 		{ignoredNote(nil), ""},
 		{ignoredNote([]string{"a", "b", "c", "d", "e"}), ` Ignored: this tool has no argument "a", "b", "c", "d" and 1 more.`},
@@ -150,7 +150,7 @@ func TestReadingSteps(t *testing.T) {
 	}
 }
 
-// TestOffers holds which tools the operator leaves.
+// TestOffers holds which tools the operator leaves, and that the texts know.
 func TestOffers(t *testing.T) {
 	for _, tt := range []struct {
 		o    Options
@@ -159,6 +159,7 @@ func TestOffers(t *testing.T) {
 	}{
 		{Options{}, "create_run", true},
 		{Options{}, "approve", true},
+		{Options{}, "no_such_tool", false},
 		{Options{ReadOnly: true}, "create_run", false},
 		{Options{ReadOnly: true}, "abort_run", false},
 		{Options{ReadOnly: true}, "approve", false},
@@ -175,6 +176,9 @@ func TestOffers(t *testing.T) {
 	} {
 		if got := tt.o.Offers(tt.name); got != tt.want {
 			t.Errorf("%+v: %s %t", tt.o, tt.name, got)
+		}
+		if got := newHandlers(tt.o).hasTool(tt.name); got != tt.want {
+			t.Errorf("%+v: the texts take %s as offered: %t", tt.o, tt.name, got)
 		}
 	}
 }

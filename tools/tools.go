@@ -1,18 +1,18 @@
-// Package tools is what the model calls: create_run, get_run, list_runs, abort_run
-// and approve, one file each. [allTools] is the table of them. A handler is a plain
-// method from checked arguments to a typed result.
+// Package tools is what the model calls. [allTools] is the table of the tools; each
+// has a file of its name. A handler is a plain method from checked arguments to a
+// typed result.
 //
 // Calls run downwards through these levels:
 //
+//	instructions.go                what a client tells its model of the server
 //	tools.go                       the table; from an MCP request to its result
-//	create_run.go … approve.go     a handler and what it alone needs
+//	create_run.go and the like     a handler and what it alone needs
 //	unknown_create.go, piece.go    a part of create_run, and one of get_run
 //	wait.go                        follows a run for a call
 //	result.go                      what a result shows and says of a run
 //	outcome.go, size.go            what came of asking; what a result has room for
 //	call.go                        who calls, and how their person is asked
 //	failure.go                     errors in our words
-//	instructions.go                what a client tells its model of the server
 //	options.go, texts.go           what the operator set, and the words for it
 package tools
 
@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -40,16 +41,16 @@ func allTools() []tool {
 		{
 			name: "create_run", title: "Create run", description: createRunDescription,
 			hints:    hints{destructive: true, openWorld: true},
-			endpoint: createRunEndpoint, creates: true,
+			endpoint: createRunEndpoint, resumesAnyway: true,
 		},
 		{
 			name: "get_run", title: "Get run", description: getRunDescription,
-			hints:    hints{idempotent: true, openWorld: true},
+			hints:    hints{readOnly: true, idempotent: true, openWorld: true},
 			endpoint: endpointOf((*handlers).getRun),
 		},
 		{
 			name: "list_runs", title: "List runs", description: listRunsDescription,
-			hints:    hints{idempotent: true, openWorld: true},
+			hints:    hints{readOnly: true, idempotent: true, openWorld: true},
 			endpoint: endpointOf((*handlers).listRuns),
 		},
 		{
@@ -61,8 +62,39 @@ func allTools() []tool {
 			name: "approve", title: "Approve or deny", description: approveDescription,
 			hints:    hints{destructive: true, openWorld: true},
 			endpoint: approveEndpoint,
+			when:     func(o Options) bool { return o.Approvals != ApprovalsOff },
 		},
 	}
+}
+
+// tool is one row of the table.
+type tool struct {
+	name, title string
+	description func(Options) string
+	hints       hints
+	endpoint    func(*handlers, tool) endpoint
+	// when reports whether there is the tool, beside what [Options] says of all
+	// tools; nil: always. A tool that needs another one asks [Options.Offers].
+	when func(Options) bool
+	// resumesAnyway is for a tool that creates a run: an input round after the first
+	// ignores invalid arguments. The run exists, and a model that is told to correct
+	// them would create another.
+	resumesAnyway bool
+}
+
+// hints are a tool's annotation hints. readOnly also decides what [Options].ReadOnly
+// leaves, and that unknown arguments are ignored.
+type hints struct{ readOnly, destructive, idempotent, openWorld bool }
+
+// offeredIn reports whether the operator offers the tool.
+func (t tool) offeredIn(o Options) bool {
+	switch {
+	case o.ReadOnly && !t.hints.readOnly, slices.Contains(o.ExcludeTools, t.name):
+		return false
+	case len(o.Tools) > 0 && !slices.Contains(o.Tools, t.name):
+		return false
+	}
+	return t.when == nil || t.when(o)
 }
 
 // Names returns the names of all tools.
@@ -74,17 +106,24 @@ func Names() []string {
 	return names
 }
 
-// tool is one row of the table.
-type tool struct {
-	name, title string
-	description func(Options) string
-	hints       hints
-	endpoint    func(*handlers, tool) endpoint
-	creates     bool // it creates a run, so that a later input round of its call must not create another
+// Offers reports whether the operator offers the tool of this name.
+func (o Options) Offers(name string) bool {
+	return slices.ContainsFunc(allTools(), func(t tool) bool { return t.name == name && t.offeredIn(o) })
 }
 
-// hints are a tool's annotation hints beside that of [readsOnly].
-type hints struct{ destructive, idempotent, openWorld bool }
+// resolve returns the options with their defaults, and with the tools that they
+// offer by the table.
+func (o Options) resolve() Options {
+	o.MaxResultBytes = cmp.Or(o.MaxResultBytes, DefaultMaxResultBytes)
+	o.Secrets = cmp.Or(o.Secrets, redact.New())
+	o.offered = nil
+	for _, t := range allTools() {
+		if t.offeredIn(o) {
+			o.offered = append(o.offered, t.name)
+		}
+	}
+	return o
+}
 
 // endpoint is what a tool takes, what it returns, and the function that runs it.
 type endpoint struct {
@@ -106,16 +145,13 @@ type toolResult[R any] interface {
 // the arguments and of the result.
 func endpointOf[A, R any, P toolResult[R]](handle func(*handlers, context.Context, *call, A) (R, error)) func(*handlers, tool) endpoint {
 	return func(h *handlers, t tool) endpoint {
-		arguments := toolschema.NewArguments[A](toolschema.Options{IgnoreUnknown: readsOnly(t.name), Normalize: normalizeArgument})
+		arguments := toolschema.NewArguments[A](toolschema.Options{IgnoreUnknown: t.hints.readOnly, Normalize: normalizeArgument})
 		return endpoint{
 			input: toolschema.Published[A](), output: toolschema.Output[R](),
 			run: func(ctx context.Context, c *call, raw json.RawMessage) (any, error) {
 				var args A
 				ignored, err := arguments.Decode(raw, &args)
-				// In a later input round the run exists already and the arguments have no effect.
-				// So wrong ones are ignored: a model that corrects them would create a second run.
-				created := t.creates && c.resume != nil
-				if err != nil && !created {
+				if err != nil && !(t.resumesAnyway && c.resume != nil) {
 					return nil, &problem{code: client.InvalidArgument, message: err.Error()}
 				}
 				result, err := handle(h, ctx, c, args)
@@ -164,13 +200,13 @@ func ignoredNote(names []string) string {
 // handlers handle the tools of one server.
 type handlers struct{ Options }
 
+func newHandlers(o Options) *handlers { return &handlers{o.resolve()} }
+
 // Register adds the tools that the options allow to a server.
 func Register(srv *server.MCPServer, o Options) {
-	o.MaxResultBytes = cmp.Or(o.MaxResultBytes, DefaultMaxResultBytes)
-	o.Secrets = cmp.Or(o.Secrets, redact.New())
-	h := &handlers{o}
+	h := newHandlers(o)
 	for _, t := range allTools() {
-		if o.Offers(t.name) {
+		if h.hasTool(t.name) {
 			srv.AddTools(h.serverTool(t))
 		}
 	}
@@ -179,12 +215,12 @@ func Register(srv *server.MCPServer, o Options) {
 // serverTool makes an MCP tool of a row of the table. Every error and panic of its
 // handler becomes an error result.
 func (h *handlers) serverTool(t tool) server.ServerTool {
-	e, readOnly := t.endpoint(h, t), readsOnly(t.name)
+	e := t.endpoint(h, t)
 	shown := mcp.NewToolWithRawSchema(t.name, t.description(h.Options), e.input)
 	shown.RawOutputSchema = e.output
 	shown.Title = t.title
 	shown.Annotations = mcp.ToolAnnotation{
-		Title: t.title, ReadOnlyHint: &readOnly, DestructiveHint: &t.hints.destructive,
+		Title: t.title, ReadOnlyHint: &t.hints.readOnly, DestructiveHint: &t.hints.destructive,
 		IdempotentHint: &t.hints.idempotent, OpenWorldHint: &t.hints.openWorld,
 	}
 	return server.ServerTool{Tool: shown, Handler: func(ctx context.Context, req mcp.CallToolRequest) (result *mcp.CallToolResult, _ error) {

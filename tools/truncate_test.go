@@ -40,7 +40,7 @@ func TestTruncate(t *testing.T) {
 	size := sizeOf(full())
 	for n := range len(steps) + 1 {
 		r := full()
-		r.truncate(Options{MaxResultBytes: size})
+		r.truncate(Options{MaxResultBytes: size}.resolve())
 		for i, step := range steps {
 			if step.left(r) != (i < n) {
 				t.Errorf("at %d bytes: %s left out %t", size, step.name, step.left(r))

@@ -50,7 +50,7 @@ func (h *handlers) createFailure(ctx context.Context, caller client.Caller, body
 // noCandidate is the failure that names no run.
 func (h *handlers) noCandidate(message string, cause error) *problem {
 	next := "Ask the user what to do."
-	if h.Offers("list_runs") {
+	if h.hasTool("list_runs") {
 		next = "In a minute look with list_runs; if there is no such run then, ask the user what to do."
 	}
 	return &problem{code: client.OutcomeUnknown, message: message, nextStep: "Do not create it again. " + next, cause: cause}

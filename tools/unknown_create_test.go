@@ -43,7 +43,7 @@ func TestCandidatesFit(t *testing.T) {
 		for range 100 {
 			found = append(found, candidate{"123e4567-e89b-12d3-a456-426614174000", status, time.Now()})
 		}
-		err := (&handlers{}).someCandidates(found, nil)
+		err := newHandlers(Options{}).someCandidates(found, nil)
 		text := Failure{Code: string(err.code), Message: err.message, NextStep: err.nextStep}.truncated().text()
 		if !strings.Contains(text, "and 97 more") || strings.Count(text, "123e4567") != 3 || len(text) > maxFailure || strings.Contains(text, "xxx") {
 			t.Errorf("%.20q: %d bytes: %s", status, len(text), text)
@@ -58,7 +58,7 @@ func TestCandidatesFit(t *testing.T) {
 func TestNobodyWaits(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	s := &handlers{Options: Options{Log: slog.New(slog.DiscardHandler)}} // without an API a look would panic
+	s := newHandlers(Options{Log: slog.New(slog.DiscardHandler)}) // without an API a look would panic
 	cause := error(&client.Error{Kind: client.OutcomeUnknown})
 	if err := s.createFailure(ctx, client.Caller{}, client.CreateRunRequest{}, time.Now(), cause); err != cause {
 		t.Errorf("got %v", err)

@@ -24,7 +24,8 @@ const ways = [
 
 async function job(client, callTool) {
   const { tools } = await client.listTools();
-  assert.equal(tools.length, 5);
+  const names = tools.map(tool => tool.name);
+  for (const needed of ['create_run', 'approve', 'get_run']) assert.ok(names.includes(needed), `no ${needed} in ${names}`);
   const progress = [];
   const call = async (name, args) => {
     const result = await callTool(client, { name, arguments: args }, { onprogress: p => progress.push(p.message), resetTimeoutOnProgress: true });

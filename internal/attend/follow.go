@@ -65,7 +65,8 @@ func (f *follower) act(ctx context.Context) (end string, err error) {
 		return end, nil
 	}
 	f.completeLink(ctx)
-	if f.question == nil && !f.state.Ended && !f.drained {
+	// A call for one approval joins a question about it when it asks.
+	if f.question == nil && f.Only == "" && !f.state.Ended && !f.drained {
 		f.joinOpenQuestion()
 	}
 	late := !f.Deadline.IsZero() && !time.Now().Before(f.Deadline)

@@ -18,12 +18,12 @@ func (f *follower) joinOpenQuestion() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range f.undecided(f.state.Pending) {
-		if r := f.findRecord(f.personRun, p.ID); r.open != nil && (f.Only == "" || f.Only == p.ID) {
+		if r := f.findRecord(f.personRun, p.ID); r.open != nil {
 			f.joinQuestion(r.open)
 			return
 		}
 	}
-	if r := f.findRecord(f.personRun, AuthorizationSubject(f.state)); f.Only == "" && r.open != nil {
+	if r := f.findRecord(f.personRun, AuthorizationSubject(f.state)); r.open != nil {
 		f.joinQuestion(r.open)
 	}
 }

@@ -3,6 +3,7 @@ package attend
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -75,6 +76,24 @@ func TestJoinedBehindCursor(t *testing.T) {
 		c.After, c.Only = 3, id
 		if r := b.follow(t, c); statusOf(r) != Open || r.Outcome.Subject != id || p.asked() != 2 {
 			t.Errorf("a call for another approval: %+v", r.Outcome)
+		}
+	})
+}
+
+// TestChangedBesideOther holds that a call for one approval, whose content changes while
+// its person answers, asks again and does not join their question about another.
+func TestChangedBesideOther(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		b.api.askStep(1, "pay")
+		b.api.askStep(2, "refund")
+		other := &fakePerson{after: time.Hour}
+		id := b.follow(t, b.call(other.person("p"), 5)).State.Pending[1].ID
+		p := &fakePerson{answer: approve}
+		p.during = sync.OnceFunc(func() { b.api.change(2, "refund", "refund-all") })
+		c := b.call(p.person("p"), 20)
+		c.Only = id
+		if r := b.follow(t, c); statusOf(r) != Sent || r.Outcome.Subject != id || p.asked() != 2 || other.asked() != 1 {
+			t.Errorf("%+v, asked %d and %d times", r.Outcome, p.asked(), other.asked())
 		}
 	})
 }

@@ -43,7 +43,7 @@ type serverFlags struct {
 	DecideHint      string `group:"People" placeholder:"TEXT" help:"Where to decide if the client cannot ask"`
 	AuthLinks       string `enum:"on,off" default:"on" group:"People" placeholder:"on|off" help:"Show links to authorise an integration, or not"`
 
-	ReadOnly       bool     `group:"Tools" help:"Offer no create_run, abort_run and approve"`
+	ReadOnly       bool     `group:"Tools" help:"Offer only tools that read"`
 	Tools          []string `enum:"${tools}" group:"Tools" placeholder:"NAME" help:"Offer these, or all but these"`
 	ExcludeTools   []string `enum:"${tools}" group:"Tools" placeholder:"NAME" help:"Offer these, or all but these"`
 	MaxResultBytes int      `default:"${max_result_bytes}" group:"Tools" placeholder:"BYTES" help:"Largest result, ${min_result_bytes} at least (default ${default})"`

@@ -46,7 +46,7 @@ func TestTextsNameWhatThereIs(t *testing.T) {
 		"review_approvals": {{}, {"runId": runID}, {"runId": ""}},
 		"diagnose_run":     {{"runId": runID}},
 	}
-	words := regexp.MustCompile(`\b(create_run|get_run|list_runs|abort_run|approve)\b`)
+	words := regexp.MustCompile(`\b(` + strings.Join(tools.Names(), "|") + `)\b`)
 	for _, version := range revisions() {
 		for _, approvals := range []tools.Approvals{tools.ApprovalsHuman, tools.ApprovalsAgent, tools.ApprovalsOff} {
 			for _, mode := range []struct {

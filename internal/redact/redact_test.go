@@ -226,6 +226,7 @@ func TestAllocs(t *testing.T) {
 	}{
 		{"New", func() { New(five...) }, 10},
 		{"Text", func() { s.Text(text) }, 1},
+		{"Cut of a text that fits", func() { s.Cut(text, len(text)) }, 0},
 		{"a secret at every byte", func() { overlapping.Text(letters) }, 4},
 	} {
 		if got := testing.AllocsPerRun(100, tt.do); got > tt.most {

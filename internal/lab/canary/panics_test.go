@@ -49,6 +49,7 @@ func TestCanariesInPanics(t *testing.T) {
 		key := client.Key(c.canaryFor("key of " + name))
 		bed := testbed.New(t, func(o *tools.Options) {
 			o.AllowPassThrough = true
+			o.ExcludeTools = []string{"approve"} // it watches the run, and a panic there ends only the watching
 			broken, err := client.New(client.Options{URL: "http://127.0.0.1:1", Transport: panickingTransport{value}})
 			if err != nil {
 				t.Fatal(err)
@@ -56,20 +57,25 @@ func TestCanariesInPanics(t *testing.T) {
 			o.API, o.Decider = broken, nil // New makes a Decider of the new client
 		}, nil)
 		bed.Caller.Key = key
+		s := bed.Connect(testbed.Newest, nil)
+		own, err := s.ListTools(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
 		bed.MCP.AddTool(mcp.NewTool("foreign"), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			panic(value(c.canaryFor("a panic of a foreign tool")))
 		})
 		out := &testbed.Buffer{}
-		s := bed.Connect(testbed.Newest, nil)
 		item := passThroughData(c, "caller", "okta")
 		item["customerIntegrationId"] = "okta"
-		for tool, args := range map[string]map[string]any{
-			"create_run": {"intent": "x", "passThrough": []any{item}}, "list_runs": {},
-			"get_run": {"runId": "123e4567-e89b-12d3-a456-426614174000"}, "abort_run": {"runId": "123e4567-e89b-12d3-a456-426614174000"},
-		} {
-			text, failed := testbed.Raw(t, s, tool, args)
+		for _, tool := range own.Tools {
+			args := testbed.RequiredArguments(tool, "123e4567-e89b-12d3-a456-426614174000")
+			if tool.Name == "create_run" {
+				args["passThrough"] = []any{item}
+			}
+			text, failed := testbed.Raw(t, s, tool.Name, args)
 			if !failed || !strings.HasPrefix(text, "internal: ") {
-				t.Errorf("%s did not panic: %s", tool, text)
+				t.Errorf("%s did not panic: %s", tool.Name, text)
 			}
 			io.WriteString(out, text)
 		}
@@ -80,8 +86,8 @@ func TestCanariesInPanics(t *testing.T) {
 		scan := newScanner(c)
 		scan.requireNone(t, "what the client gets", out.String())
 		scan.requireNone(t, "the log", bed.Log.String()+standard.String())
-		if n := strings.Count(bed.Log.String(), "a tool panicked"); n != 4 || foreign == nil || read == nil || list == nil {
-			t.Errorf("%s: %d tools panicked; %v, %v, %v; log %s", name, n, foreign, read, list, bed.Log.String())
+		if n := strings.Count(bed.Log.String(), "a tool panicked"); n != len(own.Tools) || foreign == nil || read == nil || list == nil {
+			t.Errorf("%s: %d of %d tools panicked; %v, %v, %v; log %s", name, n, len(own.Tools), foreign, read, list, bed.Log.String())
 		}
 	}
 }

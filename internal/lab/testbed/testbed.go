@@ -194,6 +194,29 @@ func Raw(t testing.TB, session *sdk.ClientSession, tool string, args map[string]
 	return text, result.IsError
 }
 
+// RequiredArguments returns values for the arguments that a tool requires: runID, the
+// first value of an enum, or "x".
+func RequiredArguments(tool *sdk.Tool, runID string) map[string]any {
+	schema, _ := tool.InputSchema.(map[string]any)
+	properties, _ := schema["properties"].(map[string]any)
+	required, _ := schema["required"].([]any)
+	args := map[string]any{}
+	for _, name := range required {
+		name, _ := name.(string)
+		property, _ := properties[name].(map[string]any)
+		enum, _ := property["enum"].([]any)
+		switch {
+		case name == "runId":
+			args[name] = runID
+		case len(enum) > 0:
+			args[name] = enum[0]
+		default:
+			args[name] = "x"
+		}
+	}
+	return args
+}
+
 func call(t testing.TB, session *sdk.ClientSession, tool string, args map[string]any) *sdk.CallToolResult {
 	t.Helper()
 	params := &sdk.CallToolParams{Name: tool, Arguments: args}
