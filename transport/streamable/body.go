@@ -6,15 +6,20 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"runs-mcp-server/transport/jsonrpc"
 )
 
 // readBody reads the body of a request. false: the request is answered.
-func (e *endpoint) readBody(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
+func (e *endpoint) readBody(x *exchange) ([]byte, bool) {
+	w, r := x.w, x.r
 	if r.ContentLength > e.BodyLimit {
 		e.refuseBody(w)
 		return nil, false
+	}
+	if !x.known && e.StrangerTimeout < e.BodyTimeout {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(e.StrangerTimeout)) // net/http ends it with the body
 	}
 	body, err := readAll(http.MaxBytesReader(w, r.Body, e.BodyLimit), r.ContentLength, e.BodyLimit)
 	if _, isTooLong := errors.AsType[*http.MaxBytesError](err); isTooLong {

@@ -18,12 +18,13 @@ import (
 // endpoint answers HTTP requests.
 type endpoint struct {
 	Options
-	guard    *originGuard
-	quota    *session.Quota
-	sessions *sessions
-	requests *requests
-	calls    sync.WaitGroup // goroutines of calls
-	leaving  atomic.Bool    // the server is about to stop: clients are to go elsewhere
+	guard       *originGuard
+	connections *connections
+	quota       *session.Quota
+	sessions    *sessions
+	requests    *requests
+	calls       sync.WaitGroup // goroutines of calls
+	leaving     atomic.Bool    // the server is about to stop: clients are to go elsewhere
 }
 
 // newEndpoint returns an endpoint that is ready to serve.
@@ -37,11 +38,12 @@ func newEndpoint(options Options) (*endpoint, error) {
 		return nil, err
 	}
 	return &endpoint{
-		Options:  options,
-		guard:    guard,
-		quota:    options.newQuota(),
-		sessions: newSessions(),
-		requests: newRequests(),
+		Options:     options,
+		guard:       guard,
+		connections: newConnections(&options, descriptorLimit()),
+		quota:       options.newQuota(),
+		sessions:    newSessions(),
+		requests:    newRequests(),
 	}, nil
 }
 
@@ -88,9 +90,11 @@ func (e *endpoint) serveMCP(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, http.StatusUnauthorized, err.Error())
 		return
 	}
+	isKnown := func() bool { return e.IsKnown(ctx) }
+	e.connections.noteCaller(r.Context(), isKnown)
 	// The end of the connection alone does not cancel a call: a stateful client may
 	// come back. Every end of a call has a cause.
-	x := &exchange{w: w, r: r, caller: caller, known: e.IsKnown(ctx), ctx: context.WithoutCancel(ctx), accepts: acceptedTypes(r.Header)}
+	x := &exchange{w: w, r: r, caller: caller, known: isKnown(), ctx: context.WithoutCancel(ctx), accepts: acceptedTypes(r.Header)}
 	switch r.Method {
 	case http.MethodPost:
 		e.servePost(x)
@@ -121,7 +125,7 @@ func (e *endpoint) servePost(x *exchange) {
 		return
 	}
 	defer release()
-	body, ok := e.readBody(x.w, x.r)
+	body, ok := e.readBody(x)
 	switch {
 	case !ok:
 	case jsonrpc.IsBatch(body):

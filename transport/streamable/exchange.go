@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mark3labs/mcp-go/server"
 
@@ -76,6 +77,14 @@ func wrongContentType(h http.Header) string {
 		return ""
 	}
 	return "the body must be UTF-8: send Content-Type: application/json"
+}
+
+// writeTimeout is how long the client of a request may leave a piece unread.
+func (e *endpoint) writeTimeout(x *exchange) time.Duration {
+	if x.known {
+		return e.WriteTimeout
+	}
+	return min(e.WriteTimeout, e.StrangerTimeout)
 }
 
 // newDispatcher returns what brings the messages of a request to mcp-go.
