@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -151,7 +152,7 @@ func drains(ctx context.Context) bool {
 // Accept returns the next connection.
 func (l interruptibleListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
-	if err != nil && l.ctx.Err() != nil {
+	if errors.Is(err, net.ErrClosed) && l.ctx.Err() != nil {
 		err = http.ErrServerClosed
 	}
 	return conn, err

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"runs-mcp-server/transport/jsonrpc"
 	"runs-mcp-server/transport/session"
@@ -33,6 +34,9 @@ func (e *endpoint) readBody(x *exchange) ([]byte, bool) {
 	if x.r.ContentLength > e.BodyLimit {
 		e.refuseBody(x.w)
 		return nil, false
+	}
+	if x.account.Stranger && e.StrangerTimeout < e.BodyTimeout {
+		_ = http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(e.StrangerTimeout)) // net/http ends it with the body
 	}
 	reserve := func(n int) error {
 		if short := x.held.Grow(n); short != nil {

@@ -15,7 +15,8 @@
 //   - stream_response.go: a response that writes a stream, as JSON or as
 //     server-sent events; deadline_writer.go bounds each write in time.
 //
-// serve.go and shutdown.go are the life of the server.
+// serve.go and shutdown.go are the life of the server. connections.go bounds its
+// connections, and descriptors.go closes some when file descriptors run out.
 //
 // Requests that are not quite what the specification says are read as what they
 // clearly mean: a byte order mark before the message, a slash after the path,

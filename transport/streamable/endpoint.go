@@ -18,12 +18,13 @@ import (
 // endpoint answers HTTP requests.
 type endpoint struct {
 	Options
-	guard    *originGuard
-	quota    *session.Quota
-	sessions *sessions
-	requests *requests
-	calls    sync.WaitGroup // goroutines of calls
-	leaving  atomic.Bool    // the server is about to stop: clients are to go elsewhere
+	guard       *originGuard
+	connections *connections
+	quota       *session.Quota
+	sessions    *sessions
+	requests    *requests
+	calls       sync.WaitGroup // goroutines of calls
+	leaving     atomic.Bool    // the server is about to stop: clients are to go elsewhere
 }
 
 // newEndpoint returns an endpoint that is ready to serve.
@@ -37,11 +38,12 @@ func newEndpoint(options Options) (*endpoint, error) {
 		return nil, err
 	}
 	return &endpoint{
-		Options:  options,
-		guard:    guard,
-		quota:    options.newQuota(),
-		sessions: newSessions(),
-		requests: newRequests(),
+		Options:     options,
+		guard:       guard,
+		connections: newConnections(&options, descriptorLimit()),
+		quota:       options.newQuota(),
+		sessions:    newSessions(),
+		requests:    newRequests(),
 	}, nil
 }
 
@@ -88,6 +90,7 @@ func (e *endpoint) serveMCP(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, http.StatusUnauthorized, err.Error())
 		return
 	}
+	e.connections.noteCaller(r.Context(), func() bool { return e.IsKnown(ctx) })
 	// The end of the connection alone does not cancel a call: a stateful client may
 	// come back. Every end of a call has a cause.
 	x := &exchange{w: w, r: r, caller: caller, account: e.accountOf(caller, ctx), ctx: context.WithoutCancel(ctx), accepts: acceptedTypes(r.Header)}

@@ -81,6 +81,14 @@ func wrongContentType(h http.Header) string {
 	return "the body must be UTF-8: send Content-Type: application/json"
 }
 
+// writeTimeout is how long the client of a request may leave a piece unread.
+func (e *endpoint) writeTimeout(x *exchange) time.Duration {
+	if !x.account.Stranger {
+		return e.WriteTimeout
+	}
+	return min(e.WriteTimeout, e.StrangerTimeout)
+}
+
 // newDispatcher returns what brings the messages of a request to mcp-go.
 func (e *endpoint) newDispatcher(x *exchange, srv *server.MCPServer, connection *session.Connection) *session.Dispatcher {
 	return &session.Dispatcher{

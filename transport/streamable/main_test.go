@@ -32,10 +32,21 @@ type testServer struct {
 // if Serve returns an error. The header X-Key identifies the caller.
 func serveHTTP(t *testing.T, f *fixture.Server, o Options) *testServer {
 	t.Helper()
+	return serveOn(t, listen(t), f, o)
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return l
+}
+
+// serveOn is serveHTTP on a given listener.
+func serveOn(t *testing.T, l net.Listener, f *fixture.Server, o Options) *testServer {
+	t.Helper()
 	if o.Server == nil {
 		o.Server = func(*http.Request) *server.MCPServer { return f.MCP }
 	}
@@ -309,10 +320,7 @@ func probe(h http.Handler, path string) int {
 }
 
 func closedListener(t *testing.T) net.Listener {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := listen(t)
 	l.Close()
 	return l
 }

@@ -38,7 +38,8 @@ type Options struct {
 	Identify func(*http.Request) (callerID string, ctx context.Context, err error)
 	// IsKnown reports whether the caller of a context that Identify returned is
 	// known to the API behind this server. All others are strangers: they share
-	// little, and give way to each other. Default: all callers are known.
+	// little, and give way to each other. It is called often, and must not
+	// block. Default: all callers are known.
 	IsKnown func(ctx context.Context) bool
 	// Ready is called by /readyz; the text of an error is the response. Default:
 	// ready until ctx is done.
@@ -92,10 +93,16 @@ type Options struct {
 	// notice. Default none.
 	Drain time.Duration
 
-	// Connections is how many connections may be open. Beyond that, the one
-	// that has been idle for longest is closed. An idle one takes 20 KiB.
-	// Default 8,192: one for each stream and each call.
+	// Connections is how many connections may be open: half of the file
+	// descriptors that the process may have, if that is less. Beyond that, the
+	// one that has been idle for longest is closed, a stranger's first. An idle
+	// one takes 20 KiB. Default 8,192: one for each stream and each call.
 	Connections int
+	// StrangerConnections is how many of them may be strangers'. A connection is
+	// a stranger's until a request of a known caller has come on it. Beyond
+	// that, the one that has been idle for longest is closed; the one that has
+	// been served for longest if all are served. Default 512.
+	StrangerConnections int
 
 	// BodyLimit is how many bytes the body of a request may have. Default
 	// 1 MiB.
@@ -108,6 +115,9 @@ type Options struct {
 	// WriteTimeout is how long a client may leave a written piece (64 KiB at
 	// most) unread before the response ends. Default 20 s.
 	WriteTimeout time.Duration
+	// StrangerTimeout is the same for a stranger, and how long its body may take
+	// after the header. Default 5 s.
+	StrangerTimeout time.Duration
 	// KeepAlive is after what time without a message an open response gets a
 	// comment, so that no proxy takes it for dead. Default 15 s.
 	KeepAlive time.Duration
@@ -145,12 +155,14 @@ func (o Options) withDefaults() (Options, error) {
 	o.BytesPerCaller = cmp.Or(o.BytesPerCaller, 32<<20)
 	o.Bytes = cmp.Or(o.Bytes, 256<<20)
 	o.Connections = cmp.Or(o.Connections, 8192)
+	o.StrangerConnections = cmp.Or(o.StrangerConnections, 512)
 	o.SessionIdle = cmp.Or(o.SessionIdle, 30*time.Minute)
 	o.WatchGrace = cmp.Or(o.WatchGrace, 10*time.Second)
 	o.BodyLimit = cmp.Or(o.BodyLimit, 1<<20)
 	o.HeaderTimeout = cmp.Or(o.HeaderTimeout, 5*time.Second)
 	o.BodyTimeout = cmp.Or(o.BodyTimeout, 15*time.Second)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, 20*time.Second)
+	o.StrangerTimeout = cmp.Or(o.StrangerTimeout, 5*time.Second)
 	o.KeepAlive = cmp.Or(o.KeepAlive, 15*time.Second)
 	return o, nil
 }
@@ -160,8 +172,8 @@ func (o *Options) check() error {
 	if o.Server == nil {
 		return errors.New("transport: HTTPOptions.Server is not set")
 	}
-	numbers := min(o.CallsPerCaller, o.StreamsPerCaller, o.Streams, o.SessionsPerCaller, o.Sessions, o.WatchesPerCaller, o.Watches, o.BytesPerCaller, o.Bytes, o.Connections)
-	times := min(o.Drain, o.SessionIdle, o.WatchGrace, o.HeaderTimeout, o.BodyTimeout, o.WriteTimeout, o.KeepAlive)
+	numbers := min(o.CallsPerCaller, o.StreamsPerCaller, o.Streams, o.SessionsPerCaller, o.Sessions, o.WatchesPerCaller, o.Watches, o.BytesPerCaller, o.Bytes, o.Connections, o.StrangerConnections)
+	times := min(o.Drain, o.SessionIdle, o.WatchGrace, o.HeaderTimeout, o.BodyTimeout, o.WriteTimeout, o.StrangerTimeout, o.KeepAlive)
 	if numbers < 0 || times < 0 || o.BodyLimit < 0 {
 		return session.ErrNegativeOption
 	}

@@ -41,12 +41,13 @@ func Serve(ctx context.Context, l net.Listener, options Options) error {
 		WriteTimeout:      e.WriteTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    maxHeader,
-		ConnState:         newConnections(e.Connections).noteState,
+		ConnState:         e.connections.noteState,
+		ConnContext:       withConnection,
 		ErrorLog:          slog.NewLogLogger(e.Logger.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 	serveError := make(chan error, 1)
-	go func() { serveError <- srv.Serve(l) }()
+	go func() { serveError <- srv.Serve(listener{l, e.connections}) }()
 	stopSweeping := e.startSweeping()
 	defer stopSweeping()
 

@@ -29,7 +29,7 @@ type streamResponse struct {
 // newStreamResponse returns the response to a request that a stream belongs to.
 func (e *endpoint) newStreamResponse(x *exchange, st *stream) *streamResponse {
 	return &streamResponse{
-		out:        deadlineWriter{w: x.w, timeout: e.WriteTimeout},
+		out:        deadlineWriter{w: x.w, timeout: e.writeTimeout(x)},
 		stream:     st,
 		accepts:    x.accepts,
 		status:     statefulStatus,

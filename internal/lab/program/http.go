@@ -17,24 +17,43 @@ import (
 // with that signal ignored.
 func StartHTTP(t *testing.T, ignored string, args ...string) (command *exec.Cmd, url string) {
 	t.Helper()
-	const script = `if [ -n "$0" ]; then trap "" "$0"; fi; exec "$@"`
-	command = exec.Command("sh", append([]string{"-c", script, ignored, Executable(t), "http", "--listen=127.0.0.1:0"}, args...)...)
-	log, err := command.StderrPipe()
+	prepare := "true"
+	if ignored != "" {
+		prepare = "trap '' " + ignored
+	}
+	command, url, _ = StartHTTPAfter(t, prepare, args...)
+	return command, url
+}
+
+// StartHTTPAfter is StartHTTP after a shell command in the same process, such as
+// "ulimit -n 64". awaitLog waits until the process has ended and returns its log.
+func StartHTTPAfter(t *testing.T, prepare string, args ...string) (command *exec.Cmd, url string, awaitLog func() string) {
+	t.Helper()
+	command = exec.Command("sh", append([]string{"-c", prepare + ` && exec "$@"`, "sh", Executable(t), "http", "--listen=127.0.0.1:0"}, args...)...)
+	stderr, err := command.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	lines := bufio.NewScanner(log)
+	var log strings.Builder
+	lines := bufio.NewScanner(io.TeeReader(stderr, &log))
 	for lines.Scan() {
 		if _, url, ok := strings.Cut(lines.Text(), "msg=serving url="); ok {
-			go io.Copy(io.Discard, log)
-			return command, url
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				io.Copy(&log, stderr)
+			}()
+			return command, url, func() string {
+				<-ended
+				return log.String()
+			}
 		}
 	}
 	t.Fatalf("the program does not serve: exit code %d", WaitExit(t, command))
-	return nil, ""
+	return nil, "", nil
 }
 
 // Headers is a RoundTripper that adds headers to every request.
