@@ -16,7 +16,7 @@ const (
 	// connBuffer is the size in bytes of the two buffers of an HTTP/1 connection.
 	// Each watched run has a connection, whose frames are small. Larger reads and
 	// writes go past the buffers. A longer header takes several reads.
-	connBuffer = 1 << 10
+	connBuffer = 512
 )
 
 // newTransport returns a transport. With once it opens a connection for each
