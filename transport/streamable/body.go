@@ -40,7 +40,7 @@ func (e *endpoint) refuseBody(w http.ResponseWriter) {
 // is only announced costs the client nothing. It does so in large steps, because
 // every step copies.
 func readAll(in io.Reader, announced, limit int64) ([]byte, error) {
-	body := make([]byte, 0, min(max(announced+1, 4<<10), 64<<10))
+	body := make([]byte, 0, min(max(announced+1, 512), 64<<10))
 	for {
 		if len(body) == cap(body) {
 			size := int64(cap(body))
