@@ -77,29 +77,41 @@ func (c *Client) OpenStream(ctx context.Context, caller Caller, runID RunID, las
 // Close ends the connection.
 func (s *Stream) Close() { s.closeConn() }
 
-// Next returns the next event and its id as it came, "" where it has none. The
-// event's ID is 0 unless the id is an integer. Next skips keepalives and records
-// without a JSON object. After a [*TooLargeError] the stream goes on; any other
-// error ends it.
-func (s *Stream) Next() (Event, string, error) {
+// Record is an event of a stream, not decoded yet. The goroutine that waits for the
+// stream lives long, and decoding would make its stack grow.
+type Record struct {
+	ID   string // as it came, "" for none
+	name string
+	data []byte
+}
+
+// Decode returns the event. Its ID is 0 unless the record's is an integer.
+func (r Record) Decode() Event {
+	e := decodeEvent(r.name, r.data)
+	if id, ok := eventID(r.ID); ok {
+		e.ID = id
+	}
+	return e
+}
+
+// Next returns the next record. It skips keepalives and records without a JSON
+// object. After a [*TooLargeError] the stream goes on; any other error ends it.
+func (s *Stream) Next() (Record, error) {
 	for {
 		s.recordTimer.Reset(maxRecordTime)
 		frame, err := s.frames.Next()
 		s.recordTimer.Stop()
 		if err != nil {
-			return Event{}, "", err
+			return Record{}, err
 		}
 		if !bytes.HasPrefix(bytes.TrimSpace(frame.Data), []byte("{")) {
 			continue
 		}
-		e := decodeEvent(frame.Event, frame.Data)
-		if !frame.HasID {
-			return e, "", nil
+		r := Record{name: frame.Event, data: frame.Data}
+		if frame.HasID {
+			r.ID = frame.ID
 		}
-		if id, ok := eventID(frame.ID); ok {
-			e.ID = id
-		}
-		return e, frame.ID, nil
+		return r, nil
 	}
 }
 

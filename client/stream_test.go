@@ -49,7 +49,7 @@ func TestStreamEvents(t *testing.T) {
 		}
 		var got []string
 		for {
-			e, id, err := s.Next()
+			record, err := s.Next()
 			if _, ok := errors.AsType[*client.TooLargeError](err); ok {
 				got = append(got, "too large")
 				continue
@@ -60,7 +60,8 @@ func TestStreamEvents(t *testing.T) {
 				}
 				break
 			}
-			got = append(got, fmt.Sprintf("%d %q %s %s", e.ID, id, e.Type, e.RunStatus))
+			e := record.Decode()
+			got = append(got, fmt.Sprintf("%d %q %s %s", e.ID, record.ID, e.Type, e.RunStatus))
 		}
 		want := []string{`5 "5" start RUNNING`, `0 "x" authentication `, `0 "" other `, "too large", `0 ""  `, `8 "8"  `}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
@@ -103,18 +104,18 @@ func TestStreamClocks(t *testing.T) {
 			s := streaming(t, tt.write)
 			defer s.Close()
 			start := time.Now()
-			_, _, err := s.Next()
+			_, err := s.Next()
 			if tt.first {
 				if err != nil || time.Since(start) > 0 {
 					t.Errorf("%s: %v after %v", tt.name, err, time.Since(start))
 				}
 				time.Sleep(time.Hour - time.Second) // its reader is busy
 				start = time.Now()
-				if _, _, err := s.Next(); err != nil || time.Since(start) != time.Second { // the next event
+				if _, err := s.Next(); err != nil || time.Since(start) != time.Second { // the next event
 					t.Errorf("%s: after an hour %v, %v", tt.name, time.Since(start), err)
 				}
 				start = time.Now()
-				_, _, err = s.Next()
+				_, err = s.Next()
 			}
 			if took := time.Since(start); err == nil || took != tt.after {
 				t.Errorf("%s: ended after %v: %v", tt.name, took, err)
@@ -140,7 +141,7 @@ func TestLastByte(t *testing.T) {
 		go func() {
 			defer close(ended)
 			for {
-				if _, _, err := s.Next(); err != nil {
+				if _, err := s.Next(); err != nil {
 					return
 				}
 			}

@@ -13,6 +13,10 @@ const (
 	// closing the connection is found out in time for another try.
 	pingAfter   = 10 * time.Second
 	pingTimeout = 5 * time.Second
+	// connBuffer is the size in bytes of the two buffers of an HTTP/1 connection.
+	// Each watched run has a connection, whose frames are small. Larger reads and
+	// writes go past the buffers. A longer header takes several reads.
+	connBuffer = 512
 )
 
 // newTransport returns a transport. With once it opens a connection for each
@@ -24,6 +28,7 @@ func newTransport(once bool) *http.Transport {
 	t.ResponseHeaderTimeout = headerTimeout
 	t.MaxIdleConnsPerHost = 64
 	t.MaxResponseHeaderBytes = 64 << 10
+	t.ReadBufferSize, t.WriteBufferSize = connBuffer, connBuffer
 	t.OnProxyConnectResponse = checkProxy
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
 	if once {

@@ -17,7 +17,7 @@ import (
 // at the start, so that no change between a read and the subscription is missed, and
 // then for every change, with the newest event's id and the status; it must not block.
 //
-// The watch ends with stop, with ctx, with the run, or when the run can no longer be
+// The watch ends with stop, with the run, or when the run can no longer be
 // watched. Then changed is called a last time, with nil: a reader learns why.
 //
 // A run that the caller cannot see is [server.ErrResourceNotFound]; an address that
@@ -43,10 +43,8 @@ func (h *handlers) watch(ctx context.Context, uri string, changed func(meta map[
 	case err != nil:
 		return nil, h.watchError(caller, err)
 	}
-	ctx, stop = context.WithCancel(ctx)
 	w := &watcher{handlers: h, caller: caller, everyEvent: a.part == partEvents, changed: changed, first: true}
-	h.Feeds.Subscribe(ctx, caller, a.runID, w.observe, func() { changed(nil) })
-	return stop, nil
+	return h.Feeds.Subscribe(caller, a.runID, w.observe, func() { changed(nil) }), nil
 }
 
 // watchError returns an error with a text fit to show. It keeps the kind of a refused

@@ -34,8 +34,7 @@ type connection struct {
 
 // record is an event of the stream, or one that was too large for it.
 type record struct {
-	event    client.Event
-	id       string
+	client.Record
 	tooLarge *client.TooLargeError
 }
 
@@ -45,18 +44,30 @@ func (r *reader) open(ctx context.Context) *connection {
 	c := &connection{cancel: cancel, records: make(chan record)}
 	c.polls.delay(firstByteTime)
 	go func() {
-		defer close(c.records)
-		defer func() { c.panicked = recover() }()
-		if c.stream, c.err = r.api.OpenStream(ctx, r.caller, r.runID, r.lastEventID); c.err == nil {
-			defer c.stream.Close()
-			c.readStream(ctx)
+		defer c.endOnPanic()
+		c.stream, c.err = r.api.OpenStream(ctx, r.caller, r.runID, r.lastEventID)
+		if c.err != nil {
+			close(c.records)
+			return
 		}
+		// Opening takes a stack of 8 KiB, reading one of 4. A stream lives long.
+		go c.readStream(ctx)
 	}()
 	return c
 }
 
+// endOnPanic, deferred, keeps a panic for [connection.rethrow].
+func (c *connection) endOnPanic() {
+	if c.panicked = recover(); c.panicked != nil {
+		close(c.records)
+	}
+}
+
 // readStream sends the records of the open stream until it is over.
 func (c *connection) readStream(ctx context.Context) {
+	defer close(c.records)
+	defer func() { c.panicked = recover() }()
+	defer c.stream.Close()
 	for next := (record{}); ; {
 		select {
 		case c.records <- next:
@@ -65,7 +76,7 @@ func (c *connection) readStream(ctx context.Context) {
 		}
 		var err error
 		next = record{}
-		next.event, next.id, err = c.stream.Next()
+		next.Record, err = c.stream.Next()
 		if err != nil && !errors.As(err, &next.tooLarge) {
 			return // cut off, silent or closed
 		}

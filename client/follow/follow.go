@@ -50,18 +50,19 @@ const (
 // or key that may be good must be refused several times in a row.
 func Events(ctx context.Context, api *client.Client, caller client.Caller, runID client.RunID, after int64) iter.Seq2[client.Event, error] {
 	return func(yield func(client.Event, error) bool) {
-		r := &reader{
-			api: api, caller: caller, runID: runID,
-			log: newEventLog(after, func(e client.Event) bool { return yield(e, nil) }),
-		}
-		if after > 0 {
-			r.lastEventID = strconv.FormatInt(after, 10)
-		}
+		r := newReader(api, caller, runID, after, func(e client.Event) bool { return yield(e, nil) })
 		if err := r.run(ctx); err != nil && !errors.Is(err, errStop) {
-			yield(client.Event{}, err)
+			yieldError(yield, err)
 		}
 	}
 }
+
+// yieldError is not inlined, because its empty event would take stack as long as the
+// run is followed. While less than 1.2 KiB of a stack of 8 KiB are in use, the garbage
+// collector may halve it.
+//
+//go:noinline
+func yieldError(yield func(client.Event, error) bool, err error) { yield(client.Event{}, err) }
 
 // errStop ends the reader: its consumer broke out of the loop.
 var errStop = errors.New("the consumer stopped")
@@ -80,6 +81,14 @@ type reader struct {
 	wasRead     bool          // the run was read before
 	refusals    int           // of the API, in a row since refusedAt
 	refusedAt   time.Time
+}
+
+func newReader(api *client.Client, caller client.Caller, runID client.RunID, after int64, yield func(client.Event) bool) *reader {
+	r := &reader{api: api, caller: caller, runID: runID, log: newEventLog(after, yield)}
+	if after > 0 {
+		r.lastEventID = strconv.FormatInt(after, 10)
+	}
+	return r
 }
 
 // run connects again and again. It returns nil when the run has ended.

@@ -86,8 +86,8 @@ func (r *reader) receive(c *connection, next record) error {
 		r.log.markGap()
 		return nil
 	}
-	r.resumeAfter(next.id)
-	return r.log.placeEvent(next.event)
+	r.resumeAfter(next.ID)
+	return r.log.placeEvent(next.Decode())
 }
 
 // finish ends a connection whose stream is over or was refused. It reads the run if

@@ -100,6 +100,8 @@ type feed struct {
 	tokens    redact.Collector // of all events
 	state     State            // without Pending and Tokens
 	err       error
+
+	subscriptions []*subscription
 }
 
 func newFeed(h *Hub, caller client.Caller, runID client.RunID) *feed {
@@ -120,6 +122,7 @@ func (f *feed) run() {
 			return
 		}
 		f.addEvent(e)
+		f.notifySubscriptions()
 	}
 	f.end(nil)
 }

@@ -194,7 +194,7 @@ func TestErrors(t *testing.T) {
 			t.Errorf("an unknown run: %v", err)
 		}
 		lost := make(chan bool, 1)
-		b.hub.Subscribe(t.Context(), caller, "123e4567-e89b-12d3-a456-426614174000", func(feed.News) { t.Error("told of an unknown run") }, func() { lost <- true })
+		b.hub.Subscribe(caller, "123e4567-e89b-12d3-a456-426614174000", func(feed.News) { t.Error("told of an unknown run") }, func() { lost <- true })
 		<-lost
 		runID := b.create(t, "step_ms=60000", client.ApproveNothing)
 		w := b.hub.Watch(caller, client.RunID(runID), 100)

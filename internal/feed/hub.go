@@ -42,7 +42,7 @@ type Hub struct {
 	feeds  map[key]*feed
 	pins   int
 	pinsOf map[client.Key]int // of each caller
-	wg     sync.WaitGroup     // one for each goroutine of a feed or subscription
+	wg     sync.WaitGroup     // one for each goroutine of a feed
 }
 
 // key identifies a feed. Callers never share one: what one API key may see says
@@ -86,27 +86,6 @@ func (h *Hub) Watch(caller client.Caller, runID client.RunID, afterEventID int64
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return &Watch{hub: h, feed: h.acquire(caller, runID), cursor: afterEventID}
-}
-
-// Subscribe calls notify with the run's news, in a goroutine of the hub, until ctx
-// is done or the run has ended. Many events at once may be reduced to the newest.
-// If the run can no longer be watched, Subscribe calls failed once and ends.
-func (h *Hub) Subscribe(ctx context.Context, caller client.Caller, runID client.RunID, notify func(News), failed func()) {
-	w := h.Watch(caller, runID, 0)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.ctx.Err() != nil {
-		return
-	}
-	h.wg.Go(func() {
-		defer w.Close()
-		defer h.recoverPanic(runID, failed)
-		err := w.notifyAll(ctx, notify)
-		if err != nil && ctx.Err() == nil && h.ctx.Err() == nil {
-			h.opts.Logger.Warn("a subscribed run can no longer be watched", "runId", runID, "error", err)
-			failed()
-		}
-	})
 }
 
 // Pin watches a run until it ends, without a watcher: an approval link may be sent
@@ -208,6 +187,7 @@ func (h *Hub) start(f *feed) {
 	h.feeds[key{f.caller.Key, f.runID}] = f
 	h.wg.Go(func() {
 		defer h.remove(f)
+		defer f.notifySubscriptions() // of the end
 		defer h.recoverPanic(f.runID, func() {
 			f.end(&client.Error{Kind: client.Invalid, Op: "watch", Message: "watching the run failed; the server's log says more"})
 		})

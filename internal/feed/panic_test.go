@@ -63,7 +63,7 @@ func TestPanic(t *testing.T) {
 			}
 			w.Close()
 			told, lost := make(chan bool, 1), make(chan bool, 1)
-			hub.Subscribe(t.Context(), caller, client.RunID(other), func(feed.News) {
+			hub.Subscribe(caller, client.RunID(other), func(feed.News) {
 				told <- true
 				panic("of the receiver")
 			}, func() { lost <- true })

@@ -124,13 +124,11 @@ func TestSubscriptionsEnd(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBed(t, feed.Options{Grace: time.Second})
 			runID := client.RunID(b.create(t, "step_ms=60000", client.ApproveNothing))
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
 			var news atomic.Int64
-			subscribe := func() {
-				b.hub.Subscribe(ctx, caller, runID, func(feed.News) { news.Add(1) }, func() { t.Error("it failed") })
+			subscribe := func() (stop func()) {
+				return b.hub.Subscribe(caller, runID, func(feed.News) { news.Add(1) }, func() { t.Error("it failed") })
 			}
-			subscribe()
+			stop := subscribe()
 			time.Sleep(time.Second)
 			if news.Load() == 0 {
 				t.Error("no news")
@@ -139,7 +137,7 @@ func TestSubscriptionsEnd(t *testing.T) {
 				b.hub.Close()
 				subscribe()
 			} else {
-				cancel()
+				stop()
 			}
 			time.Sleep(time.Minute)
 			if open := b.box.Stats().OpenStreams; open != 0 {

@@ -77,22 +77,6 @@ func (w *Watch) Ready() <-chan struct{} {
 // hasNews reports whether the feed has changed; w.feed.mu is held.
 func (w *Watch) hasNews() bool { return w.feed.version != w.version && !w.feed.behind }
 
-// notifyAll calls notify with all news until the run has ended. It does not read
-// dropped events.
-func (w *Watch) notifyAll(ctx context.Context, notify func(News)) error {
-	for {
-		news, _, err := w.wait(ctx)
-		if err != nil {
-			return err
-		}
-		w.advance(news)
-		notify(news)
-		if news.Ended {
-			return nil
-		}
-	}
-}
-
 // wait waits for news in the log. It also returns what the log has dropped.
 func (w *Watch) wait(ctx context.Context) (News, dropped, error) {
 	for {

@@ -16,10 +16,6 @@ import (
 	"unicode/utf8"
 )
 
-// keepLine is the capacity in bytes above which the buffer of a line is freed after use. Otherwise one large record
-// would stay in memory as long as a quiet stream lasts.
-const keepLine = 2 * readSize
-
 // Frame is one dispatched record of the stream (9.2.6, "dispatch the event").
 type Frame struct {
 	// ID is the stream's last event id when the record was dispatched. An earlier record may have set it.
@@ -158,10 +154,7 @@ func (d *Decoder) endLine(part []byte) {
 		d.interpret(line)
 	}
 	d.inLine, d.dropLine = false, false
-	d.line = d.line[:0]
-	if cap(d.line) > keepLine {
-		d.line = nil
-	}
+	d.line = nil // a quiet stream would keep it for long
 }
 
 // interpret processes one field (9.2.6, "process the field"). It may split the line before decoding it as UTF-8,

@@ -7,9 +7,7 @@ import (
 
 const (
 	// readSize is the size of the read buffer in bytes. A server that watches thousands of runs has as many buffers.
-	// One of 16 KiB decodes no faster (BenchmarkDecoder, and 10 MB over a connection), for net/http reads 4 KiB at a
-	// time.
-	readSize = 4 << 10
+	readSize = 1 << 10
 
 	// maxEmptyReads is how many reads in a row may bring neither bytes nor an error, as in bufio.
 	maxEmptyReads = 100

@@ -46,7 +46,7 @@ type watchedResource struct {
 	// Guarded by subscriptions.mu.
 	stop    func() // nil until Watch has returned
 	changed bool
-	meta    map[string]any // of the last change
+	meta    map[string]any // of the last change, until it is sent
 }
 
 // newSubscriptions returns subscriptions that watch nothing yet.
@@ -240,9 +240,10 @@ func (s *subscriptions) nextChanged() (*watchedResource, map[string]any) {
 		w := s.changed[0]
 		s.changed[0] = nil
 		s.changed = s.changed[1:]
-		w.changed = false
+		meta := w.meta
+		w.changed, w.meta = false, nil
 		if s.watched[w.uri] == w {
-			return w, w.meta
+			return w, meta
 		}
 	}
 	s.changed = nil

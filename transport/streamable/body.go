@@ -87,10 +87,9 @@ func (e *endpoint) refuseBody(w http.ResponseWriter) {
 
 // readAll reads to the end. It takes memory as bytes come, because a length that
 // is only announced costs the client nothing. It does so in large steps, because
-// every step copies. Before each, it
-// calls reserve with what the bytes cost.
+// every step copies. Before each step it calls reserve with what the bytes cost.
 func readAll(in io.Reader, announced, limit int64, reserve func(int) error) ([]byte, error) {
-	size := min(max(announced+1, 4<<10), 64<<10)
+	size := min(max(announced+1, 512), 64<<10)
 	if err := reserve(bodyCost * int(size)); err != nil {
 		return nil, err
 	}

@@ -24,6 +24,7 @@ type notification struct {
 		Meta struct {
 			Subscription int    `json:"io.modelcontextprotocol/subscriptionId"`
 			Status       string `json:"status"`
+			LastEventID  int    `json:"lastEventId"`
 		} `json:"_meta"`
 	} `json:"params"`
 }
