@@ -3,10 +3,13 @@ package client
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"runs-mcp-server/internal/bounded"
 )
 
 // effect says what a request does to the API, and so when it may be sent again.
@@ -134,14 +137,6 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// backoff returns base doubled n times, at most limit.
-func backoff(base time.Duration, n int, limit time.Duration) time.Duration {
-	for ; n > 0 && base < limit; n-- {
-		base *= 2
-	}
-	return min(base, limit)
-}
-
 const (
 	// budgetTokens is how many tokens a caller's budget holds at most, and at first.
 	budgetTokens = 500
@@ -181,131 +176,80 @@ func (b *retryBudget) refund(paid int) {
 }
 
 const (
-	// breakerLimit is how many failures in a row open a breaker.
-	breakerLimit = 10
-	// breakerShare is how many of them may be of one run or operation: if one cannot be
-	// served, others still may.
-	breakerShare = 6
-	// breakerBase is how long it stays open at first. Each probe that fails doubles
-	// that, up to breakerCap. With the jitter it is half to all of it.
-	breakerBase = time.Second
-	breakerCap  = 15 * time.Second
+	// maxAccepted is how many accepted keys are remembered, with their health of
+	// about 700 bytes each. A key that is forgotten is a stranger until its next
+	// request succeeds.
+	maxAccepted = 16_384
+	// maxStrangers is how many keys are remembered that the API has not accepted. A
+	// key that is forgotten starts afresh.
+	maxStrangers = 1024
 )
 
-// outcome is what a request shows of the API's health.
-type outcome int
-
-const (
-	noOutcome outcome = iota // nothing was sent, or the caller went away
-	success                  // the API answered, be it with a refusal
-	failure                  // no connection, no answer in time, or 5xx
-)
-
-// outcome returns what the error, nil for none, shows of the API's health.
-func (e *Error) outcome() outcome {
-	switch {
-	case e == nil:
-		return success
-	case e.fault:
-		return failure
-	case e.Status > 0:
-		return success
-	}
-	return noOutcome
+// callers holds the health of each API key. Strangers, the keys that the API has not
+// accepted, have a map of their own: made-up keys push out no accepted one.
+type callers struct {
+	mu        sync.Mutex // guards the maps
+	accepted  *bounded.Map[keyHash, *callerHealth]
+	strangers *bounded.Map[keyHash, *callerHealth]
 }
 
-// breaker is a circuit breaker. Once open it refuses all requests, but lets a
-// single one through now and then as a probe.
-type breaker struct {
-	jitter func(limit time.Duration) time.Duration // in [0, limit]
+// keyHash is the SHA-256 of an API key. A key itself may have many kilobytes.
+type keyHash [sha256.Size]byte
 
-	mu        sync.Mutex     // guards the rest
-	failures  int            // in a row
-	bySubject map[string]int // failures of each run or operation
-	isOpen    bool
-	openUntil time.Time
+func hashOf(key Key) keyHash { return sha256.Sum256([]byte(key)) }
 
-	probing      bool // a probe is under way
-	failedProbes int  // in a row
-}
-
-// allow admits a request about a subject: a run, or an operation on none. The
-// caller reports the outcome. report is nil where the request is refused, for wait.
-func (b *breaker) allow(subject string) (report func(outcome), wait time.Duration) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if wait := b.waitLocked(); wait > 0 {
-		return nil, wait
-	}
-	if !b.isOpen {
-		return func(o outcome) { b.record(subject, o) }, 0
-	}
-	b.probing = true
-	return b.recordProbe, 0
-}
-
-// wait returns how long requests are refused, 0 if the next is not.
-func (b *breaker) wait() time.Duration {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.waitLocked()
-}
-
-// waitLocked is wait with b.mu held.
-func (b *breaker) waitLocked() time.Duration {
-	switch wait := time.Until(b.openUntil); {
-	case !b.isOpen:
-		return 0
-	case wait > 0:
-		return wait
-	case b.probing:
-		return breakerBase // the probe's outcome is not known yet
-	}
-	return 0
-}
-
-// record counts the outcome of an ordinary request. While the breaker is open,
-// failures of requests that were sent before do not prolong that.
-func (b *breaker) record(subject string, o outcome) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch {
-	case o == success:
-		b.closeLocked()
-	case o == noOutcome, b.isOpen, b.bySubject[subject] >= breakerShare:
-		return
-	default:
-		if b.bySubject == nil {
-			b.bySubject = map[string]int{}
-		}
-		b.bySubject[subject]++
-		if b.failures++; b.failures >= breakerLimit {
-			b.openLocked()
-		}
+func newCallers() *callers {
+	return &callers{
+		accepted:  bounded.New[keyHash, *callerHealth](maxAccepted),
+		strangers: bounded.New[keyHash, *callerHealth](maxStrangers),
 	}
 }
 
-// recordProbe takes the outcome of a probe.
-func (b *breaker) recordProbe(o outcome) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.probing = false
-	switch {
-	case o == success:
-		b.closeLocked()
-	case o == failure && b.isOpen: // else an earlier request has closed it since
-		b.failedProbes++
-		b.openLocked()
+// callerHealth is the retry budget of one API key, and its circuit breakers: one
+// against an API that fails, one against a key that the API refuses.
+type callerHealth struct {
+	budget  retryBudget
+	breaker breaker
+	key     *keyBreaker
+}
+
+// newHealth returns the health of a key that was not seen before.
+func (p retryPolicy) newHealth() *callerHealth {
+	return &callerHealth{budget: retryBudget{tokens: budgetTokens}, breaker: breaker{jitter: p.jitter}, key: newKeyBreaker()}
+}
+
+// Accepted reports whether the API has accepted a key since the start: it answered a
+// request with 2xx, or with its own 404 for a run. A key that is revoked later still
+// counts as accepted.
+func (c *Client) Accepted(key Key) bool {
+	c.callers.mu.Lock()
+	defer c.callers.mu.Unlock()
+	return c.callers.accepted.Has(hashOf(key))
+}
+
+// healthOf returns the health of a key. The key becomes the newest of its map.
+func (c *Client) healthOf(key Key) *callerHealth {
+	hash := hashOf(key)
+	c.callers.mu.Lock()
+	defer c.callers.mu.Unlock()
+	in := c.callers.strangers
+	if c.callers.accepted.Has(hash) {
+		in = c.callers.accepted
 	}
+	health, ok := in.Get(hash)
+	if !ok {
+		health = c.retries.newHealth()
+	}
+	in.Remove(hash) // and add it again as the newest
+	in.Add(hash, health)
+	return health
 }
 
-// closeLocked forgets all failures; b.mu is held.
-func (b *breaker) closeLocked() {
-	b.failures, b.bySubject, b.isOpen, b.failedProbes = 0, nil, false, 0
-}
-
-// openLocked refuses requests for a while; b.mu is held.
-func (b *breaker) openLocked() {
-	pause := backoff(breakerBase, b.failedProbes, breakerCap)
-	b.isOpen, b.openUntil = true, time.Now().Add(pause/2+b.jitter(pause/2))
+// acceptKey remembers that the API has accepted a key.
+func (c *Client) acceptKey(key Key, health *callerHealth) {
+	hash := hashOf(key)
+	c.callers.mu.Lock()
+	defer c.callers.mu.Unlock()
+	c.callers.strangers.Remove(hash)
+	c.callers.accepted.Add(hash, health)
 }

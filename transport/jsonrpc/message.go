@@ -7,19 +7,23 @@
 //   - Ids and progress tokens are kept byte for byte, because numbers above
 //     2^53 change in a float64.
 //   - A message that cannot be read is answered with its id, if that can be
-//     found ([FindID]).
+//     found (findID).
 //   - [SplitBatch] cuts the arrays of revision 2025-03-26 into messages.
 //   - [EncodeResult], [Error.Encode], [EncodeRequest] and [EncodeNotification]
 //     write what goes out, as one line without its end.
+//   - [LineReader] cuts a stream into messages.
 //
 // message.go has the message and its rules, in and out. scan.go runs from the text
 // of a message down to its values, its tokens, and the keys of one object.
 package jsonrpc
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"unicode/utf8"
 
@@ -109,11 +113,11 @@ func (m *Message) WithID(id string) json.RawMessage {
 // that acts on it must see the same message.
 func Parse(data []byte) (*Message, *Error) {
 	if !utf8.Valid(data) {
-		return nil, &Error{ID: FindID(data, data), Code: mcp.PARSE_ERROR, Text: "parse error: the message is not valid UTF-8"}
+		return nil, &Error{ID: findID(data, data), Code: mcp.PARSE_ERROR, Text: "parse error: the message is not valid UTF-8"}
 	}
 	s := scanner{data: data}
 	if !s.scanDocument() {
-		return nil, &Error{ID: FindID(data, data), Code: mcp.PARSE_ERROR, Text: "parse error: the message is not valid JSON"}
+		return nil, &Error{ID: findID(data, data), Code: mcp.PARSE_ERROR, Text: "parse error: the message is not valid JSON"}
 	}
 	id := s.message.ID
 	if !isID(id) || s.manyIDs {
@@ -310,3 +314,76 @@ func encodeAnswer(id json.RawMessage, member string, body []byte) []byte {
 	b = append(b, body...)
 	return append(b, '}')
 }
+
+// ErrTooLong is the error of a line above the limit.
+var ErrTooLong = errors.New("line too long")
+
+// LineReader cuts input into lines of at most limit bytes.
+type LineReader struct {
+	in      *bufio.Reader
+	limit   int
+	started bool // a line was read, so no byte order mark can follow
+}
+
+// NewLineReader returns a reader of lines of at most limit bytes.
+func NewLineReader(in io.Reader, limit int) *LineReader {
+	return &LineReader{in: bufio.NewReaderSize(in, 64<<10), limit: limit}
+}
+
+// NextLine returns the next line that isn't blank, without its end; the caller
+// keeps it. The last line needs no line end.
+//
+// A line above the limit is read to its end in little more memory than the
+// limit. Its error is ErrTooLong, and the bytes are the id of its message
+// instead, if there is one. The next call goes on after it.
+func (r *LineReader) NextLine() ([]byte, error) {
+	for {
+		line, err := r.readLine()
+		if err != nil || len(bytes.TrimSpace(line)) > 0 {
+			return line, err
+		}
+	}
+}
+
+// readLine returns the next line, blank or not.
+func (r *LineReader) readLine() ([]byte, error) {
+	line, tail, err := r.readToEnd()
+	if err != nil {
+		return nil, err
+	}
+	if !r.started {
+		line = bytes.TrimPrefix(line, []byte(ByteOrderMark))
+		r.started = true
+	}
+	line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+	if len(line) > r.limit {
+		return findID(line, tail), ErrTooLong
+	}
+	return line, nil
+}
+
+// readToEnd reads up to and with the next line end. Of a line that is too long
+// it returns the beginning, longer than the limit, and the end.
+func (r *LineReader) readToEnd() (line, tail []byte, err error) {
+	// A line that fits may have a byte order mark before it and "\r\n" after it.
+	mostBytes := len(ByteOrderMark) + r.limit + len("\r\n")
+	for {
+		part, err := r.in.ReadSlice('\n')
+		if len(line) > mostBytes {
+			tail = lastBytes(append(tail, lastBytes(part)...))
+		} else {
+			line = append(line, part...)
+			tail = lastBytes(line)
+		}
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case errors.Is(err, io.EOF) && len(line) > 0:
+			return line, tail, nil
+		}
+		return line, tail, err
+	}
+}
+
+// lastBytes returns what findID looks at of the end of a message.
+func lastBytes(b []byte) []byte { return b[max(0, len(b)-tailSize):] }

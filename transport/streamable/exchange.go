@@ -100,39 +100,6 @@ func (e *endpoint) newDispatcher(x *exchange, srv *server.MCPServer, connection 
 	}
 }
 
-// accountOf returns the account of a caller: its own if the API knows the caller,
-// else that of all strangers.
-func (e *endpoint) accountOf(caller string, ctx context.Context) session.Account {
-	if e.IsKnown(ctx) {
-		return session.Account{Caller: caller}
-	}
-	return session.Strangers
-}
-
-// strangerStreamTime is how long a response to GET or to a listen of a caller stays
-// open whom the API does not know by then. The client may open another.
-const strangerStreamTime = time.Minute
-
-// streamContext returns the context of a response that stays open, and its end.
-// place is the response's in the quota.
-func (e *endpoint) streamContext(x *exchange, place *session.Hold) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(x.r.Context())
-	if !x.account.Stranger {
-		return ctx, cancel
-	}
-	timer := time.AfterFunc(strangerStreamTime, func() {
-		account := e.accountOf(x.caller, x.ctx)
-		if account.Stranger {
-			cancel()
-		}
-		place.MoveTo(account)
-	})
-	return ctx, func() {
-		timer.Stop()
-		cancel()
-	}
-}
-
 // connectionConfig returns the config of a connection that is sent nothing outside
 // its calls.
 func (e *endpoint) connectionConfig(x *exchange) session.Config {

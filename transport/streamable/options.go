@@ -184,16 +184,6 @@ func (o *Options) check() error {
 	return nil
 }
 
-// What strangers together may hold: enough to initialize and to have the API accept
-// their keys.
-const (
-	maxStrangerCalls    = 128
-	maxStrangerStreams  = 256
-	maxStrangerSessions = 256
-	maxStrangerWatches  = 64
-	maxStrangerBytes    = 12 << 20
-)
-
 // newQuota returns the quota that the options set. A caller may send twice as
 // many requests as calls: the answer to a question, or a cancellation, must get
 // through when all its calls wait.
@@ -207,9 +197,6 @@ func (o *Options) newQuota() *session.Quota {
 			session.Calls: o.MaxCalls, session.Requests: 2 * o.MaxCalls, session.Streams: o.Streams,
 			session.Sessions: o.Sessions, session.Watches: o.Watches, session.Bytes: o.Bytes,
 		},
-		Strangers: session.Amounts{
-			session.Calls: maxStrangerCalls, session.Requests: 2 * maxStrangerCalls, session.Streams: maxStrangerStreams,
-			session.Sessions: maxStrangerSessions, session.Watches: maxStrangerWatches, session.Bytes: maxStrangerBytes,
-		},
+		Strangers: strangerLimits(),
 	})
 }

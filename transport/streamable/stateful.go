@@ -92,9 +92,6 @@ const (
 	// sessionCost is what a session takes, in bytes, without what it keeps
 	// (measured: see docs/limits.md).
 	sessionCost = 16 << 10
-	// maxSessionsPerStranger is how many sessions a caller has whom the API does not
-	// know. The next one replaces the oldest.
-	maxSessionsPerStranger = 8
 	// maxSpares is how many sessions end at most to make room for one.
 	maxSpares = 8
 )

@@ -6,6 +6,144 @@ import (
 	"time"
 )
 
+const (
+	// breakerLimit is how many failures in a row open a breaker.
+	breakerLimit = 10
+	// breakerShare is how many of them may be of one run or operation: if one cannot be
+	// served, others still may.
+	breakerShare = 6
+	// breakerBase is how long it stays open at first. Each probe that fails doubles
+	// that, up to breakerCap. With the jitter it is half to all of it.
+	breakerBase = time.Second
+	breakerCap  = 15 * time.Second
+)
+
+// outcome is what a request shows of the API's health.
+type outcome int
+
+const (
+	noOutcome outcome = iota // nothing was sent, or the caller went away
+	success                  // the API answered, be it with a refusal
+	failure                  // no connection, no answer in time, or 5xx
+)
+
+// outcome returns what the error, nil for none, shows of the API's health.
+func (e *Error) outcome() outcome {
+	switch {
+	case e == nil:
+		return success
+	case e.fault:
+		return failure
+	case e.Status > 0:
+		return success
+	}
+	return noOutcome
+}
+
+// breaker is a circuit breaker. Once open it refuses all requests, but lets a
+// single one through now and then as a probe.
+type breaker struct {
+	jitter func(limit time.Duration) time.Duration // in [0, limit]
+
+	mu        sync.Mutex     // guards the rest
+	failures  int            // in a row
+	bySubject map[string]int // failures of each run or operation
+	isOpen    bool
+	openUntil time.Time
+
+	probing      bool // a probe is under way
+	failedProbes int  // in a row
+}
+
+// allow admits a request about a subject: a run, or an operation on none. The
+// caller reports the outcome. report is nil where the request is refused, for wait.
+func (b *breaker) allow(subject string) (report func(outcome), wait time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if wait := b.waitLocked(); wait > 0 {
+		return nil, wait
+	}
+	if !b.isOpen {
+		return func(o outcome) { b.record(subject, o) }, 0
+	}
+	b.probing = true
+	return b.recordProbe, 0
+}
+
+// wait returns how long requests are refused, 0 if the next is not.
+func (b *breaker) wait() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.waitLocked()
+}
+
+// waitLocked is wait with b.mu held.
+func (b *breaker) waitLocked() time.Duration {
+	switch wait := time.Until(b.openUntil); {
+	case !b.isOpen:
+		return 0
+	case wait > 0:
+		return wait
+	case b.probing:
+		return breakerBase // the probe's outcome is not known yet
+	}
+	return 0
+}
+
+// record counts the outcome of an ordinary request. While the breaker is open,
+// failures of requests that were sent before do not prolong that.
+func (b *breaker) record(subject string, o outcome) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case o == success:
+		b.closeLocked()
+	case o == noOutcome, b.isOpen, b.bySubject[subject] >= breakerShare:
+		return
+	default:
+		if b.bySubject == nil {
+			b.bySubject = map[string]int{}
+		}
+		b.bySubject[subject]++
+		if b.failures++; b.failures >= breakerLimit {
+			b.openLocked()
+		}
+	}
+}
+
+// recordProbe takes the outcome of a probe.
+func (b *breaker) recordProbe(o outcome) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.probing = false
+	switch {
+	case o == success:
+		b.closeLocked()
+	case o == failure && b.isOpen: // else an earlier request has closed it since
+		b.failedProbes++
+		b.openLocked()
+	}
+}
+
+// closeLocked forgets all failures; b.mu is held.
+func (b *breaker) closeLocked() {
+	b.failures, b.bySubject, b.isOpen, b.failedProbes = 0, nil, false, 0
+}
+
+// openLocked refuses requests for a while; b.mu is held.
+func (b *breaker) openLocked() {
+	pause := backoff(breakerBase, b.failedProbes, breakerCap)
+	b.isOpen, b.openUntil = true, time.Now().Add(pause/2+b.jitter(pause/2))
+}
+
+// backoff returns base doubled n times, at most limit.
+func backoff(base time.Duration, n int, limit time.Duration) time.Duration {
+	for ; n > 0 && base < limit; n-- {
+		base *= 2
+	}
+	return min(base, limit)
+}
+
 // keyVerdict is what an answer says about the API key of its request.
 type keyVerdict int
 

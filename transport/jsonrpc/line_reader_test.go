@@ -1,11 +1,9 @@
-package stdio
+package jsonrpc
 
 import (
 	"errors"
 	"strings"
 	"testing"
-
-	"runs-mcp-server/transport/jsonrpc"
 )
 
 // TestLineAtTheLimit: a line of limit bytes is read whole, and a longer one refused,
@@ -13,11 +11,11 @@ import (
 func TestLineAtTheLimit(t *testing.T) {
 	for limit := 64<<10 - 6; limit <= 64<<10; limit++ {
 		fits := strings.Repeat("x", limit)
-		r := newLineReader(strings.NewReader(jsonrpc.ByteOrderMark+fits+"\r\n"+fits+"x\r\n"), limit)
-		if line, err := r.nextLine(); string(line) != fits || err != nil {
+		r := NewLineReader(strings.NewReader(ByteOrderMark+fits+"\r\n"+fits+"x\r\n"), limit)
+		if line, err := r.NextLine(); string(line) != fits || err != nil {
 			t.Errorf("limit %d: read %d bytes, %v", limit, len(line), err)
 		}
-		if _, err := r.nextLine(); !errors.Is(err, errTooLong) {
+		if _, err := r.NextLine(); !errors.Is(err, ErrTooLong) {
 			t.Errorf("limit %d: a longer line: %v", limit, err)
 		}
 	}

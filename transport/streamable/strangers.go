@@ -1,0 +1,62 @@
+package streamable
+
+import (
+	"context"
+	"time"
+
+	"runs-mcp-server/transport/session"
+)
+
+// Strangers are callers whom the API does not know (Options.IsKnown). They share one
+// account of the quota: enough to initialize, and to have the API accept their keys.
+const (
+	maxStrangerCalls    = 128
+	maxStrangerStreams  = 256
+	maxStrangerSessions = 256
+	maxStrangerWatches  = 64
+	maxStrangerBytes    = 12 << 20
+
+	// maxSessionsPerStranger is how many sessions each of them has. The next one
+	// replaces the oldest.
+	maxSessionsPerStranger = 8
+	// strangerStreamTime is how long a response to GET or to a listen of a stranger
+	// stays open. The client may open another.
+	strangerStreamTime = time.Minute
+)
+
+// strangerLimits returns what strangers together may hold.
+func strangerLimits() session.Amounts {
+	return session.Amounts{
+		session.Calls: maxStrangerCalls, session.Requests: 2 * maxStrangerCalls, session.Streams: maxStrangerStreams,
+		session.Sessions: maxStrangerSessions, session.Watches: maxStrangerWatches, session.Bytes: maxStrangerBytes,
+	}
+}
+
+// accountOf returns the account of a caller: its own if the API knows the caller,
+// else that of all strangers.
+func (e *endpoint) accountOf(caller string, ctx context.Context) session.Account {
+	if e.IsKnown(ctx) {
+		return session.Account{Caller: caller}
+	}
+	return session.Strangers
+}
+
+// streamContext returns the context of a response that stays open, and its end.
+// place is the response's in the quota.
+func (e *endpoint) streamContext(x *exchange, place *session.Hold) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(x.r.Context())
+	if !x.account.Stranger {
+		return ctx, cancel
+	}
+	timer := time.AfterFunc(strangerStreamTime, func() {
+		account := e.accountOf(x.caller, x.ctx)
+		if account.Stranger {
+			cancel()
+		}
+		place.MoveTo(account)
+	})
+	return ctx, func() {
+		timer.Stop()
+		cancel()
+	}
+}
