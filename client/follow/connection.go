@@ -44,23 +44,21 @@ func (r *reader) open(ctx context.Context) *connection {
 	c := &connection{cancel: cancel, records: make(chan record)}
 	c.polls.delay(firstByteTime)
 	go func() {
-		defer c.endOnPanic()
+		defer c.start(ctx)
 		c.stream, c.err = r.api.OpenStream(ctx, r.caller, r.runID, r.lastEventID)
-		if c.err != nil {
-			close(c.records)
-			return
-		}
-		// Opening takes a stack of 8 KiB, reading one of 4. A stream lives long.
-		go c.readStream(ctx)
 	}()
 	return c
 }
 
-// endOnPanic, deferred, keeps a panic for [connection.rethrow].
-func (c *connection) endOnPanic() {
-	if c.panicked = recover(); c.panicked != nil {
+// start, deferred by the goroutine that opened the stream, starts the one that reads
+// it. Opening takes a stack of 8 KiB, reading one of 4, as long as the stream lasts.
+func (c *connection) start(ctx context.Context) {
+	c.panicked = recover()
+	if c.stream == nil { // refused, or a panic
 		close(c.records)
+		return
 	}
+	go c.readStream(ctx)
 }
 
 // readStream sends the records of the open stream until it is over.

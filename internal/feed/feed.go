@@ -3,12 +3,13 @@ package feed
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
 
 	"runs-mcp-server/client"
-	"runs-mcp-server/client/follow"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/redact"
 )
@@ -110,21 +111,6 @@ func newFeed(h *Hub, caller client.Caller, runID client.RunID) *feed {
 		hub: h, caller: caller, runID: runID, ctx: ctx, cancel: cancel,
 		changed: make(chan struct{}), tracker: approval.NewTracker(caller, runID),
 	}
-}
-
-// run reads the run's events until the run or the feed ends. It begins with the
-// first event, whatever the cursor of the first watcher is: approvals may have been
-// requested long before it.
-func (f *feed) run() {
-	for e, err := range follow.Events(f.ctx, f.hub.api, f.caller, f.runID, 0) {
-		if err != nil {
-			f.end(err)
-			return
-		}
-		f.addEvent(e)
-		f.notifySubscriptions()
-	}
-	f.end(nil)
 }
 
 // addEvent adds an event to the log and wakes the watchers.
@@ -240,4 +226,13 @@ func (f *feed) release() {
 			f.cancel()
 		}
 	})
+}
+
+// recoverPanic, deferred, logs a panic over the run and calls failed. The process
+// goes on.
+func (f *feed) recoverPanic(failed func()) {
+	if r := recover(); r != nil {
+		f.hub.opts.Logger.Error("the watching of a run panicked", "runId", f.runID, "panic", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
+		failed()
+	}
 }

@@ -6,13 +6,12 @@ package feed
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/client/follow"
 	"runs-mcp-server/internal/approval"
 )
 
@@ -86,6 +85,18 @@ func (h *Hub) Watch(caller client.Caller, runID client.RunID, afterEventID int64
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return &Watch{hub: h, feed: h.acquire(caller, runID), cursor: afterEventID}
+}
+
+// Subscribe calls notify with the run's news until stop is called or the run has
+// ended. Many events at once may be reduced to the newest. If the run can no longer
+// be watched, Subscribe calls failed once and ends.
+//
+// The calls may come before Subscribe returns, and one may still run when stop
+// returns. They must not block: the feed waits for them.
+func (h *Hub) Subscribe(caller client.Caller, runID client.RunID, notify func(News), failed func()) (stop func()) {
+	s := &subscription{watch: h.Watch(caller, runID, 0), notify: notify, failed: failed}
+	s.start()
+	return func() { s.end() }
 }
 
 // Pin watches a run until it ends, without a watcher: an approval link may be sent
@@ -188,11 +199,26 @@ func (h *Hub) start(f *feed) {
 	h.wg.Go(func() {
 		defer h.remove(f)
 		defer f.notifySubscriptions() // of the end
-		defer h.recoverPanic(f.runID, func() {
+		defer f.recoverPanic(func() {
 			f.end(&client.Error{Kind: client.Invalid, Op: "watch", Message: "watching the run failed; the server's log says more"})
 		})
 		f.run()
 	})
+}
+
+// run reads the run's events until the run or the feed ends. It begins with the
+// first event, whatever the cursor of the first watcher is: approvals may have been
+// requested long before it.
+func (f *feed) run() {
+	for e, err := range follow.Events(f.ctx, f.hub.api, f.caller, f.runID, 0) {
+		if err != nil {
+			f.end(err)
+			return
+		}
+		f.addEvent(e)
+		f.notifySubscriptions()
+	}
+	f.end(nil)
 }
 
 // remove removes a feed that has ended.
@@ -202,14 +228,5 @@ func (h *Hub) remove(f *feed) {
 	f.cancel()
 	if k := (key{f.caller.Key, f.runID}); h.feeds[k] == f {
 		delete(h.feeds, k)
-	}
-}
-
-// recoverPanic, deferred, logs a panic over one run and calls failed. The process
-// goes on.
-func (h *Hub) recoverPanic(runID client.RunID, failed func()) {
-	if r := recover(); r != nil {
-		h.opts.Logger.Error("the watching of a run panicked", "runId", runID, "panic", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
-		failed()
 	}
 }

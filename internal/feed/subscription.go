@@ -3,8 +3,6 @@ package feed
 import (
 	"slices"
 	"sync"
-
-	"runs-mcp-server/client"
 )
 
 // subscription passes the news of a run on to a receiver. It has no goroutine: the
@@ -17,28 +15,21 @@ type subscription struct {
 	mu sync.Mutex // guards watch's position, and the order of the calls of notify
 }
 
-// Subscribe calls notify with the run's news until stop is called or the run has
-// ended. Many events at once may be reduced to the newest. If the run can no longer
-// be watched, Subscribe calls failed once and ends.
-//
-// The calls may come before Subscribe returns, and one may still run when stop
-// returns. They must not block: the feed waits for them.
-func (h *Hub) Subscribe(caller client.Caller, runID client.RunID, notify func(News), failed func()) (stop func()) {
-	s := &subscription{watch: h.Watch(caller, runID, 0), notify: notify, failed: failed}
+// start passes on what the feed knows already, and later what is new.
+func (s *subscription) start() {
 	f := s.watch.feed
 	f.mu.Lock()
 	f.subscriptions = append(f.subscriptions, s)
 	f.mu.Unlock()
-	s.deliver() // what the feed knows already
-	return func() { s.end() }
+	s.deliver()
 }
 
 // deliver passes on what is new. It does not read dropped events.
 func (s *subscription) deliver() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h, runID := s.watch.hub, s.watch.feed.runID
-	defer h.recoverPanic(runID, s.fail)
+	h, f := s.watch.hub, s.watch.feed
+	defer f.recoverPanic(s.fail)
 	news, _, unchanged, err := s.watch.look()
 	switch {
 	case unchanged != nil:
@@ -51,7 +42,7 @@ func (s *subscription) deliver() {
 	case h.ctx.Err() != nil:
 		s.end()
 	default:
-		h.opts.Logger.Warn("a subscribed run can no longer be watched", "runId", runID, "error", err)
+		h.opts.Logger.Warn("a subscribed run can no longer be watched", "runId", f.runID, "error", err)
 		s.fail()
 	}
 }
