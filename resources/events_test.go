@@ -59,3 +59,37 @@ func TestEventBudget(t *testing.T) {
 		}
 	}
 }
+
+// TestFullPage holds that a page takes an event that fills it to the last byte, and no
+// larger one.
+func TestFullPage(t *testing.T) {
+	const size = 10_000 // of the events of a page, in bytes; see docs/limits.md
+	readWith := func(last int) (page resources.EventPage, bytes int) {
+		var items []string
+		for i, text := range []int{2000, 2000, 2000, 2000, last} {
+			items = append(items, fmt.Sprintf(`{"id":%d,"event":"step","runStatus":"RUNNING","step":{"text":%q}}`, i+1, strings.Repeat("t", text)))
+		}
+		run := `{"runId":"` + someRun + `","status":"RUNNING","events":[` + strings.Join(items, ",") + `]}`
+		s := testbed.New(t, nil, answering(map[string]string{"/v1/runs/" + someRun + "?includeEvents": run})).Connect(testbed.Newest, nil)
+		page = read[resources.EventPage](t, s, "run://"+someRun+"/events?limit=500")
+		for _, e := range page.Events {
+			shown, err := json.Marshal(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			bytes += len(shown)
+		}
+		return page, bytes
+	}
+	page, bytes := readWith(1000)
+	if len(page.Events) != 5 {
+		t.Fatalf("%d events of %d bytes", len(page.Events), bytes)
+	}
+	room := 1000 + size - bytes
+	if page, bytes = readWith(room); len(page.Events) != 5 || bytes != size || page.More {
+		t.Errorf("a full page: %d events of %d bytes, more %v", len(page.Events), bytes, page.More)
+	}
+	if page, bytes = readWith(room + 1); len(page.Events) != 4 || !page.More {
+		t.Errorf("a byte too many: %d events of %d bytes, more %v", len(page.Events), bytes, page.More)
+	}
+}

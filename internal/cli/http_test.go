@@ -48,6 +48,18 @@ func TestPrintedURL(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
+// TestStopIsNoFailure holds that a server that is told to stop logs no warning: its
+// listener is closed on purpose.
+func TestStopIsNoFailure(t *testing.T) {
+	log := &testbed.Buffer{}
+	t.Run("serve", func(t *testing.T) {
+		program.NewTenant(t, program.ServeHTTP(t, log, nil, "--sandbox", "--drain=0s"), sandbox.DefaultKey)
+	})
+	if strings.Contains(log.String(), "level=WARN") {
+		t.Error(log.String())
+	}
+}
+
 // TestPathPrefix holds that the printed URL has the prefix, with or without slashes.
 func TestPathPrefix(t *testing.T) {
 	for _, prefix := range []string{"/team/runs", "team/runs", "/team/runs/"} {

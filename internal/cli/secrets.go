@@ -51,9 +51,9 @@ func readFile(path string) ([]byte, error) {
 	return data, err
 }
 
-// warnOfKeyFile logs a warning if others can read the file of the API key.
+// warnOfKeyFile logs a warning if there is a file of the API key that others can read.
 func (f *apiFlags) warnOfKeyFile(log *slog.Logger) {
-	if f.APIKeyFile != "" && readableByOthers(f.APIKeyFile) {
+	if readableByOthers(f.APIKeyFile) {
 		log.Warn("the API key file is readable by others", "file", f.APIKeyFile)
 	}
 }
@@ -102,8 +102,8 @@ func (f *serverFlags) readPassThrough() (map[string]client.PassThrough, error) {
 	return byID, nil
 }
 
-// readableByOthers reports whether a file's group or the world can read it. On
-// Windows the file's mode does not tell.
+// readableByOthers reports whether there is a file that its group or the world can
+// read. On Windows the file's mode does not tell.
 func readableByOthers(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0

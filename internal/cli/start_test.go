@@ -4,13 +4,18 @@ import (
 	"context"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf16"
 
 	"runs-mcp-server/internal/cli"
 	"runs-mcp-server/internal/lab/program"
+	"runs-mcp-server/internal/lab/testbed"
 	"runs-mcp-server/internal/sandbox"
+	"runs-mcp-server/tools"
 )
 
 // TestWrongSettings holds that a wrong setting ends the program with code 2, with a
@@ -101,6 +106,7 @@ func TestWrongSettings(t *testing.T) {
 		// Addresses.
 		{words("--api-url http://example.com"), key("k-0123456789"), "--api-url (TR_API_URL): the API address must be https"},
 		{nil, []string{"TR_API_KEY=k-0123456789", "TR_API_URL=not-a-url"}, "--api-url (TR_API_URL): the API address is not a URL"},
+		{words("--api-url https://[::1"), key("k-0123456789"), "--api-url (TR_API_URL): the API address is not a URL"},
 		{words("--api-url https://api.test/v1"), key("k-0123456789"), "leave out /v1 and what follows, as in https://api.test\n"},
 		{words("--api-url https://api.test/v1/"), nil, "leave out /v1"},
 		{words("--api-url https://api.test/proxy/v1/runs"), nil, "as in https://api.test/proxy\n"},
@@ -155,6 +161,7 @@ func TestRightSettings(t *testing.T) {
 		{[]string{"--api-url", " https://api.test/proxy/v1/base "}, []string{"TR_API_KEY=k-0123456789"}},
 		{[]string{"--sandbox", "--tools", "get_run, list_runs", "--integrations", " slack_1 , jira_2,"}, nil},
 		{[]string{"--sandbox", "--integrations", " * "}, nil},
+		{[]string{"--sandbox", "--max-result-bytes", strconv.Itoa(tools.MinMaxResultBytes)}, nil},
 		{[]string{"--sandbox", "--decide-hint", "in the console of the ops team: https://ops.test/RUN_ID"}, nil},
 		{[]string{"--pass-through", "pass.json", "--integrations", "slack, aws"}, []string{"TR_API_KEY=k-0123456789"}},
 	} {
@@ -166,6 +173,25 @@ func TestRightSettings(t *testing.T) {
 		url := program.ServeHTTP(t, io.Discard, nil, "--sandbox", "--allowed-hosts", "mcp.test, mcp.test:8443 , [2001:db8::1]:80,", "--allowed-origins", " https://app.test , https://app.test:8443")
 		program.NewTenant(t, url, sandbox.DefaultKey)
 	})
+}
+
+// TestKeyFileOfOthers holds that the log warns of a key file that others can read, and of
+// no other one.
+func TestKeyFileOfOthers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(path, []byte("k-0123456789"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for mode, warns := range map[os.FileMode]bool{0o600: false, 0o640: true, 0o604: true} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		var log testbed.Buffer
+		code := cli.Run(t.Context(), []string{"--api-key-file", path}, func(string) string { return "" }, strings.NewReader(""), io.Discard, &log)
+		if code != 0 || strings.Contains(log.String(), "readable by others") != warns || strings.Contains(log.String(), "0123456789") {
+			t.Errorf("mode %o: exit code %d: %s", mode, code, log.String())
+		}
+	}
 }
 
 // TestAddressInUse holds that an address in use ends the program with code 1, not 2, and
