@@ -21,6 +21,10 @@ import (
 // mostOfStrangers is what strangers together may cost, in bytes of resident memory.
 const mostOfStrangers = 64 << 20
 
+// manyAtOnce is how many strangers attack at once: more than there are places for.
+// Those that send a megabyte each are a hundred: three fill the bytes of strangers.
+const manyAtOnce, manyLarge = 600, 100
+
 // attacks are what strangers send, each of many at once. They leave what they opened
 // open until the end.
 var attacks = map[string]func(*stranger, int){
@@ -55,6 +59,9 @@ var attacks = map[string]func(*stranger, int){
 	},
 }
 
+// largeAttacks are those that send a megabyte each.
+var largeAttacks = []string{"large initializes", "arguments of a megabyte", "arguments of many values", "ids of 900 KB"}
+
 // TestStrangers holds that callers whose key the API has not accepted cost at most 64
 // MiB together, whatever they send, and that a caller whom the API knows is served
 // meanwhile and afterwards.
@@ -86,9 +93,13 @@ func TestStrangers(t *testing.T) {
 			before := readUsage(t, process)
 			s := newStranger(t, url)
 			var sending sync.WaitGroup
-			for i := range 600 {
+			n := manyAtOnce
+			if slices.Contains(largeAttacks, name) {
+				n = manyLarge
+			}
+			for i := range n {
 				sending.Go(func() { attack(s, i) })
-				if i%100 == 99 {
+				if i%50 == 49 {
 					listRuns("meanwhile")
 				}
 			}
