@@ -15,6 +15,9 @@
 //   - stream_response.go: a response that writes a stream, as JSON or as
 //     server-sent events; deadline_writer.go bounds each write in time.
 //
+// strangers.go says what callers get whom the API does not know. What everybody holds
+// is counted by session.Quota.
+//
 // serve.go and shutdown.go are the life of the server. connections.go bounds its
 // connections, and descriptors.go closes some when file descriptors run out.
 //
