@@ -103,6 +103,7 @@ func (e *endpoint) newDispatcher(x *exchange, srv *server.MCPServer, connection 
 // connectionConfig returns the config of a connection that is sent nothing outside
 // its calls.
 func (e *endpoint) connectionConfig(x *exchange) session.Config {
-	account := func() session.Account { return e.accountOf(x.caller, x.ctx) }
+	caller, ctx := x.caller, x.ctx // a session outlives the exchange
+	account := func() session.Account { return e.accountOf(caller, ctx) }
 	return session.Config{ElicitationTimeout: e.ElicitationTimeout, Watch: e.quota.LimitWatch(account, e.Watch)}
 }

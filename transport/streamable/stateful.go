@@ -40,13 +40,15 @@ func (e *endpoint) serveStateful(x *exchange, dispatch func(*session.Dispatcher,
 	response := e.newStreamResponse(x, st)
 	response.attach(0)
 	defer response.detach()
+	defer func() {
+		s.welcome(e.accountOf(x.caller, x.ctx)) // the call may have made the API know the caller
+		s.endResponse(st, response.idsSent)
+	}()
 	dispatch(e.newDispatcher(x, e.Server(x.r), s.connection), st)
 	if s.hasPrimingEvents() {
 		response.primes, response.firstAfter = true, min(response.firstAfter, streamAfter)
 	}
 	_ = response.writeStream(x.r.Context()) // after an error the client may come back
-	s.welcome(e.accountOf(x.caller, x.ctx)) // the call may have made the API know the caller
-	s.endResponse(st, response.idsSent)
 }
 
 // serveInitialize makes a session; serveMessage calls it for initialize. It reserves
@@ -70,6 +72,7 @@ func (e *endpoint) serveInitialize(x *exchange, m *jsonrpc.Message) {
 	response := e.newStreamResponse(x, st)
 	response.attach(0)
 	defer response.detach()
+	defer func() { s.endResponse(st, response.idsSent) }()
 	e.newDispatcher(x, e.Server(x.r), s.connection).DispatchMessage(x.ctx, m, st)
 	// initialize is a quick request: the answer is on the stream when dispatch returns.
 	switch isRefused := st.snapshotAfter(0).answer.Code != 0; {
@@ -77,7 +80,6 @@ func (e *endpoint) serveInitialize(x *exchange, m *jsonrpc.Message) {
 		s.end(session.ErrClientGone)
 	case !e.sessions.addSession(s):
 		s.end(session.ErrShutdown)
-		s.endResponse(st, false)
 		e.refuseStopping(x.w)
 		return
 	default:
@@ -85,7 +87,6 @@ func (e *endpoint) serveInitialize(x *exchange, m *jsonrpc.Message) {
 		x.w.Header().Set(mcp.HeaderSessionID, s.id)
 	}
 	_ = response.writeStream(x.r.Context())
-	s.endResponse(st, response.idsSent)
 }
 
 const (
