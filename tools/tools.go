@@ -76,8 +76,8 @@ type tool struct {
 	// when reports whether there is the tool, beside what [Options] says of all
 	// tools; nil: always. A tool that needs another one asks [Options.Offers].
 	when func(Options) bool
-	// resumesAnyway is for a tool that creates a run: an input round after the first
-	// ignores invalid arguments. The run exists, and a model that is told to correct
+	// resumesAnyway is for a tool that creates a run and then waits for it: an input
+	// round after the first ignores invalid arguments. The run exists, and a model that is told to correct
 	// them would create another.
 	resumesAnyway bool
 }
