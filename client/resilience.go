@@ -20,9 +20,10 @@ const (
 	safe effect = iota
 	// idempotent has an effect, and twice does no more than once.
 	idempotent
-	// notIdempotent is sent again only where it provably had no effect: there was
-	// no connection, or the API refused it with 429. After any other failure that
-	// may pass, error.go says OutcomeUnknown (kindOfStatus, sendError, bodyError).
+	// notIdempotent is sent again only where it provably had no effect: no connection
+	// was obtained, or the API answered 429. It is not sent again after a broken
+	// connection, 408, 425 or 5xx: sendError and kindOfStatus (error.go) return
+	// OutcomeUnknown then.
 	notIdempotent
 	// oneTime spends a one-time token. It is never sent again.
 	oneTime

@@ -21,12 +21,16 @@ func (r *RunResult) addNote(note string) { r.Summary += note }
 // truncate leaves out whole parts, the least important first, until the result is
 // small enough. It is the second of two stages:
 //
-//  1. buildResult shares MaxResultBytes out while it builds: to the run's result
-//     (showResult), to the approvals (showApprovals), then what is left to the events
-//     of an eventPage (showEvents). Events that do not fit are left out and counted.
-//  2. truncate comes last, when all notes are added (endpointOf). It leaves out, one
-//     by one: the context, the texts of events, the plan, the run's result, the
-//     intent, the tool calls of approvals.
+//  1. buildResult (result.go) shares MaxResultBytes out: to the run's result
+//     (showResult in result.go), to the approvals (showApprovals in result.go), then
+//     what is left to the events of an eventPage (showEvents below). Events that do
+//     not fit are left out and counted. A call that reads a part gets a piece of it
+//     instead (showPiece in piece.go).
+//  2. endpointOf (tools.go) calls truncate when all notes are added. The functions
+//     below leave out, in this order: the context, the texts of events, the plan, the
+//     run's result, the intent, the tool calls of approvals.
+//
+// A RunList has an order of its own: see its truncate in list_runs.go.
 func (r *RunResult) truncate(o Options) {
 	for _, leaveOut := range []func(*RunResult, Options){
 		leaveOutContext, leaveOutEventTexts, leaveOutPlan, leaveOutResult, leaveOutIntent, leaveOutToolCalls,

@@ -40,10 +40,13 @@ const (
 //
 // A connection that breaks or falls silent is no error, and neither is one that
 // fails for now (5xx, 429, no network). Events pauses (backoff) and connects again,
-// with the newest id as Last-Event-ID. Every connection first reads the run's stored
-// events, because the API does not say what its stream replays. So nothing is lost
-// between two connections, and a stream that always fails becomes a poll. Gaps that
-// cannot be filled are marked: see Missing and Restarted of [client.Event].
+// with the newest id as Last-Event-ID.
+//
+// Every connection opens the stream, then reads the run with its stored events, and
+// only then yields events of the stream: the API does not say what its stream
+// replays. So nothing is lost between two connections, and a stream that always fails
+// becomes a poll. Gaps that cannot be filled are marked: see Missing and Restarted of
+// [client.Event].
 //
 // At most one error is yielded, and nothing after it. It is a [client.Error]: ctx
 // has ended, or the API does not show the run or refuses the key (isFinal). A run

@@ -19,8 +19,9 @@ import (
 // about it.
 const snapshotGrace = time.Second
 
-// askPerson decides whether the person is asked for what the run needs: if this call
-// may ask them for that, it asks (ask). Else the call ends.
+// askPerson asks the person for what the run needs: a decision, or an authorisation.
+// Person says which of the two this call may ask for. If it may not, the call ends
+// with NeedsPerson.
 func (f *follower) askPerson(ctx context.Context) (end string, err error) {
 	auth := f.state.Auth
 	switch {
@@ -55,7 +56,7 @@ func (f *follower) askDecision(ctx context.Context) (end string, err error) {
 		q := &question{personRun: f.personRun, kind: Decision, subject: p.ID, digest: r.Digest(), eventID: p.EventID, pending: p}
 		if refused = f.refusalOf(q); refused == nil {
 			q.text = Question{Kind: Decision, Message: r.Question(f.changedID == p.ID)}
-			return f.ask(q)
+			return f.askOrJoin(q)
 		}
 	}
 	switch {
@@ -122,7 +123,7 @@ func (f *follower) askAuthorization(auth *client.Auth) (end string, err error) {
 		Kind: Authorization, URL: link, ID: uuid.NewString(),
 		Message: "A run needs your permission to use " + name + ". Open the link to give it; the run goes on by itself.",
 	}
-	return f.ask(q)
+	return f.askOrJoin(q)
 }
 
 // linkDigest returns a hash that stands for a link.
@@ -131,9 +132,9 @@ func linkDigest(link string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// ask starts a question, or joins the one that is open for the same need. It ends
-// the call where the question must not be asked now.
-func (f *follower) ask(q *question) (end string, err error) {
+// askOrJoin asks a question, or joins the one that is open for the same need. It ends
+// the call if the question must not be asked now.
+func (f *follower) askOrJoin(q *question) (end string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	record := f.recordOf(q.personRun, q.subject)
@@ -162,12 +163,12 @@ func (f *follower) ask(q *question) (end string, err error) {
 		return f.endWith(q.withStatus(TooOften, nil))
 	}
 	f.asked++
-	return f.start(q, record)
+	return f.startRoundOrQuestion(q, record)
 }
 
-// start asks a question: by a [Round] that ends the call in the stateless protocol,
-// else in a goroutine that the call waits for. a.mu is held.
-func (f *follower) start(q *question, record *record) (end string, err error) {
+// startRoundOrQuestion asks a question. In the stateless protocol a [Round] asks it
+// and ends the call; else a goroutine asks it and the call waits. f.mu is held.
+func (f *follower) startRoundOrQuestion(q *question, record *record) (end string, err error) {
 	if f.Person.Ask == nil {
 		f.startRound(q)
 		return "", &Round{q.text, f.roundState(q)}

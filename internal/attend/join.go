@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// joinQuestion makes the call wait for a question; a.mu is held.
+// joinQuestion makes the call wait for a question; f.mu is held.
 func (f *follower) joinQuestion(q *question) {
 	q.waiters++
 	f.question = q

@@ -18,8 +18,9 @@ const schemaURL = "urn:arguments"
 
 // Options say how arguments are read.
 type Options struct {
-	// IgnoreUnknown leaves out unknown arguments instead of refusing them. It is for
-	// tools without effects: a tool that ignores dryRun would act for real.
+	// IgnoreUnknown leaves out unknown arguments instead of refusing them. endpointOf
+	// (tools/tools.go) sets it for read-only tools: a tool with effects that ignores
+	// dryRun would act for real.
 	IgnoreUnknown bool
 	// Normalize returns the text that is checked in the place of an argument's text;
 	// nil changes none.
@@ -81,10 +82,14 @@ func (a *Arguments) Decode(raw json.RawMessage, into any) (ignored []string, err
 	return ignored, nil
 }
 
-// dropUnknown deletes the arguments that clients add and, where the tool ignores
-// unknown ones, all others that resemble no argument of the tool. It returns the
-// names of the latter. What resembles an argument stays, to be refused with the
-// right name.
+// dropUnknown deletes unknown arguments, or leaves them for the schema to refuse:
+//
+//	known clients add the name (isClientArgument)      deleted
+//	IgnoreUnknown, and nearest finds no similar name   deleted, and returned in ignored
+//	any other                                          stays: Decode refuses it
+//
+// A similar name stays even if IgnoreUnknown is set: the error then suggests the right
+// one (complaints.go).
 func (a *Arguments) dropUnknown(fields map[string]any) (ignored []string) {
 	for name := range fields {
 		if a.schema.Properties[name] != nil {

@@ -15,13 +15,16 @@ import (
 const maxHeader = 32<<10 - 4<<10
 
 // Serve serves MCP at /mcp, and /healthz and /readyz, until ctx is done. It owns
-// the listener. Then it stops in three steps:
+// the listener. ctx is the program's: SIGTERM, SIGHUP or SIGINT ends it
+// (internal/cli/signals.go). Then Serve stops in three steps:
 //
 //  1. Drain period, for Options.Drain: requests are served as before, but /readyz
 //     says that the server is not ready, and every response says that its
-//     connection ends.
+//     connection ends. If the listener is closed, this step ends at once: SIGINT
+//     closes it (internal/cli/http.go).
 //  2. Stop waiting, for Options.Grace at most: no connection is accepted, calls are
-//     told to stop waiting (session.Connection.Drain), and listens end.
+//     told to stop waiting (session.Connection.Drain), and listens end. The time is
+//     for creates and decisions, which go on until the API has answered.
 //  3. Cancel: calls that are not over by then are cancelled (ErrShutdown) and have
 //     a second to end.
 //

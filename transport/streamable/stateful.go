@@ -15,10 +15,12 @@ import (
 // the connection.
 const streamAfter = 200 * time.Millisecond
 
-// serveStateful serves a POST of a client of a revision before 2026-07-28.
+// serveStateful serves a POST of a client of a revision before 2026-07-28, except
+// initialize (serveInitialize).
 //
 //  1. endpoint.go has read the body and its revision: serveMessage for one message,
-//     serveBatch for an array. dispatch hands it to a session.Dispatcher.
+//     serveBatch for an array. Each passes a function, dispatch, that hands the
+//     message or the array to a session.Dispatcher.
 //  2. The session is looked up by Mcp-Session-Id, and gets a new stream (stream.go).
 //  3. dispatch answers quick messages and starts calls in goroutines of their own.
 //     They write to the stream: notifications, requests to the client, the answer.
@@ -35,6 +37,7 @@ func (e *endpoint) serveStateful(x *exchange, dispatch func(*session.Dispatcher,
 	defer s.release()
 	st := s.newPostStream(x, e.quota.NewHold(x.account, session.Bytes))
 	if !x.accepts.events {
+		// One JSON text holds the answer alone: requests to the client need another stream.
 		st.requestStream = s.getStream
 	}
 	response := e.newStreamResponse(x, st)
@@ -46,7 +49,10 @@ func (e *endpoint) serveStateful(x *exchange, dispatch func(*session.Dispatcher,
 	}()
 	dispatch(e.newDispatcher(x, e.Server(x.r), s.connection), st)
 	if s.hasPrimingEvents() {
-		response.primes, response.firstAfter = true, min(response.firstAfter, streamAfter)
+		// primes: an event stream begins with an id and no message, to resume with.
+		response.primes = true
+		// firstAfter: the event stream starts then, also with nothing to send.
+		response.firstAfter = min(response.firstAfter, streamAfter)
 	}
 	_ = response.writeStream(x.r.Context()) // after an error the client may come back
 }
@@ -183,6 +189,7 @@ func (e *endpoint) serveGet(x *exchange) {
 		return
 	}
 	defer s.release()
+	// asWritten: go on after the last event that was written.
 	st, position := s.getStream, asWritten
 	if last := x.r.Header.Get(mcp.HeaderLastEventID); last != "" {
 		if st, position = s.findEvent(last); st == nil {
@@ -206,6 +213,7 @@ func (e *endpoint) serveGet(x *exchange) {
 	if st == s.getStream {
 		s.connection.ResumeSubscriptions()
 	}
+	// A client that sent Last-Event-ID has an id: primes is for the others.
 	response.primes = position == asWritten && s.hasPrimingEvents()
 	if response.startEvents() == nil {
 		_ = response.writeStream(ctx)
