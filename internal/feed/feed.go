@@ -133,35 +133,6 @@ func (f *feed) addEvent(e client.Event) {
 	}
 }
 
-// replaceEvent replaces the logged event with the same cursor; f.mu is held.
-func (f *feed) replaceEvent(e client.Event) {
-	if i, ok := f.indexOf(e.ID); ok {
-		f.logBytes += len(e.Raw) - len(f.log[i].Raw)
-		f.log[i] = e
-	}
-}
-
-// appendEvent appends a new event, and drops the oldest beyond the bounds of the
-// log; f.mu is held.
-func (f *feed) appendEvent(e client.Event) {
-	if e.Restarted {
-		f.log, f.logBytes, f.droppedTo = nil, 0, 0
-		f.epoch++
-	}
-	if len(f.log) == 0 {
-		f.first = e.ID // the log is never empty again in this epoch
-	}
-	f.state.apply(e)
-	f.log = append(f.log, e)
-	f.logBytes += len(e.Raw)
-	for len(f.log) > 1 && (len(f.log) > f.hub.opts.LogEvents || f.logBytes > f.hub.opts.LogBytes) {
-		f.droppedTo = f.log[0].ID
-		f.logBytes -= len(f.log[0].Raw)
-		f.log[0] = client.Event{} // frees its payload
-		f.log = f.log[1:]
-	}
-}
-
 // end records the end of the run, or why it can no longer be watched.
 func (f *feed) end(err error) {
 	f.mu.Lock()
