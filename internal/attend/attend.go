@@ -99,7 +99,7 @@ const (
 	maxHistories      = 10_000
 	maxHistoriesBytes = 8 << 20
 	maxRounds         = 10_000
-	maxRoundsBytes    = 4 << 20
+	maxRoundsBytes    = 2 << 20
 	// maxOpen and maxOpenPerCaller bound the questions that wait for an answer at
 	// a time.
 	maxOpen          = 1_024
