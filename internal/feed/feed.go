@@ -133,6 +133,31 @@ func (f *feed) addEvent(e client.Event) {
 	}
 }
 
+// replaceEvent replaces the logged event with the same cursor; f.mu is held.
+func (f *feed) replaceEvent(e client.Event) {
+	if i, ok := f.indexOf(e.ID); ok {
+		f.logBytes += eventSize(e) - eventSize(f.log[i])
+		f.log[i] = e
+		f.dropOldest()
+	}
+}
+
+// appendEvent appends a new event, and drops the oldest beyond the bounds of the
+// log; f.mu is held.
+func (f *feed) appendEvent(e client.Event) {
+	if e.Restarted {
+		f.log, f.logBytes, f.droppedTo = nil, 0, 0
+		f.epoch++
+	}
+	if len(f.log) == 0 {
+		f.first = e.ID // the log is never empty again in this epoch
+	}
+	f.state.apply(e)
+	f.log = append(f.log, e)
+	f.logBytes += eventSize(e)
+	f.dropOldest()
+}
+
 // end records the end of the run, or why it can no longer be watched.
 func (f *feed) end(err error) {
 	f.mu.Lock()

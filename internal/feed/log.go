@@ -28,31 +28,6 @@ func (f *feed) shortenLog() {
 	f.dropOldest()
 }
 
-// appendEvent appends a new event, and drops the oldest beyond the bounds of the
-// log; f.mu is held.
-func (f *feed) appendEvent(e client.Event) {
-	if e.Restarted {
-		f.log, f.logBytes, f.droppedTo = nil, 0, 0
-		f.epoch++
-	}
-	if len(f.log) == 0 {
-		f.first = e.ID // the log is never empty again in this epoch
-	}
-	f.state.apply(e)
-	f.log = append(f.log, e)
-	f.logBytes += eventSize(e)
-	f.dropOldest()
-}
-
-// replaceEvent replaces the logged event with the same cursor; f.mu is held.
-func (f *feed) replaceEvent(e client.Event) {
-	if i, ok := f.indexOf(e.ID); ok {
-		f.logBytes += eventSize(e) - eventSize(f.log[i])
-		f.log[i] = e
-		f.dropOldest()
-	}
-}
-
 // dropOldest drops the oldest events beyond the bounds of the log, but never the newest
 // event; f.mu is held.
 func (f *feed) dropOldest() {

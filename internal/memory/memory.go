@@ -12,10 +12,8 @@ const (
 	kib = 1 << 10
 	mib = 1 << 20
 
-	// Default is what the process takes unless the operator says otherwise.
-	Default = 1 << 30
-	// Least is the least that leaves each part enough to work.
-	Least = 128 * mib
+	// least is the least that leaves each part enough to work.
+	least = 128 * mib
 	// most is what all parts can use, large answers apart. It fits 32 bits.
 	most = 3 << 29
 
@@ -58,7 +56,7 @@ type Parts struct {
 // sixteenths, their logs and strangers a sixteenth each, and large answers what is left.
 // No limit but theirs is above the default of its option.
 func Divide(total int64) Parts {
-	rest := int(min(max(total, Least), most)) - processBytes - rememberedBytes
+	rest := int(min(max(total, least), most)) - processBytes - rememberedBytes
 	p := Parts{
 		GCLimit:       total / 10 * 9,
 		Bytes:         min(rest/4, 256*mib),
@@ -80,27 +78,27 @@ func (p Parts) withoutAnswers() int {
 		p.LogBytesInAll + p.StrangerBytes + p.StrangerConnections*strangerBytes
 }
 
-// ErrSize says what a size is like.
-var ErrSize = errors.New("a size is like 512MiB or 1GiB, and at least 128MiB")
+// errSize says what a size is like.
+var errSize = errors.New("a size is like 512MiB or 1GiB, and at least 128MiB")
 
 var sizeForm = regexp.MustCompile(`^([0-9]{1,6})(MiB|GiB)$`)
 
-// ParseSize returns the bytes of a size that an operator wrote, or [ErrSize].
+// ParseSize returns the bytes of a size that an operator wrote, or [errSize].
 func ParseSize(text string) (int64, error) {
 	m := sizeForm.FindStringSubmatch(text)
 	if m == nil {
-		return 0, ErrSize
+		return 0, errSize
 	}
 	size, err := strconv.ParseInt(m[1], 10, 64)
 	if err != nil {
-		return 0, ErrSize
+		return 0, errSize
 	}
 	size *= mib
 	if m[2] == "GiB" {
 		size *= kib
 	}
-	if size < Least {
-		return 0, ErrSize
+	if size < least {
+		return 0, errSize
 	}
 	return size, nil
 }

@@ -11,7 +11,7 @@ import (
 // where the whole is small, and that more memory lowers no limit.
 func TestPartsFit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		total := rapid.Int64Range(Least, 16*Default).Draw(t, "total")
+		total := rapid.Int64Range(least, 16<<30).Draw(t, "total")
 		p := Divide(total)
 		sum := int64(p.withoutAnswers())
 		if sum > total {
@@ -20,7 +20,7 @@ func TestPartsFit(t *testing.T) {
 		if all := sum + int64(p.LargeAnswers)*answerBytes; all > total && (p.LargeAnswers > 1 || total >= 400*mib) {
 			t.Errorf("the parts and %d answers take %d MiB of %d", p.LargeAnswers, all/mib, total/mib)
 		}
-		more := Divide(total + rapid.Int64Range(0, Default).Draw(t, "more"))
+		more := Divide(total + rapid.Int64Range(0, 1<<30).Draw(t, "more"))
 		for name, limit := range map[string][2]int{
 			"Bytes": {p.Bytes, more.Bytes}, "BytesPerCaller": {p.BytesPerCaller, more.BytesPerCaller}, "Connections": {p.Connections, more.Connections},
 			"Watches": {p.Watches, more.Watches}, "StrangerBytes": {p.StrangerBytes, more.StrangerBytes}, "LogBytesInAll": {p.LogBytesInAll, more.LogBytesInAll},
@@ -38,9 +38,9 @@ func TestPartsFit(t *testing.T) {
 // TestParts holds the limits of the default and of the least.
 func TestParts(t *testing.T) {
 	for total, want := range map[int64]Parts{
-		Default:     {966367638, 252444672, 31555584, 8192, 3852, 12582912, 474, 63111168, 4},
-		Least:       {120795948, 17563648, 8388608, 571, 268, 5242880, 40, 4390912, 1},
-		8 * Default: {7730941131, 268435456, 33554432, 8192, 4096, 12582912, 512, 67108864, 64},
+		1 << 30: {966367638, 252444672, 31555584, 8192, 3852, 12582912, 474, 63111168, 4},
+		least:   {120795948, 17563648, 8388608, 571, 268, 5242880, 40, 4390912, 1},
+		8 << 30: {7730941131, 268435456, 33554432, 8192, 4096, 12582912, 512, 67108864, 64},
 	} {
 		if got := Divide(total); got != want {
 			t.Errorf("%d MiB: got %+v, want %+v", total/mib, got, want)
@@ -50,13 +50,13 @@ func TestParts(t *testing.T) {
 
 // TestParseSize holds which sizes an operator may write.
 func TestParseSize(t *testing.T) {
-	for text, want := range map[string]int64{"128MiB": Least, "1GiB": Default, "1024MiB": Default, "999999GiB": 999999 << 30} {
+	for text, want := range map[string]int64{"128MiB": least, "1GiB": 1 << 30, "1024MiB": 1 << 30, "999999GiB": 999999 << 30} {
 		if got, err := ParseSize(text); err != nil || got != want {
 			t.Errorf("%s: got %d, %v, want %d", text, got, err, want)
 		}
 	}
 	for _, text := range []string{"", "1", "1G", "1GB", "1 GiB", "1gib", "-1GiB", "1.5GiB", "127MiB", "0GiB", "1000000GiB", "131072KiB"} {
-		if got, err := ParseSize(text); !errors.Is(err, ErrSize) {
+		if got, err := ParseSize(text); !errors.Is(err, errSize) {
 			t.Errorf("%s: got %d, %v", text, got, err)
 		}
 	}

@@ -137,3 +137,52 @@ func getLargeRun(t *testing.T, address, key string) {
 		t.Errorf("%d: %.300s", status, answer)
 	}
 }
+
+// maxIdleConnection is the most resident memory of an idle connection, in bytes: 20 KiB
+// are planned (internal/memory), and garbage comes on top.
+const maxIdleConnection = 28 << 10
+
+// TestIdleConnections holds what a connection of a known caller takes between requests.
+func TestIdleConnections(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the memory of a process is read from /proc, which only Linux has")
+	}
+	if raceEnabled() {
+		t.Skip("the race detector takes many times the memory")
+	}
+	const connections = 2_000
+	api := httptest.NewServer(longRuns(1))
+	t.Cleanup(api.Close)
+	process, address := program.StartHTTP(t, "", "--api-url", api.URL)
+	defer program.WaitExit(t, process)
+	defer process.Process.Kill()
+	caller := program.NewTenant(t, address, "known")
+	caller.Send(t, caller.Session, program.ToolCall("list_runs", map[string]any{}), nil)
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const message = `{"jsonrpc":"2.0","id":1,"method":"ping"}`
+	request := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nx-api-key: known\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nMcp-Session-Id: %s\r\nContent-Length: %d\r\n\r\n%s",
+		u.Path, caller.Session, len(message), message)
+	before := readUsage(t, process)
+	for range connections {
+		conn, err := net.Dial("tcp", u.Host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		answer := make([]byte, 4096)
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := conn.Read(answer); err != nil || !strings.HasPrefix(string(answer[:n]), "HTTP/1.1 200") {
+			t.Fatalf("%s, %v", answer[:n], err)
+		}
+	}
+	each := (readUsage(t, process).now - before.now) / connections
+	t.Logf("%d idle connections: %.1f KiB each", connections, float64(each)/1024)
+	if each > maxIdleConnection {
+		t.Errorf("an idle connection takes %d bytes, want at most %d", each, maxIdleConnection)
+	}
+}

@@ -40,7 +40,7 @@ func TestWatchedRuns(t *testing.T) {
 	}
 	box := startSandbox(t, append(keys, ownKey)...)
 	runs := createRuns(t, box, keys, *watchedRuns)
-	process, url := program.StartHTTP(t, "", "--api-url", box.URL())
+	process, url := program.StartHTTP(t, "", "--api-url", box.URL(), "--memory", "2GiB")
 	defer program.WaitExit(t, process)
 	defer process.Process.Kill()
 	watchRuns(t, url, ownKey, createRuns(t, box, []string{ownKey}, 1)[ownKey], 4)
