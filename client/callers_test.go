@@ -3,6 +3,7 @@ package client
 import (
 	"fmt"
 	"net/http"
+	"runtime"
 	"testing"
 
 	"runs-mcp-server/internal/lab/inmem"
@@ -78,10 +79,16 @@ func TestCallersAreBounded(t *testing.T) {
 	if first == stranger || first == accepted || first != c.healthOf("0") {
 		t.Error("a key has another's health, or none of its own")
 	}
+	before := liveHeap()
 	for i := range 2 * maxAccepted {
 		key := Key(fmt.Sprint(i))
 		c.acceptKey(key, c.healthOf(key))
 		c.healthOf("accepted")
+	}
+	if each := (liveHeap() - before) / maxAccepted; each > healthBytes {
+		t.Errorf("a key takes %d bytes, want at most %d", each, healthBytes)
+	} else {
+		t.Logf("a key takes %d bytes", each)
 	}
 	if !c.Accepted("accepted") || c.Accepted("0") {
 		t.Error("not the least recently used key was forgotten")
@@ -89,4 +96,12 @@ func TestCallersAreBounded(t *testing.T) {
 	if a, s := c.callers.accepted.Len(), c.callers.strangers.Len(); a != maxAccepted || s > maxStrangers {
 		t.Errorf("%d accepted keys and %d strangers are remembered", a, s)
 	}
+}
+
+// liveHeap returns the bytes of the live heap.
+func liveHeap() int {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }

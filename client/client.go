@@ -6,6 +6,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,6 +28,9 @@ const DefaultURL = "https://api.toolregistry.ai"
 type Options struct {
 	URL       string // the API's base address; https, or http on loopback
 	UserAgent string
+	// LargeAnswers is how many answers of more than 1 MiB are read and decoded at a
+	// time; the others wait. Default 4.
+	LargeAnswers int
 	// Transport replaces the network, for tests. A connection that it does not
 	// report to [net/http/httptrace] counts as never sent.
 	Transport http.RoundTripper
@@ -41,6 +45,8 @@ type Client struct {
 	retries   retryPolicy
 	served    atomic.Bool // the API itself has answered, be it with an error
 	callers   *callers
+	// largeAnswers holds one item for each large answer that is being read.
+	largeAnswers chan struct{}
 }
 
 // New returns a Client, or an error that says what is wrong with the address.
@@ -55,7 +61,7 @@ func New(o Options) (*Client, error) {
 	}
 	return &Client{
 		base: base, userAgent: o.UserAgent, calls: newHTTPClient(calls), once: newHTTPClient(once),
-		retries: standardPolicy(), callers: newCallers(),
+		retries: standardPolicy(), callers: newCallers(), largeAnswers: make(chan struct{}, cmp.Or(o.LargeAnswers, 4)),
 	}, nil
 }
 

@@ -177,13 +177,14 @@ func (b *retryBudget) refund(paid int) {
 }
 
 const (
-	// maxAccepted is how many accepted keys are remembered, with their health of
-	// about 700 bytes each. A key that is forgotten is a stranger until its next
-	// request succeeds.
+	// maxAccepted is how many accepted keys are remembered. A key that is forgotten is a
+	// stranger until its next request succeeds.
 	maxAccepted = 16_384
 	// maxStrangers is how many keys are remembered that the API has not accepted. A
 	// key that is forgotten starts afresh.
 	maxStrangers = 1024
+	// healthBytes is what a key takes with its health: TestCallersAreBounded measures it.
+	healthBytes = 768
 )
 
 // callers holds the health of each API key. Strangers, the keys that the API has not
@@ -201,8 +202,8 @@ func hashOf(key Key) keyHash { return sha256.Sum256([]byte(key)) }
 
 func newCallers() *callers {
 	return &callers{
-		accepted:  bounded.New[keyHash, *callerHealth](maxAccepted),
-		strangers: bounded.New[keyHash, *callerHealth](maxStrangers),
+		accepted:  bounded.New[keyHash, *callerHealth](bounded.Limits{Entries: maxAccepted, Bytes: maxAccepted * healthBytes}),
+		strangers: bounded.New[keyHash, *callerHealth](bounded.Limits{Entries: maxStrangers, Bytes: maxStrangers * healthBytes}),
 	}
 }
 
@@ -242,7 +243,7 @@ func (c *Client) healthOf(key Key) *callerHealth {
 		health = c.retries.newHealth()
 	}
 	in.Remove(hash) // and add it again as the newest
-	in.Add(hash, health)
+	in.Add(hash, health, healthBytes)
 	return health
 }
 
@@ -252,5 +253,5 @@ func (c *Client) acceptKey(key Key, health *callerHealth) {
 	c.callers.mu.Lock()
 	defer c.callers.mu.Unlock()
 	c.callers.strangers.Remove(hash)
-	c.callers.accepted.Add(hash, health)
+	c.callers.accepted.Add(hash, health, healthBytes)
 }

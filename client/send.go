@@ -22,6 +22,9 @@ const (
 	// maxBody bounds an answer that is read whole, in bytes after decompression. A
 	// run of 10,000 events of 1 KiB fits.
 	maxBody = 16 << 20
+	// largeAnswer is the size in bytes beyond which an answer waits for its turn
+	// ([Options.LargeAnswers]).
+	largeAnswer = 1 << 20
 	// maxErrorBody bounds what is read of an error answer.
 	maxErrorBody = 64 << 10
 	// maxConns is how many connections one try may take: net/http sends a request
@@ -86,7 +89,9 @@ func (c *Client) try(ctx context.Context, caller Caller, call request, decode fu
 	if decode == nil {
 		return c.checkUnread(call, resp)
 	}
-	body, err := readBody(resp)
+	place := largePlace{places: c.largeAnswers}
+	defer place.release()
+	body, err := readBody(ctx, resp, &place)
 	switch {
 	case err != nil && !call.changes():
 		return sendError(ctx, call, true, err) // the next try may get a whole answer
@@ -238,23 +243,58 @@ func (c *Client) readError(caller Caller, call request, resp *http.Response) *Er
 
 // readBody reads an answer of at most maxBody, and one byte more of a larger one.
 // Its buffer has the announced length, or else grows fourfold: that leaves less
-// garbage than io.ReadAll.
-func readBody(resp *http.Response) ([]byte, error) {
+// garbage than io.ReadAll. A large answer waits for its place.
+func readBody(ctx context.Context, resp *http.Response, place *largePlace) ([]byte, error) {
 	size := int64(4 << 10)
 	if resp.ContentLength > 0 {
-		size = resp.ContentLength + 1 // room to see the end
+		size = min(resp.ContentLength, maxBody) + 1 // room to see the end
 	}
-	body, from := make([]byte, 0, min(size, maxBody+1)), io.LimitReader(resp.Body, maxBody+1)
-	for {
-		n, err := from.Read(body[len(body):cap(body)])
-		switch body = body[:len(body)+n]; {
-		case err == io.EOF:
+	from := io.LimitReader(resp.Body, maxBody+1)
+	for body := []byte(nil); ; size = min(4*size, maxBody+1) {
+		if len(body) > maxBody {
 			return body, nil
-		case err != nil:
-			return nil, err
-		case len(body) == cap(body):
-			body = append(make([]byte, 0, min(4*cap(body), maxBody+1)), body...)
 		}
+		if err := place.acquire(ctx, size); err != nil {
+			return nil, err
+		}
+		body = append(make([]byte, 0, size), body...)
+		for len(body) < cap(body) {
+			n, err := from.Read(body[len(body):cap(body)])
+			switch body = body[:len(body)+n]; {
+			case err == io.EOF:
+				return body, nil
+			case err != nil:
+				return nil, err
+			}
+		}
+	}
+}
+
+// largePlace is the place of one answer among the large ones that are read at a time.
+type largePlace struct {
+	places chan struct{} // of all answers: holds one item for each large one
+	held   bool
+}
+
+// acquire waits for the place if an answer needs so many bytes that it is large. It
+// returns the error of ctx if that is done before.
+func (p *largePlace) acquire(ctx context.Context, size int64) error {
+	if p.held || size <= largeAnswer {
+		return nil
+	}
+	select {
+	case p.places <- struct{}{}:
+		p.held = true
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// release gives the place back once the answer is decoded.
+func (p *largePlace) release() {
+	if p.held {
+		<-p.places
 	}
 }
 

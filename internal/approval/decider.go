@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"unsafe"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/bounded"
@@ -32,14 +33,21 @@ type Decider struct {
 	plans  *bounded.Map[callerRun, *client.Plan] // as the answers to create had them
 }
 
-// maxRemembered bounds each of these maps, but plans.
-const maxRemembered = 10_000
+const (
+	// maxRemembered and maxRememberedBytes bound each of these maps, but plans. Keys of
+	// 100 bytes leave room for 10,000 used or shown approvals and for 7,000 tokens.
+	maxRemembered      = 10_000
+	maxRememberedBytes = 4 << 20
+)
 
 // callerItem names an approval, by its ID, or a token, by its hash, of one caller.
 type callerItem struct {
 	key  client.Key
 	name string
 }
+
+// size returns what an entry with this key takes in a map, in bytes.
+func (i callerItem) size() int { return bounded.EntryBytes + len(i.key) + len(i.name) }
 
 // knownToken is what a token decides.
 type knownToken struct {
@@ -48,14 +56,24 @@ type knownToken struct {
 	claims   []callerItem // of the approval, see [claimsOf]
 }
 
+// size returns what a token takes beside its key, in bytes.
+func (k knownToken) size() int {
+	size := int(unsafe.Sizeof(k)) + len(k.runID)
+	for _, claim := range k.claims {
+		size += int(unsafe.Sizeof(claim)) + len(claim.name) // they share one text of the key
+	}
+	return size
+}
+
 // NewDecider returns a decider that sends through api.
 func NewDecider(api *client.Client) *Decider {
+	limits := bounded.Limits{Entries: maxRemembered, Bytes: maxRememberedBytes}
 	return &Decider{
 		api:    api,
-		sent:   bounded.New[callerItem, bool](maxRemembered),
-		tokens: bounded.New[callerItem, knownToken](maxRemembered),
-		shown:  bounded.New[callerItem, bool](maxRemembered),
-		plans:  bounded.New[callerRun, *client.Plan](maxPlans),
+		sent:   bounded.New[callerItem, bool](limits),
+		tokens: bounded.New[callerItem, knownToken](limits),
+		shown:  bounded.New[callerItem, bool](limits),
+		plans:  bounded.New[callerRun, *client.Plan](bounded.Limits{Entries: maxPlans, Bytes: maxPlansBytes}),
 	}
 }
 
@@ -65,7 +83,8 @@ func (d *Decider) RememberTokens(runID client.RunID, p Pending) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for decision, token := range p.tokens {
-		d.tokens.Add(callerItem{p.caller, hashOf(token)}, knownToken{runID, decision, claims})
+		item, known := callerItem{p.caller, hashOf(token)}, knownToken{runID, decision, claims}
+		d.tokens.Add(item, known, item.size()+known.size())
 	}
 }
 
@@ -73,7 +92,8 @@ func (d *Decider) RememberTokens(runID client.RunID, p Pending) {
 func (d *Decider) RememberShown(p Pending) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.shown.Add(callerItem{p.caller, p.ID}, true)
+	item := callerItem{p.caller, p.ID}
+	d.shown.Add(item, true, item.size())
 }
 
 // WasShown reports whether the caller was shown what an approval is about.
@@ -172,7 +192,7 @@ func (d *Decider) claim(claims []callerItem) bool {
 		return false
 	}
 	for _, c := range claims {
-		d.sent.Add(c, true)
+		d.sent.Add(c, true, c.size())
 	}
 	return true
 }

@@ -1,15 +1,19 @@
 package approval
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"runs-mcp-server/client"
+	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"runs-mcp-server/client"
 )
 
 func newDecider(t *testing.T, h http.HandlerFunc) *Decider {
@@ -217,5 +221,72 @@ func TestMemory(t *testing.T) {
 	}
 	if decider.WasShown(Pending{ID: "0"}) || !decider.WasShown(Pending{ID: "1"}) || decider.shown.Len() != maxRemembered {
 		t.Errorf("%d remembered", decider.shown.Len())
+	}
+}
+
+// TestMemoryInBytes holds that tokens, decisions and plans take no more than they
+// count and an eighth, which the allocator adds, and count no more than they may.
+func TestMemoryInBytes(t *testing.T) {
+	steps := strings.Repeat(`{"id":"x"},`, 3_000)
+	for name, tt := range map[string]struct {
+		most     int
+		remember func(d *Decider, i int) // the i-th
+		counted  func(d *Decider) int
+	}{
+		"tokens":         {maxRememberedBytes, func(d *Decider, i int) { d.RememberTokens(runIDOf(i), pendingOf(i, 0)) }, func(d *Decider) int { return d.tokens.Bytes() }},
+		"decisions":      {maxRememberedBytes, func(d *Decider, i int) { d.claim(claimsOf(pendingOf(i, 0))) }, func(d *Decider) int { return d.sent.Bytes() }},
+		"keys of 20 KiB": {maxRememberedBytes, func(d *Decider, i int) { d.RememberShown(pendingOf(i, 20<<10)) }, func(d *Decider) int { return d.shown.Bytes() }},
+		"plans": {maxPlansBytes, func(d *Decider, i int) {
+			plan := new(client.Plan)
+			if err := json.Unmarshal([]byte(`{"plan":{"steps":[`+steps+`{}]}}`), plan); err != nil {
+				t.Fatal(err)
+			}
+			d.RememberPlan(caller, runIDOf(i), plan)
+		}, func(d *Decider) int { return d.plans.Bytes() }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDecider(t, nil)
+			before := liveHeap()
+			for i := range 12_000 {
+				if tt.remember(d, i); name == "plans" && i > 100 {
+					break
+				}
+			}
+			took, counted := liveHeap()-before, tt.counted(d)
+			t.Logf("%d KiB, counted %d KiB", took>>10, counted>>10)
+			if counted > tt.most || counted < tt.most/2 || took > counted+counted/8 {
+				t.Errorf("%d bytes, counted %d", took, counted)
+			}
+			runtime.KeepAlive(d)
+		})
+	}
+}
+
+func runIDOf(i int) client.RunID { return client.RunID(fmt.Sprintf("%036d", i)) }
+
+// pendingOf returns the i-th of many approvals, of a caller with a key of so many more
+// bytes.
+func pendingOf(i, more int) Pending {
+	return Pending{
+		ID: fmt.Sprintf("%032d", i), caller: client.Key(fmt.Sprint("key-", i) + strings.Repeat("x", more)),
+		tokens: map[Decision]string{Approve: fmt.Sprint("approve-", i), Deny: fmt.Sprint("deny-", i)},
+	}
+}
+
+// liveHeap returns the bytes of the live heap.
+func liveHeap() int {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+// TestLargePlanIsNotRemembered holds that one plan does not push out many others.
+func TestLargePlanIsNotRemembered(t *testing.T) {
+	d := newDecider(t, nil)
+	d.RememberPlan(caller, runIDOf(1), &client.Plan{Text: "small"})
+	d.RememberPlan(caller, runIDOf(2), &client.Plan{Text: strings.Repeat("x", maxPlanBytes)})
+	if d.rememberedPlan(caller, runIDOf(1)) == nil || d.rememberedPlan(caller, runIDOf(2)) != nil {
+		t.Error("want the small plan alone")
 	}
 }

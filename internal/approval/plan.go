@@ -5,13 +5,21 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/bounded"
 )
 
-// maxPlans bounds the plans that are remembered. The answer to create has a plan as a
-// whole, which may be megabytes.
-const maxPlans = 256
+const (
+	// maxPlans and maxPlansBytes bound the plans that are remembered, for a plan may be
+	// megabytes.
+	maxPlans      = 256
+	maxPlansBytes = 4 << 20
+	// maxPlanBytes bounds one of them, so that one caller's plan does not push out all
+	// others.
+	maxPlanBytes = 256 << 10
+)
 
 // planTimeout bounds the reading of a plan: a question or an answer waits for it, and
 // can do without.
@@ -23,14 +31,31 @@ type callerRun struct {
 	runID client.RunID
 }
 
-// RememberPlan remembers the plan that the answer to create had; nil is no plan.
+// RememberPlan remembers the plan that the answer to create had, unless it is nil or
+// too large.
 func (d *Decider) RememberPlan(caller client.Caller, runID client.RunID, plan *client.Plan) {
 	if plan == nil {
 		return
 	}
+	size := bounded.EntryBytes + len(caller.Key) + len(runID) + planSize(plan)
+	if size > maxPlanBytes {
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.plans.Add(callerRun{caller.Key, runID}, plan)
+	d.plans.Add(callerRun{caller.Key, runID}, plan, size)
+}
+
+// planSize returns what a plan takes, in bytes.
+func planSize(p *client.Plan) int {
+	size := int(unsafe.Sizeof(*p)) + len(p.Text) + len(p.Title) + len(p.Description) + len(p.Raw)
+	for _, step := range p.Steps {
+		size += int(unsafe.Sizeof(step)) + len(step.ID) + len(step.Description)
+		for _, id := range step.DependsOnSteps {
+			size += int(unsafe.Sizeof(id)) + len(id)
+		}
+	}
+	return size
 }
 
 // Plan returns what a run is going to do, nil where that is not known. The plan may

@@ -83,6 +83,9 @@ type personRun struct {
 	runID  client.RunID
 }
 
+// size returns what the names take, in bytes.
+func (pr personRun) size() int { return len(pr.key) + len(pr.person) + len(pr.runID) }
+
 // need names one thing that a run needs of a person, as one caller sees it.
 type need struct {
 	key     client.Key
@@ -91,10 +94,12 @@ type need struct {
 }
 
 const (
-	// maxHistories and maxRounds bound what is remembered of questions. The oldest
-	// are forgotten: then a person may be asked once more.
-	maxHistories = 10_000
-	maxRounds    = 10_000
+	// maxHistories and maxRounds bound what is remembered of questions, also in bytes.
+	// The oldest are forgotten: then a person may be asked once more.
+	maxHistories      = 10_000
+	maxHistoriesBytes = 8 << 20
+	maxRounds         = 10_000
+	maxRoundsBytes    = 2 << 20
 	// maxOpen and maxOpenPerCaller bound the questions that wait for an answer at
 	// a time.
 	maxOpen          = 1_024
@@ -107,8 +112,8 @@ func New(o Options) *Attendant {
 	ctx, stop := context.WithCancel(context.Background())
 	return &Attendant{
 		Options: o, Sealer: newSealer(), ctx: ctx, stop: stop,
-		histories: bounded.New[personRun, *history](maxHistories),
-		rounds:    bounded.New[need, *question](maxRounds),
+		histories: bounded.New[personRun, *history](bounded.Limits{Entries: maxHistories, Bytes: maxHistoriesBytes}),
+		rounds:    bounded.New[need, *question](bounded.Limits{Entries: maxRounds, Bytes: maxRoundsBytes}),
 		open:      map[*question]struct{}{},
 	}
 }

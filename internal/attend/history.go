@@ -30,6 +30,9 @@ type record struct {
 const (
 	// maxRecords bounds the records of one history. The oldest are forgotten.
 	maxRecords = 64
+	// recordBytes is what a record takes beside its subject, and what a history takes
+	// beside its names and records: TestHistoriesAreBoundedInBytes measures them.
+	recordBytes = 640
 	// refusalLifetime is how long a refusal is remembered.
 	refusalLifetime = time.Hour
 	// maxApproveAsked is how often in that time the approve tool has a person asked
@@ -41,13 +44,14 @@ const (
 func (a *Attendant) recordOf(pr personRun, subject string) *record {
 	h, ok := a.histories.Get(pr)
 	if !ok {
-		h = &history{records: bounded.New[string, *record](maxRecords)}
-		a.histories.Add(pr, h)
+		h = &history{records: bounded.New[string, *record](bounded.Limits{Entries: maxRecords, Bytes: maxHistoriesBytes})}
+		a.histories.Add(pr, h, recordBytes+pr.size())
 	}
 	r, ok := h.records.Get(subject)
 	if !ok {
 		r = &record{}
-		h.records.Add(subject, r)
+		h.records.Add(subject, r, recordBytes+len(subject))
+		a.histories.Resize(pr, recordBytes+pr.size()+h.records.Bytes())
 	}
 	return r
 }

@@ -221,11 +221,15 @@ func (a *Attendant) stopWaiting(q *question, cancelled bool) (done bool) {
 // may have lost it.
 const roundTimeout = 60 * time.Second
 
+// roundBytes is what a round takes beside its names: its entry, the question with its
+// channel, and the timer.
+const roundBytes = 1 << 10
+
 // startRound keeps other calls of the caller from asking the same while a round asks
 // it. a.mu is held.
 func (a *Attendant) startRound(q *question) {
 	round := &question{personRun: q.personRun, kind: q.kind, subject: q.subject, eventID: q.eventID, isRound: true, done: make(chan struct{})}
-	a.rounds.Add(q.need(), round)
+	a.rounds.Add(q.need(), round, roundBytes+q.personRun.size()+len(q.subject))
 	time.AfterFunc(roundTimeout, func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()

@@ -38,14 +38,23 @@ type sealedState struct {
 // concurrent use.
 type Sealer struct {
 	mu   sync.Mutex // guards used
-	used *bounded.Map[string, bool]
+	used *bounded.Map[stateHash, bool]
 }
 
-// maxUsed bounds the states that are remembered as used.
-const maxUsed = 10_000
+// stateHash is the SHA-256 of a sealed state: the state itself has 600 bytes and more.
+type stateHash [sha256.Size]byte
+
+const (
+	// maxUsed bounds the states that are remembered as used.
+	maxUsed = 10_000
+	// maxUsedBytes is what they take: the number bounds them.
+	maxUsedBytes = maxUsed * bounded.EntryBytes
+)
 
 // newSealer returns a Sealer that has redeemed nothing.
-func newSealer() *Sealer { return &Sealer{used: bounded.New[string, bool](maxUsed)} }
+func newSealer() *Sealer {
+	return &Sealer{used: bounded.New[stateHash, bool](bounded.Limits{Entries: maxUsed, Bytes: maxUsedBytes})}
+}
 
 // Seal returns a state as an opaque text. Only a call of the same tool by the same
 // caller can open it, within ten minutes.
@@ -80,12 +89,13 @@ func (s *Sealer) Open(caller client.Caller, tool, state string) (RoundState, err
 
 // redeem uses a sealed state up. It returns [ErrUsed] if it was used before.
 func (s *Sealer) redeem(state string) error {
+	hash := stateHash(sha256.Sum256([]byte(state)))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.used.Has(state) {
+	if s.used.Has(hash) {
 		return ErrUsed
 	}
-	s.used.Add(state, true)
+	s.used.Add(hash, true, bounded.EntryBytes)
 	return nil
 }
 

@@ -38,7 +38,7 @@ func (c *approveCommand) Run(p *process) error {
 	}
 	log := c.newLogger(redact.New(string(key)), p.stderr)
 	c.warnOfKeyFile(log)
-	api, err := c.newClient()
+	api, err := c.newClient(0)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/attend"
 	"runs-mcp-server/internal/feed"
+	"runs-mcp-server/internal/memory"
 	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/server"
@@ -104,8 +105,9 @@ func (f *serverFlags) sandboxDefaults() error {
 }
 
 // startServer returns the server of the flags, with the embedded sandbox as its API
-// if the flags say so. closeAll closes both.
-func (f *serverFlags) startServer(ctx context.Context, o tools.Options, log *slog.Logger) (s *server.Server, closeAll func(), err error) {
+// if the flags say so. Of parts it takes what limits the API's answers and the logs of
+// runs; 0 is the default. closeAll closes both.
+func (f *serverFlags) startServer(ctx context.Context, o tools.Options, parts memory.Parts, log *slog.Logger) (s *server.Server, closeAll func(), err error) {
 	closeSandbox := func() {}
 	if f.Sandbox {
 		box, err := sandbox.Listen(ctx, "127.0.0.1:0", sandbox.Options{})
@@ -116,7 +118,7 @@ func (f *serverFlags) startServer(ctx context.Context, o tools.Options, log *slo
 		closeSandbox = func() { _ = box.Close() }
 		log.Info("working on the embedded sandbox: nothing real happens")
 	}
-	if s, err = f.newServer(o, log); err != nil {
+	if s, err = f.newServer(o, parts, log); err != nil {
 		closeSandbox()
 		return nil, nil, err
 	}
@@ -155,12 +157,13 @@ func (f *apiFlags) newLogger(secrets *redact.Set, stderr io.Writer) *slog.Logger
 	return log
 }
 
-// newClient returns a client of the API. The caller closes it.
-func (f *apiFlags) newClient() (*client.Client, error) {
+// newClient returns a client of the API that reads so many large answers at a time; 0 is
+// the default. The caller closes it.
+func (f *apiFlags) newClient(largeAnswers int) (*client.Client, error) {
 	if err := checkURL(f.APIURL); err != nil {
 		return nil, err
 	}
-	api, err := client.New(client.Options{URL: cmp.Or(f.APIURL, client.DefaultURL), UserAgent: Name + "/" + Version})
+	api, err := client.New(client.Options{URL: cmp.Or(f.APIURL, client.DefaultURL), UserAgent: Name + "/" + Version, LargeAnswers: largeAnswers})
 	if err != nil {
 		return nil, usageErrorf("--api-url (TR_API_URL): %w", err)
 	}
@@ -168,8 +171,8 @@ func (f *apiFlags) newClient() (*client.Client, error) {
 }
 
 // newServer returns the server of the flags. o is what options returned.
-func (f *serverFlags) newServer(o tools.Options, log *slog.Logger) (*server.Server, error) {
-	api, err := f.newClient()
+func (f *serverFlags) newServer(o tools.Options, parts memory.Parts, log *slog.Logger) (*server.Server, error) {
+	api, err := f.newClient(parts.LargeAnswers)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +180,7 @@ func (f *serverFlags) newServer(o tools.Options, log *slog.Logger) (*server.Serv
 	if o.DecideHint == "" && f.Sandbox {
 		o.DecideHint = f.httpDecideHint() // the sandbox has no console
 	}
-	return server.New(o, feed.Options{}, attend.Options{}), nil
+	return server.New(o, feed.Options{LogBytesInAll: parts.LogBytesInAll}, attend.Options{}), nil
 }
 
 // httpDecideHint returns the default of --decide-hint over HTTP, where a caller's

@@ -5,15 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"os"
 	"path"
 	"regexp"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
 
+	"runs-mcp-server/internal/memory"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/server"
 	"runs-mcp-server/tools"
@@ -27,6 +30,7 @@ type httpCommand struct {
 	AllowedHosts   []string      `group:"HTTP" placeholder:"HOST" help:"Hosts to answer to beside loopback, ports or not"`
 	AllowedOrigins []string      `group:"HTTP" placeholder:"URL" help:"Web origins to answer to beside loopback"`
 	Drain          time.Duration `default:"5s" group:"HTTP" placeholder:"DURATION" help:"How long to serve on after SIGTERM (default ${default})"`
+	Memory         memorySize    `default:"1GiB" group:"HTTP" placeholder:"SIZE" help:"Most memory to take (default ${default})"`
 	serverFlags
 }
 
@@ -50,7 +54,9 @@ func (c *httpCommand) serve(p *process, o tools.Options, prefix string, log *slo
 		return listenError(err)
 	}
 	defer l.Close() // for the returns before ServeHTTP, which closes it too
-	s, closeAll, err := c.startServer(p.ctx, o, log)
+	parts := memory.Divide(int64(c.Memory))
+	limitGarbage(parts.GCLimit)
+	s, closeAll, err := c.startServer(p.ctx, o, parts, log)
 	if err != nil {
 		return err
 	}
@@ -71,7 +77,28 @@ func (c *httpCommand) serve(p *process, o tools.Options, prefix string, log *slo
 		AllowedOrigins: c.AllowedOrigins,
 		Drain:          c.Drain,
 		PathPrefix:     prefix,
+
+		Bytes: parts.Bytes, BytesPerCaller: parts.BytesPerCaller, StrangerBytes: parts.StrangerBytes,
+		Connections: parts.Connections, StrangerConnections: parts.StrangerConnections, Watches: parts.Watches,
 	})
+}
+
+// memorySize is the value of --memory in bytes.
+type memorySize int64
+
+// UnmarshalText reads a size such as 512MiB.
+func (s *memorySize) UnmarshalText(text []byte) error {
+	size, err := memory.ParseSize(string(text))
+	*s = memorySize(size)
+	return err
+}
+
+// limitGarbage has the garbage collector work harder near a limit in bytes, unless
+// GOMEMLIMIT has set one: the operator's word stands.
+func limitGarbage(limit int64) {
+	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
+		debug.SetMemoryLimit(limit)
+	}
 }
 
 // check checks the flags of HTTP, sets the default of --decide-hint, and returns

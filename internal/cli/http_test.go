@@ -3,8 +3,10 @@ package cli_test
 import (
 	"context"
 	"io"
+	"math"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -65,6 +67,22 @@ func TestPathPrefix(t *testing.T) {
 	for _, prefix := range []string{"/team/runs", "team/runs", "/team/runs/"} {
 		if url := program.ServeHTTP(t, io.Discard, nil, "--sandbox", "--path-prefix="+prefix); !strings.HasSuffix(url, "/team/runs/mcp") {
 			t.Errorf("%s: printed %s", prefix, url)
+		}
+	}
+}
+
+// TestGarbageLimit holds that the garbage collector's limit follows from --memory, unless
+// GOMEMLIMIT has set one before.
+func TestGarbageLimit(t *testing.T) {
+	before := debug.SetMemoryLimit(math.MaxInt64)
+	defer debug.SetMemoryLimit(before)
+	for _, want := range []int64{256 << 20 / 10 * 9, 1 << 30} {
+		if want == 1<<30 {
+			debug.SetMemoryLimit(want) // as the runtime does for GOMEMLIMIT=1GiB
+		}
+		program.ServeHTTP(t, io.Discard, nil, "--sandbox", "--memory=256MiB")
+		if got := debug.SetMemoryLimit(-1); got != want {
+			t.Errorf("the limit is %d bytes, want %d", got, want)
 		}
 	}
 }

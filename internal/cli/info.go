@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
+
+	"runs-mcp-server/internal/memory"
 )
 
 // toolsCommand prints the tools that these flags offer.
@@ -20,7 +22,7 @@ func (c *toolsCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	s, err := c.newServer(o, c.newLogger(o.Secrets, p.stderr))
+	s, err := c.newServer(o, memory.Parts{}, c.newLogger(o.Secrets, p.stderr))
 	if err != nil {
 		return err
 	}

@@ -123,6 +123,11 @@ func TestWrongSettings(t *testing.T) {
 		{words("http --sandbox --path-prefix /a/../b"), nil, "--path-prefix is a path"},
 		{words("http --sandbox --drain=-5s"), nil, "--drain is a time"},
 		{words("http --sandbox --drain 5"), nil, "--drain: expected duration"},
+		{words("http --memory"), nil, "--memory needs a value"},
+		{words("http --sandbox --memory 512MB"), nil, "--memory: a size is like 512MiB or 1GiB, and at least 128MiB"},
+		{words("http --sandbox --memory 127MiB"), nil, "--memory: a size is like 512MiB or 1GiB, and at least 128MiB"},
+		{words("http --sandbox --memory=-1GiB"), nil, "--memory: a size is like"},
+		{words("--sandbox --memory 1GiB"), nil, "unknown flag --memory"},
 	} {
 		t.Run(strings.Join(append(tt.env, tt.args...), " "), func(t *testing.T) {
 			t.Parallel()

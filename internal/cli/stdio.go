@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/memory"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/tools"
 	"runs-mcp-server/transport"
@@ -32,7 +33,7 @@ func (c *stdioCommand) Run(p *process) error {
 }
 
 func (c *stdioCommand) serve(p *process, o tools.Options, caller client.Caller, log *slog.Logger) error {
-	s, closeAll, err := c.startServer(p.ctx, o, log)
+	s, closeAll, err := c.startServer(p.ctx, o, memory.Parts{}, log)
 	if err != nil {
 		return err
 	}

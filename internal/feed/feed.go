@@ -136,8 +136,9 @@ func (f *feed) addEvent(e client.Event) {
 // replaceEvent replaces the logged event with the same cursor; f.mu is held.
 func (f *feed) replaceEvent(e client.Event) {
 	if i, ok := f.indexOf(e.ID); ok {
-		f.logBytes += len(e.Raw) - len(f.log[i].Raw)
+		f.logBytes += eventSize(e) - eventSize(f.log[i])
 		f.log[i] = e
+		f.dropOldest()
 	}
 }
 
@@ -153,13 +154,8 @@ func (f *feed) appendEvent(e client.Event) {
 	}
 	f.state.apply(e)
 	f.log = append(f.log, e)
-	f.logBytes += len(e.Raw)
-	for len(f.log) > 1 && (len(f.log) > f.hub.opts.LogEvents || f.logBytes > f.hub.opts.LogBytes) {
-		f.droppedTo = f.log[0].ID
-		f.logBytes -= len(f.log[0].Raw)
-		f.log[0] = client.Event{} // frees its payload
-		f.log = f.log[1:]
-	}
+	f.logBytes += eventSize(e)
+	f.dropOldest()
 }
 
 // end records the end of the run, or why it can no longer be watched.

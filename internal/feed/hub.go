@@ -8,6 +8,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"runs-mcp-server/client"
@@ -20,8 +21,12 @@ type Options struct {
 	// Grace is how long a stream stays open after its last watcher has left, so that
 	// calls that follow each other share it. Default 10 s.
 	Grace time.Duration
-	// LogEvents and LogBytes bound the log of one run. Default 256 and 48 KiB.
+	// LogEvents and LogBytes bound the log of one run. LogBytes counts what events take
+	// in memory. Default 256 and 160 KiB.
 	LogEvents, LogBytes int
+	// LogBytesInAll bounds the logs of all runs together: each has an equal share, but
+	// always keeps its newest event. Default 64 MiB.
+	LogBytesInAll int
 	// Pins bounds the pinned feeds (see [Hub.Pin]), PinsPerCaller those of one caller.
 	// PinTime is how long a pin lasts. Default 1,024, 256 and 24 h.
 	Pins, PinsPerCaller int
@@ -36,6 +41,8 @@ type Hub struct {
 	opts    Options
 	ctx     context.Context // ends all feeds
 	stop    context.CancelFunc
+
+	logShare atomic.Int64 // what each log may take; set by shareLogs, with mu held
 
 	mu     sync.Mutex // guards feeds, pins, pinsOf and the watcher counts of feeds
 	feeds  map[key]*feed
@@ -55,13 +62,16 @@ type key struct {
 func NewHub(api *client.Client, decider *approval.Decider, o Options) *Hub {
 	setDefault(&o.Grace, 10*time.Second)
 	setDefault(&o.LogEvents, 256)
-	setDefault(&o.LogBytes, 48<<10)
+	setDefault(&o.LogBytes, 160<<10)
+	setDefault(&o.LogBytesInAll, 64<<20)
 	setDefault(&o.Pins, 1024)
 	setDefault(&o.PinsPerCaller, 256)
 	setDefault(&o.PinTime, 24*time.Hour)
 	setDefault(&o.Logger, slog.New(slog.DiscardHandler))
 	ctx, stop := context.WithCancel(context.Background())
-	return &Hub{api: api, decider: decider, opts: o, ctx: ctx, stop: stop, feeds: map[key]*feed{}, pinsOf: map[client.Key]int{}}
+	h := &Hub{api: api, decider: decider, opts: o, ctx: ctx, stop: stop, feeds: map[key]*feed{}, pinsOf: map[client.Key]int{}}
+	h.shareLogs()
+	return h
 }
 
 func setDefault[T comparable](to *T, value T) {
@@ -196,6 +206,7 @@ func (h *Hub) start(f *feed) {
 		return
 	}
 	h.feeds[key{f.caller.Key, f.runID}] = f
+	h.shareLogs()
 	h.wg.Go(func() {
 		defer h.remove(f)
 		defer f.notifySubscriptions() // of the end
@@ -228,5 +239,6 @@ func (h *Hub) remove(f *feed) {
 	f.cancel()
 	if k := (key{f.caller.Key, f.runID}); h.feeds[k] == f {
 		delete(h.feeds, k)
+		h.shareLogs()
 	}
 }

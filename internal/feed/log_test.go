@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"path"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -138,7 +141,7 @@ func streamOf(n int, stored string) http.Handler {
 // TestLogIsBoundedInBytes, beside events.
 func TestLogIsBoundedInBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBed(t, feed.Options{LogEvents: 1000, LogBytes: 2000})
+		b := newBed(t, feed.Options{LogEvents: 1000, LogBytes: 8000})
 		runID := b.create(t, "steps=1000 step_ms=100", client.ApproveNothing)
 		w := b.hub.Watch(caller, client.RunID(runID), 0)
 		defer w.Close()
@@ -156,9 +159,9 @@ func TestLogIsBoundedInBytes(t *testing.T) {
 		}
 		bytes := 0
 		for _, e := range events {
-			bytes += len(e.Raw)
+			bytes += feed.EventSize(e)
 		}
-		if len(events) < 3 || bytes > 2000 || bytes < 1000 {
+		if len(events) < 3 || bytes > 8000 || bytes < 4000 {
 			t.Errorf("%d events of %d bytes", len(events), bytes)
 		}
 	})
@@ -201,7 +204,11 @@ func TestIDsThatBeginAnew(t *testing.T) {
 
 // TestLogEnds: the log keeps as many events and bytes as it may, and none more.
 func TestLogEnds(t *testing.T) {
-	const runID, event = "123e4567-e89b-12d3-a456-426614174000", len(`{"runStatus":"RUNNING","timestamp":"2026-01-01T00:00:20Z","step":{"text":"e20"}}`)
+	const runID = "123e4567-e89b-12d3-a456-426614174000"
+	event := feed.EventSize(client.Event{
+		Type: "step", RunStatus: client.Running, Timestamp: "2026-01-01T00:00:20Z", Step: &client.Step{Text: "e20"},
+		Raw: []byte(`{"runStatus":"RUNNING","timestamp":"2026-01-01T00:00:20Z","step":{"text":"e20"}}`),
+	})
 	for name, o := range map[string]feed.Options{"events": {LogEvents: 3}, "bytes": {LogBytes: 3 * event}, "fewer bytes": {LogBytes: 4*event - 1}} {
 		synctest.Test(t, func(t *testing.T) {
 			api, err := client.New(client.Options{URL: "http://localhost", Transport: inmem.Transport(streamOf(20, ""))})
@@ -234,4 +241,125 @@ func TestLogEnds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLogsShareTheirBytes holds that the logs of all runs together take what they may,
+// however they grew: first one run alone, then others one by one, then all at once. A
+// run of one event keeps it.
+func TestLogsShareTheirBytes(t *testing.T) {
+	for name, tt := range map[string]struct {
+		inAll, runs int
+		most, least int // bytes of all logs
+	}{
+		"room for all":   {1 << 20, 4, 4 * 8000, 4 * 4000},
+		"a share":        {16_000, 10, 16_000, 5_000},
+		"no share":       {1, 10, 10 * 2_000, 10 * 300}, // the newest event of each
+		"one run has it": {6_000, 1, 6_000, 3_000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBed(t, feed.Options{LogEvents: 1000, LogBytes: 8000, LogBytesInAll: tt.inAll})
+				var runs []client.RunID
+				for i := range tt.runs {
+					runs = append(runs, client.RunID(b.create(t, "steps=10000 step_ms=100", client.ApproveNothing)))
+					w := b.hub.Watch(caller, runs[i], 0)
+					defer w.Close()
+					if i < tt.runs/2 {
+						time.Sleep(10 * time.Second) // its log is full before the next begins
+					}
+				}
+				time.Sleep(10 * time.Second)
+				sum := 0
+				for _, id := range runs {
+					_, state, _ := b.hub.Read(caller, id, math.MaxInt64)
+					events, _ := loggedEvents(b.hub, id, state.Last)
+					for _, e := range events {
+						sum += feed.EventSize(e)
+					}
+					if len(events) == 0 || events[len(events)-1].ID != state.Last {
+						t.Errorf("%d events, and the newest is not among them", len(events))
+					}
+				}
+				if sum > tt.most || sum < tt.least {
+					t.Errorf("the logs take %d bytes, want %d to %d", sum, tt.least, tt.most)
+				}
+			})
+		})
+	}
+}
+
+// loggedEvents returns what the log of a run holds whose newest event has the id last.
+func loggedEvents(hub *feed.Hub, runID client.RunID, last int64) (events []client.Event, ok bool) {
+	for after := last - 1; after >= 0; after-- {
+		more, _, reaches := hub.Read(caller, runID, after)
+		if !reaches {
+			break
+		}
+		events, ok = more, true
+	}
+	return events, ok
+}
+
+// TestEventSize holds that the log of a run takes no more heap than it counts, and an
+// eighth, which the allocator adds.
+func TestEventSize(t *testing.T) {
+	for name, text := range map[string]string{
+		"small":      "",
+		"a text":     strings.Repeat("x", 300),
+		"long texts": strings.Repeat("x", 2_000),
+	} {
+		synctest.Test(t, func(t *testing.T) { checkLogHeap(t, name, text) })
+	}
+}
+
+// checkLogHeap measures what 100 events of a log take, with a text in each.
+func checkLogHeap(t *testing.T, name, text string) {
+	const runs = 50
+	runID := func(i int) client.RunID { return client.RunID(fmt.Sprintf("123e4567-e89b-12d3-a456-%012d", i)) }
+	api, err := client.New(client.Options{URL: "http://localhost", Transport: inmem.Transport(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/sse") {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		fmt.Fprintf(w, `{"runId":%q,"status":"RUNNING","events":[`, path.Base(r.URL.Path))
+		for i := range 100 {
+			fmt.Fprintf(w, `{"id":%d,"event":"step","runStatus":"RUNNING","timestamp":"2026-01-01T00:00:20Z","step":{"reason":"because","text":"it looked %s","approval":"NOT_REQUIRED","toolCalls":[{"toolCallId":"call-%d","toolName":"search"}]}},`, i+1, text, i)
+		}
+		fmt.Fprint(w, `{"id":101}]}`)
+	}))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var took, counted [2]int
+	for i, kept := range []int{1, 101} {
+		hub := newHub(api, feed.Options{LogEvents: kept, LogBytes: 4 << 20, LogBytesInAll: 1 << 30})
+		before := liveHeap()
+		for n := range runs {
+			w := hub.Watch(caller, runID(n), 100)
+			defer w.Close()
+		}
+		time.Sleep(500 * time.Millisecond) // for one read of each run
+		took[i] = liveHeap() - before
+		for n := range runs {
+			events, _ := loggedEvents(hub, runID(n), 101)
+			for _, e := range events {
+				counted[i] += feed.EventSize(e)
+			}
+		}
+		hub.Close()
+	}
+	each, want := (took[1]-took[0])/runs, (counted[1]-counted[0])/runs
+	t.Logf("%s: %d bytes a log, counted %d", name, each, want)
+	if each > want+want/8 || want > 2*each {
+		t.Errorf("%s: a log takes %d bytes, counted %d", name, each, want)
+	}
+}
+
+// liveHeap returns the bytes of the live heap.
+func liveHeap() int {
+	runtime.GC()
+	runtime.GC() // what was pooled is garbage only now
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }

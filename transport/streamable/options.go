@@ -80,6 +80,9 @@ type Options struct {
 	BytesPerCaller int
 	// Bytes is the same for all callers together. Default 256 MiB.
 	Bytes int
+	// StrangerBytes is the same for all strangers together, which are not part of
+	// Bytes. Default 12 MiB.
+	StrangerBytes int
 	// SessionIdle is after what time without a request, an open response or
 	// a call in flight a session ends. Default 30 min.
 	SessionIdle time.Duration
@@ -154,6 +157,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.Watches = cmp.Or(o.Watches, 4096)
 	o.BytesPerCaller = cmp.Or(o.BytesPerCaller, 32<<20)
 	o.Bytes = cmp.Or(o.Bytes, 256<<20)
+	o.StrangerBytes = cmp.Or(o.StrangerBytes, 12<<20)
 	o.Connections = cmp.Or(o.Connections, 8192)
 	o.StrangerConnections = cmp.Or(o.StrangerConnections, 512)
 	o.SessionIdle = cmp.Or(o.SessionIdle, 30*time.Minute)
@@ -172,7 +176,7 @@ func (o *Options) check() error {
 	if o.Server == nil {
 		return errors.New("transport: HTTPOptions.Server is not set")
 	}
-	numbers := min(o.CallsPerCaller, o.StreamsPerCaller, o.Streams, o.SessionsPerCaller, o.Sessions, o.WatchesPerCaller, o.Watches, o.BytesPerCaller, o.Bytes, o.Connections, o.StrangerConnections)
+	numbers := min(o.CallsPerCaller, o.StreamsPerCaller, o.Streams, o.SessionsPerCaller, o.Sessions, o.WatchesPerCaller, o.Watches, o.BytesPerCaller, o.Bytes, o.StrangerBytes, o.Connections, o.StrangerConnections)
 	times := min(o.Drain, o.SessionIdle, o.WatchGrace, o.HeaderTimeout, o.BodyTimeout, o.WriteTimeout, o.StrangerTimeout, o.KeepAlive)
 	if numbers < 0 || times < 0 || o.BodyLimit < 0 {
 		return session.ErrNegativeOption
@@ -197,6 +201,6 @@ func (o *Options) newQuota() *session.Quota {
 			session.Calls: o.MaxCalls, session.Requests: 2 * o.MaxCalls, session.Streams: o.Streams,
 			session.Sessions: o.Sessions, session.Watches: o.Watches, session.Bytes: o.Bytes,
 		},
-		Strangers: strangerLimits(),
+		Strangers: o.strangerLimits(),
 	})
 }

@@ -134,7 +134,7 @@ func TestStrangersShareBytes(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	s := serveHTTP(t, f, Options{IsKnown: newKnownCallers("known").isKnown})
 	// A body that does not come to its end, and holds half of the bytes.
-	for i := range maxStrangerBytes/(bodyCost<<20) + 1 {
+	for i := range (12<<20)/(bodyCost<<20) + 1 {
 		c := dial(t, s)
 		c.send(fmt.Sprintf("POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Key: %d\r\nContent-Type: application/json\r\nContent-Length: 1048576\r\n\r\n", i) +
 			strings.Repeat(" ", 1<<20-1))

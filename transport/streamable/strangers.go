@@ -14,7 +14,6 @@ const (
 	maxStrangerStreams  = 256
 	maxStrangerSessions = 256
 	maxStrangerWatches  = 64
-	maxStrangerBytes    = 12 << 20
 
 	// maxSessionsPerStranger is how many sessions each of them has. The next one
 	// replaces the oldest.
@@ -25,10 +24,10 @@ const (
 )
 
 // strangerLimits returns what strangers together may hold.
-func strangerLimits() session.Amounts {
+func (o *Options) strangerLimits() session.Amounts {
 	return session.Amounts{
 		session.Calls: maxStrangerCalls, session.Requests: 2 * maxStrangerCalls, session.Streams: maxStrangerStreams,
-		session.Sessions: maxStrangerSessions, session.Watches: maxStrangerWatches, session.Bytes: maxStrangerBytes,
+		session.Sessions: maxStrangerSessions, session.Watches: maxStrangerWatches, session.Bytes: o.StrangerBytes,
 	}
 }
 

@@ -40,14 +40,14 @@ func TestWatchedRuns(t *testing.T) {
 	}
 	box := startSandbox(t, append(keys, ownKey)...)
 	runs := createRuns(t, box, keys, *watchedRuns)
-	process, url := program.StartHTTP(t, "", "--api-url", box.URL())
+	process, url := program.StartHTTP(t, "", "--api-url", box.URL(), "--memory", "2GiB")
 	defer program.WaitExit(t, process)
 	defer process.Process.Kill()
-	watchRuns(t, url, ownKey, createRuns(t, box, []string{ownKey}, 1)[ownKey])
+	watchRuns(t, url, ownKey, createRuns(t, box, []string{ownKey}, 1)[ownKey], 4)
 	before := readUsage(t, process)
 	var clients sync.WaitGroup
 	for _, key := range keys {
-		clients.Go(func() { watchRuns(t, url, key, runs[key]) })
+		clients.Go(func() { watchRuns(t, url, key, runs[key], 4) })
 	}
 	clients.Wait()
 	after := readUsage(t, process)
@@ -85,8 +85,8 @@ func createRuns(t *testing.T, box *sandbox.Server, keys []string, n int) map[str
 }
 
 // watchRuns subscribes to the events of runs, in one session, and waits for the update
-// of each that shows the fourth event.
-func watchRuns(t *testing.T, url, key string, runs []client.RunID) {
+// of each that shows the last event.
+func watchRuns(t *testing.T, url, key string, runs []client.RunID, last int) {
 	me := program.NewTenant(t, url, key)
 	next := me.Stream(t, "", nil)
 	for _, id := range runs {
@@ -103,7 +103,7 @@ func watchRuns(t *testing.T, url, key string, runs []client.RunID) {
 			t.Error("the stream has ended")
 			return
 		}
-		if n := decodeNotification(t, message); n.Params.Meta.LastEventID == 4 {
+		if n := decodeNotification(t, message); n.Params.Meta.LastEventID == last {
 			complete[n.Params.URI] = true
 		}
 	}

@@ -198,3 +198,21 @@ func grouped(n int64) string {
 	}
 	return fmt.Sprintf("%s,%03d", grouped(n/1000), n%1000)
 }
+
+// TestRememberedBytes holds that internal/memory plans for the sum of all maps that
+// remember something for their callers.
+func TestRememberedBytes(t *testing.T) {
+	values := map[string]int64{}
+	for _, file := range []string{"client/resilience.go", "internal/approval/decider.go", "internal/approval/plan.go",
+		"internal/attend/attend.go", "internal/attend/seal.go", "internal/bounded/map.go"} {
+		for name, found := range readSettings(t, file).values {
+			values[name], _ = constant.Int64Val(found[0])
+		}
+	}
+	sum := 3*values["maxRememberedBytes"] + values["maxPlansBytes"] + values["maxHistoriesBytes"] + values["maxRoundsBytes"] +
+		values["maxUsed"]*values["EntryBytes"] + (values["maxAccepted"]+values["maxStrangers"])*values["healthBytes"]
+	planned := readSettings(t, "internal/memory/memory.go").values["rememberedBytes"]
+	if n, _ := constant.Int64Val(planned[0]); sum > n || sum < n/10*9 {
+		t.Errorf("internal/memory plans for %d bytes, but the maps may take %d", n, sum)
+	}
+}

@@ -1,0 +1,104 @@
+// Package memory divides the memory of the HTTP server among its parts. It knows only
+// what each part takes, in bytes of resident memory, and where that was measured.
+package memory
+
+import (
+	"errors"
+	"regexp"
+	"strconv"
+)
+
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+
+	// least is the least that leaves each part enough to work.
+	least = 128 * mib
+	// most is what all parts can use, large answers apart. It fits 32 bits.
+	most = 3 << 29
+
+	// processBytes is what the process takes when it has just started: 18 MiB are
+	// measured by TestWatchedRuns.
+	processBytes = 20 * mib
+	// rememberedBytes is the sum of the maps that remember: 3 times maxRememberedBytes
+	// and maxPlansBytes of internal/approval; maxHistoriesBytes, maxRoundsBytes and
+	// maxUsedBytes of internal/attend; the callers' health of client.
+	rememberedBytes = 41 * mib
+
+	// connectionBytes is what an idle connection takes (TestIdleConnections).
+	connectionBytes = 20 * kib
+	// strangerBytes is what a stranger's connection takes with a header that has no end
+	// (TestStrangers).
+	strangerBytes = 104 * kib
+	// watchBytes is what a watched run takes beside its log (TestWatchedRuns).
+	watchBytes = 48 * kib
+	// answerBytes is what a large answer of the API takes while it is read and decoded:
+	// 42 MiB, and 70 MiB for one that consists of approval links (TestLargeAnswers).
+	answerBytes = 64 * mib
+)
+
+// Parts are the limits of the parts of the server. The names are those of the options
+// that they set.
+type Parts struct {
+	// GCLimit is the limit of the garbage collector, see
+	// [runtime/debug.SetMemoryLimit].
+	GCLimit int64
+
+	Bytes, BytesPerCaller              int // of callers that the API knows
+	Connections, Watches               int
+	StrangerBytes, StrangerConnections int
+	LogBytesInAll                      int
+	LargeAnswers                       int
+}
+
+// Divide divides so many bytes. What the process takes in any case comes first. Of the
+// rest the callers' bytes get a quarter, connections a sixth, watched runs three
+// sixteenths, their logs and strangers a sixteenth each, and large answers what is left.
+// No limit but theirs is above the default of its option.
+func Divide(total int64) Parts {
+	rest := int(min(max(total, least), most)) - processBytes - rememberedBytes
+	p := Parts{
+		GCLimit:       total / 10 * 9,
+		Bytes:         min(rest/4, 256*mib),
+		Connections:   min(rest/6/connectionBytes, 8_192),
+		Watches:       min(rest/16*3/watchBytes, 4_096),
+		LogBytesInAll: min(rest/16, 64*mib),
+	}
+	// The body of one request counts 4 MiB: there must be room for one.
+	p.BytesPerCaller = min(max(p.Bytes/8, 8*mib), 32*mib)
+	p.StrangerBytes = min(max(rest/16/5, 5*mib), 12*mib)
+	p.StrangerConnections = min(max((rest/16-p.StrangerBytes)/strangerBytes, 40), 512)
+	p.LargeAnswers = int(min(max((total-int64(p.withoutAnswers()))/answerBytes, 1), 64))
+	return p
+}
+
+// withoutAnswers returns what all parts but large answers take together, in bytes.
+func (p Parts) withoutAnswers() int {
+	return processBytes + rememberedBytes + p.Bytes + p.Connections*connectionBytes + p.Watches*watchBytes +
+		p.LogBytesInAll + p.StrangerBytes + p.StrangerConnections*strangerBytes
+}
+
+// errSize says what a size is like.
+var errSize = errors.New("a size is like 512MiB or 1GiB, and at least 128MiB")
+
+var sizeForm = regexp.MustCompile(`^([0-9]{1,6})(MiB|GiB)$`)
+
+// ParseSize returns the bytes of a size that an operator wrote, or [errSize].
+func ParseSize(text string) (int64, error) {
+	m := sizeForm.FindStringSubmatch(text)
+	if m == nil {
+		return 0, errSize
+	}
+	size, err := strconv.ParseInt(m[1], 10, 64)
+	if err != nil {
+		return 0, errSize
+	}
+	size *= mib
+	if m[2] == "GiB" {
+		size *= kib
+	}
+	if size < least {
+		return 0, errSize
+	}
+	return size, nil
+}
