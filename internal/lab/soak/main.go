@@ -1,6 +1,7 @@
 // Command soak puts the whole server under the load of many clients for a long
-// time, with faults on both sides. It fails if the server's memory, goroutines or
-// descriptors grow:
+// time: good ones, faults of the API, and in every other round hostile callers. It fails
+// if the server's memory, goroutines or descriptors grow, if a good call fails, or if
+// hostile callers make the 99th percentile of a good call more than twice as long:
 //
 //	go run ./internal/lab/soak -for 30m
 //
@@ -29,6 +30,7 @@ func main() {
 	o := options{}
 	flag.DurationVar(&o.length, "for", 30*time.Minute, "how long")
 	flag.IntVar(&o.callers, "callers", 24, "how many clients at the same time")
+	flag.BoolVar(&o.hostile, "hostile", true, "hostile callers in every other round")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -47,6 +49,16 @@ func exit(err error) {
 type options struct {
 	length  time.Duration // of the load, without the times at rest
 	callers int
+	hostile bool
+}
+
+// phaseOf returns who calls in a round. The first has good clients alone: the API comes
+// to know their keys.
+func (o options) phaseOf(round int) phase {
+	if o.hostile && round%2 == 1 {
+		return besideHostile
+	}
+	return alone
 }
 
 // rounds is the number of loads, each followed by a rest: one every two minutes, and
@@ -74,44 +86,62 @@ func soak(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "before: ", fresh)
+	fmt.Fprintln(out, "before:  ", fresh)
 	clients := newClients(s.url, o.callers)
 	var rests []sample
 	for n := range o.rounds() {
-		if err := runLoad(ctx, o, s, clients, out); err != nil {
-			return err
-		}
-		rest, err := waitForRest(ctx, o, s, fresh)
+		rest, err := runRound(ctx, o, o.phaseOf(n), s, clients, fresh, out)
 		if err != nil {
 			return err
 		}
 		rests = append(rests, rest)
-		fmt.Fprintf(out, "rest %2d: %s\n", n+1, rest)
 	}
 	last, err := s.end()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "ended:  ", last)
-	fmt.Fprintf(out, "clients: %s\nupstream: %s\n", clients, up)
-	if err := errors.Join(clients.checkErrors(), findGrowth(fresh, rests, last)); err != nil {
+	fmt.Fprintln(out, "ended:   ", last)
+	fmt.Fprintf(out, "clients: %s\nupstream: %s\n%s", clients, up, clients.timed)
+	if err := errors.Join(clients.checkErrors(), clients.timed.checkSlowdown(), findGrowth(fresh, rests, last)); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "level: heap, goroutines and descriptors do not grow")
+	fmt.Fprintln(out, "level: memory, goroutines and descriptors do not grow")
 	return nil
 }
 
-// runLoad runs the clients for one round, and returns when all have left. The sample
-// under load is only printed: it varies too much to show growth.
-func runLoad(ctx context.Context, o options, s *server, clients *clients, out io.Writer) error {
+// runRound runs a load and the rest after it. It returns the sample at rest.
+func runRound(ctx context.Context, o options, p phase, s *server, clients *clients, fresh sample, out io.Writer) (sample, error) {
+	a, err := newAttackers(s.url)
+	if err != nil {
+		return sample{}, err
+	}
+	defer a.close()
+	busy, err := runLoad(ctx, o, p, s, clients, a)
+	if err != nil {
+		return sample{}, err
+	}
+	fmt.Fprintf(out, "%-8s  %s\n", p.String()+":", busy)
+	rest, err := waitForRest(ctx, o, s, fresh)
+	fmt.Fprintf(out, "at rest:  %s\n", rest)
+	return rest, err
+}
+
+// runLoad runs the callers for one round, and returns when they have left. Its sample is
+// only printed: under load it varies too much to show growth.
+func runLoad(ctx context.Context, o options, p phase, s *server, clients *clients, a *attackers) (sample, error) {
 	busy, stop := context.WithCancel(ctx)
-	gone := clients.start(busy)
+	defer stop()
+	gone := []<-chan struct{}{clients.start(busy, p)}
+	if p == besideHostile {
+		gone = append(gone, a.start(busy))
+	}
 	pause(ctx, o.length/time.Duration(o.rounds()))
 	now, err := s.sample()
 	stop()
-	<-gone
-	fmt.Fprintln(out, "load:   ", now)
-	return err
+	for _, left := range gone {
+		<-left
+	}
+	return now, err
 }
 
 // waitForRest waits, for a limited time, until the server has forgotten the clients.

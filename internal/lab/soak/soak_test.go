@@ -23,7 +23,7 @@ func TestSoak(t *testing.T) {
 		t.Skip("takes 20 s")
 	}
 	var out bytes.Buffer
-	err := soak(t.Context(), options{length: 6 * time.Second, callers: 6}, &out)
+	err := soak(t.Context(), options{length: 6 * time.Second, callers: 6, hostile: true}, &out)
 	if err != nil || !strings.Contains(out.String(), "level: ") {
 		t.Errorf("%v\n%s", err, &out)
 	}
