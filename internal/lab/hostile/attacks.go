@@ -67,10 +67,10 @@ func (c *Caller) CallWithLargeToken(ctx context.Context, key string) {
 	c.call(ctx, key, `"name":"list_runs","arguments":{},"_meta":{"progressToken":"`+strings.Repeat("t", 900<<10)+`"}`)
 }
 
-// LeaveCallUnread starts a run of 10 s with a progress token of 1,000 bytes, and does not
-// read the response.
+// LeaveCallUnread starts a run, waits for it for 2 s with a progress token of 1,000
+// bytes, and does not read the response.
 func (c *Caller) LeaveCallUnread(ctx context.Context, key string) {
-	c.leaveUnread(ctx, key, c.initialize(ctx, key, `{}`), toolCall(createLongRun(30)+`,"_meta":{"progressToken":"`+strings.Repeat("t", 1000)+`"}`))
+	c.leaveUnread(ctx, key, c.initialize(ctx, key, `{}`), toolCall(createLongRun(2)+`,"_meta":{"progressToken":"`+strings.Repeat("t", 1000)+`"}`))
 }
 
 // LeaveStreamUnread opens the stream of GET of a new session, and does not read it.
