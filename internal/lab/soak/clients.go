@@ -22,7 +22,7 @@ import (
 type clients struct {
 	url     string
 	callers int
-	timed   *timings
+	timed   timings
 
 	mu       sync.Mutex // guards the rest
 	count    map[string]int
@@ -33,11 +33,11 @@ type clients struct {
 const maxFailures = 20
 
 func newClients(url string, callers int) *clients {
-	return &clients{url: url, callers: callers, timed: newTimings(), count: map[string]int{}}
+	return &clients{url: url, callers: callers, count: map[string]int{}}
 }
 
 // start runs them until ctx is done. The channel is closed when all have left.
-func (c *clients) start(ctx context.Context, beside phase) (gone <-chan struct{}) {
+func (c *clients) start(ctx context.Context) (gone <-chan struct{}) {
 	var all sync.WaitGroup
 	for range c.callers {
 		all.Go(func() {
@@ -50,7 +50,7 @@ func (c *clients) start(ctx context.Context, beside phase) (gone <-chan struct{}
 	for n := range timedCallers {
 		all.Go(func() {
 			for ctx.Err() == nil {
-				c.addResult(c.visitTimed(ctx, beside, n), "timed visits")
+				c.addResult(c.visitTimed(ctx, n), timedVisits)
 			}
 		})
 	}
@@ -62,7 +62,7 @@ func (c *clients) start(ctx context.Context, beside phase) (gone <-chan struct{}
 	return ended
 }
 
-// checkErrors returns an error if anything failed.
+// checkErrors returns an error if anything failed by the server's fault.
 func (c *clients) checkErrors() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,7 +77,11 @@ func (c *clients) addResult(err error, what string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.count[what]++
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) { // the client's own
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded): // the client's own
+		return
+	case what != timedVisits && strings.Contains(err.Error(), "the Run API"):
+		c.count[what+" that the API failed"]++
 		return
 	}
 	c.count[what+" that failed"]++

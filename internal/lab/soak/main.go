@@ -58,16 +58,16 @@ func (o options) phaseOf(round int) phase {
 	if o.hostile && round%2 == 1 {
 		return besideHostile
 	}
-	return alone
+	return goodAlone
 }
 
-// rounds is the number of loads, each followed by a rest: one every two minutes, and
-// at least minRests.
-func (o options) rounds() int { return max(minRests, int(o.length/(2*time.Minute))) }
+// rounds is the number of loads, each followed by a rest: one every minute, and at least
+// minRests.
+func (o options) rounds() int { return max(minRests, int(o.length/time.Minute)) }
 
 // forget is how long the server keeps a client that vanished, and a run that nobody
 // watches.
-func (o options) forget() time.Duration { return max(min(o.length/180, 10*time.Second), time.Second) }
+func (o options) forget() time.Duration { return max(min(o.length/60, 10*time.Second), time.Second) }
 
 // soak runs everything and writes the samples to out. It returns an error if the
 // server grew, failed or did not end cleanly.
@@ -101,7 +101,7 @@ func soak(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(out, "ended:   ", last)
-	fmt.Fprintf(out, "clients: %s\nupstream: %s\n%s", clients, up, clients.timed)
+	fmt.Fprintf(out, "clients: %s\nupstream: %s\n%s", clients, up, &clients.timed)
 	if err := errors.Join(clients.checkErrors(), clients.timed.checkSlowdown(), findGrowth(fresh, rests, last)); err != nil {
 		return err
 	}
@@ -131,7 +131,8 @@ func runRound(ctx context.Context, o options, p phase, s *server, clients *clien
 func runLoad(ctx context.Context, o options, p phase, s *server, clients *clients, a *attackers) (sample, error) {
 	busy, stop := context.WithCancel(ctx)
 	defer stop()
-	gone := []<-chan struct{}{clients.start(busy, p)}
+	clients.timed.startRound(p)
+	gone := []<-chan struct{}{clients.start(busy)}
 	if p == besideHostile {
 		gone = append(gone, a.start(busy))
 	}

@@ -9,42 +9,103 @@ import (
 	"time"
 )
 
-// phase is who calls the server beside the good clients.
+// phase is who calls the server in a round.
 type phase int
 
 const (
-	alone phase = iota
+	goodAlone phase = iota
 	besideHostile
-	phases // their number
 )
 
 // String returns a word for the report.
-func (p phase) String() string { return [phases]string{"good", "hostile"}[p] }
+func (p phase) String() string {
+	if p == besideHostile {
+		return "hostile"
+	}
+	return "good"
+}
 
 const (
 	// maxSlowdown is how many times as long the 99th percentile of a call may be beside
 	// hostile callers.
 	maxSlowdown = 2
-	// minTimings is the number of calls of each phase without which they are not
-	// compared: the 99th percentile of fewer is a matter of chance.
-	minTimings = 1000
+	// minRounds is the number of rounds of each phase, with minCalls calls each, without
+	// which they are not compared. With fewer, chance decides.
+	minRounds = 3
+	minCalls  = 200
 )
 
-// timings are how long the calls of each kind took, in each phase.
+// timings are how long the calls of each kind took, in each round. The median of the
+// rounds' percentiles stands for a phase: a round in which the machine had other work
+// does not count.
 type timings struct {
-	mu    sync.Mutex
-	kinds map[string]*[phases][]time.Duration // guarded by mu
+	mu     sync.Mutex
+	rounds []timedRound // guarded by mu
 }
 
-func newTimings() *timings { return &timings{kinds: map[string]*[phases][]time.Duration{}} }
+type timedRound struct {
+	phase phase
+	kinds map[string][]time.Duration
+}
 
-func (t *timings) add(kind string, p phase, took time.Duration) {
+func (t *timings) startRound(p phase) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.kinds[kind] == nil {
-		t.kinds[kind] = new([phases][]time.Duration)
+	t.rounds = append(t.rounds, timedRound{p, map[string][]time.Duration{}})
+}
+
+// add adds a call of the newest round.
+func (t *timings) add(kind string, took time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	calls := t.rounds[len(t.rounds)-1].kinds
+	calls[kind] = append(calls[kind], took)
+}
+
+// kindTiming is the calls of a kind in a phase.
+type kindTiming struct {
+	calls    int
+	p50, p99 time.Duration
+	enough   bool // for a comparison
+}
+
+// String returns a part of a line for the report.
+func (k kindTiming) String() string {
+	return fmt.Sprintf("%d calls, p50 %s, p99 %s", k.calls, milliseconds(k.p50), milliseconds(k.p99))
+}
+
+// timingOf returns the calls of a kind in a phase.
+func (t *timings) timingOf(kind string, p phase) kindTiming {
+	var k kindTiming
+	var p50s, p99s []time.Duration
+	large := 0
+	for _, round := range t.rounds {
+		took := round.kinds[kind]
+		if round.phase != p || len(took) == 0 {
+			continue
+		}
+		if len(took) >= minCalls {
+			large++
+		}
+		k.calls += len(took)
+		p50s, p99s = append(p50s, percentile(took, 50)), append(p99s, percentile(took, 99))
 	}
-	t.kinds[kind][p] = append(t.kinds[kind][p], took)
+	if k.calls > 0 {
+		k.p50, k.p99 = percentile(p50s, 50), percentile(p99s, 50)
+	}
+	k.enough = large >= minRounds
+	return k
+}
+
+// kinds returns the kinds of calls, sorted.
+func (t *timings) kinds() []string {
+	all := map[string]bool{}
+	for _, round := range t.rounds {
+		for kind := range round.kinds {
+			all[kind] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
 }
 
 // checkSlowdown returns an error that names the kinds of calls that hostile callers
@@ -53,18 +114,14 @@ func (t *timings) checkSlowdown() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var slow []string
-	for _, kind := range slices.Sorted(maps.Keys(t.kinds)) {
-		took := t.kinds[kind]
-		if min(len(took[alone]), len(took[besideHostile])) < minTimings {
-			continue
-		}
-		before, beside := percentile(took[alone], 99), percentile(took[besideHostile], 99)
-		if beside > maxSlowdown*before {
-			slow = append(slow, fmt.Sprintf("%s from %s to %s", kind, milliseconds(before), milliseconds(beside)))
+	for _, kind := range t.kinds() {
+		alone, beside := t.timingOf(kind, goodAlone), t.timingOf(kind, besideHostile)
+		if alone.enough && beside.enough && beside.p99 > maxSlowdown*alone.p99 {
+			slow = append(slow, fmt.Sprintf("%s from %s to %s", kind, milliseconds(alone.p99), milliseconds(beside.p99)))
 		}
 	}
 	if len(slow) > 0 {
-		return fmt.Errorf("beside hostile callers the 99th percentile grew to more than %d times: %s", maxSlowdown, strings.Join(slow, "; "))
+		return fmt.Errorf("beside hostile callers the 99th percentile is more than %d times as long: %s", maxSlowdown, strings.Join(slow, "; "))
 	}
 	return nil
 }
@@ -74,12 +131,13 @@ func (t *timings) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var b strings.Builder
-	for _, kind := range slices.Sorted(maps.Keys(t.kinds)) {
-		fmt.Fprintf(&b, "%-12s", kind)
-		for p, took := range t.kinds[kind] {
-			if len(took) > 0 {
-				fmt.Fprintf(&b, " %s: %d calls, p50 %s, p99 %s;", phase(p), len(took), milliseconds(percentile(took, 50)), milliseconds(percentile(took, 99)))
-			}
+	for _, kind := range t.kinds() {
+		alone, beside := t.timingOf(kind, goodAlone), t.timingOf(kind, besideHostile)
+		fmt.Fprintf(&b, "%-12s %s: %s; %s: %s", kind, goodAlone, alone, besideHostile, beside)
+		if alone.enough && beside.enough {
+			fmt.Fprintf(&b, "; %.2f times", float64(beside.p99)/float64(alone.p99))
+		} else {
+			b.WriteString("; too few to compare")
 		}
 		b.WriteByte('\n')
 	}
