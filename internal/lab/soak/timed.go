@@ -22,23 +22,44 @@ const timedVisits = "timed visits"
 // timedCalls is the number of times that one of them makes each call before it leaves.
 const timedCalls = 3
 
+// timedTimeout is how long a timed call may take.
+const timedTimeout = 10 * time.Second
+
 // visitTimed connects, makes each kind of call some times, and leaves. Every other
 // caller speaks the stateless revision.
 func (c *clients) visitTimed(ctx context.Context, n int) error {
 	version := []string{"2025-11-25", "2026-07-28"}[n%2]
-	start := time.Now()
-	v, err := c.connect(ctx, timedKey, version)
+	t := &timedVisitor{}
+	err := c.timeCall(ctx, "connect", func(ctx context.Context) (err error) {
+		t.visitor, err = c.connect(ctx, timedKey, version)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	defer v.leave()
-	c.timed.add("connect", time.Since(start))
-	t := &timedVisitor{visitor: v}
+	defer t.leave()
 	for range timedCalls {
 		if err := t.makeCalls(ctx); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// timeCall makes a call and adds how long it took. A call without an answer in
+// timedTimeout fails.
+func (c *clients) timeCall(ctx context.Context, kind string, call func(context.Context) error) error {
+	limited, stop := context.WithTimeout(ctx, timedTimeout)
+	defer stop()
+	start := time.Now()
+	err := call(limited)
+	switch {
+	case err != nil && ctx.Err() == nil && limited.Err() != nil:
+		return fmt.Errorf("%s: no answer in %s", kind, timedTimeout)
+	case err != nil:
+		return fmt.Errorf("%s: %w", kind, err)
+	}
+	c.timed.add(kind, time.Since(start))
 	return nil
 }
 
@@ -65,11 +86,9 @@ func (t *timedVisitor) makeCalls(ctx context.Context) error {
 		if !pause(ctx, 20*time.Millisecond) {
 			return ctx.Err()
 		}
-		start := time.Now()
-		if err := call.do(ctx); err != nil {
-			return fmt.Errorf("%s: %w", call.kind, err)
+		if err := t.clients.timeCall(ctx, call.kind, call.do); err != nil {
+			return err
 		}
-		t.clients.timed.add(call.kind, time.Since(start))
 	}
 	return nil
 }
