@@ -1,13 +1,17 @@
-// Command soak puts the whole server under the load of many clients for a long
-// time: good ones, faults of the API, and in every other round hostile callers. It fails
-// if the server's memory, goroutines or descriptors grow, if a good call fails, or if
-// hostile callers make the 99th percentile of a good call more than twice as long:
+// Command soak puts the whole server under the load of many good clients for a long
+// time, with faults of the API and, every other minute, hostile callers:
 //
 //	go run ./internal/lab/soak -for 30m
 //
-// The server is a process of its own, so nothing else is measured. It is wired like
-// the program, but forgets after seconds what the program keeps for hours: what
-// outlives the test would look like growth.
+// It fails in three cases:
+//   - The server's memory, goroutines or descriptors grow from one rest to the next.
+//   - A call of a good client fails, and not by a fault of the API.
+//   - The 99th percentile of a kind of call is more than twice as long beside hostile
+//     callers. Clients for whom the API has no faults measure that.
+//
+// The clients and the API are in this process. The server is a process of its own, so
+// its memory is measured alone. It is wired like the program, but forgets after seconds
+// what the program keeps for hours: what outlives the test would look like growth.
 package main
 
 import (
@@ -87,57 +91,65 @@ func soak(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(out, "before:  ", fresh)
-	clients := newClients(s.url, o.callers)
-	var rests []sample
+	m := measurement{options: o, server: s, clients: newClients(s.url, o.callers), fresh: fresh, out: out}
 	for n := range o.rounds() {
-		rest, err := runRound(ctx, o, o.phaseOf(n), s, clients, fresh, out)
-		if err != nil {
+		if err := m.runRound(ctx, o.phaseOf(n)); err != nil {
 			return err
 		}
-		rests = append(rests, rest)
 	}
 	last, err := s.end()
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(out, "ended:   ", last)
-	fmt.Fprintf(out, "clients: %s\nupstream: %s\n%s", clients, up, &clients.timed)
-	if err := errors.Join(clients.checkErrors(), clients.timed.checkSlowdown(), findGrowth(fresh, rests, last)); err != nil {
+	fmt.Fprintf(out, "clients: %s\nupstream: %s\n%s", m.clients, up, &m.clients.timed)
+	if err := errors.Join(m.clients.checkErrors(), m.clients.timed.checkSlowdown(), findGrowth(fresh, m.rests, last)); err != nil {
 		return err
 	}
 	fmt.Fprintln(out, "level: memory, goroutines and descriptors do not grow")
 	return nil
 }
 
-// runRound runs a load and the rest after it. It returns the sample at rest.
-func runRound(ctx context.Context, o options, p phase, s *server, clients *clients, fresh sample, out io.Writer) (sample, error) {
-	a, err := newAttackers(s.url)
+// measurement is a server under load, and its samples.
+type measurement struct {
+	options
+	server  *server
+	clients *clients
+	fresh   sample   // before any load
+	rests   []sample // after each round
+	out     io.Writer
+}
+
+// runRound runs a load and the rest after it.
+func (m *measurement) runRound(ctx context.Context, p phase) error {
+	a, err := newAttackers(m.server.url)
 	if err != nil {
-		return sample{}, err
+		return err
 	}
 	defer a.close()
-	busy, err := runLoad(ctx, o, p, s, clients, a)
+	busy, err := m.runLoad(ctx, p, a)
 	if err != nil {
-		return sample{}, err
+		return err
 	}
-	fmt.Fprintf(out, "%-8s  %s\n", p.String()+":", busy)
-	rest, err := waitForRest(ctx, o, s, fresh)
-	fmt.Fprintf(out, "at rest:  %s\n", rest)
-	return rest, err
+	fmt.Fprintf(m.out, "%-8s  %s\n", p.String()+":", busy)
+	rest, err := m.waitForRest(ctx)
+	fmt.Fprintf(m.out, "at rest:  %s\n", rest)
+	m.rests = append(m.rests, rest)
+	return err
 }
 
 // runLoad runs the callers for one round, and returns when they have left. Its sample is
 // only printed: under load it varies too much to show growth.
-func runLoad(ctx context.Context, o options, p phase, s *server, clients *clients, a *attackers) (sample, error) {
+func (m *measurement) runLoad(ctx context.Context, p phase, a *attackers) (sample, error) {
 	busy, stop := context.WithCancel(ctx)
 	defer stop()
-	clients.timed.startRound(p)
-	gone := []<-chan struct{}{clients.start(busy)}
+	m.clients.timed.startRound(p)
+	gone := []<-chan struct{}{m.clients.start(busy)}
 	if p == besideHostile {
 		gone = append(gone, a.start(busy))
 	}
-	pause(ctx, o.length/time.Duration(o.rounds()))
-	now, err := s.sample()
+	pause(ctx, m.length/time.Duration(m.rounds()))
+	now, err := m.server.sample()
 	stop()
 	for _, left := range gone {
 		<-left
@@ -147,10 +159,10 @@ func runLoad(ctx context.Context, o options, p phase, s *server, clients *client
 
 // waitForRest waits, for a limited time, until the server has forgotten the clients.
 // It returns what the server still holds then.
-func waitForRest(ctx context.Context, o options, s *server, fresh sample) (sample, error) {
-	for end := time.Now().Add(2*o.forget() + 15*time.Second); ; {
-		now, err := s.sample()
-		if err != nil || atRest(fresh, now) || time.Now().After(end) {
+func (m *measurement) waitForRest(ctx context.Context) (sample, error) {
+	for end := time.Now().Add(2*m.forget() + 15*time.Second); ; {
+		now, err := m.server.sample()
+		if err != nil || atRest(m.fresh, now) || time.Now().After(end) {
 			return now, err
 		}
 		if !pause(ctx, 500*time.Millisecond) {
