@@ -62,14 +62,21 @@ func (c *clients) start(ctx context.Context) (gone <-chan struct{}) {
 	return ended
 }
 
-// checkErrors returns an error if anything failed by the server's fault.
-func (c *clients) checkErrors() error {
+// checkErrors returns an error if anything failed by the server's fault. With short
+// timeouts, a busy machine may be to blame: then internal errors alone count.
+func (c *clients) checkErrors(shortTimeouts bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.failures) == 0 {
+	var counted []string
+	for _, failure := range c.failures {
+		if !shortTimeouts || strings.Contains(failure, "internal error") {
+			counted = append(counted, failure)
+		}
+	}
+	if len(counted) == 0 {
 		return nil
 	}
-	return fmt.Errorf("good clients failed: %s", strings.Join(c.failures, "; "))
+	return fmt.Errorf("good clients failed: %s", strings.Join(counted, "; "))
 }
 
 // addResult counts an action, and whether it failed.

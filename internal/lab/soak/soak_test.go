@@ -112,21 +112,25 @@ func TestCheckSlowdown(t *testing.T) {
 // a client cancelled.
 func TestCheckErrors(t *testing.T) {
 	for name, tt := range map[string]struct {
-		what   string
-		err    error
-		failed bool
+		what        string
+		err         error
+		failed      bool
+		failedShort bool // with short timeouts
 	}{
-		"none":                     {"visits", nil, false},
-		"cancelled":                {"visits", fmt.Errorf("get_run: %w", context.Canceled), false},
-		"of the API":               {"resources read", errors.New("get_run: upstream_unavailable: the Run API answered 504"), false},
-		"of the API without fault": {timedVisits, errors.New("get_run: upstream_unavailable: the Run API answered 504"), true},
-		"internal":                 {"get_run", errors.New("internal error"), true},
-		"refused":                  {"visits", errors.New("429 Too Many Requests"), true},
+		"none":                     {"visits", nil, false, false},
+		"cancelled":                {"visits", fmt.Errorf("get_run: %w", context.Canceled), false, false},
+		"of the API":               {"resources read", errors.New("get_run: upstream_unavailable: the Run API answered 504"), false, false},
+		"of the API without fault": {timedVisits, errors.New("get_run: upstream_unavailable: the Run API answered 504"), true, false},
+		"internal":                 {"get_run", errors.New("internal error"), true, true},
+		"refused":                  {"visits", errors.New("429 Too Many Requests"), true, false},
 	} {
 		c := newClients("", 0)
 		c.addResult(tt.err, tt.what)
-		if err := c.checkErrors(); (err != nil) != tt.failed {
+		if err := c.checkErrors(false); (err != nil) != tt.failed {
 			t.Errorf("%s: %v", name, err)
+		}
+		if err := c.checkErrors(true); (err != nil) != tt.failedShort {
+			t.Errorf("%s, with short timeouts: %v", name, err)
 		}
 	}
 }
