@@ -2,13 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
-	"net/url"
-	"strings"
 	"time"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
@@ -101,41 +95,5 @@ func listAll(ctx context.Context, v *visitor) error {
 	_, err := v.call(ctx, "list_runs", map[string]any{"pageSize": 10})
 	_, listing := v.ListResources(ctx, nil)
 	v.clients.addResult(listing, "resource lists")
-	return err
-}
-
-// sendBadRequest sends half a request, or one that the server must refuse.
-func (c *clients) sendBadRequest(ctx context.Context) error {
-	target, err := url.Parse(c.url)
-	if err != nil {
-		return err
-	}
-	const head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nx-api-key: nobodys-key-of-any-kind\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
-	const hello = `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`
-	raw := []string{
-		"",
-		"POST /mcp HT",
-		head,
-		head + "Content-Length: 1000\r\n\r\n{",
-		head + "Content-Length: 3\r\n\r\n{]}",
-		head + "Content-Length: 999999999\r\n\r\n",
-		head + "Mcp-Session-Id: NONE\r\nContent-Length: 2\r\n\r\n{}",
-		head + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(hello)) + hello, // a session that is never used
-		strings.Replace(head, "localhost", "evil.test", 1) + "Content-Length: 2\r\n\r\n{}",
-		"GET /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n",
-	}
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", target.Host)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	if _, err := io.WriteString(conn, raw[rand.IntN(len(raw))]); err != nil {
-		return err
-	}
-	_ = conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
-	_, err = conn.Read(make([]byte, 4096))
-	if ne := net.Error(nil); errors.As(err, &ne) && ne.Timeout() || err == io.EOF {
-		return nil
-	}
 	return err
 }

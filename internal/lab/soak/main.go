@@ -1,12 +1,18 @@
-// Command soak puts the whole server under the load of many clients for a long
-// time, with faults on both sides. It fails if the server's memory, goroutines or
-// descriptors grow:
+// Command soak puts the whole server under the load of many good clients for a long
+// time, with faults of the API and, every other minute, hostile callers:
 //
 //	go run ./internal/lab/soak -for 30m
 //
-// The server is a process of its own, so nothing else is measured. It is wired like
-// the program, but forgets after seconds what the program keeps for hours: what
-// outlives the test would look like growth.
+// It fails in three cases:
+//   - The server's memory, goroutines or descriptors grow from one rest to the next.
+//   - A call of a good client fails, and not by a fault of the API. In a run of less than
+//     10 minutes timeouts are short, so only internal errors count.
+//   - The 99th percentile of a kind of call is more than twice as long beside hostile
+//     callers. Clients for whom the API has no faults measure that.
+//
+// The clients and the API are in this process. The server is a process of its own, so
+// its memory is measured alone. It is wired like the program, but forgets after seconds
+// what the program keeps for hours: what outlives the test would look like growth.
 package main
 
 import (
@@ -29,6 +35,7 @@ func main() {
 	o := options{}
 	flag.DurationVar(&o.length, "for", 30*time.Minute, "how long")
 	flag.IntVar(&o.callers, "callers", 24, "how many clients at the same time")
+	flag.BoolVar(&o.hostile, "hostile", true, "hostile callers in every other round")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -47,15 +54,28 @@ func exit(err error) {
 type options struct {
 	length  time.Duration // of the load, without the times at rest
 	callers int
+	hostile bool
 }
 
-// rounds is the number of loads, each followed by a rest: one every two minutes, and
-// at least minRests.
-func (o options) rounds() int { return max(minRests, int(o.length/(2*time.Minute))) }
+// phaseOf returns who calls in a round. The first has good clients alone: the API comes
+// to know their keys.
+func (o options) phaseOf(round int) phase {
+	if o.hostile && round%2 == 1 {
+		return besideHostile
+	}
+	return goodAlone
+}
+
+// rounds is the number of loads, each followed by a rest: one every minute, and at least
+// minRests.
+func (o options) rounds() int { return max(minRests, int(o.length/time.Minute)) }
 
 // forget is how long the server keeps a client that vanished, and a run that nobody
 // watches.
-func (o options) forget() time.Duration { return max(min(o.length/180, 10*time.Second), time.Second) }
+func (o options) forget() time.Duration { return max(min(o.length/60, maxForget), time.Second) }
+
+// maxForget is that time in a run of 10 minutes or more.
+const maxForget = 10 * time.Second
 
 // soak runs everything and writes the samples to out. It returns an error if the
 // server grew, failed or did not end cleanly.
@@ -74,52 +94,79 @@ func soak(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "before: ", fresh)
-	clients := newClients(s.url, o.callers)
-	var rests []sample
+	fmt.Fprintln(out, "before:  ", fresh)
+	m := measurement{options: o, server: s, clients: newClients(s.url, o.callers), fresh: fresh, out: out}
 	for n := range o.rounds() {
-		if err := runLoad(ctx, o, s, clients, out); err != nil {
+		if err := m.runRound(ctx, o.phaseOf(n)); err != nil {
 			return err
 		}
-		rest, err := waitForRest(ctx, o, s, fresh)
-		if err != nil {
-			return err
-		}
-		rests = append(rests, rest)
-		fmt.Fprintf(out, "rest %2d: %s\n", n+1, rest)
 	}
 	last, err := s.end()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "ended:  ", last)
-	fmt.Fprintf(out, "clients: %s\nupstream: %s\n", clients, up)
-	if err := errors.Join(clients.checkErrors(), findGrowth(fresh, rests, last)); err != nil {
+	fmt.Fprintln(out, "ended:   ", last)
+	fmt.Fprintf(out, "clients: %s\nupstream: %s\n%s", m.clients, up, &m.clients.timed)
+	if err := errors.Join(m.clients.checkErrors(o.forget() < maxForget), m.clients.timed.checkSlowdown(), findGrowth(fresh, m.rests, last)); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "level: heap, goroutines and descriptors do not grow")
+	fmt.Fprintln(out, "level: memory, goroutines and descriptors do not grow")
 	return nil
 }
 
-// runLoad runs the clients for one round, and returns when all have left. The sample
-// under load is only printed: it varies too much to show growth.
-func runLoad(ctx context.Context, o options, s *server, clients *clients, out io.Writer) error {
-	busy, stop := context.WithCancel(ctx)
-	gone := clients.start(busy)
-	pause(ctx, o.length/time.Duration(o.rounds()))
-	now, err := s.sample()
-	stop()
-	<-gone
-	fmt.Fprintln(out, "load:   ", now)
+// measurement is a server under load, and its samples.
+type measurement struct {
+	options
+	server  *server
+	clients *clients
+	fresh   sample   // before any load
+	rests   []sample // after each round
+	out     io.Writer
+}
+
+// runRound runs a load and the rest after it.
+func (m *measurement) runRound(ctx context.Context, p phase) error {
+	a, err := newAttackers(m.server.url)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	busy, err := m.runLoad(ctx, p, a)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(m.out, "%-8s  %s\n", p.String()+":", busy)
+	rest, err := m.waitForRest(ctx)
+	fmt.Fprintf(m.out, "at rest:  %s\n", rest)
+	m.rests = append(m.rests, rest)
 	return err
+}
+
+// runLoad runs the callers for one round, and returns when they have left. Its sample is
+// only printed: under load it varies too much to show growth.
+func (m *measurement) runLoad(ctx context.Context, p phase, a *attackers) (sample, error) {
+	busy, stop := context.WithCancel(ctx)
+	defer stop()
+	m.clients.timed.startRound(p)
+	gone := []<-chan struct{}{m.clients.start(busy)}
+	if p == besideHostile {
+		gone = append(gone, a.start(busy))
+	}
+	pause(ctx, m.length/time.Duration(m.rounds()))
+	now, err := m.server.sample()
+	stop()
+	for _, left := range gone {
+		<-left
+	}
+	return now, err
 }
 
 // waitForRest waits, for a limited time, until the server has forgotten the clients.
 // It returns what the server still holds then.
-func waitForRest(ctx context.Context, o options, s *server, fresh sample) (sample, error) {
-	for end := time.Now().Add(2*o.forget() + 15*time.Second); ; {
-		now, err := s.sample()
-		if err != nil || atRest(fresh, now) || time.Now().After(end) {
+func (m *measurement) waitForRest(ctx context.Context) (sample, error) {
+	for end := time.Now().Add(2*m.forget() + 15*time.Second); ; {
+		now, err := m.server.sample()
+		if err != nil || atRest(m.fresh, now) || time.Now().After(end) {
 			return now, err
 		}
 		if !pause(ctx, 500*time.Millisecond) {

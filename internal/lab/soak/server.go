@@ -85,11 +85,13 @@ func serveMCP(ctx context.Context, l net.Listener, apiURL string, forget time.Du
 	o := transport.HTTPOptions{
 		Options:     transport.Options{Logger: log, Watch: b.Watch()},
 		Server:      func(*http.Request) *mcpserver.MCPServer { return srv },
+		IsKnown:     b.IsKnown,
+		Identify:    wiring.IdentifyCaller(wiring.CallerOptions{UserID: "u"}),
 		SessionIdle: forget,
-		Identify: func(r *http.Request) (string, context.Context, error) {
-			key := r.Header.Get("x-api-key")
-			return key, client.WithCaller(context.Background(), client.Caller{Key: client.Key(key), UserID: "u"}), nil
-		},
+		// The program's defaults, or less in a short run.
+		HeaderTimeout:   min(5*time.Second, forget),
+		StrangerTimeout: min(5*time.Second, forget),
+		BodyTimeout:     min(15*time.Second, forget),
 	}
 	go func() { served <- transport.ServeHTTP(ctx, l, o) }()
 	return releases{idle: api.Close, all: b.Close}, nil

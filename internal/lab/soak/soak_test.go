@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -23,7 +26,7 @@ func TestSoak(t *testing.T) {
 		t.Skip("takes 20 s")
 	}
 	var out bytes.Buffer
-	err := soak(t.Context(), options{length: 6 * time.Second, callers: 6}, &out)
+	err := soak(t.Context(), options{length: 5 * time.Second, callers: 6, hostile: true}, &out)
 	if err != nil || !strings.Contains(out.String(), "level: ") {
 		t.Errorf("%v\n%s", err, &out)
 	}
@@ -62,5 +65,72 @@ func TestFindGrowth(t *testing.T) {
 	}
 	if findGrowth(fresh, make([]sample, minRests-1), last) == nil {
 		t.Error("too few samples are accepted")
+	}
+}
+
+// TestCheckSlowdown compares rounds that hostile callers slow down, and rounds that
+// something else does.
+func TestCheckSlowdown(t *testing.T) {
+	type round struct {
+		phase phase
+		calls int
+		slow  int // how many of the calls take slower
+	}
+	const fast, slower = 10 * time.Millisecond, 30 * time.Millisecond
+	good, hostile := round{goodAlone, 1000, 0}, round{besideHostile, 1000, 0}
+	for name, tt := range map[string]struct {
+		rounds []round
+		slow   bool
+	}{
+		"level":                    {[]round{good, hostile, good, hostile, good, hostile}, false},
+		"slow beside hostile ones": {[]round{good, {besideHostile, 1000, 11}, good, {besideHostile, 1000, 11}, good, hostile}, true},
+		"one of a hundred":         {[]round{good, {besideHostile, 1000, 10}, good, {besideHostile, 1000, 10}, good, {besideHostile, 1000, 10}}, false},
+		"one slow round":           {[]round{good, hostile, good, {besideHostile, 1000, 1000}, good, hostile}, false},
+		"slow in all":              {[]round{{goodAlone, 1000, 11}, {besideHostile, 1000, 11}, {goodAlone, 1000, 11}, {besideHostile, 1000, 11}, {goodAlone, 1000, 11}, {besideHostile, 1000, 11}}, false},
+		"too few rounds":           {[]round{good, {besideHostile, 1000, 11}, good, {besideHostile, 1000, 11}}, false},
+		"too few calls":            {[]round{good, {besideHostile, 100, 99}, good, {besideHostile, 100, 99}, good, {besideHostile, 100, 99}}, false},
+		"no hostile callers":       {[]round{good, good, good}, false},
+	} {
+		var timed timings
+		for _, r := range tt.rounds {
+			timed.startRound(r.phase)
+			for n := range r.calls {
+				took := fast
+				if n < r.slow {
+					took = slower
+				}
+				timed.add("get_run", took)
+			}
+		}
+		if err := timed.checkSlowdown(); (err != nil) != tt.slow || tt.slow && !strings.Contains(err.Error(), "get_run from 10.0 ms to 30.0 ms") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestCheckErrors tells the failures of the server from those of the API and from what
+// a client cancelled.
+func TestCheckErrors(t *testing.T) {
+	for name, tt := range map[string]struct {
+		what        string
+		err         error
+		failed      bool
+		failedShort bool // with short timeouts
+	}{
+		"none":                     {"visits", nil, false, false},
+		"cancelled":                {"visits", fmt.Errorf("get_run: %w", context.Canceled), false, false},
+		"of the API":               {"resources read", errors.New("get_run: upstream_unavailable: the Run API answered 504"), false, false},
+		"of the API without fault": {timedVisits, errors.New("get_run: upstream_unavailable: the Run API answered 504"), true, false},
+		"internal":                 {"get_run", errors.New("internal error"), true, true},
+		"refused":                  {"visits", errors.New("429 Too Many Requests"), true, false},
+	} {
+		c := newClients("", 0)
+		c.addResult(tt.err, tt.what)
+		if err := c.checkErrors(false); (err != nil) != tt.failed {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := c.checkErrors(true); (err != nil) != tt.failedShort {
+			t.Errorf("%s, with short timeouts: %v", name, err)
+		}
 	}
 }

@@ -28,7 +28,7 @@ func newUpstream(ctx context.Context) (*upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &upstream{url: "http://" + l.Addr().String(), box: sandbox.New(sandbox.Options{Keys: keys()})}
+	u := &upstream{url: "http://" + l.Addr().String(), box: sandbox.New(sandbox.Options{Keys: append(keys(), timedKey, hostileKey)})}
 	u.http = &http.Server{Handler: u, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = u.http.Serve(l) }()
 	return u, nil
@@ -39,7 +39,11 @@ func (u *upstream) close() {
 	_ = u.http.Close()
 }
 
-// keys returns the API keys of the clients.
+// timedKey is the API key of the callers whose calls are timed. The upstream has no
+// faults for it.
+const timedKey = "key-of-a-timed-caller"
+
+// keys returns the API keys of the other good clients.
 func keys() []string {
 	var keys []string
 	for i := range 8 {
@@ -50,6 +54,10 @@ func keys() []string {
 
 // ServeHTTP answers from the sandbox, or with a fault.
 func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("x-api-key") == timedKey {
+		u.box.ServeHTTP(w, r)
+		return
+	}
 	stream := strings.HasSuffix(r.URL.Path, "/sse")
 	switch chance := rand.IntN(100); {
 	case chance < 3:
