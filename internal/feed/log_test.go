@@ -268,7 +268,8 @@ func TestLogsShareTheirBytes(t *testing.T) {
 						time.Sleep(10 * time.Second) // its log is full before the next begins
 					}
 				}
-				time.Sleep(10 * time.Second)
+				time.Sleep(10*time.Second + 50*time.Millisecond) // between two events
+				synctest.Wait()
 				sum := 0
 				for _, id := range runs {
 					_, state, _ := b.hub.Read(caller, id, math.MaxInt64)
