@@ -20,7 +20,8 @@ type exchange struct {
 	caller   string          // an id that is neither logged nor sent
 	account  session.Account // that the request counts on
 	held     *session.Hold   // the bytes of the request, until it is answered
-	bodySize int
+	bodySize int             // in bytes
+	endTurn  func()          // ends the turn of a stranger; may be called again
 	ctx      context.Context // of its calls; has the values of Identify
 	accepts  mediaTypes
 }

@@ -2,6 +2,7 @@ package streamable
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"runs-mcp-server/transport/session"
@@ -38,6 +39,20 @@ func (e *endpoint) accountOf(caller string, ctx context.Context) session.Account
 		return session.Account{Caller: caller}
 	}
 	return session.Strangers
+}
+
+// takeTurn waits until the message of a stranger may be parsed and dispatched: one at
+// a time, so that strangers take the time of one processor at most. The turn ends
+// when the message is dispatched, before its answer is waited for. false: the client
+// is gone.
+func (e *endpoint) takeTurn(x *exchange) bool {
+	select {
+	case e.turn <- struct{}{}:
+		x.endTurn = sync.OnceFunc(func() { <-e.turn })
+		return true
+	case <-x.r.Context().Done():
+		return false
+	}
 }
 
 // streamContext returns the context of a response that stays open, and its end.
