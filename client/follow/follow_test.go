@@ -51,6 +51,21 @@ type upstream struct {
 	happened int // events that have happened
 	streams  int
 	reads    int
+	stored   [][]byte       // the events that have happened, as they are stored
+	frames   map[int][]byte // the data of frames
+}
+
+// frameData returns the data of the frame of event i.
+func (u *upstream) frameData(i int) []byte {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.frames == nil {
+		u.frames = map[int][]byte{}
+	}
+	if u.frames[i] == nil {
+		u.frames[i], _ = json.Marshal(u.payload(i, false))
+	}
+	return u.frames[i]
 }
 
 func (u *upstream) id(i int) int { // of event i, from 1
@@ -102,15 +117,15 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.reads++
-	events := []any{}
-	for i := 1; i <= u.happened && !u.noStored; i++ {
+	for i := len(u.stored) + 1; i <= u.happened && !u.noStored; i++ {
 		p := u.payload(i, true)
 		if !u.bare {
 			p["id"], p["event"] = u.id(i), u.name(i)
 		}
-		events = append(events, p)
+		event, _ := json.Marshal(p)
+		u.stored = append(u.stored, event)
 	}
-	answer, _ := json.Marshal(map[string]any{"runId": testRun, "status": u.status(max(u.happened, 1)), "events": events})
+	answer := fmt.Appendf(nil, `{"runId":%q,"status":%q,"events":[%s]}`, testRun, u.status(max(u.happened, 1)), bytes.Join(u.stored, []byte(",")))
 	if u.whole > 0 && u.reads%u.whole != 0 {
 		u.spoilt(w, answer)
 		return
@@ -172,7 +187,7 @@ func (u *upstream) stream(w http.ResponseWriter, r *http.Request) {
 		if u.restart > 0 && i > u.restart {
 			id = i - u.restart
 		}
-		data, _ := json.Marshal(u.payload(i, false))
+		data := u.frameData(i)
 		if !u.unnumber {
 			fmt.Fprintf(&held, "id: %d\n", id)
 		}
