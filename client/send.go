@@ -59,7 +59,7 @@ func (c *Client) send(ctx context.Context, caller Caller, call request, decode f
 	ctx, cancel := withDeadline(ctx)
 	defer cancel()
 	health := c.healthOf(caller.Key)
-	try := func() *Error { return c.try(ctx, caller, call, decode) }
+	try := func() *Error { return c.try(ctx, caller, health, call, decode) }
 	if !call.background {
 		return c.retries.run(ctx, health, call, try)
 	}
@@ -80,8 +80,8 @@ func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // try sends a request once and decodes its answer.
-func (c *Client) try(ctx context.Context, caller Caller, call request, decode func([]byte) error) *Error {
-	resp, failed := c.roundTrip(ctx, caller, call)
+func (c *Client) try(ctx context.Context, caller Caller, health *callerHealth, call request, decode func([]byte) error) *Error {
+	resp, failed := c.roundTrip(ctx, caller, health, call)
 	if failed != nil {
 		return failed
 	}
@@ -124,12 +124,11 @@ func (c *Client) checkUnread(call request, resp *http.Response) *Error {
 
 // roundTrip sends a request once, if its key may be used now, and returns its answer
 // if the status is 2xx. The caller closes the body, and cancels ctx afterwards.
-func (c *Client) roundTrip(ctx context.Context, caller Caller, call request) (*http.Response, *Error) {
+func (c *Client) roundTrip(ctx context.Context, caller Caller, health *callerHealth, call request) (*http.Response, *Error) {
 	req, failed := c.newRequest(ctx, caller, call)
 	if failed != nil {
 		return nil, failed
 	}
-	health := c.healthOf(caller.Key)
 	report, failed := health.key.admit(ctx, call)
 	if failed != nil {
 		return nil, failed

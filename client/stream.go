@@ -50,7 +50,7 @@ func (c *Client) OpenStream(ctx context.Context, caller Caller, runID RunID, las
 	}
 	// The body of an error may come late or never, too.
 	deadline := time.AfterFunc(headerTimeout, func() { cancel(context.DeadlineExceeded) })
-	resp, failed := c.roundTrip(ctx, caller, call)
+	resp, failed := c.roundTrip(ctx, caller, c.healthOf(caller.Key), call)
 	deadline.Stop()
 	if failed != nil {
 		cancel(nil)

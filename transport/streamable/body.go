@@ -61,8 +61,8 @@ func (e *endpoint) readBody(x *exchange) ([]byte, bool) {
 	return body, true
 }
 
-// refuseUnread answers a request whose body was not read to its end. The
-// connection ends.
+// refuseUnread answers a request whose body could not be read, or has no room in the
+// quota. The connection ends, because the rest of the body may be on its way.
 func (e *endpoint) refuseUnread(w http.ResponseWriter, err error) {
 	_, isTooLong := errors.AsType[*http.MaxBytesError](err)
 	short, isShort := errors.AsType[errShortage](err)

@@ -23,7 +23,6 @@ type endpoint struct {
 	quota       *session.Quota
 	sessions    *sessions
 	requests    *requests
-	turn        chan struct{}  // holds one item while the message of a stranger is taken
 	calls       sync.WaitGroup // goroutines of calls
 	leaving     atomic.Bool    // the server is about to stop: clients are to go elsewhere
 }
@@ -45,7 +44,6 @@ func newEndpoint(options Options) (*endpoint, error) {
 		quota:       options.newQuota(),
 		sessions:    newSessions(),
 		requests:    newRequests(),
-		turn:        make(chan struct{}, 1),
 	}, nil
 }
 
@@ -95,7 +93,7 @@ func (e *endpoint) serveMCP(w http.ResponseWriter, r *http.Request) {
 	e.connections.noteCaller(r.Context(), func() bool { return e.IsKnown(ctx) })
 	// The end of the connection alone does not cancel a call: a stateful client may
 	// come back. Every end of a call has a cause.
-	x := &exchange{w: w, r: r, caller: caller, account: e.accountOf(caller, ctx), ctx: context.WithoutCancel(ctx), accepts: acceptedTypes(r.Header), endTurn: func() {}}
+	x := &exchange{w: w, r: r, caller: caller, account: e.accountOf(ctx, caller), ctx: context.WithoutCancel(ctx), accepts: acceptedTypes(r.Header)}
 	switch r.Method {
 	case http.MethodPost:
 		e.servePost(x)
@@ -129,10 +127,6 @@ func (e *endpoint) servePost(x *exchange) {
 	x.held = e.quota.NewHold(x.account, session.Bytes)
 	defer func() { x.held.Release() }() // unless its call goes on
 	body, ok := e.readBody(x)
-	if ok && x.account.Stranger {
-		ok = e.takeTurn(x)
-	}
-	defer x.endTurn()
 	switch {
 	case !ok:
 	case jsonrpc.IsBatch(body):

@@ -20,8 +20,7 @@ type exchange struct {
 	caller   string          // an id that is neither logged nor sent
 	account  session.Account // that the request counts on
 	held     *session.Hold   // the bytes of the request, until it is answered
-	bodySize int             // in bytes
-	endTurn  func()          // ends the turn of a stranger; may be called again
+	bodySize int             // of the body, in bytes
 	ctx      context.Context // of its calls; has the values of Identify
 	accepts  mediaTypes
 }
@@ -105,6 +104,6 @@ func (e *endpoint) newDispatcher(x *exchange, srv *server.MCPServer, connection 
 // its calls.
 func (e *endpoint) connectionConfig(x *exchange) session.Config {
 	caller, ctx := x.caller, x.ctx // a session outlives the exchange
-	account := func() session.Account { return e.accountOf(caller, ctx) }
+	account := func() session.Account { return e.accountOf(ctx, caller) }
 	return session.Config{ElicitationTimeout: e.ElicitationTimeout, Watch: e.quota.LimitWatch(account, e.Watch)}
 }

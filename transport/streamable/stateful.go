@@ -44,11 +44,10 @@ func (e *endpoint) serveStateful(x *exchange, dispatch func(*session.Dispatcher,
 	response.attach(0)
 	defer response.detach()
 	defer func() {
-		s.welcome(e.accountOf(x.caller, x.ctx)) // the call may have made the API know the caller
+		s.welcome(e.accountOf(x.ctx, x.caller)) // the call may have made the API know the caller
 		s.endResponse(st, response.idsSent)
 	}()
 	dispatch(e.newDispatcher(x, e.Server(x.r), s.connection), st)
-	x.endTurn()
 	if s.hasPrimingEvents() {
 		// primes: an event stream begins with an id and no message, to resume with.
 		response.primes = true
@@ -81,7 +80,6 @@ func (e *endpoint) serveInitialize(x *exchange, m *jsonrpc.Message) {
 	defer response.detach()
 	defer func() { s.endResponse(st, response.idsSent) }()
 	e.newDispatcher(x, e.Server(x.r), s.connection).DispatchMessage(x.ctx, m, st)
-	x.endTurn()
 	// initialize is a quick request: the answer is on the stream when dispatch returns.
 	switch isRefused := st.snapshotAfter(0).answer.Code != 0; {
 	case isRefused:

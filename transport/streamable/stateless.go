@@ -51,7 +51,6 @@ func (e *endpoint) serveStateless(x *exchange, m *jsonrpc.Message) {
 	response.attach(0)
 	defer response.detach()
 	e.newDispatcher(x, srv, connection).DispatchMessage(x.ctx, m, st)
-	x.endTurn()
 	if err := response.writeStream(ctx); err != nil {
 		cause := session.ErrClientGone
 		if errors.Is(err, context.Canceled) { // the client closed the response

@@ -2,7 +2,6 @@ package streamable
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"runs-mcp-server/transport/session"
@@ -34,25 +33,11 @@ func (o *Options) strangerLimits() session.Amounts {
 
 // accountOf returns the account of a caller: its own if the API knows the caller,
 // else that of all strangers.
-func (e *endpoint) accountOf(caller string, ctx context.Context) session.Account {
+func (e *endpoint) accountOf(ctx context.Context, caller string) session.Account {
 	if e.IsKnown(ctx) {
 		return session.Account{Caller: caller}
 	}
 	return session.Strangers
-}
-
-// takeTurn waits until the message of a stranger may be parsed and dispatched: one at
-// a time, so that strangers take the time of one processor at most. The turn ends
-// when the message is dispatched, before its answer is waited for. false: the client
-// is gone.
-func (e *endpoint) takeTurn(x *exchange) bool {
-	select {
-	case e.turn <- struct{}{}:
-		x.endTurn = sync.OnceFunc(func() { <-e.turn })
-		return true
-	case <-x.r.Context().Done():
-		return false
-	}
 }
 
 // streamContext returns the context of a response that stays open, and its end.
@@ -63,7 +48,7 @@ func (e *endpoint) streamContext(x *exchange, place *session.Hold) (context.Cont
 		return ctx, cancel
 	}
 	timer := time.AfterFunc(strangerStreamTime, func() {
-		account := e.accountOf(x.caller, x.ctx)
+		account := e.accountOf(x.ctx, x.caller)
 		if account.Stranger {
 			cancel()
 		}

@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,7 +21,15 @@ import (
 // which is told that the run may have changed.
 func TestHungUpSubscriber(t *testing.T) {
 	t.Parallel()
-	var open atomic.Int32
+	var mu sync.Mutex // guards open
+	open := 0         // upstream streams
+	changed := make(chan int, 100)
+	count := func(more int) {
+		mu.Lock()
+		defer mu.Unlock()
+		open += more
+		changed <- open
+	}
 	box, err := url.Parse(startSandbox(t).URL())
 	if err != nil {
 		t.Fatal(err)
@@ -30,8 +37,8 @@ func TestHungUpSubscriber(t *testing.T) {
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(box) }, FlushInterval: -1}
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Accept") == "text/event-stream" {
-			open.Add(1)
-			defer open.Add(-1)
+			count(1)
+			defer count(-1)
 		}
 		proxy.ServeHTTP(w, r)
 	}))
@@ -43,31 +50,34 @@ func TestHungUpSubscriber(t *testing.T) {
 	c := program.NewTenant(t, address, sandbox.DefaultKey)
 	c.CreateRun(t, "queue_ms=600000")
 	runID := c.Runs[0]
-	streams := func(want int32, within time.Duration) (took time.Duration) {
+	awaitStreams := func(want int, within time.Duration) (took time.Duration) {
 		t.Helper()
-		start := time.Now()
-		for open.Load() != want {
-			if time.Since(start) > within {
-				t.Fatalf("%d streams are open after %s, want %d", open.Load(), within, want)
+		start, timeUp := time.Now(), time.After(within)
+		for {
+			select {
+			case n := <-changed:
+				if n == want {
+					return time.Since(start)
+				}
+			case <-timeUp:
+				t.Fatalf("not %d streams are open after %s", want, within)
 			}
-			time.Sleep(10 * time.Millisecond)
 		}
-		return time.Since(start)
 	}
 	get := c.Do(t.Context(), t, http.MethodGet, c.Session, "", nil)
 	subscribe := fmt.Sprintf(`{"jsonrpc":"2.0","id":5,"method":"resources/subscribe","params":{"uri":"run://%s"}}`, runID)
 	if _, answer, _ := c.Send(t, c.Session, subscribe, nil); !strings.Contains(answer, `"result"`) {
 		t.Fatal(answer)
 	}
-	streams(1, 10*time.Second)
+	awaitStreams(1, 10*time.Second)
 	get.Body.Close()
 	http.DefaultClient.CloseIdleConnections()
-	t.Logf("closed after %s", streams(0, 30*time.Second))
+	t.Logf("closed after %s", awaitStreams(0, 30*time.Second))
 	next := c.Stream(t, "", nil)
 	if got := next(); !strings.Contains(got, "notifications/resources/updated") || !strings.Contains(got, runID) {
 		t.Errorf("the client that came back got %s", got)
 	}
-	streams(1, 10*time.Second)
+	awaitStreams(1, 10*time.Second)
 }
 
 // TestManySessionsOfOneKey: clients that never send DELETE do not lock their key out.

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/lab/hostile"
 	"runs-mcp-server/internal/lab/program"
 )
 
@@ -58,15 +58,22 @@ func TestMemoryFlag(t *testing.T) {
 	}
 	all.Wait()
 	checkPeak("watched runs with full logs")
+	greedy, err := hostile.NewCaller(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer greedy.Close()
 	for i := range 10 {
 		all.Go(func() {
+			key := fmt.Sprint("known-", i)
+			caller := program.NewTenant(t, address, key)
+			caller.Send(t, caller.Session, program.ToolCall("list_runs", map[string]any{}), nil) // the API accepts the key
 			for range 20 {
-				leaveArrayUnread(t, address, fmt.Sprint("known-", i))
+				greedy.LeaveArrayUnread(t.Context(), key)
 			}
 		})
 	}
 	all.Wait()
-	time.Sleep(time.Second) // for the answers that fill the connections
 	checkPeak("arrays whose answers are not read")
 	for i := range 8 {
 		all.Go(func() { getLargeRun(t, address, fmt.Sprint("reader-", i)) })
@@ -101,30 +108,6 @@ func longRuns(events int) http.Handler {
 			fmt.Fprintf(w, `{"runId":%q,"status":"RUNNING","events":[%s]}`, id, long)
 		}
 	})
-}
-
-// leaveArrayUnread has the API accept a key, sends an array of 256 messages in a session
-// of 2025-03-26, and leaves the answers unread until the test ends.
-func leaveArrayUnread(t *testing.T, address, key string) {
-	caller := &program.Tenant{URL: address, Key: key}
-	_, _, header := caller.Send(t, "", strings.Replace(program.Initialize, "2025-11-25", "2025-03-26", 1), nil)
-	session := header.Get("Mcp-Session-Id")
-	caller.Send(t, session, program.ToolCall("list_runs", map[string]any{}), nil)
-	u, err := url.Parse(address)
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	conn, err := net.Dial("tcp", u.Host)
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	t.Cleanup(func() { conn.Close() })
-	messages := "[" + strings.Repeat(`{"jsonrpc":"2.0","id":1,"method":"tools/list"},`, 255) + `{"jsonrpc":"2.0","id":1,"method":"tools/list"}]`
-	_ = conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
-	_, _ = io.WriteString(conn, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nx-api-key: %s\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nMcp-Session-Id: %s\r\nContent-Length: %d\r\n\r\n%s",
-		u.Path, key, session, len(messages), messages))
 }
 
 // getLargeRun calls get_run for largeRun. The call may be refused, because others hold
