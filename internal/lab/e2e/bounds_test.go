@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"runs-mcp-server/internal/lab/program"
+	"runs-mcp-server/internal/lab/race"
 	"runs-mcp-server/internal/sandbox"
 )
 
@@ -101,7 +102,7 @@ func TestManySessionsOfOneKey(t *testing.T) {
 // TestLongTokens: calls with progress tokens of 900 KB are refused and cost nothing,
 // even those of a caller whom the API knows; tokens of 1 KiB are served.
 func TestLongTokens(t *testing.T) {
-	if runtime.GOOS != "linux" || raceEnabled() {
+	if runtime.GOOS != "linux" || race.Enabled() {
 		t.Skip("the memory of a process is read from /proc, which only Linux has; the race detector takes many times as much")
 	}
 	process, address := program.StartHTTP(t, "", "--api-url", startSandbox(t).URL(), "--user-id", "u", "--integrations", "*")

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"runs-mcp-server/internal/lab/program"
+	"runs-mcp-server/internal/lab/race"
 )
 
 // largeSize is the size of the answers in bytes, close to the limit of 16 MiB.
@@ -31,7 +31,7 @@ func TestLargeAnswers(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the memory of a process is read from /proc, which only Linux has")
 	}
-	if raceEnabled() {
+	if race.Enabled() {
 		t.Skip("the race detector takes many times the memory")
 	}
 	for shape, repeated := range largeShapes {
@@ -186,9 +186,3 @@ func readUsage(t *testing.T, process *exec.Cmd) (u usage) {
 // at most 1 s; the kernel counts more on a busy one. A reader whose cost grows faster
 // than its input takes minutes.
 const maxLargeTime = 5 * time.Second
-
-// raceEnabled reports whether the race detector is built in.
-func raceEnabled() bool {
-	info, _ := debug.ReadBuildInfo()
-	return info != nil && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
-}

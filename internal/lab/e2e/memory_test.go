@@ -16,6 +16,7 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/lab/hostile"
 	"runs-mcp-server/internal/lab/program"
+	"runs-mcp-server/internal/lab/race"
 )
 
 // overMemory is how much more than --memory the process may take, in bytes: for what the
@@ -29,7 +30,7 @@ func TestMemoryFlag(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the memory of a process is read from /proc, which only Linux has")
 	}
-	if raceEnabled() {
+	if race.Enabled() {
 		t.Skip("the race detector takes many times the memory")
 	}
 	const most, loggedEvents, watchers, runsPerWatcher = 128 << 20, 300, 4, 65
@@ -130,7 +131,7 @@ func TestIdleConnections(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the memory of a process is read from /proc, which only Linux has")
 	}
-	if raceEnabled() {
+	if race.Enabled() {
 		t.Skip("the race detector takes many times the memory")
 	}
 	const connections = 2_000

@@ -13,6 +13,7 @@ import (
 
 	"runs-mcp-server/internal/lab/hostile"
 	"runs-mcp-server/internal/lab/program"
+	"runs-mcp-server/internal/lab/race"
 	"runs-mcp-server/internal/sandbox"
 )
 
@@ -50,7 +51,7 @@ func TestStrangers(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the memory of a process is read from /proc, which only Linux has")
 	}
-	if raceEnabled() {
+	if race.Enabled() {
 		t.Skip("the race detector takes many times the memory")
 	}
 	box := startSandbox(t)

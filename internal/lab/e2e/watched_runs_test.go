@@ -11,6 +11,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/lab/program"
+	"runs-mcp-server/internal/lab/race"
 	"runs-mcp-server/internal/sandbox"
 )
 
@@ -31,7 +32,7 @@ func TestWatchedRuns(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the memory of a process is read from /proc, which only Linux has")
 	}
-	if raceEnabled() {
+	if race.Enabled() {
 		t.Skip("the race detector takes many times the memory")
 	}
 	var keys []string
