@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -27,14 +28,14 @@ func handle(t *testing.T, bed *testbed.Bed, tool, args string) string {
 
 // fatSteps is a run's events: steps with three large tool calls each.
 func fatSteps(n int, more func(i int) string) string {
-	fat := strings.Repeat("lorem ipsum ", 200)
+	fat := strconv.Quote(strings.Repeat("lorem ipsum ", 100))
 	events := make([]string, n)
 	for i := range events {
 		var calls []string
 		for j := range 3 {
-			calls = append(calls, fmt.Sprintf(`{"toolCallId":"%d-%d","toolName":"t","toolParameters":{"a":%q},"toolResult":{"b":%q}}`, i, j, fat, fat))
+			calls = append(calls, fmt.Sprintf(`{"toolCallId":"%d-%d","toolName":"t","toolParameters":{"a":%s},"toolResult":{"b":%s}}`, i, j, fat, fat))
 		}
-		events[i] = fmt.Sprintf(`{"id":%d,"event":"step",%s,"text":%q,"reason":%q,"toolCalls":[%s]}}`, i+1, more(i), fat, fat, strings.Join(calls, ","))
+		events[i] = fmt.Sprintf(`{"id":%d,"event":"step",%s,"text":%s,"reason":%s,"toolCalls":[%s]}}`, i+1, more(i), fat, fat, strings.Join(calls, ","))
 	}
 	return "[" + strings.Join(events, ",") + "]"
 }

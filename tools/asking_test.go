@@ -118,6 +118,7 @@ func TestTwoSessions(t *testing.T) {
 // TestBusyElsewhere: a call of the 2026-07-28 protocol whose person another call is
 // asking waits on, and says so.
 func TestBusyElsewhere(t *testing.T) {
+	t.Parallel()
 	bed := testbed.New(t, human, nil)
 	created := paused(t, bed, testbed.Newest, "ON_START", "steps=1")
 	s := byHand(bed)

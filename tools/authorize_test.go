@@ -106,6 +106,7 @@ func TestNoLinkToGoTo(t *testing.T) {
 
 // TestDialogIsTakenAway when the person has finished with the link, and no sooner.
 func TestDialogIsTakenAway(t *testing.T) {
+	t.Parallel()
 	bed := testbed.New(t, human, nil)
 	who := &person{answers: []answer{does("accept"), does("accept")}}
 	finished := make(chan string, 2)

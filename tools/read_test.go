@@ -66,6 +66,7 @@ func TestLaggingReadOfAnEndedRun(t *testing.T) {
 
 // TestEndedIsFinished, though no event told the end and the time was up.
 func TestEndedIsFinished(t *testing.T) {
+	t.Parallel()
 	reads := 0
 	var mu sync.Mutex
 	s := testbed.New(t, nil, func(http.Handler) http.Handler {

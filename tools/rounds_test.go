@@ -209,6 +209,7 @@ func TestAnswerToTheSecond(t *testing.T) {
 
 // TestAnswerToAnotherLink is none: the person went elsewhere.
 func TestAnswerToAnotherLink(t *testing.T) {
+	t.Parallel()
 	replica := func(link string) *sdk.ClientSession {
 		return byHand(testbed.New(t, human, scripted("AUTH_REQUIRED", `[{"id":1,"event":"authentication","runStatus":"AUTH_REQUIRED",`+
 			`"auth":{"status":"required","url":"https://auth.test/`+link+`","integrationName":"Jira"}}]`)))

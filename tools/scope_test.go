@@ -173,6 +173,7 @@ func links(n int, token func(i int) string) string {
 // TestOthersAreNotDelayed by a tenant whose run has 1,400 tokens of one letter
 // and a result of 200 KB of it.
 func TestOthersAreNotDelayed(t *testing.T) {
+	t.Parallel()
 	slow := fmt.Sprintf(`{"runId":%q,"status":"RUNNING","result":%q,"events":[%s]}`, unknownRun, strings.Repeat("a", 200<<10),
 		links(1400, func(i int) string { return strings.Repeat("a", 40+i/40) + "b" + strings.Repeat("a", 40+i%40) }))
 	bed := testbed.New(t, nil, func(http.Handler) http.Handler {
@@ -260,6 +261,7 @@ func TestReadingsWithoutEvents(t *testing.T) {
 // TestTokenBeforeItsPlace: progress tells an event as it comes, and what only a
 // later one calls a token is not known yet; the result knows it.
 func TestTokenBeforeItsPlace(t *testing.T) {
+	t.Parallel()
 	told := make(chan struct{})
 	bed := testbed.New(t, nil, func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -73,14 +74,14 @@ func compact(t *testing.T, v any) []byte {
 // TestMaxResultBytes: whatever a run holds, no result is larger than the
 // operator wants, all of it is JSON, and what is left out says so.
 func TestMaxResultBytes(t *testing.T) {
-	long := strings.Repeat("many words ", 3_000)
+	long := strconv.Quote(strings.Repeat("many words ", 3_000))
 	fat := func(status string, step func(i int) string) func(http.Handler) http.Handler {
 		return func(http.Handler) http.Handler {
 			run := func(events int) string {
-				return fmt.Sprintf(`{"runId":%q,"status":%q,"intent":%q,"context":%q,"executionPlanId":"p","result":{"a":[%q,%q],"b":{"c":%q}},"events":%s}`,
+				return fmt.Sprintf(`{"runId":%q,"status":%q,"intent":%s,"context":%s,"executionPlanId":"p","result":{"a":[%s,%s],"b":{"c":%s}},"events":%s}`,
 					unknownRun, status, long, long, long, long, long, fatSteps(events, step))
 			}
-			plan := fmt.Sprintf(`{"planType":"json","plan":{"title":%q,"description":%q,"steps":[{"id":"1","description":%q},{"id":"2","description":%q}]}}`, long, long, long, long)
+			plan := fmt.Sprintf(`{"planType":"json","plan":{"title":%s,"description":%s,"steps":[{"id":"1","description":%s},{"id":"2","description":%s}]}}`, long, long, long, long)
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				switch {
 				case strings.HasSuffix(r.URL.Path, "/sse"):
@@ -90,7 +91,7 @@ func TestMaxResultBytes(t *testing.T) {
 				case strings.Contains(r.URL.Path, "/execution-plans/"):
 					fmt.Fprint(w, plan)
 				case r.URL.Path == "/v1/runs" && r.Method == http.MethodGet:
-					fmt.Fprintf(w, "[%s]", strings.TrimSuffix(strings.Repeat(run(3)+",", 50), ","))
+					fmt.Fprintf(w, "[%s]", strings.TrimSuffix(strings.Repeat(run(3)+",", 10), ","))
 				default:
 					fmt.Fprint(w, run(60))
 				}

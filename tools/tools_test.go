@@ -2,6 +2,7 @@ package tools_test
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,7 +22,13 @@ import (
 	"runs-mcp-server/tools"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain runs eight parallel tests at a time on any machine: they wait more than they work.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const unknownRun = "123e4567-e89b-12d3-a456-426614174000"
 

@@ -84,6 +84,7 @@ var watchInputs = []struct {
 // to watch 1,000 resources, costs the API two requests at most, and one more after each
 // pause. The same of a good key is asked for and watched.
 func TestRefusedKeyCostsLittle(t *testing.T) {
+	t.Parallel()
 	for _, tt := range watchInputs {
 		t.Run(tt.name, func(t *testing.T) {
 			box := startSandbox(t, ownKey)

@@ -18,6 +18,7 @@ const unknownRun = "123e4567-e89b-12d3-a456-426614174000"
 // TestTenantsKeptApart holds that a caller's requests about another caller's runs and
 // sessions are answered like requests about unknown ones, over 10,000 random steps.
 func TestTenantsKeptApart(t *testing.T) {
+	t.Parallel()
 	box := startSandbox(t, "key-of-tenant-a", "key-of-tenant-b")
 	url := program.ServeHTTP(t, io.Discard, nil, "--api-url", box.URL(), "--approvals=agent")
 	tenants := []*program.Tenant{program.NewTenant(t, url, "key-of-tenant-a"), program.NewTenant(t, url, "key-of-tenant-b")}
