@@ -143,7 +143,7 @@ func (w *watcher) byProgress(runID client.RunID) []int64 {
 	return w.progress[string(runID)]
 }
 
-// TestEveryWayOfWatching: 16 runs of 200 events, over streams that break every
+// TestEveryWayOfWatching: 16 runs of 100 events, over streams that break every
 // 7 events, with holes in the ids, with and without replay, in stateful and stateless revisions: each
 // event comes once and in order by every way of watching.
 func TestEveryWayOfWatching(t *testing.T) {
@@ -153,7 +153,7 @@ func TestEveryWayOfWatching(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 16 {
 		w := watchers[i%2]
-		behaviour := fmt.Sprintf("sandbox: steps=197 step_ms=40 cut=7 id_gap=%d replay=%s", []int{0, 5}[i/2%2], []string{"all", "none"}[i/4%2])
+		behaviour := fmt.Sprintf("sandbox: steps=97 step_ms=40 cut=7 id_gap=%d replay=%s", []int{0, 5}[i/2%2], []string{"all", "none"}[i/4%2])
 		run := testbed.Call[tools.RunResult](t, w.session, "create_run", map[string]any{"intent": "x", "context": behaviour})
 		ways := map[string][]int64{}
 		var mu sync.Mutex // guards ways
@@ -182,7 +182,7 @@ func TestEveryWayOfWatching(t *testing.T) {
 				if name == "progress" && len(got) > 0 && len(got) < len(want) {
 					want = want[:len(got)]
 				}
-				if len(stored.Events) != 200 || !slices.Equal(got, want) {
+				if len(stored.Events) != 100 || !slices.Equal(got, want) {
 					t.Errorf("%s, by %s: %d events, want %d: %v", behaviour, name, len(got), len(want), got)
 				}
 			}

@@ -32,7 +32,7 @@ func TestTenantsKeptApart(t *testing.T) {
 		unknown[message] = fmt.Sprint(status, body)
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		for range 100 {
+		for range 25 {
 			i := rapid.IntRange(0, 1).Draw(t, "caller")
 			me, other := tenants[i], tenants[1-i]
 			foreign := rapid.SampledFrom(other.Runs).Draw(t, "foreign run")
