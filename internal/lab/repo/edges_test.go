@@ -51,6 +51,7 @@ var edges = map[string]struct {
 	"internal/lab/hostile":      {nil, "it attacks the server from outside"},
 	"internal/lab/testbed":      {[]string{"client", "internal/approval", "internal/attend", "internal/server", "internal/feed", "internal/lab/inmem", "internal/redact", "internal/sandbox", "internal/lab/contracttest", "internal/view", "tools", "transport"}, "the whole server, for tests"},
 	"internal/lab/soak":         {[]string{"client", "internal/attend", "internal/server", "internal/feed", "internal/lab/hostile", "internal/lab/race", "internal/redact", "internal/sandbox", "internal/view", "tools", "transport"}, "the whole server under a long load; never in the product"},
+	"internal/lab/bench":        {[]string{"internal/sandbox"}, "it measures the program from outside, as a process beside others"},
 	"internal/lab/evals":        {nil, "it asks a model about the server from outside, as a client does"},
 	"internal/lab/diagnostic":   {[]string{"transport"}, "the fixtures of the conformance suite; never in the product"},
 	"":                          {[]string{"internal/cli"}, "main hands over the arguments, the environment and the standard streams"},

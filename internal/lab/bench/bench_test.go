@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMain runs the tests, or a role in a process that a test started.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && roles()[os.Args[1]] != nil {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// TestRun measures every load once, in the shortest slices: each server gives right
+// answers, and the report holds each of them. It does not look at times.
+func TestRun(t *testing.T) {
+	o := options{root: "../../..", out: filepath.Join(t.TempDir(), "bench"), rounds: 1, slice: time.Millisecond}
+	if testing.Short() {
+		o.only = []string{"16 callers"}
+	}
+	r, err := measure(t.Context(), o, t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.write(o.out); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(o.out + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var written report
+	if err := json.Unmarshal(data, &written); err != nil {
+		t.Fatal(err)
+	}
+	if want := 4 * len(written.loads()); len(written.loads()) == 0 || len(written.Cells) != want {
+		t.Errorf("%d cells, want %d", len(written.Cells), want)
+	}
+	for _, c := range written.Cells {
+		if c.Median.CallsPerSecond <= 0 || c.Median.ProcessorTime <= 0 || c.Ratio.P50 <= 0 {
+			t.Errorf("%s, %s: %+v", c.Server, c.load, c)
+		}
+	}
+}
+
+// TestSelectLoads holds which loads -only selects.
+func TestSelectLoads(t *testing.T) {
+	operations := []operation{{name: "get_run"}, {name: "create_run"}}
+	if got := selectLoads(operations, nil); len(got) != 16 {
+		t.Errorf("%d loads, want 16", len(got))
+	}
+	got := selectLoads(operations, []string{"create_run", "stdio"})
+	if want := []load{{stdio, "create_run", 1}, {stdio, "create_run", 16}}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// TestCheckAnswer holds which answers are right.
+func TestCheckAnswer(t *testing.T) {
+	op := operation{expected: []byte("run-1")}
+	for answer, right := range map[string]bool{
+		`{"id":1,"result":{"content":[{"type":"text","text":"{\"runId\":\"run-1\"}"}]}}`: true,
+		`{"id":1,"result":{"content":[{"type":"text","text":"run-2"}]}}`:                 false,
+		`{"id":1,"result":{"content":[],"text":"run-1","isError":true}}`:                 false,
+		`{"id":1,"error":{"code":-32603,"message":"run-1"}}`:                             false,
+	} {
+		if err := op.checkAnswer([]byte(answer)); (err == nil) != right {
+			t.Errorf("%s: %v", answer, err)
+		}
+	}
+}
+
+// TestRatios holds that a ratio is the median of the rounds' ratios, not the ratio of
+// the medians.
+func TestRatios(t *testing.T) {
+	r, l := &report{}, load{httpStateless, "get_run", 1}
+	for round, calls := range []map[string]float64{{baseline: 100, ours: 50}, {baseline: 10, ours: 20}, {baseline: 40, ours: 40}} {
+		for _, server := range allServers() {
+			r.Samples = append(r.Samples, sample{load: l, Server: server, Round: round, Figures: figures{CallsPerSecond: calls[server]}})
+		}
+	}
+	r.addCells()
+	c := r.cellsByLoad()[l][ours]
+	if c.Median.CallsPerSecond != 40 || c.Ratio.CallsPerSecond != 1 {
+		t.Errorf("median %v, ratio %v, want 40 and 1", c.Median.CallsPerSecond, c.Ratio.CallsPerSecond)
+	}
+}
+
+// BenchmarkCalls sends calls one after the other to each server, for each operation and
+// carrier. It reports the processor time of the server per call beside the time.
+func BenchmarkCalls(b *testing.B) {
+	program, err := buildProgram(b.Context(), "../../..", b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	f, err := startFleet(context.Background(), program)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.stop()
+	operations, err := newOperations(b.Context(), f.api.url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := f.warmUp(&operations[0]); err != nil {
+		b.Fatal(err)
+	}
+	for i := range operations {
+		op := &operations[i]
+		for _, carrier := range carriers() {
+			for _, t := range f.targets[carrier] {
+				name := strings.NewReplacer(" ", "_", ",", "").Replace(op.name + "/" + carrier + "/" + t.server)
+				b.Run(name, func(b *testing.B) { benchmarkCalls(b, t, carrier, op) })
+			}
+		}
+	}
+}
+
+func benchmarkCalls(b *testing.B, t *target, carrier string, op *operation) {
+	c, err := t.open(carrier, op)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.close()
+	before, err := t.process.processorTime()
+	if err != nil {
+		b.Fatal(err)
+	}
+	calls := 0
+	for b.Loop() {
+		if _, err := c.call(); err != nil {
+			b.Fatal(err)
+		}
+		calls++
+	}
+	after, err := t.process.processorTime()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(microseconds(after-before)/float64(calls), "processor-µs/call")
+}

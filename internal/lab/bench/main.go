@@ -1,0 +1,101 @@
+// Command bench measures this server beside what people would use instead, in one run:
+//
+//	cd internal/lab/bench
+//	go run .                        about 13 minutes; writes bench.md, bench.json and bench.svg
+//	go run . -quick                 about a minute; shows only large differences
+//	go run . -only get_run,stdio    only loads whose name holds each of these texts
+//	go test -bench .                one load after the other, without interleaving
+//
+// The servers are processes of their own. All of them forward to one sandbox process
+// over loopback:
+//
+//   - runs-mcp-server: the program, built from this repository
+//   - mcp-go: the least code that serves the same three tools with mcp-go's own
+//     transports. A tool forwards one request to the API and returns the JSON as a text
+//   - go-sdk: the same with the official Go SDK
+//   - API: no server. The callers send the REST request to the sandbox
+//
+// The loads are get_run of a run with 1, 8 and 500 events, list_runs of 10 runs and
+// create_run. Callers send one request after the other: 1, 16 or 256 callers over HTTP,
+// in 2026-07-28 without a session and in 2025-11-25 with a session per caller, and 1 or
+// 16 callers over stdio, which share one session of 2025-11-25.
+//
+// A round starts new processes and measures each load on each server for a short slice.
+// The servers follow each other directly, and the first one changes. A ratio compares a
+// server with mcp-go in the same load and round, so a change of the machine's speed
+// matters little. The report shows medians over the rounds.
+//
+// A slice counts calls, their latency at the caller (p50 and p99), and the processor
+// time of the server's process per call, user and system. Each answer is checked: it
+// holds the id of the run and is no error. A wrong answer ends the run.
+//
+// The callers and the sandbox share the processor with the server. With 2 cores, calls
+// per second depend on all three, and the processor time on the server alone.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// options are the flags.
+type options struct {
+	root   string // the folder of the repository
+	out    string // the report's files without their extensions
+	rounds int
+	slice  time.Duration
+	only   []string // texts that a load's name must hold
+}
+
+// run runs the measurement, or serves if the first argument names a role.
+func run(ctx context.Context, args []string) error {
+	if len(args) > 0 && roles()[args[0]] != nil {
+		return roles()[args[0]](ctx, args[1:])
+	}
+	o, err := parseFlags(args)
+	if err != nil {
+		return err
+	}
+	r, err := measure(ctx, o, os.Stderr)
+	if err != nil {
+		return err
+	}
+	return r.write(o.out)
+}
+
+func parseFlags(args []string) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("bench", flag.ExitOnError)
+	flags.StringVar(&o.root, "root", "../../..", "the folder of the repository")
+	flags.StringVar(&o.out, "out", "bench", "the report's files without their extensions")
+	flags.IntVar(&o.rounds, "rounds", 5, "how many rounds")
+	flags.DurationVar(&o.slice, "slice", time.Second, "how long a load runs on one server in a round")
+	quick := flags.Bool("quick", false, "two rounds of slices of 150 ms")
+	only := flags.String("only", "", "texts that a load's name must hold, separated by commas")
+	_ = flags.Parse(args) // exits on an error
+	if *quick {
+		o.rounds, o.slice = 2, 150*time.Millisecond
+	}
+	if *only != "" {
+		o.only = strings.Split(*only, ",")
+	}
+	if o.rounds < 1 || o.slice <= 0 || flags.NArg() > 0 {
+		return o, fmt.Errorf("want no arguments, at least one round, and a slice above 0")
+	}
+	return o, nil
+}

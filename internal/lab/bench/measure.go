@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// load is what callers do.
+type load struct {
+	Carrier   string `json:"carrier"`
+	Operation string `json:"operation"`
+	Callers   int    `json:"callers"`
+}
+
+func (l load) String() string {
+	return fmt.Sprintf("%s, %s, %d callers", l.Carrier, l.Operation, l.Callers)
+}
+
+// sample is one slice: a load on one server.
+type sample struct {
+	load
+	Server  string        `json:"server"`
+	Round   int           `json:"round"`
+	Figures figures       `json:"figures"`
+	Length  time.Duration `json:"lengthNanoseconds"`
+	Calls   int           `json:"calls"`
+}
+
+// figures are what a slice measures.
+type figures struct {
+	CallsPerSecond float64 `json:"callsPerSecond"`
+	P50            float64 `json:"p50Microseconds"`
+	P99            float64 `json:"p99Microseconds"`
+	ProcessorTime  float64 `json:"processorMicrosecondsPerCall"` // of the server's process
+	AnswerBytes    float64 `json:"answerBytes"`                  // without HTTP headers
+}
+
+// measure runs all rounds. It tells its progress in lines.
+func measure(ctx context.Context, o options, progress io.Writer) (*report, error) {
+	folder, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(folder)
+	program, err := buildProgram(ctx, o.root, folder)
+	if err != nil {
+		return nil, err
+	}
+	r := newReport(o)
+	for round := range o.rounds {
+		start := time.Now()
+		samples, err := measureRound(ctx, o, program, round)
+		if err != nil {
+			return nil, err
+		}
+		r.Samples = append(r.Samples, samples...)
+		fmt.Fprintf(progress, "round %d of %d: %.0f s\n", round+1, o.rounds, time.Since(start).Seconds())
+	}
+	return r, nil
+}
+
+// measureRound measures each load on each server.
+func measureRound(ctx context.Context, o options, program string, round int) ([]sample, error) {
+	f, err := startFleet(ctx, program)
+	if err != nil {
+		return nil, err
+	}
+	defer f.stop()
+	operations, err := newOperations(ctx, f.api.url)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.warmUp(&operations[0]); err != nil {
+		return nil, err
+	}
+	var samples []sample
+	for turn, l := range selectLoads(operations, o.only) {
+		targets := f.targets[l.Carrier]
+		op := operations[slices.IndexFunc(operations, func(op operation) bool { return op.name == l.Operation })]
+		for i := range targets {
+			t := targets[(i+turn+round)%len(targets)]
+			s, err := measureSlice(ctx, t, l, &op, o.slice)
+			if err != nil {
+				return nil, fmt.Errorf("%s, %s: %w", t.server, l, err)
+			}
+			s.Round = round
+			samples = append(samples, s)
+		}
+	}
+	return samples, nil
+}
+
+// selectLoads returns the loads whose name holds all texts of -only.
+func selectLoads(operations []operation, only []string) (loads []load) {
+	callers := map[string][]int{httpStateless: {1, 16, maxCallers}, httpStateful: {1, 16, maxCallers}, stdio: {1, 16}}
+	for _, op := range operations {
+		for _, carrier := range carriers() {
+			for _, n := range callers[carrier] {
+				l := load{carrier, op.name, n}
+				if !slices.ContainsFunc(only, func(text string) bool { return !strings.Contains(l.String(), text) }) {
+					loads = append(loads, l)
+				}
+			}
+		}
+	}
+	return loads
+}
+
+// measureSlice opens the callers, warms up for a fifth of the length, and measures.
+func measureSlice(ctx context.Context, t *target, l load, op *operation, length time.Duration) (sample, error) {
+	callers, err := openCallers(t, l, op)
+	defer closeCallers(callers)
+	if err != nil {
+		return sample{}, err
+	}
+	if _, err := runCallers(ctx, callers, length/5); err != nil {
+		return sample{}, err
+	}
+	runtime.GC() // of this process, so that no slice pays for another one
+	before, err := t.process.processorTime()
+	if err != nil {
+		return sample{}, err
+	}
+	counts, err := runCallers(ctx, callers, length)
+	if err != nil {
+		return sample{}, err
+	}
+	after, err := t.process.processorTime()
+	if err != nil {
+		return sample{}, err
+	}
+	return newSample(t.server, l, counts, after-before), nil
+}
+
+// openCallers opens the callers of a load. After an error it returns those it opened.
+func openCallers(t *target, l load, op *operation) ([]caller, error) {
+	var callers []caller
+	for range l.Callers {
+		c, err := t.open(l.Carrier, op)
+		if err != nil {
+			return callers, err
+		}
+		callers = append(callers, c)
+	}
+	return callers, nil
+}
+
+func closeCallers(callers []caller) {
+	for _, c := range callers {
+		c.close()
+	}
+}
+
+// counts is what callers did.
+type counts struct {
+	latencies []time.Duration // one per call
+	bytes     int
+	length    time.Duration // until the last answer
+}
+
+// runCallers lets all callers call for a time, and waits for their last answers.
+func runCallers(ctx context.Context, callers []caller, length time.Duration) (counts, error) {
+	var group sync.WaitGroup
+	each, errs := make([]counts, len(callers)), make([]error, len(callers))
+	start := time.Now()
+	for i, c := range callers {
+		group.Go(func() { each[i], errs[i] = runCaller(ctx, c, start.Add(length)) })
+	}
+	group.Wait()
+	all := counts{length: time.Since(start)}
+	for i := range each {
+		if errs[i] != nil {
+			return all, errs[i]
+		}
+		all.latencies = append(all.latencies, each[i].latencies...)
+		all.bytes += each[i].bytes
+	}
+	return all, nil
+}
+
+// runCaller calls at least once.
+func runCaller(ctx context.Context, c caller, end time.Time) (done counts, err error) {
+	for begin := time.Now(); ; {
+		n, err := c.call()
+		if err != nil {
+			return done, err
+		}
+		now := time.Now()
+		done.latencies, done.bytes = append(done.latencies, now.Sub(begin)), done.bytes+n
+		if now.After(end) || ctx.Err() != nil {
+			return done, ctx.Err()
+		}
+		begin = now
+	}
+}
+
+func newSample(server string, l load, c counts, processor time.Duration) sample {
+	slices.Sort(c.latencies)
+	calls := len(c.latencies)
+	return sample{load: l, Server: server, Length: c.length, Calls: calls, Figures: figures{
+		CallsPerSecond: float64(calls) / c.length.Seconds(),
+		P50:            microseconds(c.latencies[calls/2]),
+		P99:            microseconds(c.latencies[calls*99/100]),
+		ProcessorTime:  microseconds(processor) / float64(calls),
+		AnswerBytes:    float64(c.bytes) / float64(calls),
+	}}
+}
+
+func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
