@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,13 +26,13 @@ func TestMain(m *testing.M) {
 func TestRun(t *testing.T) {
 	o := options{root: "../../..", out: filepath.Join(t.TempDir(), "bench"), rounds: 1, slice: time.Millisecond}
 	if testing.Short() {
-		o.only = []string{"16 callers"}
+		o.only = []string{" 16 callers"}
 	}
 	r, err := measure(t.Context(), o, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.write(o.out); err != nil {
+	if err := errors.Join(r.failed(), r.write(o.out)); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(o.out + ".json")

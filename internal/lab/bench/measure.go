@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -30,7 +32,9 @@ type sample struct {
 	Round   int           `json:"round"`
 	Figures figures       `json:"figures"`
 	Length  time.Duration `json:"lengthNanoseconds"`
-	Calls   int           `json:"calls"`
+	Calls   int           `json:"calls"`            // with a right answer
+	Failed  int           `json:"failed,omitempty"` // others
+	Failure string        `json:"failure,omitempty"`
 }
 
 // figures are what a slice measures.
@@ -56,7 +60,7 @@ func measure(ctx context.Context, o options, progress io.Writer) (*report, error
 	r := newReport(o)
 	for round := range o.rounds {
 		start := time.Now()
-		samples, err := measureRound(ctx, o, program, round)
+		samples, err := measureRound(ctx, o, program, round, progress)
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +71,7 @@ func measure(ctx context.Context, o options, progress io.Writer) (*report, error
 }
 
 // measureRound measures each load on each server.
-func measureRound(ctx context.Context, o options, program string, round int) ([]sample, error) {
+func measureRound(ctx context.Context, o options, program string, round int, progress io.Writer) ([]sample, error) {
 	f, err := startFleet(ctx, program)
 	if err != nil {
 		return nil, err
@@ -91,6 +95,9 @@ func measureRound(ctx context.Context, o options, program string, round int) ([]
 				return nil, fmt.Errorf("%s, %s: %w", t.server, l, err)
 			}
 			s.Round = round
+			if s.Failed > 0 {
+				fmt.Fprintf(progress, "%s, %s: %d of %d calls failed: %s\n", t.server, l, s.Failed, s.Failed+s.Calls, s.Failure)
+			}
 			samples = append(samples, s)
 		}
 	}
@@ -160,9 +167,11 @@ func closeCallers(callers []caller) {
 
 // counts is what callers did.
 type counts struct {
-	latencies []time.Duration // one per call
-	bytes     int
-	length    time.Duration // until the last answer
+	latencies []time.Duration // one per right answer
+	bytes     int             // of the right answers
+	failed    int             // wrong answers
+	failure   error           // why, of one of them
+	length    time.Duration   // until the last answer
 }
 
 // runCallers lets all callers call for a time, and waits for their last answers.
@@ -181,19 +190,27 @@ func runCallers(ctx context.Context, callers []caller, length time.Duration) (co
 		}
 		all.latencies = append(all.latencies, each[i].latencies...)
 		all.bytes += each[i].bytes
+		all.failed += each[i].failed
+		all.failure = cmp.Or(all.failure, each[i].failure)
+	}
+	if len(all.latencies) == 0 {
+		return all, all.failure
 	}
 	return all, nil
 }
 
-// runCaller calls at least once.
+// runCaller calls at least once. It counts wrong answers, and ends with another error.
 func runCaller(ctx context.Context, c caller, end time.Time) (done counts, err error) {
 	for begin := time.Now(); ; {
 		n, err := c.call()
-		if err != nil {
-			return done, err
-		}
 		now := time.Now()
-		done.latencies, done.bytes = append(done.latencies, now.Sub(begin)), done.bytes+n
+		if _, wrong := errors.AsType[wrongAnswer](err); wrong {
+			done.failed, done.failure = done.failed+1, err
+		} else if err != nil {
+			return done, err
+		} else {
+			done.latencies, done.bytes = append(done.latencies, now.Sub(begin)), done.bytes+n
+		}
 		if now.After(end) || ctx.Err() != nil {
 			return done, ctx.Err()
 		}
@@ -204,13 +221,17 @@ func runCaller(ctx context.Context, c caller, end time.Time) (done counts, err e
 func newSample(server string, l load, c counts, processor time.Duration) sample {
 	slices.Sort(c.latencies)
 	calls := len(c.latencies)
-	return sample{load: l, Server: server, Length: c.length, Calls: calls, Figures: figures{
+	s := sample{load: l, Server: server, Length: c.length, Calls: calls, Failed: c.failed, Figures: figures{
 		CallsPerSecond: float64(calls) / c.length.Seconds(),
 		P50:            microseconds(c.latencies[calls/2]),
 		P99:            microseconds(c.latencies[calls*99/100]),
 		ProcessorTime:  microseconds(processor) / float64(calls),
 		AnswerBytes:    float64(c.bytes) / float64(calls),
 	}}
+	if c.failure != nil {
+		s.Failure = c.failure.Error()
+	}
+	return s
 }
 
 func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

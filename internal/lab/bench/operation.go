@@ -108,13 +108,18 @@ func sendJSON(ctx context.Context, method, url, body string, answer any) error {
 	return json.Unmarshal([]byte(text), answer)
 }
 
-// checkAnswer returns an error unless an answer holds what is expected and no error.
+// wrongAnswer is the error of an answer that is not what the caller asked for.
+type wrongAnswer string
+
+func (w wrongAnswer) Error() string { return string(w) }
+
+// checkAnswer returns a wrongAnswer unless an answer holds what is expected and no error.
 func (o *operation) checkAnswer(answer []byte) error {
 	switch {
 	case !bytes.Contains(answer, o.expected):
-		return fmt.Errorf("the answer does not hold %q: %.500q", o.expected, answer)
+		return wrongAnswer(fmt.Sprintf("the answer does not hold %q: %.500q", o.expected, answer))
 	case bytes.Contains(answer, []byte(`"isError":true`)), bytes.Contains(answer, []byte(`"error":{`)):
-		return fmt.Errorf("the answer is an error: %.500q", answer)
+		return wrongAnswer(fmt.Sprintf("the answer is an error: %.500q", answer))
 	}
 	return nil
 }

@@ -139,6 +139,18 @@ func (r *report) write(path string) error {
 	return nil
 }
 
+// failed returns an error if any call got a wrong answer.
+func (r *report) failed() error {
+	failed := 0
+	for _, s := range r.Samples {
+		failed += s.Failed
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d calls got a wrong answer", failed)
+	}
+	return nil
+}
+
 // loads returns the loads, carrier by carrier.
 func (r *report) loads() (loads []load) {
 	for _, carrier := range carriers() {
