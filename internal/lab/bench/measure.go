@@ -57,7 +57,15 @@ func measure(ctx context.Context, o options, progress io.Writer) (*report, error
 	if err != nil {
 		return nil, err
 	}
+	info, err := os.Stat(program)
+	if err != nil {
+		return nil, err
+	}
 	r := newReport(o)
+	r.Program = info.Size()
+	if r.Starts, err = measureStarts(ctx, program); err != nil {
+		return nil, err
+	}
 	for round := range o.rounds {
 		start := time.Now()
 		samples, err := measureRound(ctx, o, program, round, progress)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 
@@ -89,6 +90,20 @@ func (p *process) processorTime() (time.Duration, error) {
 		return 0, fmt.Errorf("processor time of %d: %w", p.command.Process.Pid, err)
 	}
 	return time.Duration(ts.Nano()), nil
+}
+
+// residentMemory returns VmRSS of proc(5), in KiB.
+func (p *process) residentMemory() (kib int, err error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.command.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			return strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
+		}
+	}
+	return 0, errors.New("no VmRSS")
 }
 
 // buildProgram builds the program of the repository into a folder and returns its path.

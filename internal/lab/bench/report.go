@@ -19,7 +19,9 @@ type report struct {
 	Machine  string            `json:"machine"`
 	Rounds   int               `json:"rounds"`
 	Slice    string            `json:"slice"`
-	Versions map[string]string `json:"versions"` // of the servers' libraries
+	Versions map[string]string `json:"versions"`     // of the servers' libraries
+	Program  int64             `json:"programBytes"` // size of our binary
+	Starts   []start           `json:"starts"`
 	Cells    []cell            `json:"cells"`
 	Samples  []sample          `json:"samples"`
 }

@@ -28,6 +28,26 @@ func carriers() []string { return []string{httpStateless, httpStateful, stdio} }
 
 func allServers() []string { return []string{ours, baseline, goSDK, rest} }
 
+// mcpServer says how to start a server.
+type mcpServer struct {
+	name, path  string
+	http, stdio []string // arguments
+}
+
+// mcpServers returns all servers, given the paths of ours and of this program.
+func mcpServers(program, self string) []mcpServer {
+	return []mcpServer{
+		{ours, program, []string{"http", "--listen=127.0.0.1:0", "--integrations=*"}, []string{"stdio", "--integrations=*"}},
+		{baseline, self, []string{"serve-mcp-go"}, []string{"serve-mcp-go", "stdio"}},
+		{goSDK, self, []string{"serve-go-sdk"}, []string{"serve-go-sdk", "stdio"}},
+	}
+}
+
+// environment returns the variables of a server.
+func environment(api string) []string {
+	return []string{"TR_API_URL=" + api, "TR_API_KEY=" + apiKey, "TR_USER_ID=" + userID}
+}
+
 // target is a server on one carrier.
 type target struct {
 	server  string
@@ -75,22 +95,12 @@ func (f *fleet) start(ctx context.Context, program string) error {
 		return err
 	}
 	f.processes = append(f.processes, f.api)
-	env := []string{"TR_API_URL=" + f.api.url, "TR_API_KEY=" + apiKey, "TR_USER_ID=" + userID}
-	type server struct {
-		name, path string
-		http       []string // arguments
-		stdio      []string
-	}
-	servers := []server{
-		{ours, program, []string{"http", "--listen=127.0.0.1:0", "--integrations=*"}, []string{"stdio", "--integrations=*"}},
-		{baseline, self, []string{"serve-mcp-go"}, []string{"serve-mcp-go", "stdio"}},
-		{goSDK, self, []string{"serve-go-sdk"}, []string{"serve-go-sdk", "stdio"}},
-	}
-	for _, s := range servers {
-		if err := f.addHTTP(ctx, env, s.name, s.path, s.http); err != nil {
+	env := environment(f.api.url)
+	for _, s := range mcpServers(program, self) {
+		if err := f.addHTTP(ctx, env, s); err != nil {
 			return err
 		}
-		if err := f.addStdio(ctx, env, s.name, s.path, s.stdio); err != nil {
+		if err := f.addStdio(ctx, env, s); err != nil {
 			return err
 		}
 	}
@@ -105,8 +115,8 @@ func (f *fleet) start(ctx context.Context, program string) error {
 }
 
 // addHTTP starts a server over HTTP. The bare servers have a path for each era.
-func (f *fleet) addHTTP(ctx context.Context, env []string, name, path string, args []string) error {
-	p, err := startHTTP(ctx, env, path, args...)
+func (f *fleet) addHTTP(ctx context.Context, env []string, s mcpServer) error {
+	p, err := startHTTP(ctx, env, s.path, s.http...)
 	if err != nil {
 		return err
 	}
@@ -116,26 +126,26 @@ func (f *fleet) addHTTP(ctx context.Context, env []string, name, path string, ar
 		if err != nil {
 			return err
 		}
-		if name != ours {
+		if s.name != ours {
 			u.Path = "/" + version
 		}
-		f.targets[carrier] = append(f.targets[carrier], &target{server: name, process: p, url: u})
+		f.targets[carrier] = append(f.targets[carrier], &target{server: s.name, process: p, url: u})
 	}
 	return nil
 }
 
 // addStdio starts a server over stdio and opens its session.
-func (f *fleet) addStdio(ctx context.Context, env []string, name, path string, args []string) error {
-	p, err := startStdio(ctx, env, path, args...)
+func (f *fleet) addStdio(ctx context.Context, env []string, s mcpServer) error {
+	p, err := startStdio(ctx, env, s.path, s.stdio...)
 	if err != nil {
 		return err
 	}
 	f.processes = append(f.processes, p)
 	session, err := openPipes(p.in, p.out)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", s.name, err)
 	}
-	f.targets[stdio] = append(f.targets[stdio], &target{server: name, process: p, pipes: session})
+	f.targets[stdio] = append(f.targets[stdio], &target{server: s.name, process: p, pipes: session})
 	return nil
 }
 

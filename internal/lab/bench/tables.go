@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// markdown returns a summary that compares calls and processor time, and a table of all
-// figures.
+// markdown returns a summary that compares calls and processor time, the figures of the
+// start, and a table of all figures of the loads.
 func (r *report) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, commit %s. %s. Medians of %d rounds with slices of %s; mcp-go %s, go-sdk %s. A ratio (×) is to mcp-go in the same round.\n",
@@ -21,6 +21,11 @@ func (r *report) markdown() string {
 			of[baseline].Median.CallsPerSecond, of[ours].showCalls(), of[goSDK].showCalls(), of[rest].showCalls(),
 			of[baseline].Median.ProcessorTime, of[ours].showProcessor(), of[goSDK].showProcessor())
 	}
+	b.WriteString("\n## Start\n\n| server | start to the answer of initialize, over stdio | resident memory then |\n|---|--:|--:|\n")
+	for _, s := range r.Starts {
+		fmt.Fprintf(&b, "| %s | %.1f ms | %.1f MiB |\n", s.Server, s.Milliseconds, s.ResidentMiB)
+	}
+	fmt.Fprintf(&b, "\nThe binary of runs-mcp-server has %.1f MB.\n", float64(r.Program)/1e6)
 	b.WriteString("\n## All figures\n\n| carrier, load | callers | server | calls/s | p50 | p99 | processor µs per call | answer |\n|---|--:|---|--:|--:|--:|--:|--:|\n")
 	for _, l := range r.loads() {
 		for _, server := range allServers() {
