@@ -21,13 +21,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestRun measures every load once, in the shortest slices: each server gives right
+// TestRun measures every load of 1 and 16 callers once, in the shortest slices: each server gives right
 // answers, and the report holds each of them. It does not look at times.
 func TestRun(t *testing.T) {
-	o := options{root: "../../..", out: filepath.Join(t.TempDir(), "bench"), rounds: 1, slice: time.Millisecond}
-	if testing.Short() {
-		o.only = []string{" 16 callers"}
-	}
+	o := options{root: "../../..", out: filepath.Join(t.TempDir(), "bench"), rounds: 1, slice: time.Millisecond, most: 16}
 	r, err := measure(t.Context(), o, t.Output())
 	if err != nil {
 		t.Fatal(err)
@@ -56,10 +53,10 @@ func TestRun(t *testing.T) {
 // TestSelectLoads holds which loads -only selects.
 func TestSelectLoads(t *testing.T) {
 	operations := []operation{{name: "get_run"}, {name: "create_run"}}
-	if got := selectLoads(operations, nil); len(got) != 16 {
+	if got := selectLoads(operations, options{most: maxCallers}); len(got) != 16 {
 		t.Errorf("%d loads, want 16", len(got))
 	}
-	got := selectLoads(operations, []string{"create_run", "stdio"})
+	got := selectLoads(operations, options{most: maxCallers, only: []string{"create_run", "stdio"}})
 	if want := []load{{stdio, "create_run", 1}, {stdio, "create_run", 16}}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -97,37 +94,37 @@ func TestRatios(t *testing.T) {
 }
 
 // BenchmarkCalls sends calls one after the other to each server, for each operation and
-// carrier. It reports the processor time of the server per call beside the time.
+// transport. It reports the processor time of the server per call beside the time.
 func BenchmarkCalls(b *testing.B) {
 	program, err := buildProgram(b.Context(), "../../..", b.TempDir())
 	if err != nil {
 		b.Fatal(err)
 	}
-	f, err := startFleet(context.Background(), program)
+	running, err := startServers(context.Background(), program)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer f.stop()
-	operations, err := newOperations(b.Context(), f.api.url)
+	defer running.stop()
+	operations, err := newOperations(b.Context(), running.api.url)
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := f.warmUp(&operations[0]); err != nil {
+	if err := running.warmUp(&operations[0]); err != nil {
 		b.Fatal(err)
 	}
 	for i := range operations {
 		op := &operations[i]
-		for _, carrier := range carriers() {
-			for _, t := range f.targets[carrier] {
-				name := strings.NewReplacer(" ", "_", ",", "").Replace(op.name + "/" + carrier + "/" + t.server)
-				b.Run(name, func(b *testing.B) { benchmarkCalls(b, t, carrier, op) })
+		for _, transport := range transports() {
+			for _, t := range running.targets[transport] {
+				name := strings.NewReplacer(" ", "_", ",", "").Replace(op.name + "/" + transport + "/" + t.server)
+				b.Run(name, func(b *testing.B) { benchmarkCalls(b, t, transport, op) })
 			}
 		}
 	}
 }
 
-func benchmarkCalls(b *testing.B, t *target, carrier string, op *operation) {
-	c, err := t.open(carrier, op)
+func benchmarkCalls(b *testing.B, t *target, transport string, op *operation) {
+	c, err := t.open(transport, op)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -63,6 +63,7 @@ type options struct {
 	rounds int
 	slice  time.Duration
 	only   []string // texts that a load's name must hold
+	most   int      // the most callers
 }
 
 // run runs the measurement, or serves if the first argument names a role.
@@ -87,12 +88,13 @@ func parseFlags(args []string) (options, error) {
 	flags.StringVar(&o.root, "root", "../../..", "the folder of the repository")
 	flags.StringVar(&o.out, "out", "bench", "the report's files without their extensions")
 	flags.IntVar(&o.rounds, "rounds", 5, "how many rounds")
-	flags.DurationVar(&o.slice, "slice", time.Second, "how long a load runs on one server in a round")
-	quick := flags.Bool("quick", false, "two rounds of slices of 150 ms")
+	flags.DurationVar(&o.slice, "slice", 500*time.Millisecond, "how long a load runs on one server in a round")
+	quick := flags.Bool("quick", false, "two rounds of slices of 150 ms, without 256 callers")
 	only := flags.String("only", "", "texts that a load's name must hold, separated by commas")
 	_ = flags.Parse(args) // exits on an error
+	o.most = maxCallers
 	if *quick {
-		o.rounds, o.slice = 2, 150*time.Millisecond
+		o.rounds, o.slice, o.most = 2, 150*time.Millisecond, 16
 	}
 	if *only != "" {
 		o.only = strings.Split(*only, ",")

@@ -16,13 +16,13 @@ import (
 
 // load is what callers do.
 type load struct {
-	Carrier   string `json:"carrier"`
+	Transport string `json:"transport"`
 	Operation string `json:"operation"`
 	Callers   int    `json:"callers"`
 }
 
 func (l load) String() string {
-	return fmt.Sprintf("%s, %s, %d callers", l.Carrier, l.Operation, l.Callers)
+	return fmt.Sprintf("%s, %s, %d callers", l.Transport, l.Operation, l.Callers)
 }
 
 // sample is one slice: a load on one server.
@@ -80,21 +80,21 @@ func measure(ctx context.Context, o options, progress io.Writer) (*report, error
 
 // measureRound measures each load on each server.
 func measureRound(ctx context.Context, o options, program string, round int, progress io.Writer) ([]sample, error) {
-	f, err := startFleet(ctx, program)
+	running, err := startServers(ctx, program)
 	if err != nil {
 		return nil, err
 	}
-	defer f.stop()
-	operations, err := newOperations(ctx, f.api.url)
+	defer running.stop()
+	operations, err := newOperations(ctx, running.api.url)
 	if err != nil {
 		return nil, err
 	}
-	if err := f.warmUp(&operations[0]); err != nil {
+	if err := running.warmUp(&operations[0]); err != nil {
 		return nil, err
 	}
 	var samples []sample
-	for turn, l := range selectLoads(operations, o.only) {
-		targets := f.targets[l.Carrier]
+	for turn, l := range selectLoads(operations, o) {
+		targets := running.targets[l.Transport]
 		op := operations[slices.IndexFunc(operations, func(op operation) bool { return op.name == l.Operation })]
 		for i := range targets {
 			t := targets[(i+turn+round)%len(targets)]
@@ -113,13 +113,14 @@ func measureRound(ctx context.Context, o options, program string, round int, pro
 }
 
 // selectLoads returns the loads whose name holds all texts of -only.
-func selectLoads(operations []operation, only []string) (loads []load) {
+func selectLoads(operations []operation, o options) (loads []load) {
 	callers := map[string][]int{httpStateless: {1, 16, maxCallers}, httpStateful: {1, 16, maxCallers}, stdio: {1, 16}}
 	for _, op := range operations {
-		for _, carrier := range carriers() {
-			for _, n := range callers[carrier] {
-				l := load{carrier, op.name, n}
-				if !slices.ContainsFunc(only, func(text string) bool { return !strings.Contains(l.String(), text) }) {
+		for _, transport := range transports() {
+			for _, n := range callers[transport] {
+				l := load{transport, op.name, n}
+				unwanted := slices.ContainsFunc(o.only, func(text string) bool { return !strings.Contains(l.String(), text) })
+				if !unwanted && n <= o.most {
 					loads = append(loads, l)
 				}
 			}
@@ -158,7 +159,7 @@ func measureSlice(ctx context.Context, t *target, l load, op *operation, length 
 func openCallers(t *target, l load, op *operation) ([]caller, error) {
 	var callers []caller
 	for range l.Callers {
-		c, err := t.open(l.Carrier, op)
+		c, err := t.open(l.Transport, op)
 		if err != nil {
 			return callers, err
 		}

@@ -34,12 +34,12 @@ func (r *report) plot() string {
 		p.text(x+30, p.y, "start", "normal", s.server)
 		x += 190
 	}
-	carrier := ""
+	transport := ""
 	cells := r.cellsByLoad()
 	for _, l := range r.loads() {
-		if l.Carrier != carrier {
-			carrier = l.Carrier
-			p.startCarrier(carrier)
+		if l.Transport != transport {
+			transport = l.Transport
+			p.startTransport(transport)
 		}
 		p.addRow(l, cells[l])
 	}
@@ -53,10 +53,10 @@ type plot struct {
 	y    float64 // where the next row begins
 }
 
-// startCarrier adds the titles of a carrier's panels.
-func (p *plot) startCarrier(carrier string) {
+// startTransport adds the titles of a transport's panels.
+func (p *plot) startTransport(transport string) {
 	p.y += 36
-	p.text(10, p.y, "start", "bold", carrier)
+	p.text(10, p.y, "start", "bold", transport)
 	p.text(labelWidth, p.y, "start", "normal", "calls per second (more is better)")
 	p.text(labelWidth+panelWidth+panelGap, p.y, "start", "normal", "processor time per call (less is better)")
 	p.y += 10

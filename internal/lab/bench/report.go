@@ -153,11 +153,11 @@ func (r *report) failed() error {
 	return nil
 }
 
-// loads returns the loads, carrier by carrier.
+// loads returns the loads, transport by transport.
 func (r *report) loads() (loads []load) {
-	for _, carrier := range carriers() {
+	for _, transport := range transports() {
 		for _, c := range r.Cells {
-			if c.Server == baseline && c.Carrier == carrier {
+			if c.Server == baseline && c.Transport == transport {
 				loads = append(loads, c.load)
 			}
 		}

@@ -17,14 +17,14 @@ const (
 	rest     = "API"
 )
 
-// Carriers: how callers reach a server.
+// Transports: how callers reach a server.
 const (
 	httpStateless = "HTTP " + statelessVersion
 	httpStateful  = "HTTP " + statefulVersion
 	stdio         = "stdio"
 )
 
-func carriers() []string { return []string{httpStateless, httpStateful, stdio} }
+func transports() []string { return []string{httpStateless, httpStateful, stdio} }
 
 func allServers() []string { return []string{ours, baseline, goSDK, rest} }
 
@@ -48,7 +48,7 @@ func environment(api string) []string {
 	return []string{"TR_API_URL=" + api, "TR_API_KEY=" + apiKey, "TR_USER_ID=" + userID}
 }
 
-// target is a server on one carrier.
+// target is a server on one transport.
 type target struct {
 	server  string
 	process *process
@@ -57,113 +57,113 @@ type target struct {
 }
 
 // open opens a caller.
-func (t *target) open(carrier string, op *operation) (caller, error) {
+func (t *target) open(transport string, op *operation) (caller, error) {
 	switch {
 	case t.server == rest:
 		return openRESTCaller(t.url, op)
-	case carrier == stdio:
+	case transport == stdio:
 		return newStdioCaller(t.pipes, op), nil
-	case carrier == httpStateless:
+	case transport == httpStateless:
 		return openHTTPCaller(t.url, statelessVersion, op)
 	}
 	return openHTTPCaller(t.url, statefulVersion, op)
 }
 
-// fleet is the sandbox and all servers of a round.
-type fleet struct {
+// servers are the processes of a round: the sandbox, and all servers.
+type servers struct {
 	api       *process
 	processes []*process
-	targets   map[string][]*target // by carrier
+	targets   map[string][]*target // by transport
 }
 
-// startFleet starts the sandbox and all servers. program is the path of ours.
-func startFleet(ctx context.Context, program string) (*fleet, error) {
-	f := &fleet{targets: map[string][]*target{}}
-	if err := f.start(ctx, program); err != nil {
-		f.stop()
+// startServers starts the sandbox and all servers. program is the path of ours.
+func startServers(ctx context.Context, program string) (*servers, error) {
+	s := &servers{targets: map[string][]*target{}}
+	if err := s.start(ctx, program); err != nil {
+		s.stop()
 		return nil, err
 	}
-	return f, nil
+	return s, nil
 }
 
-func (f *fleet) start(ctx context.Context, program string) error {
+func (s *servers) start(ctx context.Context, program string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	if f.api, err = startHTTP(ctx, nil, self, "serve-api"); err != nil {
+	if s.api, err = startHTTP(ctx, nil, self, "serve-api"); err != nil {
 		return err
 	}
-	f.processes = append(f.processes, f.api)
-	env := environment(f.api.url)
-	for _, s := range mcpServers(program, self) {
-		if err := f.addHTTP(ctx, env, s); err != nil {
+	s.processes = append(s.processes, s.api)
+	env := environment(s.api.url)
+	for _, m := range mcpServers(program, self) {
+		if err := s.addHTTP(ctx, env, m); err != nil {
 			return err
 		}
-		if err := f.addStdio(ctx, env, s); err != nil {
+		if err := s.addStdio(ctx, env, m); err != nil {
 			return err
 		}
 	}
-	api, err := url.Parse(f.api.url)
+	api, err := url.Parse(s.api.url)
 	if err != nil {
 		return err
 	}
-	for carrier := range f.targets {
-		f.targets[carrier] = append(f.targets[carrier], &target{server: rest, process: f.api, url: api})
+	for transport := range s.targets {
+		s.targets[transport] = append(s.targets[transport], &target{server: rest, process: s.api, url: api})
 	}
 	return nil
 }
 
 // addHTTP starts a server over HTTP. The bare servers have a path for each era.
-func (f *fleet) addHTTP(ctx context.Context, env []string, s mcpServer) error {
-	p, err := startHTTP(ctx, env, s.path, s.http...)
+func (s *servers) addHTTP(ctx context.Context, env []string, m mcpServer) error {
+	p, err := startHTTP(ctx, env, m.path, m.http...)
 	if err != nil {
 		return err
 	}
-	f.processes = append(f.processes, p)
-	for carrier, version := range map[string]string{httpStateless: statelessVersion, httpStateful: statefulVersion} {
+	s.processes = append(s.processes, p)
+	for transport, version := range map[string]string{httpStateless: statelessVersion, httpStateful: statefulVersion} {
 		u, err := url.Parse(p.url)
 		if err != nil {
 			return err
 		}
-		if s.name != ours {
+		if m.name != ours {
 			u.Path = "/" + version
 		}
-		f.targets[carrier] = append(f.targets[carrier], &target{server: s.name, process: p, url: u})
+		s.targets[transport] = append(s.targets[transport], &target{server: m.name, process: p, url: u})
 	}
 	return nil
 }
 
 // addStdio starts a server over stdio and opens its session.
-func (f *fleet) addStdio(ctx context.Context, env []string, s mcpServer) error {
-	p, err := startStdio(ctx, env, s.path, s.stdio...)
+func (s *servers) addStdio(ctx context.Context, env []string, m mcpServer) error {
+	p, err := startStdio(ctx, env, m.path, m.stdio...)
 	if err != nil {
 		return err
 	}
-	f.processes = append(f.processes, p)
+	s.processes = append(s.processes, p)
 	session, err := openPipes(p.in, p.out)
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.name, err)
+		return fmt.Errorf("%s: %w", m.name, err)
 	}
-	f.targets[stdio] = append(f.targets[stdio], &target{server: s.name, process: p, pipes: session})
+	s.targets[stdio] = append(s.targets[stdio], &target{server: m.name, process: p, pipes: session})
 	return nil
 }
 
 // warmUp sends one call to each target. It makes the key known to our server, which
 // allows an unknown one only a few sessions.
-func (f *fleet) warmUp(op *operation) error {
-	for carrier, targets := range f.targets {
+func (s *servers) warmUp(op *operation) error {
+	for transport, targets := range s.targets {
 		for _, t := range targets {
-			if err := t.warmUp(carrier, op); err != nil {
-				return fmt.Errorf("%s over %s: %w", t.server, carrier, err)
+			if err := t.warmUp(transport, op); err != nil {
+				return fmt.Errorf("%s over %s: %w", t.server, transport, err)
 			}
 		}
 	}
 	return nil
 }
 
-func (t *target) warmUp(carrier string, op *operation) error {
-	c, err := t.open(carrier, op)
+func (t *target) warmUp(transport string, op *operation) error {
+	c, err := t.open(transport, op)
 	if err != nil {
 		return err
 	}
@@ -173,8 +173,8 @@ func (t *target) warmUp(carrier string, op *operation) error {
 }
 
 // stop ends all processes.
-func (f *fleet) stop() {
-	for _, p := range f.processes {
+func (s *servers) stop() {
+	for _, p := range s.processes {
 		p.kill()
 	}
 }

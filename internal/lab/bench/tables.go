@@ -12,12 +12,12 @@ func (r *report) markdown() string {
 	fmt.Fprintf(&b, "%s, commit %s. %s. Medians of %d rounds with slices of %s; mcp-go %s, go-sdk %s. A ratio (×) is to mcp-go in the same round.\n",
 		r.Date, r.Commit, r.Machine, r.Rounds, r.Slice, r.Versions[baseline], r.Versions[goSDK])
 	b.WriteString("\n## Summary\n\n" +
-		"| carrier, load | callers | calls/s of mcp-go | runs-mcp-server | go-sdk | API | processor µs per call of mcp-go | runs-mcp-server | go-sdk |\n" +
+		"| transport, load | callers | calls/s of mcp-go | runs-mcp-server | go-sdk | API | processor µs per call of mcp-go | runs-mcp-server | go-sdk |\n" +
 		"|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	cells := r.cellsByLoad()
 	for _, l := range r.loads() {
 		of := cells[l]
-		fmt.Fprintf(&b, "| %s, %s | %d | %.0f | %s | %s | %s | %.0f | %s | %s |\n", l.Carrier, l.Operation, l.Callers,
+		fmt.Fprintf(&b, "| %s, %s | %d | %.0f | %s | %s | %s | %.0f | %s | %s |\n", l.Transport, l.Operation, l.Callers,
 			of[baseline].Median.CallsPerSecond, of[ours].showCalls(), of[goSDK].showCalls(), of[rest].showCalls(),
 			of[baseline].Median.ProcessorTime, of[ours].showProcessor(), of[goSDK].showProcessor())
 	}
@@ -26,11 +26,11 @@ func (r *report) markdown() string {
 		fmt.Fprintf(&b, "| %s | %.1f ms | %.1f MiB |\n", s.Server, s.Milliseconds, s.ResidentMiB)
 	}
 	fmt.Fprintf(&b, "\nThe binary of runs-mcp-server has %.1f MB.\n", float64(r.Program)/1e6)
-	b.WriteString("\n## All figures\n\n| carrier, load | callers | server | calls/s | p50 | p99 | processor µs per call | answer |\n|---|--:|---|--:|--:|--:|--:|--:|\n")
+	b.WriteString("\n## All figures\n\n| transport, load | callers | server | calls/s | p50 | p99 | processor µs per call | answer |\n|---|--:|---|--:|--:|--:|--:|--:|\n")
 	for _, l := range r.loads() {
 		for _, server := range allServers() {
 			c := cells[l][server]
-			fmt.Fprintf(&b, "| %s, %s | %d | %s | %s | %s | %s | %s | %s |\n", l.Carrier, l.Operation, l.Callers, server,
+			fmt.Fprintf(&b, "| %s, %s | %d | %s | %s | %s | %s | %s | %s |\n", l.Transport, l.Operation, l.Callers, server,
 				c.showCalls(), c.showTime(c.Median.P50, c.Ratio.P50), c.showTime(c.Median.P99, c.Ratio.P99), c.showProcessor(),
 				c.show("%.1f kB", c.Median.AnswerBytes/1000, c.Ratio.AnswerBytes))
 		}
