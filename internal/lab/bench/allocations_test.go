@@ -86,7 +86,7 @@ func differs(got, want, tolerance float64) bool {
 
 // BenchmarkServer sends calls of 16 callers to our server in this process, for profiles:
 //
-//	go test -run '^$' -bench 'Server/get_run_events:_8/2026' -benchtime 20000x -cpuprofile cpu.out
+//	go test -run '^$' -bench 'Server/get_run_8_events/2026' -benchtime 20000x -cpuprofile cpu.out
 func BenchmarkServer(b *testing.B) {
 	s := newInProcess(b)
 	for i := range s.operations {

@@ -43,12 +43,13 @@ func newOperations(ctx context.Context, api string) ([]operation, error) {
 		}
 	}
 	for _, run := range []struct {
+		name      string
 		events    int
 		behaviour string
 	}{
-		{1, "queue_ms=3600000"}, // the fewest: queued for an hour
-		{8, "step_ms=0 steps=5"},
-		{500, "step_ms=0 steps=497"},
+		{"get_run, 1 event", 1, "queue_ms=3600000"}, // the fewest: queued for an hour
+		{"get_run, 8 events", 8, "step_ms=0 steps=5"},
+		{"get_run, 500 events", 500, "step_ms=0 steps=497"},
 	} {
 		id, err := createRun(ctx, api, run.behaviour)
 		if err != nil {
@@ -59,7 +60,7 @@ func newOperations(ctx context.Context, api string) ([]operation, error) {
 		}
 		newest = id
 		operations = append(operations, operation{
-			name: fmt.Sprintf("get_run, events: %d", run.events), tool: "get_run", args: `{"runId":"` + id + `"}`,
+			name: run.name, tool: "get_run", args: `{"runId":"` + id + `"}`,
 			method: http.MethodGet, path: "/v1/runs/" + id + "?includeEvents=true", expected: []byte(id),
 		})
 	}
