@@ -182,7 +182,7 @@ func serveProgram(t testing.TB, api string) *url.URL {
 func serveCanned(t testing.TB, api string, operations []operation) string {
 	answers := map[string][]byte{} // by path
 	for _, op := range operations {
-		text, err := (&forwarder{url: api, key: apiKey, client: http.DefaultClient}).send(t.Context(), op.method, op.path, "")
+		text, err := (&forwarder{api, apiKey, http.DefaultClient}).send(t.Context(), op.method, op.path, "")
 		if err != nil {
 			t.Fatal(err)
 		}
