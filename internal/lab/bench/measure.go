@@ -46,7 +46,8 @@ type figures struct {
 	AnswerBytes    float64 `json:"answerBytes"`                  // without HTTP headers
 }
 
-// measure runs all rounds. It tells its progress in lines.
+// measure runs all rounds. It tells its progress in lines, and writes the report after
+// each round: an error in a later round does not lose it.
 func measure(ctx context.Context, o options, progress io.Writer) (*report, error) {
 	folder, err := os.MkdirTemp("", "bench")
 	if err != nil {
@@ -72,7 +73,10 @@ func measure(ctx context.Context, o options, progress io.Writer) (*report, error
 		if err != nil {
 			return nil, err
 		}
-		r.Samples = append(r.Samples, samples...)
+		r.Samples, r.Rounds = append(r.Samples, samples...), round+1
+		if err := r.write(o.out); err != nil {
+			return nil, err
+		}
 		fmt.Fprintf(progress, "round %d of %d: %.0f s\n", round+1, o.rounds, time.Since(start).Seconds())
 	}
 	return r, nil

@@ -37,7 +37,7 @@ type cell struct {
 func newReport(o options) *report {
 	return &report{
 		Date: time.Now().UTC().Format(time.DateOnly), Commit: commitOf(o.root), Machine: machine(),
-		Rounds: o.rounds, Slice: o.slice.String(), Versions: versions(),
+		Slice: o.slice.String(), Versions: versions(),
 	}
 }
 
@@ -99,6 +99,7 @@ func (r *report) addCells() {
 		}
 		groups[s.load][s.Server] = append(groups[s.load][s.Server], &s.Figures)
 	}
+	r.Cells = nil
 	for _, l := range loads {
 		for _, server := range allServers() {
 			c := cell{load: l, Server: server}
