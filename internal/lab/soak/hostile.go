@@ -1,7 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -64,42 +68,78 @@ func badDay() (passing, halfOpen []repeated) {
 	return passing, halfOpen
 }
 
-// attackers are the hostile callers of one phase.
-type attackers struct{ passing, halfOpen *hostile.Caller }
-
-func newAttackers(url string) (*attackers, error) {
-	passing, err := hostile.NewCaller(url)
-	if err != nil {
-		return nil, err
+// attack is the main function of the process of the hostile callers of one round. Its
+// argument is the server's URL. It attacks until a line comes in, answers with a line
+// when only the half-open connections are left, and closes those when the input ends.
+func attack(args []string, in io.Reader, out io.Writer) error {
+	if len(args) != 1 {
+		return errors.New(attackRole + " needs a URL")
 	}
-	halfOpen, err := hostile.NewCaller(url)
-	return &attackers{passing, halfOpen}, err
+	passing, err := hostile.NewCaller(args[0])
+	if err != nil {
+		return err
+	}
+	halfOpen, err := hostile.NewCaller(args[0])
+	if err != nil {
+		return err
+	}
+	defer halfOpen.Close()
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	gone := startAttacks(ctx, passing, halfOpen)
+	commands := bufio.NewScanner(in)
+	if commands.Scan() {
+		stop()
+		<-gone
+		passing.Close()
+		fmt.Fprintln(out, "gone")
+	}
+	for commands.Scan() { // until the input ends
+	}
+	return nil
 }
 
-// start attacks until ctx is done. The channel is closed when only the half-open
-// connections are left.
-func (a *attackers) start(ctx context.Context) (gone <-chan struct{}) {
+// startAttacks attacks until ctx is done. The channel is closed when all attacks have
+// ended. What is left open then is left by halfOpen.
+func startAttacks(ctx context.Context, passing, halfOpen *hostile.Caller) (gone <-chan struct{}) {
 	var all sync.WaitGroup
 	repeat := func(caller *hostile.Caller, r repeated) {
 		for pause(ctx, time.Second/time.Duration(r.perSecond)) {
 			all.Go(func() { r.attack(caller, ctx, r.key()) })
 		}
 	}
-	passing, halfOpen := badDay()
-	for _, r := range passing {
-		all.Go(func() { repeat(a.passing, r) })
+	passingAttacks, halfOpenAttacks := badDay()
+	for _, r := range passingAttacks {
+		all.Go(func() { repeat(passing, r) })
 	}
-	for _, r := range halfOpen {
-		all.Go(func() { repeat(a.halfOpen, r) })
+	for _, r := range halfOpenAttacks {
+		all.Go(func() { repeat(halfOpen, r) })
 	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		all.Wait()
-		a.passing.Close()
 	}()
 	return ended
 }
 
-// close closes the half-open connections.
-func (a *attackers) close() { a.halfOpen.Close() }
+// attackers is that process, seen from the process that measures.
+type attackers struct{ child }
+
+// startAttackers starts this program again, in the role of the hostile callers.
+func startAttackers(url string) (*attackers, error) {
+	c, err := startChild(attackRole, url)
+	return &attackers{c}, err
+}
+
+// stop ends the attacks. The half-open connections are left open.
+func (a *attackers) stop() error {
+	_, err := a.sendCommand("stop")
+	return err
+}
+
+// close closes them, and ends the process.
+func (a *attackers) close() error {
+	a.input.Close()
+	return a.cmd.Wait()
+}

@@ -11,7 +11,8 @@
 //     callers. Clients for whom the API has no faults measure that.
 //
 // The clients and the API are in this process. The server is a process of its own, so
-// its memory is measured alone. It is wired like the program, but forgets after seconds
+// its memory is measured alone. So are the hostile callers: what they cost themselves
+// must not slow down the clients. It is wired like the program, but forgets after seconds
 // what the program keeps for hours: what outlives the test would look like growth.
 package main
 
@@ -28,9 +29,8 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == serveRole {
-		signal.Ignore(os.Interrupt) // the process ends when its input does
-		exit(serve(os.Args[2:], os.Stdin, os.Stdout))
+	if ran, err := runRole(os.Args[1:]); ran {
+		exit(err)
 	}
 	o := options{}
 	flag.DurationVar(&o.length, "for", 30*time.Minute, "how long")
@@ -126,39 +126,36 @@ type measurement struct {
 
 // runRound runs a load and the rest after it.
 func (m *measurement) runRound(ctx context.Context, p phase) error {
-	a, err := newAttackers(m.server.url)
+	if p == goodAlone {
+		return m.runLoad(ctx, p, func() error { return nil })
+	}
+	a, err := startAttackers(m.server.url)
 	if err != nil {
 		return err
 	}
-	defer a.close()
-	busy, err := m.runLoad(ctx, p, a)
+	return errors.Join(m.runLoad(ctx, p, a.stop), a.close())
+}
+
+// runLoad runs the good clients for one round, and takes a sample when all callers have
+// left. stopAttacks stops the hostile ones.
+func (m *measurement) runLoad(ctx context.Context, p phase, stopAttacks func() error) error {
+	busy, stop := context.WithCancel(ctx)
+	defer stop()
+	m.clients.timed.startRound(p)
+	gone := m.clients.start(busy)
+	pause(ctx, m.length/time.Duration(m.rounds()))
+	now, err := m.server.sample() // only printed: it varies too much to show growth
+	stop()
+	err = errors.Join(err, stopAttacks())
+	<-gone
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(m.out, "%-8s  %s\n", p.String()+":", busy)
+	fmt.Fprintf(m.out, "%-8s  %s\n", p.String()+":", now)
 	rest, err := m.waitForRest(ctx)
 	fmt.Fprintf(m.out, "at rest:  %s\n", rest)
 	m.rests = append(m.rests, rest)
 	return err
-}
-
-// runLoad runs the callers for one round, and returns when they have left. Its sample is
-// only printed: under load it varies too much to show growth.
-func (m *measurement) runLoad(ctx context.Context, p phase, a *attackers) (sample, error) {
-	busy, stop := context.WithCancel(ctx)
-	defer stop()
-	m.clients.timed.startRound(p)
-	gone := []<-chan struct{}{m.clients.start(busy)}
-	if p == besideHostile {
-		gone = append(gone, a.start(busy))
-	}
-	pause(ctx, m.length/time.Duration(m.rounds()))
-	now, err := m.server.sample()
-	stop()
-	for _, left := range gone {
-		<-left
-	}
-	return now, err
 }
 
 // waitForRest waits, for a limited time, until the server has forgotten the clients.

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"time"
 
 	mcpserver "github.com/mark3labs/mcp-go/server"
@@ -26,13 +25,9 @@ import (
 	"runs-mcp-server/transport"
 )
 
-// serveRole is the first argument of the process that serves. The others are the
-// API's URL and the forget time. The process writes its own URL in a line. Then it
-// answers every line of its input with a sample, and the line "end" after it has
-// stopped serving.
-const serveRole = "serve"
-
-// serve is the main function of that process.
+// serve is the main function of the process that serves. Its arguments are the API's URL
+// and the forget time. The process writes its own URL in a line. Then it answers every
+// line of its input with a sample, and the line "end" after it has stopped serving.
 func serve(args []string, in io.Reader, out io.Writer) error {
 	if len(args) != 2 {
 		return errors.New(serveRole + " needs a URL and a duration")
@@ -97,64 +92,40 @@ func serveMCP(ctx context.Context, l net.Listener, apiURL string, forget time.Du
 	return releases{idle: api.Close, all: b.Close}, nil
 }
 
-// server is the process that serves, seen from the process that measures.
+// server is that process, seen from the process that measures.
 type server struct {
-	url    string
-	cmd    *exec.Cmd
-	input  io.WriteCloser
-	output *bufio.Reader
+	child
+	url string
 }
 
 // startServer starts this program again, in the role of the server.
 func startServer(apiURL string, forget time.Duration) (*server, error) {
-	self, err := os.Executable()
+	c, err := startChild(serveRole, apiURL, forget.String())
 	if err != nil {
 		return nil, err
 	}
-	s := &server{cmd: exec.Command(self, serveRole, apiURL, forget.String())}
-	s.cmd.Stderr = os.Stderr
-	output, err := s.cmd.StdoutPipe()
+	url, err := c.readLine()
 	if err != nil {
+		c.kill()
 		return nil, err
 	}
-	if s.input, err = s.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	if err := s.cmd.Start(); err != nil {
-		return nil, err
-	}
-	s.output = bufio.NewReader(output)
-	line, err := s.output.ReadString('\n')
-	if err != nil {
-		s.kill()
-		return nil, fmt.Errorf("the server did not start: %w", err)
-	}
-	s.url = line[:len(line)-1]
-	return s, nil
+	return &server{c, string(url)}, nil
 }
 
 // sample returns a sample of the server.
-func (s *server) sample() (sample, error) { return s.sendCommand("sample") }
-
-// end stops the server and returns its last sample.
-func (s *server) end() (sample, error) {
-	last, err := s.sendCommand("end")
-	return last, errors.Join(err, s.cmd.Wait())
-}
-
-func (s *server) sendCommand(command string) (got sample, err error) {
-	if _, err := io.WriteString(s.input, command+"\n"); err != nil {
-		return got, fmt.Errorf("the server died: %w", err)
-	}
-	line, err := s.output.ReadBytes('\n')
+func (s *server) sample() (got sample, err error) {
+	line, err := s.sendCommand("sample")
 	if err != nil {
-		return got, fmt.Errorf("the server died: %w", err)
+		return got, err
 	}
 	return got, json.Unmarshal(line, &got)
 }
 
-// kill ends the process, if it still runs.
-func (s *server) kill() {
-	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait()
+// end stops the server and returns its last sample.
+func (s *server) end() (last sample, err error) {
+	line, err := s.sendCommand("end")
+	if err != nil {
+		return last, err
+	}
+	return last, errors.Join(json.Unmarshal(line, &last), s.cmd.Wait())
 }

@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// TestMain is also the main function of the server's process: the test starts its
-// own binary.
+// TestMain is also the main function of the other processes: the test starts its own
+// binary.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == serveRole {
-		exit(serve(os.Args[2:], os.Stdin, os.Stdout))
+	if ran, err := runRole(os.Args[1:]); ran {
+		exit(err)
 	}
 	os.Exit(m.Run())
 }
