@@ -71,6 +71,7 @@ func (c *httpCommand) serve(p *process, o tools.Options, prefix string, log *slo
 	return transport.ServeHTTP(p.ctx, closeOnInterrupt(p.ctx, l), transport.HTTPOptions{
 		Options:        transport.Options{Logger: log, Watch: s.Watch()},
 		IsKnown:        s.IsKnown,
+		Introduce:      s.Introduce,
 		Identify:       server.IdentifyCaller(server.CallerOptions{UserID: c.UserID, AllowAnyUser: c.AllowAnyUser, Sandbox: c.Sandbox}),
 		Server:         server.NarrowedByHeader(s.MCP(Name, Version), s.ReadOnly().MCP(Name, Version)),
 		AllowedHosts:   c.AllowedHosts,

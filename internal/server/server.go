@@ -6,6 +6,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"time"
 
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
@@ -85,6 +86,17 @@ func (s *Server) Watch() transport.Watch {
 // IsKnown reports whether the API has accepted the key of a context's caller.
 func (s *Server) IsKnown(ctx context.Context) bool {
 	return s.tools.API.Accepted(client.CallerFrom(ctx).Key)
+}
+
+// introduceTimeout bounds how long the API may take to tell whether it accepts a key.
+const introduceTimeout = 5 * time.Second
+
+// Introduce asks the API for one run with the key of a context's caller, so that IsKnown
+// reports whether it accepts the key. A key that it refused lately is not sent again.
+func (s *Server) Introduce(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, introduceTimeout)
+	defer cancel()
+	_, _ = s.tools.API.ListRuns(ctx, client.CallerFrom(ctx), client.ListRunsQuery{PageSize: 1})
 }
 
 // Close withdraws all questions, ends all feeds, waits for both, and closes the

@@ -8,9 +8,9 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
-// maxBatch is how many messages one array may hold: an element of two bytes may
-// cost an answer of a hundred and fifty.
-const maxBatch = 256
+// maxBatch is how many messages one array may hold. A tools/list takes 0.3 ms of a
+// processor, and all of the array are answered one after the other.
+const maxBatch = 32
 
 // NoBatches is the text for a client that may not send an array.
 const NoBatches = "an array of messages is accepted in protocol version " + mcp.ProtocolVersion20250326 + " only. Send one message at a time."

@@ -271,13 +271,9 @@ func Shorten[T ~string | ~[]byte](s T) string {
 	return string(s)
 }
 
-// EncodeResult returns the answer that carries a result.
-func EncodeResult(id json.RawMessage, result any) ([]byte, error) {
-	body, err := rawjson.Marshal(result)
-	if err != nil {
-		return nil, err
-	}
-	return encodeAnswer(id, "result", body), nil
+// EncodeResult returns the answer that carries a result, given as JSON on one line.
+func EncodeResult(id json.RawMessage, result []byte) []byte {
+	return encodeAnswer(id, "result", result)
 }
 
 // EncodeRequest returns a request of ours.

@@ -149,9 +149,9 @@ func sameAsStandard(t *testing.T, data []byte, m *Message) {
 	if refused != nil || again.Method != m.Method || !bytes.Equal(again.Params, m.Params) {
 		t.Fatalf("inner message %s: %+v", m.WithID("1"), refused)
 	}
-	line, err := EncodeResult(m.ID, struct{}{})
-	if err != nil || m.Kind == Request && !bytes.HasPrefix(line, append([]byte(`{"jsonrpc":"2.0","id":`), append(m.ID, ',')...)) {
-		t.Fatalf("answer %s, %v", line, err)
+	line := EncodeResult(m.ID, []byte("{}"))
+	if m.Kind == Request && !bytes.HasPrefix(line, append([]byte(`{"jsonrpc":"2.0","id":`), append(m.ID, ',')...)) {
+		t.Fatalf("answer %s", line)
 	}
 }
 

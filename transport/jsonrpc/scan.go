@@ -78,7 +78,7 @@ func (s *scanner) scanDocument() bool {
 // token behind it. depth is that of the object or array that the value may be.
 func (s *scanner) scanValue(depth int, at place) (raw []byte, ok bool) {
 	start := s.from
-	if s.values++; s.values > maxValues {
+	if s.values++; s.values == maxValues+1 {
 		s.noteBroken(fmt.Sprintf("a message has more than %d values", maxValues))
 	}
 	switch s.first {
@@ -281,7 +281,7 @@ func isLiteral(token []byte) bool {
 	case "true", "false", "null":
 		return true
 	}
-	isWhole := len(token) > 0 && token[0] != '0' && len(bytes.TrimLeft(token, "0123456789")) == 0
+	isWhole := len(token) > 0 && (token[0] != '0' || len(token) == 1) && len(bytes.TrimLeft(token, "0123456789")) == 0
 	return isWhole || json.Valid(token)
 }
 

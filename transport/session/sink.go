@@ -43,7 +43,7 @@ type batchSink struct {
 
 // maxBatchBytes is how many bytes of answers to one array are collected. Then the
 // rest of its requests are refused.
-const maxBatchBytes = 1 << 20
+const maxBatchBytes = 256 << 10
 
 // isFull reports whether no more requests of the array are taken.
 func (b *batchSink) isFull() bool {

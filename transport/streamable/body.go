@@ -32,7 +32,7 @@ func (e errShortage) Error() string { return e.String() }
 // false: the request is answered.
 func (e *endpoint) readBody(x *exchange) ([]byte, bool) {
 	if x.r.ContentLength > e.BodyLimit {
-		e.refuseBody(x.w)
+		e.refuseBody(x.w, e.bodyLimitText())
 		return nil, false
 	}
 	if x.account.Stranger && e.StrangerTimeout < e.BodyTimeout {
@@ -68,7 +68,7 @@ func (e *endpoint) refuseUnread(w http.ResponseWriter, err error) {
 	short, isShort := errors.AsType[errShortage](err)
 	switch {
 	case isTooLong:
-		e.refuseBody(w)
+		e.refuseBody(w, e.bodyLimitText())
 	case isShort:
 		w.Header().Set("Connection", "close")
 		e.refuseLimit(w, "too much at the same time: "+short.String())
@@ -78,11 +78,13 @@ func (e *endpoint) refuseUnread(w http.ResponseWriter, err error) {
 	}
 }
 
+func (e *endpoint) bodyLimitText() string { return "the limit is " + sizeText(e.BodyLimit) }
+
 // refuseBody answers a request whose body is too long. The connection ends,
 // because reading on costs more than a new connection.
-func (e *endpoint) refuseBody(w http.ResponseWriter) {
+func (e *endpoint) refuseBody(w http.ResponseWriter, limit string) {
 	w.Header().Set("Connection", "close")
-	e.refuse(w, http.StatusRequestEntityTooLarge, "the body is too long: the limit is "+sizeText(e.BodyLimit))
+	e.refuse(w, http.StatusRequestEntityTooLarge, "the body is too long: "+limit)
 }
 
 // readAll reads to the end. It takes memory as bytes come, because a length that

@@ -124,6 +124,9 @@ func (e *endpoint) servePost(x *exchange) {
 		return
 	}
 	defer place.Release()
+	if !e.admitBody(x, place) {
+		return
+	}
 	x.held = e.quota.NewHold(x.account, session.Bytes)
 	defer func() { x.held.Release() }() // unless its call goes on
 	body, ok := e.readBody(x)

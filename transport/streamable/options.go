@@ -41,6 +41,10 @@ type Options struct {
 	// little, and give way to each other. It is called often, and must not
 	// block. Default: all callers are known.
 	IsKnown func(ctx context.Context) bool
+	// Introduce asks the API about the caller of a context that Identify returned;
+	// IsKnown tells what came of it. It is called before the body of a stranger's
+	// large message is read. Default: nobody is asked.
+	Introduce func(ctx context.Context)
 	// Ready is called by /readyz; the text of an error is the response. Default:
 	// ready until ctx is done.
 	Ready func() error
@@ -144,6 +148,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.IsKnown == nil {
 		o.IsKnown = func(context.Context) bool { return true }
+	}
+	if o.Introduce == nil {
+		o.Introduce = func(context.Context) {}
 	}
 	if o.Ready == nil {
 		o.Ready = func() error { return nil }

@@ -133,11 +133,11 @@ func TestStrangersSessions(t *testing.T) {
 func TestStrangersShareBytes(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	s := serveHTTP(t, f, Options{IsKnown: newKnownCallers("known").isKnown})
-	// A body that does not come to its end, and holds half of the bytes.
-	for i := range (12<<20)/(bodyCost<<20) + 1 {
+	// Bodies that do not come to their ends.
+	for i := range (12<<20)/(bodyCost*maxStrangerBody) + 1 {
 		c := dial(t, s)
-		c.send(fmt.Sprintf("POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Key: %d\r\nContent-Type: application/json\r\nContent-Length: 1048576\r\n\r\n", i) +
-			strings.Repeat(" ", 1<<20-1))
+		c.send(fmt.Sprintf("POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Key: %d\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", i, maxStrangerBody) +
+			strings.Repeat(" ", maxStrangerBody-1))
 	}
 	deadline := time.Now().Add(fixture.Timeout)
 	for {
@@ -236,21 +236,21 @@ func TestBytesPerCaller(t *testing.T) {
 	}
 }
 
-// TestArrayAnswers: beyond 1 MiB of answers, the rest of an array is refused.
+// TestArrayAnswers: beyond 256 KiB of answers, the rest of an array is refused.
 func TestArrayAnswers(t *testing.T) {
 	f := fixture.New(session.Hooks())
 	s := serveHTTP(t, f, Options{})
 	h := s.session("2025-03-26", `{}`)
-	f.MCP.AddTool(mcp.NewTool("large", mcp.WithDescription(strings.Repeat("x", 100<<10))), f.Echo)
+	f.MCP.AddTool(mcp.NewTool("large", mcp.WithDescription(strings.Repeat("x", 25<<10))), f.Echo)
 	list := make([]string, 20)
 	for i := range list {
 		list[i] = fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/list"}`, i)
 	}
 	resp, body := s.roundTrip("POST", "/mcp", h, "["+strings.Join(list, ",")+"]")
-	if resp.StatusCode != 200 || len(body) > 1<<20+200<<10 {
+	if resp.StatusCode != 200 || len(body) > 256<<10+50<<10 {
 		t.Fatalf("%s, %d bytes", resp.Status, len(body))
 	}
-	if n := strings.Count(body, `"code":-32000,"message":"the answers to this array take more than 1 MiB`); n < 8 || n > 10 || strings.Count(body, `"id":`) < 20 {
+	if n := strings.Count(body, `"code":-32000,"message":"the answers to this array take more than 256 KiB`); n < 8 || n > 10 || strings.Count(body, `"id":`) < 20 {
 		t.Errorf("%d requests were refused", n)
 	}
 }

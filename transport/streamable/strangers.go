@@ -18,6 +18,9 @@ const (
 	// maxSessionsPerStranger is how many sessions each of them has. The next one
 	// replaces the oldest.
 	maxSessionsPerStranger = 8
+	// maxStrangerBody is how many bytes the body of a stranger's request may have. mcp-go
+	// passes over a message about ten times: 1 MiB takes 100 ms of a processor.
+	maxStrangerBody = 64 << 10
 	// strangerStreamTime is how long a response to GET or to a listen of a stranger
 	// stays open. The client may open another.
 	strangerStreamTime = time.Minute
@@ -38,6 +41,23 @@ func (e *endpoint) accountOf(ctx context.Context, caller string) session.Account
 		return session.Account{Caller: caller}
 	}
 	return session.Strangers
+}
+
+// admitBody refuses the body of a stranger's request if it is too long, or may be. The
+// API is asked about the caller first: it may be a known one after a restart. place is the
+// request's in the quota. false: the request is answered.
+func (e *endpoint) admitBody(x *exchange, place *session.Hold) bool {
+	isShort := x.r.ContentLength >= 0 && x.r.ContentLength <= maxStrangerBody
+	if isShort || !x.account.Stranger {
+		return true
+	}
+	e.Introduce(x.ctx)
+	if x.account = e.accountOf(x.ctx, x.caller); x.account.Stranger {
+		e.refuseBody(x.w, "the limit is "+sizeText(maxStrangerBody)+", announced by Content-Length, until the API has accepted the caller's key")
+		return false
+	}
+	place.MoveTo(x.account)
+	return true
 }
 
 // streamContext returns the context of a response that stays open, and its end.

@@ -3,6 +3,7 @@ package streamable
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -149,4 +150,54 @@ func TestStrangersMayWait(t *testing.T) {
 	}
 	close(f.Release)
 	c.wantStatus(200)
+}
+
+// TestLargeBodyOfAStranger: it is refused before it is read, unless the API accepts the
+// caller when it is asked.
+func TestLargeBodyOfAStranger(t *testing.T) {
+	known := newKnownCallers("known")
+	var asked atomic.Int64
+	s := serveHTTP(t, fixture.New(session.Hooks()), Options{IsKnown: known.isKnown, Introduce: func(ctx context.Context) {
+		asked.Add(1)
+		if key, _ := ctx.Value(callerKey{}).(string); key == "new" {
+			known.add(key)
+		}
+	}})
+	call := fixture.StatelessCall("1", "echo", "")
+	large := strings.Repeat(" ", maxStrangerBody) + call
+	for _, tt := range []struct {
+		name, key, body string
+		length          bool
+		status          int
+		asked           int64
+	}{
+		{"short", "stranger", call, true, 200, 0},
+		{"large", "stranger", large, true, 413, 1},
+		{"of unknown length", "stranger", call, false, 413, 1},
+		{"large, of a known caller", "known", large, true, 200, 0},
+		{"of unknown length, of a known caller", "known", call, false, 200, 0},
+		{"large, of a new caller", "new", large, true, 200, 1},
+		{"large, of that caller", "new", large, true, 200, 0},
+	} {
+		asked.Store(0)
+		c := dial(t, s)
+		headers := append(statelessHeaders("tools/call", "echo"), "X-Key", tt.key)
+		request := post(headers, tt.body)
+		if !tt.length {
+			head, _, _ := strings.Cut(request, "Content-Length")
+			request = fmt.Sprintf("%sTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", head, len(tt.body), tt.body)
+		}
+		c.send(request)
+		resp, err := http.ReadResponse(c.in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != tt.status || asked.Load() != tt.asked {
+			t.Errorf("%s: %s, %d times asked: %s", tt.name, resp.Status, asked.Load(), text)
+		}
+		if tt.status == 413 && !strings.Contains(string(text), "64 KiB") {
+			t.Errorf("%s: %s", tt.name, text)
+		}
+	}
 }

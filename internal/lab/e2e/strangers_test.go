@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"runtime"
@@ -100,5 +101,20 @@ func TestStrangers(t *testing.T) {
 				t.Errorf("strangers cost %d MiB", cost>>20)
 			}
 		})
+	}
+}
+
+// TestLargeFirstCall: a large message may be the first that a good key sends, as after a
+// restart. Another key is refused.
+func TestLargeFirstCall(t *testing.T) {
+	box := startSandbox(t, "good-key")
+	for key, want := range map[string]int{"good-key": http.StatusOK, "other-key": http.StatusRequestEntityTooLarge} {
+		url := program.ServeHTTP(t, io.Discard, nil, "--api-url", box.URL())
+		c := program.NewTenant(t, url, key)
+		call := program.ToolCall("create_run", map[string]any{"intent": "x", "context": strings.Repeat("many words ", 10_000), "selectedCustomerIntegrationIds": []string{"*"}, "userId": "u"})
+		status, body, _ := c.Send(t, c.Session, call, nil)
+		if status != want || want == http.StatusOK && !strings.Contains(body, "runId") {
+			t.Errorf("%s: %d %s", key, status, body)
+		}
 	}
 }

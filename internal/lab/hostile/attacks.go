@@ -20,18 +20,29 @@ type Attack = func(c *Caller, ctx context.Context, key string)
 // 2025-03-26, which has arrays.
 const statelessVersion = "2026-07-28"
 
-// array is 12 KB, and each of its elements is answered with many.
-var array = "[" + strings.Repeat(`{"jsonrpc":"2.0","id":1,"method":"tools/list"},`, 255) + `{"jsonrpc":"2.0","id":1,"method":"tools/list"}]`
+// longArray is 12 KB, which is too long. array is the longest that is answered, and each
+// of its elements is answered with many bytes.
+var (
+	longArray = listArray(256)
+	array     = listArray(32)
+)
+
+func listArray(n int) string {
+	return "[" + strings.Repeat(`{"jsonrpc":"2.0","id":1,"method":"tools/list"},`, n-1) + `{"jsonrpc":"2.0","id":1,"method":"tools/list"}]`
+}
 
 // LeaveSession opens a session and never deletes it.
 func (c *Caller) LeaveSession(ctx context.Context, key string) { c.initialize(ctx, key, `{}`) }
 
-// SendArray sends an array of tools/list in a new session.
+// SendArray sends arrays of tools/list in a new session: one that is too long, and the
+// longest that is answered.
 func (c *Caller) SendArray(ctx context.Context, key string) {
-	c.post(ctx, key, c.initialize(ctx, key, `{}`), array)
+	session := c.initialize(ctx, key, `{}`)
+	c.post(ctx, key, session, longArray)
+	c.post(ctx, key, session, array)
 }
 
-// LeaveArrayUnread sends such an array and does not read the response.
+// LeaveArrayUnread sends the latter and does not read the response.
 func (c *Caller) LeaveArrayUnread(ctx context.Context, key string) {
 	c.leaveUnread(ctx, key, c.initialize(ctx, key, `{}`), array)
 }

@@ -43,7 +43,7 @@ var edges = map[string]struct {
 	"transport":                 {[]string{"transport/session", "transport/stdio", "transport/streamable"}, "the transport knows nothing of runs; what it needs is handed in"},
 	"transport/stdio":           {[]string{"transport/jsonrpc", "transport/session"}, "one client over pipes"},
 	"transport/streamable":      {[]string{"internal/loopback", "transport/jsonrpc", "transport/session"}, "clients over HTTP"},
-	"transport/session":         {[]string{"internal/capability", "transport/jsonrpc"}, "a client and its messages, whatever carries them"},
+	"transport/session":         {[]string{"internal/rawjson", "internal/capability", "transport/jsonrpc"}, "a client and its messages, whatever carries them"},
 	"transport/jsonrpc":         {[]string{"internal/rawjson"}, "bytes to messages and back, whoever sends them"},
 	"internal/server":           {[]string{"client", "internal/approval", "internal/attend", "internal/feed", "internal/prompts", "internal/redact", "internal/sandbox", "internal/setting", "resources", "tools", "transport"}, "it builds an MCP server out of the rooms"},
 	"internal/setting":          {nil, "texts that a person configured"},

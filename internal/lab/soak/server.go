@@ -81,6 +81,7 @@ func serveMCP(ctx context.Context, l net.Listener, apiURL string, forget time.Du
 		Options:     transport.Options{Logger: log, Watch: b.Watch()},
 		Server:      func(*http.Request) *mcpserver.MCPServer { return srv },
 		IsKnown:     b.IsKnown,
+		Introduce:   b.Introduce,
 		Identify:    wiring.IdentifyCaller(wiring.CallerOptions{UserID: "u"}),
 		SessionIdle: forget,
 		// The program's defaults, or less in a short run.
