@@ -41,7 +41,25 @@ func startChild(args ...string) (child, error) {
 	if err != nil {
 		return child{}, err
 	}
-	c := child{cmd: exec.Command(self, args...)}
+	return startProcess(exec.Command(self, args...))
+}
+
+// startPoliteChild is startChild with the lowest priority, where the system has nice(1):
+// the process gets the processor time that the others leave.
+func startPoliteChild(args ...string) (child, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return child{}, err
+	}
+	command := append([]string{self}, args...)
+	if nice, err := exec.LookPath("nice"); err == nil {
+		command = append([]string{nice, "-n", "19"}, command...)
+	}
+	return startProcess(exec.Command(command[0], command[1:]...))
+}
+
+func startProcess(cmd *exec.Cmd) (child, error) {
+	c := child{cmd: cmd}
 	c.cmd.Stderr = os.Stderr
 	output, err := c.cmd.StdoutPipe()
 	if err != nil {

@@ -128,7 +128,7 @@ type attackers struct{ child }
 
 // startAttackers starts this program again, in the role of the hostile callers.
 func startAttackers(url string) (*attackers, error) {
-	c, err := startChild(attackRole, url)
+	c, err := startPoliteChild(attackRole, url)
 	return &attackers{c}, err
 }
 

@@ -11,8 +11,9 @@
 //     callers. Clients for whom the API has no faults measure that.
 //
 // The clients and the API are in this process. The server is a process of its own, so
-// its memory is measured alone. So are the hostile callers: what they cost themselves
-// must not slow down the clients. It is wired like the program, but forgets after seconds
+// its memory is measured alone. So are the hostile callers, with the lowest priority:
+// they would have machines of their own, and what they cost themselves must not slow down
+// the clients. It is wired like the program, but forgets after seconds
 // what the program keeps for hours: what outlives the test would look like growth.
 package main
 
