@@ -146,8 +146,12 @@ func (l *RunList) addNote(note string) { l.Summary += note }
 // shortIntent is what is left of an intent, in bytes, in a list that is too large.
 const shortIntent = 60
 
-// truncate leaves out the events first, then shortens intents, then shows fewer runs.
-func (l *RunList) truncate(o Options) {
+// truncate leaves out the events first, then shortens intents, then shows fewer runs. It
+// returns the list's JSON.
+func (l *RunList) truncate(o Options) []byte {
+	if text := view.JSON(l); len(text) <= o.MaxResultBytes {
+		return text
+	}
 	isTooLarge := func() bool { return sizeOf(l) > o.MaxResultBytes }
 	for i := len(l.Runs) - 1; i >= 0 && isTooLarge(); i-- {
 		l.Runs[i].EventsLeftOut += len(l.Runs[i].Events)
@@ -160,6 +164,7 @@ func (l *RunList) truncate(o Options) {
 	for len(l.Runs) > 1 && isTooLarge() {
 		l.shorten(len(l.Runs)-1, all)
 	}
+	return view.JSON(l)
 }
 
 // maxListPage is the last page that the API takes.

@@ -19,7 +19,7 @@ const MinMaxResultBytes = 8_000
 func (r *RunResult) addNote(note string) { r.Summary += note }
 
 // truncate leaves out whole parts, the least important first, until the result is
-// small enough. It is the second of two stages:
+// small enough, and returns its JSON. It is the second of two stages:
 //
 //  1. buildResult (result.go) shares MaxResultBytes out: to the run's result
 //     (showResult in result.go), to the approvals (showApprovals in result.go), then
@@ -31,15 +31,18 @@ func (r *RunResult) addNote(note string) { r.Summary += note }
 //     run's result, the intent, the tool calls of approvals.
 //
 // A RunList has an order of its own: see its truncate in list_runs.go.
-func (r *RunResult) truncate(o Options) {
+func (r *RunResult) truncate(o Options) []byte {
+	text := view.JSON(r)
 	for _, leaveOut := range []func(*RunResult, Options){
 		leaveOutContext, leaveOutEventTexts, leaveOutPlan, leaveOutResult, leaveOutIntent, leaveOutToolCalls,
 	} {
-		if sizeOf(r) <= o.MaxResultBytes {
-			return
+		if len(text) <= o.MaxResultBytes {
+			break
 		}
 		leaveOut(r, o)
+		text = view.JSON(r)
 	}
+	return text
 }
 
 func leaveOutContext(r *RunResult, _ Options) { r.Context = leftOut(r.Context) }

@@ -128,15 +128,15 @@ func (o Options) resolve() Options {
 // endpoint is what a tool takes, what it returns, and the function that runs it.
 type endpoint struct {
 	input, output json.RawMessage // JSON Schemas
-	run           func(ctx context.Context, c *call, arguments json.RawMessage) (result any, err error)
+	run           func(ctx context.Context, c *call, arguments json.RawMessage) (result json.RawMessage, err error)
 }
 
 // toolResult is a pointer to the result of a tool.
 type toolResult[R any] interface {
 	*R
 	// truncate makes the result take at most o.MaxResultBytes of JSON. It leaves out
-	// whole parts, and says so and how to read them.
-	truncate(o Options)
+	// whole parts, and says so and how to read them. It returns that JSON.
+	truncate(o Options) []byte
 	// addNote adds a sentence to the summary.
 	addNote(note string)
 }
@@ -148,7 +148,7 @@ func endpointOf[A, R any, P toolResult[R]](handle func(*handlers, context.Contex
 		arguments := toolschema.NewArguments[A](toolschema.Options{IgnoreUnknown: t.hints.readOnly, Normalize: normalizeArgument})
 		return endpoint{
 			input: toolschema.Published[A](), output: toolschema.Output[R](),
-			run: func(ctx context.Context, c *call, raw json.RawMessage) (any, error) {
+			run: func(ctx context.Context, c *call, raw json.RawMessage) (json.RawMessage, error) {
 				var args A
 				ignored, err := arguments.Decode(raw, &args)
 				if err != nil && !(t.resumesAnyway && c.resume != nil) {
@@ -159,8 +159,7 @@ func endpointOf[A, R any, P toolResult[R]](handle func(*handlers, context.Contex
 					return nil, err
 				}
 				P(&result).addNote(ignoredNote(ignored))
-				P(&result).truncate(h.Options)
-				return result, nil
+				return P(&result).truncate(h.Options), nil
 			},
 		}
 	}
@@ -236,7 +235,7 @@ func (h *handlers) serverTool(t tool) server.ServerTool {
 
 // handle runs a tool for one request.
 func (h *handlers) handle(ctx context.Context, name string, e endpoint, req mcp.CallToolRequest) *mcp.CallToolResult {
-	var result any
+	var result json.RawMessage
 	c, err := h.newCall(ctx, name, req)
 	if err == nil {
 		result, err = e.run(ctx, c, req.Params.RawArguments)
@@ -257,10 +256,6 @@ func (h *handlers) handle(ctx context.Context, name string, e endpoint, req mcp.
 
 // successResult puts a result into structuredContent and, as the same compact JSON,
 // into one text block: some clients show the model only one of the two.
-func successResult(result any) *mcp.CallToolResult {
-	text := view.JSON(result)
-	return &mcp.CallToolResult{
-		Content:           []mcp.Content{mcp.NewTextContent(string(text))},
-		StructuredContent: json.RawMessage(text),
-	}
+func successResult(result json.RawMessage) *mcp.CallToolResult {
+	return &mcp.CallToolResult{Content: []mcp.Content{mcp.NewTextContent(string(result))}, StructuredContent: result}
 }

@@ -1,6 +1,7 @@
 package streamable
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -107,6 +108,9 @@ func checkHeaders(h http.Header, m *jsonrpc.Message, srv *server.MCPServer) *jso
 	return nil
 }
 
+// paramHeader marks an argument in a tool's schema that is sent in a header, too.
+const paramHeader = "x-mcp-header"
+
 // checkArgumentHeaders does the same for the arguments that a tool wants in
 // headers.
 func checkArgumentHeaders(h http.Header, m *jsonrpc.Message, srv *server.MCPServer) error {
@@ -117,8 +121,8 @@ func checkArgumentHeaders(h http.Header, m *jsonrpc.Message, srv *server.MCPServ
 		return nil
 	}
 	tool := srv.GetTool(params.Name)
-	if tool == nil {
-		return nil
+	if tool == nil || !bytes.Contains(tool.Tool.RawInputSchema, []byte(paramHeader)) && tool.Tool.RawInputSchema != nil {
+		return nil // mcp-go would encode and decode the schema to find that out
 	}
 	return mcp.ValidateParamHeadersLookup(func(name string) (string, bool) {
 		values := h.Values(name)
