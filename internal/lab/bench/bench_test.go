@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 // TestRun measures every load of 1 and 16 callers once, in the shortest slices: each server gives right
 // answers, and the report holds each of them. It does not look at times.
 func TestRun(t *testing.T) {
-	o := options{root: "../../..", out: filepath.Join(t.TempDir(), "bench"), rounds: 1, slice: time.Millisecond, most: 16}
+	o := options{root: "../../..", out: filepath.Join(t.TempDir(), "bench"), rounds: 1, slice: time.Millisecond, most: 16, watched: []int{3}}
 	r, err := measure(t.Context(), o, t.Output())
 	if err != nil {
 		t.Fatal(err)
@@ -41,6 +41,9 @@ func TestRun(t *testing.T) {
 	}
 	if want := 4 * len(written.loads()); len(written.loads()) == 0 || len(written.Cells) != want {
 		t.Errorf("%d cells, want %d", len(written.Cells), want)
+	}
+	if len(written.Watched) != 1 || written.Watched[0].P50 <= 0 || written.Watched[0].EachKiB == 0 {
+		t.Errorf("watched runs: %+v", written.Watched)
 	}
 	for _, c := range written.Cells {
 		if c.Median.CallsPerSecond <= 0 || c.Median.ProcessorTime <= 0 || c.Ratio.P50 <= 0 {

@@ -25,6 +25,10 @@
 // server with mcp-go in the same load and round, so a change of the machine's speed
 // matters little. The report shows medians over the rounds.
 //
+// Before the rounds it measures how long our server takes from an event at the API to its
+// notification, and the memory of each watched run, with 1 to 10,000 watched runs. The
+// events come one after the other. The API and the client are in the measuring process.
+//
 // A slice counts calls, their latency at the caller (p50 and p99), and the processor
 // time of the server's process per call, user and system. Each answer is checked: it
 // holds the id of the run and is no error. Wrong answers count as no calls, and the command
@@ -63,6 +67,8 @@ type options struct {
 	slice  time.Duration
 	only   []string // texts that a load's name must hold
 	most   int      // the most callers
+
+	watched []int // numbers of runs that are watched at the same time
 }
 
 // run runs the measurement, or serves if the first argument names a role.
@@ -91,9 +97,9 @@ func parseFlags(args []string) (options, error) {
 	quick := flags.Bool("quick", false, "two rounds of slices of 150 ms, without 256 callers")
 	only := flags.String("only", "", "texts that a load's name must hold, separated by commas")
 	_ = flags.Parse(args) // exits on an error
-	o.most = maxCallers
+	o.most, o.watched = maxCallers, []int{1, 100, 1000, 10_000}
 	if *quick {
-		o.rounds, o.slice, o.most = 2, 150*time.Millisecond, 16
+		o.rounds, o.slice, o.most, o.watched = 2, 150*time.Millisecond, 16, []int{1, 100}
 	}
 	if *only != "" {
 		o.only = strings.Split(*only, ",")

@@ -67,6 +67,9 @@ func measure(ctx context.Context, o options, progress io.Writer) (*report, error
 	if r.Starts, err = measureStarts(ctx, program); err != nil {
 		return nil, err
 	}
+	if r.Watched, err = measureWatched(ctx, program, o.watched); err != nil {
+		return nil, err
+	}
 	for round := range o.rounds {
 		start := time.Now()
 		samples, err := measureRound(ctx, o, program, round, progress)
@@ -232,12 +235,12 @@ func runCaller(ctx context.Context, c caller, end time.Time) (done counts, err e
 }
 
 func newSample(server string, l load, c counts, processor time.Duration) sample {
-	slices.Sort(c.latencies)
-	calls := len(c.latencies)
+	latencies := sortedDurations(c.latencies)
+	calls := len(latencies)
 	s := sample{load: l, Server: server, Length: c.length, Calls: calls, Failed: c.failed, Figures: figures{
 		CallsPerSecond: float64(calls) / c.length.Seconds(),
-		P50:            microseconds(c.latencies[calls/2]),
-		P99:            microseconds(c.latencies[calls*99/100]),
+		P50:            microseconds(latencies[calls/2]),
+		P99:            microseconds(latencies[calls*99/100]),
 		ProcessorTime:  microseconds(processor) / float64(calls),
 		AnswerBytes:    float64(c.bytes) / float64(calls),
 	}}
@@ -246,5 +249,7 @@ func newSample(server string, l load, c counts, processor time.Duration) sample 
 	}
 	return s
 }
+
+func sortedDurations(d []time.Duration) []time.Duration { return slices.Sorted(slices.Values(d)) }
 
 func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -22,6 +22,7 @@ type report struct {
 	Versions map[string]string `json:"versions"`     // of the servers' libraries
 	Program  int64             `json:"programBytes"` // size of our binary
 	Starts   []start           `json:"starts"`
+	Watched  []watched         `json:"watched"`
 	Cells    []cell            `json:"cells"`
 	Samples  []sample          `json:"samples"`
 }

@@ -5,12 +5,13 @@ import (
 	"strings"
 )
 
-// markdown returns the tables of a report: a summary of each transport, the starts, and
-// all figures of the loads.
+// markdown returns the tables of a report: a summary of each transport, the starts,
+// the watched runs, and all figures of the loads.
 func (r *report) markdown() string {
 	var b strings.Builder
 	r.addSummary(&b)
 	r.addStarts(&b)
+	r.addWatched(&b)
 	r.addAll(&b)
 	return b.String()
 }
@@ -40,6 +41,17 @@ func (r *report) addStarts(b *strings.Builder) {
 		fmt.Fprintf(b, "| %s | %.1f ms | %.1f MiB |\n", s.Server, s.Milliseconds, s.ResidentMiB)
 	}
 	fmt.Fprintf(b, "\nThe binary of runs-mcp-server has %.1f MB.\n", float64(r.Program)/1e6)
+}
+
+func (r *report) addWatched(b *strings.Builder) {
+	b.WriteString("\n## Watched runs\n\n| watched runs | from an event at the API to its notification, p50 | p99 | resident memory per run | in all |\n|--:|--:|--:|--:|--:|\n")
+	for _, w := range r.Watched {
+		each := "–"
+		if w.Runs > 1 {
+			each = fmt.Sprintf("%.1f KiB", w.EachKiB)
+		}
+		fmt.Fprintf(b, "| %d | %.2f ms | %.2f ms | %s | %.0f MiB |\n", w.Runs, w.P50/1000, w.P99/1000, each, w.TotalMiB)
+	}
 }
 
 func (r *report) addAll(b *strings.Builder) {
