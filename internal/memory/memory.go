@@ -14,8 +14,8 @@ const (
 
 	// least is the least that leaves each part enough to work.
 	least = 128 * mib
-	// most is what all parts can use, large answers apart. It fits 32 bits.
-	most = 3 << 29
+	// most is what all parts can use: 250,000 watched runs, at most.
+	most = 64 << 30
 
 	// processBytes is what the process takes when it has just started: 18 MiB are
 	// measured by TestWatchedRuns.
@@ -54,28 +54,29 @@ type Parts struct {
 // Divide divides so many bytes. What the process takes in any case comes first. Of the
 // rest the callers' bytes get a quarter, connections a sixth, watched runs three
 // sixteenths, their logs and strangers a sixteenth each, and large answers what is left.
-// No limit but theirs is above the default of its option.
+// No limit but those of watched runs and large answers is above the default of its option.
 func Divide(total int64) Parts {
-	rest := int(min(max(total, least), most)) - processBytes - rememberedBytes
+	rest := min(max(total, least), most) - processBytes - rememberedBytes
 	p := Parts{
 		GCLimit:       total / 10 * 9,
-		Bytes:         min(rest/4, 256*mib),
-		Connections:   min(rest/6/connectionBytes, 8_192),
-		Watches:       min(rest/16*3/watchBytes, 4_096),
-		LogBytesInAll: min(rest/16, 64*mib),
+		Bytes:         int(min(rest/4, 256*mib)),
+		Connections:   int(min(rest/6/connectionBytes, 8_192)),
+		Watches:       int(rest / 16 * 3 / watchBytes),
+		LogBytesInAll: int(min(rest/16, 64*mib)),
 	}
 	// The body of one request counts 4 MiB: there must be room for one.
 	p.BytesPerCaller = min(max(p.Bytes/8, 8*mib), 32*mib)
-	p.StrangerBytes = min(max(rest/16/5, 5*mib), 12*mib)
-	p.StrangerConnections = min(max((rest/16-p.StrangerBytes)/strangerBytes, 40), 512)
-	p.LargeAnswers = int(min(max((total-int64(p.withoutAnswers()))/answerBytes, 1), 64))
+	p.StrangerBytes = int(min(max(rest/16/5, 5*mib), 12*mib))
+	p.StrangerConnections = int(min(max((rest/16-int64(p.StrangerBytes))/strangerBytes, 40), 512))
+	p.LargeAnswers = int(min(max((total-p.withoutAnswers())/answerBytes, 1), 64))
 	return p
 }
 
 // withoutAnswers returns what all parts but large answers take together, in bytes.
-func (p Parts) withoutAnswers() int {
-	return processBytes + rememberedBytes + p.Bytes + p.Connections*connectionBytes + p.Watches*watchBytes +
-		p.LogBytesInAll + p.StrangerBytes + p.StrangerConnections*strangerBytes
+func (p Parts) withoutAnswers() int64 {
+	bytes := p.Bytes + p.LogBytesInAll + p.StrangerBytes
+	return processBytes + rememberedBytes + int64(bytes) + int64(p.Connections)*connectionBytes + int64(p.Watches)*watchBytes +
+		int64(p.StrangerConnections)*strangerBytes
 }
 
 // errSize says what a size is like.
