@@ -9,19 +9,18 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/lab/testbed"
-	"runs-mcp-server/tools"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// golden holds a JSON text to a file of testdata, so that a change of what
-// clients and models see is a visible diff. go test ./tools -update writes it.
+// golden holds a JSON text to a file of testdata.
 func golden(t *testing.T, name string, text []byte) {
 	t.Helper()
 	var pretty bytes.Buffer
@@ -29,42 +28,34 @@ func golden(t *testing.T, name string, text []byte) {
 		t.Fatal(err)
 	}
 	pretty.WriteByte('\n')
-	path := filepath.Join("testdata", name+".json")
+	checkFile(t, filepath.Join("testdata", name+".json"), pretty.Bytes())
+}
+
+// checkFile holds a text to a file, so that a change of what clients and models see
+// is a visible diff. go test ./tools -update writes the file.
+func checkFile(t *testing.T, path string, text []byte) {
+	t.Helper()
 	if *update {
-		if err := os.WriteFile(path, pretty.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(path, text, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	want, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a missing file counts as empty
 		t.Fatal(err)
 	}
-	if !bytes.Equal(pretty.Bytes(), want) { // a missing file counts as empty
-		t.Errorf("%s does not hold what clients get; if that is intended: go test ./tools -update\n%s", path, pretty.Bytes())
+	if bytes.Equal(text, want) {
+		return
 	}
+	got, old := strings.Split(string(text), "\n"), strings.Split(string(want), "\n")
+	line := 0
+	for line < min(len(got), len(old))-1 && got[line] == old[line] {
+		line++
+	}
+	t.Errorf("%s:%d is %q, but clients get %q; if that is intended: go test ./tools -update", path, line+1, old[line], got[line])
 }
 
-// TestGoldenTools is what clients are told of each tool.
-func TestGoldenTools(t *testing.T) {
-	for _, approvals := range []tools.Approvals{tools.ApprovalsHuman, tools.ApprovalsAgent} {
-		list, err := testbed.New(t, func(o *tools.Options) { o.Approvals = approvals }, nil).Connect(testbed.Newest, nil).ListTools(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, tool := range list.Tools {
-			if approvals == tools.ApprovalsAgent && tool.Name != "approve" {
-				continue // the others are the same in both
-			}
-			name := "tool_" + tool.Name
-			if tool.Name == "approve" {
-				name += "_" + string(approvals)
-			}
-			golden(t, name, compact(t, tool))
-		}
-	}
-}
-
-// what differs from one run of the sandbox to the next.
+// changing lists what differs from one run of the sandbox to the next.
 var changing = []struct {
 	form *regexp.Regexp
 	as   string

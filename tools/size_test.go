@@ -12,26 +12,13 @@ import (
 	"runs-mcp-server/tools"
 )
 
-// TestSizes holds what a model pays for: bytes of compact JSON. The first bound is below
-// the 5,951 bytes of a generic bridge for the same API (see the README's sizes). The
-// others are round numbers above what was measured, so that growth is noticed.
+// TestSizes holds what a model pays for, in bytes of compact JSON. -v prints what each
+// bound leaves. The bounds of instructions and results are round numbers above what was
+// measured.
 func TestSizes(t *testing.T) {
 	for _, approvals := range []tools.Approvals{tools.ApprovalsHuman, tools.ApprovalsAgent} {
-		bed := testbed.New(t, func(o *tools.Options) { o.Approvals = approvals }, nil)
-		s := bed.Connect(testbed.Newest, nil)
-		list, err := s.ListTools(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		type seen struct {
-			Name        string `json:"name"`
-			Description string `json:"description"`
-			InputSchema any    `json:"inputSchema"`
-		}
-		var byModel []seen
-		for _, tool := range list.Tools {
-			byModel = append(byModel, seen{tool.Name, tool.Description, tool.InputSchema})
-		}
+		list := readTools(t, approvals)
+		s := testbed.New(t, func(o *tools.Options) { o.Approvals = approvals }, nil).Connect(testbed.Newest, nil)
 		instructions := tools.Instructions(tools.Options{Approvals: approvals})
 		intent := map[string]any{"intent": "Find overdue invoices and remind the account owners", "context": "sandbox: step_ms=0"}
 		created, _ := testbed.Raw(t, s, "create_run", intent)
@@ -47,14 +34,14 @@ func TestSizes(t *testing.T) {
 			size int
 			most int
 		}{
-			{"the tools as a model sees them", len(compact(t, byModel)), 5_500},
-			{"tools/list", len(compact(t, list.Tools)), 9_000},
+			{"the tools as a model sees them", compactSize(t, list.Tools), maxSeen},
+			{"tools/list", compactSize(t, list.answer), maxToolsList},
 			{"the instructions", len(instructions), 1_500},
 			{"create_run", len(created), 1_500},
 			{"list_runs of 10", len(runs), 4_000},
 			{"get_run of 500 events", len(run), 6_000},
 		} {
-			t.Logf("%s: %s: %d bytes", approvals, tt.what, tt.size)
+			t.Logf("%s: %s: %d bytes, %d left", approvals, tt.what, tt.size, tt.most-tt.size)
 			if tt.size >= tt.most {
 				t.Errorf("%s: %s takes %d bytes, want less than %d: shorten texts rather than raise the bound", approvals, tt.what, tt.size, tt.most)
 			}
