@@ -73,7 +73,8 @@ func (s ApprovalStrategy) AtLeast(least ApprovalStrategy) ApprovalStrategy {
 }
 
 // Run is a run as the API returns it. Created runs have Plan, and no Intent, Context,
-// Result and times. Runs that were read have those, and no Plan.
+// Result and times. Runs that were read have those, and no Plan. The API never tells a
+// run's user, integrations, approval strategy and output schema.
 type Run struct {
 	RunID           RunID           `json:"runId"`
 	RepeatKey       string          `json:"repeatKey"`
