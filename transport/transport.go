@@ -21,6 +21,12 @@ type HTTPOptions = streamable.Options
 // Watch starts to watch a resource for one subscriber.
 type Watch = session.Watch
 
+// Tasks serves tasks.
+type Tasks = session.Tasks
+
+// TaskOffer is what a server offers of tasks.
+type TaskOffer = session.TaskOffer
+
 // RefusedCallerError is the error of a Watch that refuses the caller, not the
 // resource.
 type RefusedCallerError = session.RefusedCallerError

@@ -40,6 +40,11 @@ type call struct {
 	subscriptions *subscriptions // the connection's if stateful, a listen's own if stateless, else nil
 	acknowledged  chan struct{}  // closed when a listen with subscriptions is acknowledged; nil for other calls
 
+	server            *server.MCPServer // that answers
+	tasks             Tasks             // nil: the server has none
+	taskSubscriptions *subscriptions    // as subscriptions
+	taskIDs           []string          // that a listen is to watch, then those that it watches
+
 	cancelled     bool    // by the client; guarded by Connection.mu
 	replacement   *Answer // for mcp-go's error; set by Hooks in the handler's goroutine
 	listenRefused error   // why a listen is refused, or nil; set likewise
@@ -54,8 +59,10 @@ type outgoingRequest struct {
 
 // newCall makes a call. A stateless one has a session id and a client state of
 // its own, because the server may remember nothing between requests.
-func newCall(connection *Connection, m *jsonrpc.Message) *call {
+func newCall(connection *Connection, m *jsonrpc.Message, srv *server.MCPServer) *call {
 	c := &call{
+		server:        srv,
+		tasks:         connection.tasksOf(srv),
 		clientState:   &connection.client,
 		connection:    connection,
 		message:       m,
@@ -64,18 +71,30 @@ func newCall(connection *Connection, m *jsonrpc.Message) *call {
 		requests:      make(chan outgoingRequest),
 		finished:      make(chan struct{}),
 		subscriptions: connection.subscriptions,
+
+		taskSubscriptions: connection.taskSubscriptions,
 	}
 	c.closeFinished = sync.OnceFunc(func() { close(c.finished) })
 	if m.IsStateless() {
 		c.clientState = &clientState{initialized: true}
 		c.sessionID = uuid.NewString()
-		c.subscriptions = nil
-		if m.IsListen() && connection.config.Watch != nil {
-			c.subscriptions = newSubscriptions(connection.config.Watch, c.sendUpdate)
-			c.acknowledged = make(chan struct{})
+		c.subscriptions, c.taskSubscriptions = nil, nil
+		if m.IsListen() {
+			c.addSubscriptions()
 		}
 	}
 	return c
+}
+
+// addSubscriptions gives a listen subscriptions of its own.
+func (c *call) addSubscriptions() {
+	c.acknowledged = make(chan struct{})
+	if watch := c.connection.config.Watch; watch != nil {
+		c.subscriptions = newSubscriptions(watch, c.sendUpdate)
+	}
+	if watch := c.connection.config.WatchTask; watch != nil && c.tasks != nil {
+		c.taskSubscriptions = newSubscriptions(watch, c.sendTask)
+	}
 }
 
 // sendUpdate tells a listen that a resource has changed, after the listen was
@@ -131,8 +150,8 @@ func (c *call) internalError() Answer {
 
 // registerCall makes the call for a request or notification. A request is put
 // among the calls in flight, where cancelCall finds it; its id must be new.
-func (c *Connection) registerCall(ctx context.Context, m *jsonrpc.Message) (*call, *jsonrpc.Error) {
-	registered := newCall(c, m)
+func (c *Connection) registerCall(ctx context.Context, m *jsonrpc.Message, srv *server.MCPServer) (*call, *jsonrpc.Error) {
+	registered := newCall(c, m, srv)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if m.Kind == jsonrpc.Request {
@@ -223,6 +242,15 @@ func (c *call) RequestID() string { return jsonrpc.Shorten(c.message.ID) }
 // on nobody receives.
 func (c *call) NotificationChannel() chan<- mcp.JSONRPCNotification { return c.notifications }
 
+// ProgressToken returns the progress token of the request as the client wrote it, nil
+// for none.
+func (c *call) ProgressToken() any {
+	if c.message.ProgressToken == nil {
+		return nil
+	}
+	return c.message.ProgressToken
+}
+
 // Draining is closed when the call is to stop waiting and to answer now, because
 // the client has ended its input or the server is about to stop. The context
 // stays alive for that, for Options.Grace at most. Handlers that wait find this
@@ -234,7 +262,7 @@ func (c *call) SubscribeToResourceErr(uri string) error {
 	switch {
 	case c.listenRefused != nil:
 		return c.listenRefused
-	case c.subscriptions == nil:
+	case c.subscriptions == nil, uri == noResource:
 		return nil
 	}
 	return c.subscriptions.watchResource(c.ctx, uri)
@@ -256,92 +284,4 @@ func (c *call) SubscribedResources() []string { return c.subscriptions.uris() }
 // IsSubscribedToResource implements server.SessionWithResourceSubscriptions.
 func (c *call) IsSubscribedToResource(uri string) bool {
 	return slices.Contains(c.subscriptions.uris(), uri)
-}
-
-// clientState is what is known of a client: from the handshake if it is stateful,
-// from the request itself if it is stateless. Its methods are those that
-// mcp-go calls on a session.
-type clientState struct {
-	mu           sync.Mutex // guards all below
-	initialized  bool
-	info         mcp.Implementation
-	capabilities mcp.ClientCapabilities
-	version      string
-	level        mcp.LoggingLevel
-}
-
-// Initialize implements server.ClientSession.
-func (s *clientState) Initialize() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.initialized = true
-}
-
-// Initialized implements server.ClientSession.
-func (s *clientState) Initialized() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.initialized
-}
-
-// SetClientInfo implements server.SessionWithClientInfo.
-func (s *clientState) SetClientInfo(info mcp.Implementation) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.info = info
-}
-
-// GetClientInfo implements server.SessionWithClientInfo.
-func (s *clientState) GetClientInfo() mcp.Implementation {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.info
-}
-
-// SetClientCapabilities implements server.SessionWithClientInfo.
-func (s *clientState) SetClientCapabilities(c mcp.ClientCapabilities) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.capabilities = c
-}
-
-// GetClientCapabilities implements server.SessionWithClientInfo.
-func (s *clientState) GetClientCapabilities() mcp.ClientCapabilities {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.capabilities
-}
-
-// SetProtocolVersion is called by mcp-go with the revision that initialize
-// negotiated.
-func (s *clientState) SetProtocolVersion(version string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.version = version
-}
-
-// ProtocolVersion implements server.SessionWithProtocolVersion. It is "" before
-// initialize has negotiated a revision.
-func (s *clientState) ProtocolVersion() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.version
-}
-
-// SetLogLevel implements server.SessionWithLogging.
-func (s *clientState) SetLogLevel(level mcp.LoggingLevel) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.level = level
-}
-
-// GetLogLevel implements server.SessionWithLogging. A client that never set a
-// level gets errors only, as with mcp-go's own sessions.
-func (s *clientState) GetLogLevel() mcp.LoggingLevel {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.level == "" {
-		return mcp.LoggingLevelError
-	}
-	return s.level
 }

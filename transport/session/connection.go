@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/transport/jsonrpc"
 )
@@ -32,7 +33,11 @@ type Config struct {
 	ElicitationTimeout time.Duration
 	// Watch starts to watch a resource. nil: nothing can be watched.
 	Watch Watch
-	// SendUpdate brings a stateful client an update of a resource. It waits
+	// Tasks serves tasks. nil: there are none.
+	Tasks Tasks
+	// WatchTask is the watching of Tasks. nil: no task can be watched.
+	WatchTask Watch
+	// SendUpdate brings a stateful client an update of a resource or a task. It waits
 	// until there is room.
 	SendUpdate func(ctx context.Context, line []byte) error
 	// Send brings the client a line that belongs to no call in flight. An error
@@ -47,7 +52,10 @@ type Connection struct {
 	id            string         // what mcp-go calls the session id
 	client        clientState    // what a stateful client said in its handshake
 	subscriptions *subscriptions // of a stateful client; nil if nothing can be watched
-	questions     *questions
+	// taskSubscriptions are the tasks that a stateful client has created, as far as
+	// they go on; nil if there are none.
+	taskSubscriptions *subscriptions
+	questions         *questions
 
 	draining   context.Context // done when calls are to stop waiting, also those to come
 	startDrain context.CancelCauseFunc
@@ -67,7 +75,18 @@ func NewConnection(config Config) *Connection {
 	if config.Watch != nil {
 		c.subscriptions = newSubscriptions(config.Watch, c.sendUpdate)
 	}
+	if config.Tasks != nil && config.WatchTask != nil {
+		c.taskSubscriptions = newSubscriptions(config.WatchTask, c.sendTaskStatus)
+	}
 	return c
+}
+
+// tasksOf returns what serves the tasks of a server, nil if it offers none.
+func (c *Connection) tasksOf(srv *server.MCPServer) Tasks {
+	if c.config.Tasks == nil || len(c.config.Tasks.Offer(srv).Tools) == 0 {
+		return nil
+	}
+	return c.config.Tasks
 }
 
 // ProtocolVersion returns the revision that initialize negotiated, "" before.
@@ -115,20 +134,27 @@ func (c *Connection) AwaitQuestions() { c.questions.awaitClosed() }
 
 // CloseSubscriptions stops what a stateful client watches. When it returns, no
 // update is sent any more.
-func (c *Connection) CloseSubscriptions() { c.subscriptions.close() }
+func (c *Connection) CloseSubscriptions() {
+	c.subscriptions.close()
+	c.taskSubscriptions.close()
+}
 
 // PauseSubscriptions stops watching what a stateful client has subscribed to, as
 // long as it can't be sent updates. ResumeSubscriptions goes on.
 func (c *Connection) PauseSubscriptions() {
-	if c.subscriptions != nil {
-		c.subscriptions.pause()
+	for _, s := range []*subscriptions{c.subscriptions, c.taskSubscriptions} {
+		if s != nil {
+			s.pause()
+		}
 	}
 }
 
 // ResumeSubscriptions watches again what PauseSubscriptions stopped.
 func (c *Connection) ResumeSubscriptions() {
-	if c.subscriptions != nil {
-		c.subscriptions.resume()
+	for _, s := range []*subscriptions{c.subscriptions, c.taskSubscriptions} {
+		if s != nil {
+			s.resume()
+		}
 	}
 }
 

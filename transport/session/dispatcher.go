@@ -114,7 +114,7 @@ func isQuick(method string) bool {
 
 // runCall runs a quick request or a notification.
 func (d *Dispatcher) runCall(ctx context.Context, m *jsonrpc.Message, out Sink) {
-	c, refused := d.Connection.registerCall(ctx, m)
+	c, refused := d.Connection.registerCall(ctx, m, d.Server)
 	if refused != nil {
 		d.Refuse(refused, out)
 		return
@@ -130,7 +130,7 @@ func (d *Dispatcher) startCall(ctx context.Context, m *jsonrpc.Message, out Sink
 			". Wait for one to be answered or cancel one, then send this again."}, out)
 		return
 	}
-	c, refused := d.Connection.registerCall(ctx, m)
+	c, refused := d.Connection.registerCall(ctx, m, d.Server)
 	if refused != nil {
 		release()
 		d.Refuse(refused, out)
@@ -147,7 +147,7 @@ func (d *Dispatcher) startCall(ctx context.Context, m *jsonrpc.Message, out Sink
 	})
 }
 
-func (d *Dispatcher) executor() executor { return executor{server: d.Server, log: d.Log} }
+func (d *Dispatcher) executor() executor { return executor{log: d.Log} }
 
 // Refuse answers a message that was not accepted.
 func (d *Dispatcher) Refuse(e *jsonrpc.Error, out Sink) {
@@ -160,10 +160,7 @@ func (d *Dispatcher) Refuse(e *jsonrpc.Error, out Sink) {
 func writeAnswer(out Sink, a Answer) { _ = out.WriteAnswer(a) }
 
 // executor runs calls against the server.
-type executor struct {
-	server *server.MCPServer
-	log    *slog.Logger
-}
+type executor struct{ log *slog.Logger }
 
 // execute answers one call. It writes the call's notifications until the handler
 // has returned, then those that are left, then the answer: mcp-go's own loops
@@ -189,6 +186,7 @@ func (e executor) execute(c *call, out Sink) {
 	// stateful client belong to its connection and outlive the call.
 	if c.message.IsStateless() {
 		c.subscriptions.close()
+		c.taskSubscriptions.close()
 	}
 	w.writeBuffered() // what the handler sent before it returned
 	c.closeFinished()
@@ -203,7 +201,8 @@ func (e executor) execute(c *call, out Sink) {
 	}
 }
 
-// callServer lets mcp-go answer, and survives whatever a handler does.
+// callServer answers a request about tasks, or lets mcp-go answer, and survives
+// whatever a handler does.
 func (e executor) callServer(c *call, responses chan<- mcp.JSONRPCMessage) {
 	var response mcp.JSONRPCMessage // stays nil when the handler panics or ends its goroutine
 	defer func() {
@@ -213,11 +212,20 @@ func (e executor) callServer(c *call, responses chan<- mcp.JSONRPCMessage) {
 		}
 		responses <- response
 	}()
-	response = e.server.HandleMessage(e.server.WithContext(c.ctx, c), c.message.WithID(c.innerID))
+	ctx := c.server.WithContext(c.ctx, c)
+	if c.tasks != nil && c.message.Kind == jsonrpc.Request {
+		response = c.answerTaskRequest(withProtocolInfo(ctx, c.message))
+	}
+	if response == nil {
+		response = c.server.HandleMessage(ctx, c.message.WithID(c.innerID))
+	}
 }
 
 // buildAnswer returns the answer as it goes out.
 func (e executor) buildAnswer(c *call, response mcp.JSONRPCMessage) Answer {
+	if answered, ok := response.(mcp.JSONRPCResponse); ok {
+		response = unwrapTask(c, answered)
+	}
 	switch response := response.(type) {
 	case mcp.JSONRPCResponse:
 		body, err := marshalResult(tagListenResult(c, response.Result))
@@ -358,6 +366,7 @@ func (w *callWriter) writeNotification(n mcp.JSONRPCNotification) {
 }
 
 func (w *callWriter) sendNotification(n mcp.JSONRPCNotification) {
+	w.call.addTaskIDs(&n)
 	line, err := encodeNotification(n, w.call.message)
 	if err != nil {
 		w.log.Error("notification is not JSON", "id", w.call.RequestID(), "method", jsonrpc.Shorten(n.Method), "error", err)

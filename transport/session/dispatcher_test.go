@@ -78,7 +78,7 @@ func TestCallsOfAnEndedConnection(t *testing.T) {
 	connection.End(ErrShutdown)
 	connection.End(ErrClientGone) // the first cause stays
 	m, _ := jsonrpc.Parse([]byte(fixture.Ping))
-	c, _ := connection.registerCall(t.Context(), m)
+	c, _ := connection.registerCall(t.Context(), m, nil)
 	if cause := context.Cause(c.ctx); cause != ErrShutdown {
 		t.Fatalf("cause %v", cause)
 	}

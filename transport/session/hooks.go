@@ -25,19 +25,23 @@ import (
 //     that wraps mcp.MissingRequiredClientCapabilityError: -32021.
 //   - A client that names an unknown tool or prompt, or a cursor of its own
 //     making, learns where the right ones are.
+//   - Options.Tasks is advertised to the clients whose revision has tasks.
 //   - A listen is acknowledged only with the resources that Options.Watch
 //     watches for it. One whose caller is refused is answered with an error.
 func Hooks() *server.Hooks {
 	h := &server.Hooks{}
 	h.AddOnError(replaceError)
 	h.AddBeforeSubscriptionsListen(watchListened)
+	h.AddAfterInitialize(advertiseTasks)
+	h.AddAfterDiscover(advertiseExtension)
+	h.AddAfterListTools(markTaskTools)
 	return h
 }
 
 // replaceError sets the answer for errors that mcp-go has no code for.
 func replaceError(ctx context.Context, _ any, _ mcp.MCPMethod, request any, err error) {
-	c, ok := server.ClientSessionFromContext(ctx).(*call)
-	if !ok {
+	c := sessionOf(ctx)
+	if c == nil {
 		return
 	}
 	replace := func(code int, text string, data any) {
@@ -90,12 +94,25 @@ func replaceNotFound(c *call, request any, replace func(code int, text string, d
 // A hook can't refuse a listen, but mcp-go then subscribes to what is left in the
 // filter, and call.SubscribeToResourceErr refuses that.
 func watchListened(ctx context.Context, _ any, m *mcp.SubscriptionsListenRequest) {
-	c, ok := server.ClientSessionFromContext(ctx).(*call)
-	if !ok || c.subscriptions == nil {
+	c := sessionOf(ctx)
+	if c == nil {
 		return
 	}
+	filter := &m.Params.Notifications
+	if c.subscriptions != nil {
+		watchListenedResources(c, filter)
+	}
+	c.watchTasks(ctx)
+	if len(c.taskIDs) > 0 || c.listenRefused != nil {
+		filter.ResourceSubscriptions = append(filter.ResourceSubscriptions, noResource)
+	}
+}
+
+// watchListenedResources watches the resources of a listen, and leaves in its filter
+// those that are watched.
+func watchListenedResources(c *call, filter *mcp.SubscriptionFilter) {
 	seen := make(map[string]bool)
-	wanted := slices.DeleteFunc(m.Params.Notifications.ResourceSubscriptions, func(uri string) bool {
+	wanted := slices.DeleteFunc(filter.ResourceSubscriptions, func(uri string) bool {
 		again := seen[uri]
 		seen[uri] = true
 		return again
@@ -103,7 +120,6 @@ func watchListened(ctx context.Context, _ any, m *mcp.SubscriptionsListenRequest
 	watched, err := c.subscriptions.watchAll(c.ctx, wanted[:min(len(wanted), maxWatched)])
 	if err != nil {
 		c.listenRefused = err
-		watched = wanted[:1]
 	}
-	m.Params.Notifications.ResourceSubscriptions = watched
+	filter.ResourceSubscriptions = watched
 }

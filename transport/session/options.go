@@ -30,6 +30,18 @@ type Options struct {
 	// can be watched, and subscriptions are answered as mcp-go does. With it,
 	// the server needs server.WithResourceCapabilities(true, …).
 	Watch Watch
+	// Tasks serves tasks. Default nil: there are none. With it, the server needs
+	// server.WithResourceCapabilities(true, …): mcp-go ends listens of a server that
+	// has nothing to watch.
+	Tasks Tasks
+}
+
+// WatchTask returns the watching of Tasks, nil if there are none.
+func (o Options) WatchTask() Watch {
+	if o.Tasks == nil {
+		return nil
+	}
+	return o.Tasks.WatchTask
 }
 
 // CancelTimeout is how long calls that were cancelled may take to end, and their

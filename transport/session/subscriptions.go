@@ -23,7 +23,7 @@ type subscriptions struct {
 	watch Watch
 	send  func(ctx context.Context, uri string, meta map[string]any) error // waits; an error says that the receiver is gone
 
-	ctx    context.Context // of send; done when closed
+	ctx    context.Context // of send, which also gets the values of the subscribing call; done when closed
 	cancel context.CancelFunc
 	wake   chan struct{} // has room for one: changed is not empty
 
@@ -224,7 +224,7 @@ func (s *subscriptions) sendUpdates(done chan<- struct{}) {
 			return
 		}
 		for w, meta := s.nextChanged(); w != nil; w, meta = s.nextChanged() {
-			if s.send(s.ctx, w.uri, meta) != nil {
+			if s.send(mergedContext{s.ctx, w.ctx}, w.uri, meta) != nil {
 				return
 			}
 		}

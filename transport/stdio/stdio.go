@@ -98,6 +98,8 @@ func newPipe(srv *server.MCPServer, out io.Writer, options session.Options) *pip
 			Connection: session.NewConnection(session.Config{
 				ElicitationTimeout: options.ElicitationTimeout,
 				Watch:              options.Watch,
+				Tasks:              options.Tasks,
+				WatchTask:          options.WatchTask(),
 				SendUpdate:         func(_ context.Context, line []byte) error { return writer.WriteNotification(line) },
 				Send:               writer.writeLine,
 			}),

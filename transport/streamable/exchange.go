@@ -105,5 +105,10 @@ func (e *endpoint) newDispatcher(x *exchange, srv *server.MCPServer, connection 
 func (e *endpoint) connectionConfig(x *exchange) session.Config {
 	caller, ctx := x.caller, x.ctx // a session outlives the exchange
 	account := func() session.Account { return e.accountOf(ctx, caller) }
-	return session.Config{ElicitationTimeout: e.ElicitationTimeout, Watch: e.quota.LimitWatch(account, e.Watch)}
+	return session.Config{
+		ElicitationTimeout: e.ElicitationTimeout,
+		Watch:              e.quota.LimitWatch(account, e.Watch),
+		Tasks:              e.Tasks,
+		WatchTask:          e.quota.LimitWatch(account, e.WatchTask()),
+	}
 }

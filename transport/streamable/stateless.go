@@ -102,8 +102,27 @@ func checkHeaders(h http.Header, m *jsonrpc.Message, srv *server.MCPServer) *jso
 	if err := mcp.ValidateStandardHeaders(h.Get, version, mcp.MCPMethod(m.Method), m.Params); err != nil {
 		return refuse(mcp.HEADER_MISMATCH, err)
 	}
+	if err := checkTaskName(h, m); err != nil {
+		return refuse(mcp.HEADER_MISMATCH, err)
+	}
 	if err := checkArgumentHeaders(h, m, srv); err != nil {
 		return refuse(mcp.HEADER_MISMATCH, err)
+	}
+	return nil
+}
+
+// checkTaskName does the same for the task that a request names, which mcp-go does not
+// know (the tasks extension, routing headers).
+func checkTaskName(h http.Header, m *jsonrpc.Message) error {
+	if !session.NamesTask(m.Method) {
+		return nil
+	}
+	var params struct {
+		TaskID string `json:"taskId"`
+	}
+	name, ok := mcp.DecodeHeaderValue(h.Get(mcp.HeaderName))
+	if !ok || json.Unmarshal(m.Params, &params) != nil || name != params.TaskID {
+		return mcp.HeaderMismatchError{Header: mcp.HeaderName, Reason: "does not match params.taskId"}
 	}
 	return nil
 }

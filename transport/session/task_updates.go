@@ -1,0 +1,148 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+
+	"runs-mcp-server/internal/rawjson"
+	"runs-mcp-server/transport/jsonrpc"
+)
+
+const (
+	methodTaskUpdated       = "notifications/tasks"        // of a listen of 2026-07-28
+	methodTaskStatusUpdated = "notifications/tasks/status" // of 2025-11-25
+)
+
+// noResource keeps mcp-go from ending a listen that watches tasks alone, and lets it
+// refuse one. It is no address of a resource, and reaches no client.
+const noResource = "tasks:"
+
+// hasStatefulTasks reports whether the client is of the one stateful revision that has
+// tasks.
+func (c *call) hasStatefulTasks() bool {
+	return !c.message.IsStateless() && c.ProtocolVersion() == mcp.ProtocolVersion20251125
+}
+
+// watchTasks watches the tasks of a listen, and leaves in taskIDs those that are
+// watched. ctx is that of the hook.
+func (c *call) watchTasks(ctx context.Context) {
+	if c.taskSubscriptions == nil || len(c.taskIDs) == 0 {
+		c.taskIDs = nil
+		return
+	}
+	watched, err := c.taskSubscriptions.watchAll(ctx, c.taskIDs)
+	if err != nil {
+		c.listenRefused = err
+	}
+	c.taskIDs = watched
+}
+
+// acknowledgedFilter is what a listen watches, with the extension's member.
+type acknowledgedFilter struct {
+	mcp.SubscriptionFilter
+	TaskIDs []string `json:"taskIds"`
+}
+
+// addTaskIDs adds the watched tasks to the acknowledgement of a listen.
+func (c *call) addTaskIDs(n *mcp.JSONRPCNotification) {
+	filter, ok := n.Params.AdditionalFields["notifications"].(mcp.SubscriptionFilter)
+	if !ok || len(c.taskIDs) == 0 || n.Method != mcp.MethodNotificationSubscriptionsAcknowledged {
+		return
+	}
+	filter.ResourceSubscriptions = slices.DeleteFunc(slices.Clone(filter.ResourceSubscriptions), func(uri string) bool { return uri == noResource })
+	n.Params.AdditionalFields = map[string]any{"notifications": acknowledgedFilter{filter, c.taskIDs}}
+}
+
+// sendTask tells a listen what a task is now, after the listen was acknowledged.
+func (c *call) sendTask(ctx context.Context, taskID string, _ map[string]any) error {
+	select {
+	case <-c.acknowledged:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	fields, ended := readTask(ctx, c.tasks, taskID)
+	if fields == nil {
+		return nil
+	}
+	n := mcp.JSONRPCNotification{JSONRPC: mcp.JSONRPC_VERSION}
+	n.Method = methodTaskUpdated
+	n.Params.AdditionalFields = fields
+	select {
+	case c.notifications <- n:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if ended {
+		c.taskSubscriptions.unwatchResource(taskID, nil)
+	}
+	return nil
+}
+
+// sendTaskStatus tells a stateful client what a task is now that it has created.
+func (c *Connection) sendTaskStatus(ctx context.Context, taskID string, _ map[string]any) error {
+	fields, ended := readTask(ctx, c.config.Tasks, taskID)
+	if fields == nil {
+		return nil
+	}
+	line, err := jsonrpc.EncodeNotification(methodTaskStatusUpdated, fields)
+	if err == nil {
+		err = c.config.SendUpdate(ctx, line)
+	}
+	if err == nil && ended {
+		c.taskSubscriptions.unwatchResource(taskID, nil)
+	}
+	return err
+}
+
+// readTask returns the members of a task, and whether it has ended. nil: it cannot be
+// read now; the next change tells, or the client's next poll.
+func readTask(ctx context.Context, tasks Tasks, taskID string) (fields map[string]any, ended bool) {
+	task, err := tasks.GetTask(ctx, taskID, true)
+	if err != nil {
+		return nil, false
+	}
+	encoded, err := rawjson.Marshal(task)
+	if err != nil {
+		return nil, false
+	}
+	var members map[string]json.RawMessage
+	var known struct{ Status string }
+	if json.Unmarshal(encoded, &members) != nil || json.Unmarshal(encoded, &known) != nil {
+		return nil, false
+	}
+	fields = make(map[string]any, len(members))
+	for name, value := range members {
+		fields[name] = value
+	}
+	return fields, known.Status == "completed" || known.Status == "failed" || known.Status == "cancelled"
+}
+
+// WatchTask has the client told of changes of a task that its call has created, as long
+// as the client is connected (2025-11-25: only the owner of a task is told). Handlers
+// that create tasks find this method on the session in their context.
+func (c *call) WatchTask(taskID string) {
+	if c.taskSubscriptions == nil || !c.hasStatefulTasks() {
+		return
+	}
+	// The watch outlives this call: it gets a session that has nothing of it.
+	owner := &call{clientState: c.clientState, connection: c.connection, message: &jsonrpc.Message{}, sessionID: c.sessionID}
+	_ = c.taskSubscriptions.watchResource(c.server.WithContext(c.ctx, owner), taskID) // without it the client polls
+}
+
+// mergedContext is done when one context is, and has the values of another.
+type mergedContext struct {
+	context.Context
+	values context.Context
+}
+
+func (m mergedContext) Value(key any) any { return m.values.Value(key) }
+
+// sessionOf returns the call that a handler or a hook runs for, nil for none.
+func sessionOf(ctx context.Context) *call {
+	c, _ := server.ClientSessionFromContext(ctx).(*call)
+	return c
+}

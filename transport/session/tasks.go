@@ -1,0 +1,302 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+
+	"runs-mcp-server/internal/rawjson"
+	"runs-mcp-server/transport/jsonrpc"
+)
+
+// Tasks serves tasks: work that goes on when the call that started it has been
+// answered. Stateless clients (2026-07-28) have them by the extension
+// io.modelcontextprotocol/tasks, stateful ones of 2025-11-25 by the protocol itself.
+// mcp-go's own tasks live in its memory, and it does not know the extension
+// (docs/decisions/0013).
+//
+// A context has what a handler's has: the session, the values of the caller, and what
+// the client can do. An error that wraps mcp.ErrInvalidParams is answered with -32602,
+// any other with -32603; both have the error's text. The error for a task that does
+// not exist is the same as for another caller's.
+type Tasks interface {
+	// Offer says what of tasks a server offers its clients.
+	Offer(*server.MCPServer) TaskOffer
+	// GetTask returns a task in the shape of the client's revision, as a value that
+	// is a JSON object. watched says that the client is told of changes.
+	GetTask(ctx context.Context, taskID string, watched bool) (any, error)
+	// UpdateTask takes the client's answers to the input requests of a task, by their
+	// keys. Keys that mean nothing are ignored. Stateless clients only.
+	UpdateTask(ctx context.Context, taskID string, answers mcp.InputResponses) error
+	// CancelTask has a task stopped. Stateful clients are sent the task that it
+	// returns.
+	CancelTask(ctx context.Context, taskID string) (any, error)
+	// ListTasks returns a page of the caller's tasks. Stateful clients only.
+	ListTasks(ctx context.Context, cursor string) (any, error)
+	// TaskResult waits until a task has ended, and returns what its call would have
+	// returned. Stateful clients only.
+	TaskResult(ctx context.Context, taskID string) (any, error)
+	// WatchTask is a [Watch] of a task.
+	WatchTask(ctx context.Context, taskID string, changed func(meta map[string]any)) (stop func(), err error)
+}
+
+// TaskOffer is what a server offers of tasks.
+type TaskOffer struct {
+	Tools  []string // whose calls can become tasks; empty: there are no tasks
+	Cancel bool     // tasks can be stopped
+}
+
+const (
+	// resultTypeTask marks the result of a handler whose call became a task. Its
+	// StructuredContent is the whole answer.
+	resultTypeTask mcp.ResultType = "task"
+
+	tasksExtension    = "io.modelcontextprotocol/tasks"
+	methodTasksUpdate = "tasks/update"
+)
+
+// NamesTask reports whether a stateless request of this method names a task, which a
+// header has to repeat over HTTP.
+func NamesTask(method string) bool {
+	return method == string(mcp.MethodTasksGet) || method == string(mcp.MethodTasksCancel) || method == methodTasksUpdate
+}
+
+// answerTaskRequest answers a request about tasks. nil: mcp-go is to answer it.
+func (c *call) answerTaskRequest(ctx context.Context) mcp.JSONRPCMessage {
+	switch mcp.MCPMethod(c.message.Method) {
+	case mcp.MethodTasksGet, mcp.MethodTasksCancel:
+		if c.message.IsStateless() || c.hasStatefulTasks() {
+			return c.callTasks(ctx)
+		}
+	case methodTasksUpdate:
+		if c.message.IsStateless() {
+			return c.callTasks(ctx)
+		}
+	case mcp.MethodTasksList, mcp.MethodTasksResult:
+		if c.hasStatefulTasks() {
+			return c.callTasks(ctx)
+		}
+	case mcp.MethodToolsCall:
+		return c.refuseTaskCall()
+	case mcp.MethodSubscriptionsListen:
+		return c.readTaskIDs(ctx)
+	}
+	return nil
+}
+
+// taskParams are the params of requests about tasks.
+type taskParams struct {
+	TaskID         string             `json:"taskId"`
+	Cursor         string             `json:"cursor"`
+	InputResponses mcp.InputResponses `json:"inputResponses"`
+}
+
+// callTasks answers a request of a method of tasks.
+func (c *call) callTasks(ctx context.Context) mcp.JSONRPCMessage {
+	if c.message.IsStateless() && !declaresTasks(ctx) {
+		return lacksTasks()
+	}
+	var params taskParams
+	if json.Unmarshal(orEmpty(c.message.Params), &params) != nil {
+		return taskError(mcp.INVALID_PARAMS, "invalid params: taskId and cursor are strings, inputResponses is an object", nil)
+	}
+	result, err := c.callTaskMethod(ctx, params)
+	switch {
+	case errors.Is(err, mcp.ErrInvalidParams):
+		return taskError(mcp.INVALID_PARAMS, err.Error(), nil)
+	case errors.Is(err, errNoCancel):
+		return taskError(mcp.METHOD_NOT_FOUND, err.Error(), nil)
+	case err != nil:
+		return taskError(mcp.INTERNAL_ERROR, err.Error(), nil)
+	case c.message.IsStateless():
+		return taskResponse(result, mcp.ResultTypeComplete, nil)
+	}
+	return taskResponse(result, "", nil)
+}
+
+// errNoCancel is the error of a request to stop a task if the operator does not offer
+// that.
+var errNoCancel = errors.New("this server does not stop tasks: its operator does not offer it")
+
+// callTaskMethod calls what a method names. An update, and a cancellation by a
+// stateless client, are acknowledged by an empty result.
+func (c *call) callTaskMethod(ctx context.Context, params taskParams) (any, error) {
+	switch mcp.MCPMethod(c.message.Method) {
+	case mcp.MethodTasksGet:
+		return c.tasks.GetTask(ctx, params.TaskID, false)
+	case methodTasksUpdate:
+		return struct{}{}, c.tasks.UpdateTask(ctx, params.TaskID, params.InputResponses)
+	case mcp.MethodTasksList:
+		return c.tasks.ListTasks(ctx, params.Cursor)
+	case mcp.MethodTasksResult:
+		return c.tasks.TaskResult(ctx, params.TaskID)
+	}
+	if !c.taskOffer().Cancel {
+		return nil, errNoCancel
+	}
+	task, err := c.tasks.CancelTask(ctx, params.TaskID)
+	if c.message.IsStateless() {
+		task = struct{}{}
+	}
+	return task, err
+}
+
+// refuseTaskCall refuses to make a task of a tool that cannot be one (2025-11-25).
+func (c *call) refuseTaskCall() mcp.JSONRPCMessage {
+	if !c.hasStatefulTasks() {
+		return nil
+	}
+	var params struct {
+		Name string          `json:"name"`
+		Task json.RawMessage `json:"task"`
+	}
+	if json.Unmarshal(orEmpty(c.message.Params), &params) != nil || params.Task == nil || slices.Contains(c.taskOffer().Tools, params.Name) {
+		return nil
+	}
+	return taskError(mcp.METHOD_NOT_FOUND, "this tool cannot be called as a task: call it without task", nil)
+}
+
+func (c *call) taskOffer() TaskOffer { return c.tasks.Offer(c.server) }
+
+// readTaskIDs reads which tasks a listen is to watch. It returns the answer if the
+// client cannot have them, else nil.
+func (c *call) readTaskIDs(ctx context.Context) mcp.JSONRPCMessage {
+	var params struct {
+		Notifications struct {
+			TaskIDs []string `json:"taskIds"`
+		} `json:"notifications"`
+	}
+	if json.Unmarshal(orEmpty(c.message.Params), &params) != nil || len(params.Notifications.TaskIDs) == 0 {
+		return nil // mcp-go says what is wrong
+	}
+	if !declaresTasks(ctx) {
+		return lacksTasks()
+	}
+	ids := slices.Compact(slices.Sorted(slices.Values(params.Notifications.TaskIDs)))
+	c.taskIDs = ids[:min(len(ids), maxWatched)]
+	return nil
+}
+
+// withProtocolInfo returns a context with what a stateless request says of its client,
+// as mcp-go makes it for handlers.
+func withProtocolInfo(ctx context.Context, m *jsonrpc.Message) context.Context {
+	var params struct {
+		Meta *mcp.Meta `json:"_meta"`
+	}
+	if !m.IsStateless() || json.Unmarshal(orEmpty(m.Params), &params) != nil {
+		return ctx
+	}
+	return server.WithRequestProtocolInfo(ctx, &server.RequestProtocolInfo{
+		Modern: true, ProtocolVersion: m.Version, ClientInfo: params.Meta.ClientInfo(), ClientCapabilities: params.Meta.ClientCapabilities(),
+	})
+}
+
+// declaresTasks reports whether a stateless request declares the extension.
+func declaresTasks(ctx context.Context) bool {
+	info := server.RequestProtocolInfoFromContext(ctx)
+	if info == nil || info.ClientCapabilities == nil {
+		return false
+	}
+	_, declared := info.ClientCapabilities.Extensions[tasksExtension]
+	return declared
+}
+
+// lacksTasks is the answer to a client that does not declare the extension.
+func lacksTasks() mcp.JSONRPCMessage {
+	return taskError(mcp.MISSING_REQUIRED_CLIENT_CAPABILITY, "missing required client capability: the extension "+tasksExtension,
+		map[string]any{"requiredCapabilities": map[string]any{"extensions": map[string]any{tasksExtension: struct{}{}}}})
+}
+
+// advertiseTasks adds tasks to what initialize answers a client of 2025-11-25.
+func advertiseTasks(ctx context.Context, _ any, _ *mcp.InitializeRequest, result *mcp.InitializeResult) {
+	c := sessionOf(ctx)
+	if c == nil || c.tasks == nil || result.ProtocolVersion != mcp.ProtocolVersion20251125 {
+		return
+	}
+	tasks := &mcp.TasksCapability{List: &struct{}{}, Requests: &mcp.TaskRequestsCapability{Tools: &struct {
+		Call *struct{} `json:"call,omitempty"`
+	}{Call: &struct{}{}}}}
+	if c.taskOffer().Cancel {
+		tasks.Cancel = &struct{}{}
+	}
+	result.Capabilities.Tasks = tasks
+}
+
+// advertiseExtension adds the extension to what server/discover answers.
+func advertiseExtension(ctx context.Context, _ any, _ *mcp.DiscoverRequest, result *mcp.DiscoverResult) {
+	c := sessionOf(ctx)
+	if c == nil || c.tasks == nil {
+		return
+	}
+	extensions := maps.Clone(result.Capabilities.Extensions)
+	if extensions == nil {
+		extensions = map[string]any{}
+	}
+	extensions[tasksExtension] = struct{}{}
+	result.Capabilities.Extensions = extensions
+}
+
+// markTaskTools says in tools/list which tools a client of 2025-11-25 can call as
+// tasks.
+func markTaskTools(ctx context.Context, _ any, _ *mcp.ListToolsRequest, result *mcp.ListToolsResult) {
+	c := sessionOf(ctx)
+	if c == nil || c.tasks == nil || !c.hasStatefulTasks() {
+		return
+	}
+	tools := c.taskOffer().Tools
+	for i := range result.Tools { // a copy of mcp-go's
+		if slices.Contains(tools, result.Tools[i].Name) {
+			result.Tools[i].Execution = &mcp.ToolExecution{TaskSupport: mcp.TaskSupportOptional}
+		}
+	}
+}
+
+// unwrapTask returns the answer of a call that became a task. Any other result stays as
+// it is.
+func unwrapTask(c *call, response mcp.JSONRPCResponse) mcp.JSONRPCMessage {
+	result, ok := response.Result.(*mcp.CallToolResult)
+	if !ok || result.ResultType != resultTypeTask {
+		return response
+	}
+	if c.message.IsStateless() {
+		return taskResponse(result.StructuredContent, resultTypeTask, result.Meta)
+	}
+	return taskResponse(result.StructuredContent, "", result.Meta)
+}
+
+// taskResponse returns a response whose result is a JSON object with the two members
+// that every result may have. A value that is no JSON is a fault of ours.
+func taskResponse(value any, resultType mcp.ResultType, meta *mcp.Meta) mcp.JSONRPCMessage {
+	encoded, err := rawjson.Marshal(value)
+	members := map[string]json.RawMessage{}
+	if err == nil {
+		err = json.Unmarshal(encoded, &members)
+	}
+	if err == nil && meta != nil {
+		members["_meta"], err = json.Marshal(meta)
+	}
+	if err != nil {
+		return taskError(mcp.INTERNAL_ERROR, jsonrpc.InternalError, nil)
+	}
+	if resultType != "" {
+		members["resultType"] = json.RawMessage(`"` + resultType + `"`)
+	}
+	return mcp.JSONRPCResponse{JSONRPC: mcp.JSONRPC_VERSION, Result: members}
+}
+
+func taskError(code int, text string, data any) mcp.JSONRPCMessage {
+	return mcp.NewJSONRPCError(mcp.NewRequestId(nil), code, text, data)
+}
+
+// orEmpty returns params, or an empty object if there are none.
+func orEmpty(params json.RawMessage) json.RawMessage {
+	if params == nil {
+		return json.RawMessage("{}")
+	}
+	return params
+}
