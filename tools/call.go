@@ -37,6 +37,10 @@ type call struct {
 	resume      *attend.Resume // the round before, with its answer; nil: there is none, or it is used
 	decided     string         // what became of the person's decision, for a failure
 	keepRefused bool           // the call created a run that is not watched: its approval links may be missed
+
+	taskMode    taskMode
+	taskID      string // of the task that the call belongs to, "" for none
+	createdTask any    // the answer of a call that became a task; nil: it did not
 }
 
 // drainer is a session whose transport says when a call must stop waiting and
@@ -55,6 +59,9 @@ func (h *handlers) newCall(ctx context.Context, tool string, req mcp.CallToolReq
 	}
 	if d, ok := session.(drainer); ok {
 		c.draining = d.Draining()
+	}
+	if h.Tasks {
+		c.taskMode = taskModeOf(ctx, req)
 	}
 	state, answers := req.Params.RequestState, req.Params.InputResponses
 	if state == "" && answers == nil {
@@ -207,8 +214,12 @@ func (c *call) sendQuestion(ctx context.Context, q attend.Question) (attend.Answ
 	if !ok {
 		return attend.Answer{}, context.Canceled
 	}
+	params := elicitationParams(q)
+	if c.taskID != "" {
+		params.Meta = mcp.WithRelatedTask(c.taskID)
+	}
 	answer, err := session.RequestElicitation(ctx, mcp.ElicitationRequest{
-		Request: mcp.Request{Method: string(mcp.MethodElicitationCreate)}, Params: elicitationParams(q),
+		Request: mcp.Request{Method: string(mcp.MethodElicitationCreate)}, Params: params,
 	})
 	if err != nil {
 		return attend.Answer{}, err

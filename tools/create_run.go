@@ -50,6 +50,9 @@ func (h *handlers) createRun(ctx context.Context, c *call, args createRunArgs, p
 	if err != nil {
 		return RunResult{}, err
 	}
+	if h.answerWithTask(ctx, c, run, args.WaitSeconds) {
+		return RunResult{}, nil
+	}
 	var result RunResult
 	if args.WaitSeconds > 0 || c.resume != nil {
 		result, err = h.awaitNewRun(ctx, c, run, args.WaitSeconds)

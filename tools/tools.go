@@ -6,7 +6,11 @@
 //
 //	instructions.go                what a client tells its model of the server
 //	tools.go                       the table; from an MCP request to its result
+//	tasks.go                       the runs as tasks, which the protocol serves without a tool
+//	tasks_stateful.go              what the tasks of 2025-11-25 have beside that
+//	task_reading.go                a run read for its task
 //	create_run.go and the like     a handler and what it alone needs
+//	task_create.go                 a create_run that becomes a task
 //	unknown_create.go, piece.go    a part of create_run, and one of get_run
 //	wait.go                        follows a run for a call
 //	result.go                      what a result shows and says of a run
@@ -229,19 +233,20 @@ func (h *handlers) serverTool(t tool) server.ServerTool {
 				result = errorResult(view.New(h.Secrets), h.describe(errors.New("panic")))
 			}
 		}()
-		return h.handle(ctx, t.name, e, req), nil
+		return h.handle(ctx, t.name, e, req)
 	}}
 }
 
-// handle runs a tool for one request.
-func (h *handlers) handle(ctx context.Context, name string, e endpoint, req mcp.CallToolRequest) *mcp.CallToolResult {
+// handle runs a tool for one request. Its error is that of a call that had to become a
+// task and could not: the client reads no result but that of a task.
+func (h *handlers) handle(ctx context.Context, name string, e endpoint, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 	var result json.RawMessage
 	c, err := h.newCall(ctx, name, req)
 	if err == nil {
 		result, err = e.run(ctx, c, req.Params.RawArguments)
 	}
 	if round, ok := errors.AsType[*attend.Round](err); ok {
-		return h.inputRequired(c, round)
+		return h.inputRequired(c, round), nil
 	}
 	if err != nil {
 		h.logFailure(c, req, err)
@@ -249,9 +254,15 @@ func (h *handlers) handle(ctx context.Context, name string, e endpoint, req mcp.
 		if note := c.decisionNote(); note != "" {
 			f.Message = note + ": " + f.Message
 		}
-		return errorResult(c.view(), f)
+		if c.taskMode == taskDemanded && name == "create_run" {
+			return nil, protocolError(c.view(), f)
+		}
+		return errorResult(c.view(), f), nil
 	}
-	return successResult(result)
+	if c.createdTask != nil {
+		return taskAnswer(c), nil
+	}
+	return successResult(result), nil
 }
 
 // successResult puts a result into structuredContent and, as the same compact JSON,

@@ -3,8 +3,6 @@ package attend
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"slices"
 	"time"
 
@@ -52,10 +50,8 @@ func (f *follower) askDecision(ctx context.Context) (end string, err error) {
 	f.Observer.ObserveTokens(snapshot.Tokens)
 	var refused *Outcome
 	for _, p := range f.approvalsToAsk(snapshot) {
-		r := f.Decider.Request(reading, f.Caller, snapshot.Run, p, f.Secrets)
-		q := &question{personRun: f.personRun, kind: Decision, subject: p.ID, digest: r.Digest(), eventID: p.EventID, pending: p}
+		q := f.decisionQuestion(reading, f.personRun, f.Caller, snapshot.Run, p, f.changedID == p.ID)
 		if refused = f.refusalOf(q); refused == nil {
-			q.text = Question{Kind: Decision, Message: r.Question(f.changedID == p.ID)}
 			return f.askOrJoin(q)
 		}
 	}
@@ -107,29 +103,15 @@ func (f *follower) refusalOf(q *question) *Outcome {
 	return &o
 }
 
-// maxIntegrationName bounds an integration's name in a question, in bytes.
-const maxIntegrationName = 128
-
 // askAuthorization asks the person to open the link with which an integration is
 // authorised.
 func (f *follower) askAuthorization(auth *client.Auth) (end string, err error) {
-	link := f.LinkOf(auth)
-	q := &question{personRun: f.personRun, kind: Authorization, subject: AuthorizationSubject(f.state), digest: linkDigest(link), eventID: f.state.Since}
+	q := f.linkQuestion(f.personRun, f.Caller, f.state, f.LinkOf(auth))
 	if refused := f.refusalOf(q); refused != nil {
 		return f.endWith(*refused)
 	}
-	name := approval.Quote(f.Secrets.With(string(f.Caller.Key)), auth.IntegrationName, maxIntegrationName)
-	q.text = Question{
-		Kind: Authorization, URL: link, ID: uuid.NewString(),
-		Message: "A run needs your permission to use " + name + ". Open the link to give it; the run goes on by itself.",
-	}
+	q.text.ID = uuid.NewString()
 	return f.askOrJoin(q)
-}
-
-// linkDigest returns a hash that stands for a link.
-func linkDigest(link string) string {
-	sum := sha256.Sum256([]byte(link))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // askOrJoin asks a question, or joins the one that is open for the same need. It ends

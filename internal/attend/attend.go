@@ -24,6 +24,7 @@
 //	round.go          a call of the stateless protocol, and the state that travels
 //	ask.go            what the call asks its person, and whether it may ask now
 //	join.go           how the call waits for a question, and what its outcome means for it
+//	task.go           what a task asks its person, between calls
 //	open_question.go  one question and its goroutine: ask, watch the run, act on the answer
 //	decision.go       sending what the person decided
 //	history.go        what people were asked before: open questions, refusals, outcomes

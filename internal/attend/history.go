@@ -25,6 +25,34 @@ type record struct {
 	refusal   Outcome // the last one; its Status is "" where there is none
 	digest    string  // of what was refused
 	refusedAt time.Time
+
+	task *taskRecord // of the questions of tasks; nil for none
+}
+
+// taskRecord is what a person was asked about one need by tasks.
+type taskRecord struct {
+	askedAt time.Time // when the person was first asked what they are asked now
+	answers int       // how many answers came: a number in the keys of questions
+	opened  string    // digest of the link that the person opened last, "" for none
+}
+
+// taskRecordOf returns the record's part about tasks, a new one where there is none.
+func (r *record) taskRecordOf() *taskRecord {
+	if r.task == nil {
+		r.task = &taskRecord{}
+	}
+	return r.task
+}
+
+// noteTaskAnswer notes that a question of a task was answered: it is not asked again
+// under the same key.
+func (r *record) noteTaskAnswer(q *question) {
+	t := r.taskRecordOf()
+	t.answers++
+	t.askedAt = time.Time{}
+	if q.outcome.Status == Opened {
+		t.opened = q.digest
+	}
 }
 
 const (

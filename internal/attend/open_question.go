@@ -2,6 +2,8 @@ package attend
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -34,8 +36,42 @@ type question struct {
 	// isRound says that this stands for an input round of the stateless protocol: it
 	// has no outcome, and is done when the round was answered or has expired.
 	isRound bool
+	// ofTask says that a task asks this: see [Attendant.TaskQuestions].
+	ofTask bool
 
 	waiters int // calls that wait for the outcome; guarded by Attendant.mu
+}
+
+// decisionQuestion returns the question about an approval that waits in a run. changed
+// says that the person answered before and the content has changed since.
+func (a *Attendant) decisionQuestion(ctx context.Context, person personRun, caller client.Caller, run *client.Run, p approval.Pending, changed bool) *question {
+	r := a.Decider.Request(ctx, caller, run, p, a.Secrets)
+	return &question{
+		personRun: person, kind: Decision, subject: p.ID, digest: r.Digest(), eventID: p.EventID, pending: p,
+		text: Question{Kind: Decision, Message: r.Question(changed)},
+	}
+}
+
+// maxIntegrationName bounds an integration's name in a question, in bytes.
+const maxIntegrationName = 128
+
+// linkQuestion returns the question to open the link with which the integration is
+// authorised that a run waits for. It has no ID yet.
+func (a *Attendant) linkQuestion(person personRun, caller client.Caller, st feed.State, link string) *question {
+	name := approval.Quote(a.Secrets.With(string(caller.Key)), st.Auth.IntegrationName, maxIntegrationName)
+	return &question{
+		personRun: person, kind: Authorization, subject: AuthorizationSubject(st), digest: linkDigest(link), eventID: st.Since,
+		text: Question{
+			Kind: Authorization, URL: link,
+			Message: "A run needs your permission to use " + name + ". Open the link to give it; the run goes on by itself.",
+		},
+	}
+}
+
+// linkDigest returns a hash that stands for a link.
+func linkDigest(link string) string {
+	sum := sha256.Sum256([]byte(link))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // need returns what the question asks for.
@@ -185,6 +221,9 @@ func (a *Attendant) recordOutcome(q *question) {
 	if q.answered {
 		a.endRound(q.need(), nil)
 	}
+	if q.ofTask {
+		record.noteTaskAnswer(q)
+	}
 	if q.waiters == 0 && q.outcome.Status == Canceled {
 		q.outcome.Status = Withdrawn // by the client: some do so when their model's turn ends
 	}
@@ -225,10 +264,10 @@ const roundTimeout = 60 * time.Second
 // channel, and the timer.
 const roundBytes = 1 << 10
 
-// startRound keeps other calls of the caller from asking the same while a round asks
-// it. a.mu is held.
+// startRound keeps other calls of the caller from asking the same while a round, or a
+// task, asks it. a.mu is held.
 func (a *Attendant) startRound(q *question) {
-	round := &question{personRun: q.personRun, kind: q.kind, subject: q.subject, eventID: q.eventID, isRound: true, done: make(chan struct{})}
+	round := &question{personRun: q.personRun, kind: q.kind, subject: q.subject, eventID: q.eventID, isRound: true, ofTask: q.ofTask, done: make(chan struct{})}
 	a.rounds.Add(q.need(), round, roundBytes+q.personRun.size()+len(q.subject))
 	time.AfterFunc(roundTimeout, func() {
 		a.mu.Lock()

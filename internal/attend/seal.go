@@ -102,11 +102,7 @@ func (s *Sealer) redeem(state string) error {
 // cipherOf returns the cipher of one caller: AES-256-GCM with a random nonce in each
 // text.
 func cipherOf(caller client.Caller) cipher.AEAD {
-	key, err := hkdf.Key(sha256.New, []byte(caller.Key), nil, "runs-mcp-server request state", 32)
-	if err != nil {
-		panic(err) // the length is below HKDF's limit
-	}
-	block, err := aes.NewCipher(key)
+	block, err := aes.NewCipher(keyFor(caller, "request state"))
 	if err != nil {
 		panic(err) // the length is AES-256's
 	}
@@ -115,6 +111,16 @@ func cipherOf(caller client.Caller) cipher.AEAD {
 		panic(err) // AES has the block size
 	}
 	return gcm
+}
+
+// keyFor returns a secret key of a caller for one purpose. It is the same on every
+// replica.
+func keyFor(caller client.Caller, purpose string) []byte {
+	key, err := hkdf.Key(sha256.New, []byte(caller.Key), nil, "runs-mcp-server "+purpose, 32)
+	if err != nil {
+		panic(err) // the length is below HKDF's limit
+	}
+	return key
 }
 
 // boundTo returns what a sealed text is bound to beside the key: the tool and the user.

@@ -34,8 +34,8 @@ type serverFlags struct {
 	UserID            string   `name:"user-id" from:"TR_USER_ID" group:"Runs" placeholder:"ID" help:"The person that runs act for [$TR_USER_ID]"`
 	Integrations      []string `group:"Runs" placeholder:"ID" help:"Integrations that runs use; * is all active ones"`
 	ApprovalStrategy  string   `enum:"NONE,ON_START,ON_TOOL_CALL" default:"NONE" group:"Runs" placeholder:"WHAT" help:"Least approvals: NONE, ON_START or ON_TOOL_CALL"`
-	PassThrough       string   `group:"Runs" placeholder:"FILE" help:"JSON of secret pass-through data, mode 600"`
-	AllowPassThrough  bool     `group:"Runs" help:"Let create_run take pass-through data"`
+	PassThrough       string   `group:"Runs" placeholder:"FILE" help:"Secret data: a file; also by calls"`
+	AllowPassThrough  bool     `group:"Runs" help:"Secret data: a file; also by calls"`
 	AllowAnyUser      bool     `group:"Runs" help:"Let calls name other ones"`
 	AllowAnyIntegrate bool     `name:"allow-any-integration" group:"Runs" help:"Let calls name other ones"`
 
@@ -47,6 +47,7 @@ type serverFlags struct {
 	ReadOnly       bool     `group:"Tools" help:"Offer only tools that read"`
 	Tools          []string `enum:"${tools}" group:"Tools" placeholder:"NAME" help:"Offer these, or all but these"`
 	ExcludeTools   []string `enum:"${tools}" group:"Tools" placeholder:"NAME" help:"Offer these, or all but these"`
+	RunsAsTasks    string   `name:"tasks" enum:"auto,off" default:"auto" group:"Tools" placeholder:"auto|off" help:"Runs as tasks, for clients that have them"`
 	MaxResultBytes int      `default:"${max_result_bytes}" group:"Tools" placeholder:"BYTES" help:"Largest result, ${min_result_bytes} at least (default ${default})"`
 }
 
@@ -79,7 +80,7 @@ func (f *serverFlags) options() (tools.Options, error) {
 	o := tools.Options{
 		Secrets: redact.New(secrets...), Integrations: f.Integrations, LeastApproval: client.ApprovalStrategy(f.ApprovalStrategy), PassThrough: passThrough,
 		Approvals: tools.Approvals(f.Approvals), AskApprovals: f.asksPerson(f.Approvals == "human"), AskAuthorization: f.asksPerson(true),
-		AuthLinks: f.AuthLinks == "on", MaxResultBytes: f.MaxResultBytes,
+		AuthLinks: f.AuthLinks == "on", Tasks: f.RunsAsTasks == "auto", MaxResultBytes: f.MaxResultBytes,
 		ReadOnly: f.ReadOnly, Tools: f.Tools, ExcludeTools: f.ExcludeTools, AllowPassThrough: f.AllowPassThrough,
 		AllowAnyUser: f.AllowAnyUser, AllowAnyIntegration: f.AllowAnyIntegrate,
 	}

@@ -73,14 +73,44 @@ func (s *Server) MCP(name, version string) *mcpserver.MCPServer {
 // Watch returns how the transport watches the resources for subscribers. A caller
 // whose key the API refuses can watch nothing.
 func (s *Server) Watch() transport.Watch {
-	watch := resources.Watch(s.resources)
-	return func(ctx context.Context, uri string, changed func(meta map[string]any)) (stop func(), err error) {
-		stop, err = watch(ctx, uri, changed)
+	return refuseCaller(resources.Watch(s.resources))
+}
+
+// refuseCaller returns a watch whose error says so if the API refuses the caller's key.
+func refuseCaller(watch transport.Watch) transport.Watch {
+	return func(ctx context.Context, name string, changed func(meta map[string]any)) (stop func(), err error) {
+		stop, err = watch(ctx, name, changed)
 		if client.KindOf(err) == client.Unauthorized {
 			err = &transport.RefusedCallerError{Err: err}
 		}
 		return stop, err
 	}
+}
+
+// Tasks returns what serves the runs as tasks, nil if the operator wants none.
+func (s *Server) Tasks() transport.Tasks {
+	if !s.tools.Tasks {
+		return nil
+	}
+	return tasks{tools.NewTasks(s.tools)}
+}
+
+// tasks are the tasks of the transport.
+type tasks struct{ *tools.Tasks }
+
+// Offer implements [transport.Tasks]: what the tools of a server allow. A request that
+// may only read has no tasks.
+func (t tasks) Offer(srv *mcpserver.MCPServer) (offer transport.TaskOffer) {
+	if srv.GetTool("create_run") != nil {
+		offer.Tools = []string{"create_run"}
+	}
+	offer.Cancel = srv.GetTool("abort_run") != nil
+	return offer
+}
+
+// WatchTask implements [transport.Tasks].
+func (t tasks) WatchTask(ctx context.Context, taskID string, changed func(meta map[string]any)) (stop func(), err error) {
+	return refuseCaller(t.Tasks.WatchTask)(ctx, taskID, changed)
 }
 
 // IsKnown reports whether the API has accepted the key of a context's caller.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/mark3labs/mcp-go/mcp"
-	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/transport/jsonrpc"
 )
@@ -79,14 +78,6 @@ func NewConnection(config Config) *Connection {
 		c.taskSubscriptions = newSubscriptions(config.WatchTask, c.sendTaskStatus)
 	}
 	return c
-}
-
-// tasksOf returns what serves the tasks of a server, nil if it offers none.
-func (c *Connection) tasksOf(srv *server.MCPServer) Tasks {
-	if c.config.Tasks == nil || len(c.config.Tasks.Offer(srv).Tools) == 0 {
-		return nil
-	}
-	return c.config.Tasks
 }
 
 // ProtocolVersion returns the revision that initialize negotiated, "" before.

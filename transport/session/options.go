@@ -6,6 +6,9 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
 )
 
 // Options set how a transport runs. The zero value of a field means its default.
@@ -71,6 +74,43 @@ func (e *RefusedCallerError) Error() string { return e.Err.Error() }
 
 // Unwrap returns Err.
 func (e *RefusedCallerError) Unwrap() error { return e.Err }
+
+// Tasks serves tasks: work that goes on when the call that started it has been
+// answered. Stateless clients (2026-07-28) have them by the extension
+// io.modelcontextprotocol/tasks, stateful ones of 2025-11-25 by the protocol itself.
+// mcp-go's own tasks live in its memory, and it does not know the extension
+// (docs/decisions/0013).
+//
+// A context has what a handler's has: the session, the values of the caller, and what
+// the client can do. An error that wraps mcp.ErrInvalidParams is answered with -32602,
+// any other with -32603; both have the error's text. The error for a task that does
+// not exist is the same as for another caller's.
+type Tasks interface {
+	// Offer says what of tasks a server offers its clients.
+	Offer(*server.MCPServer) TaskOffer
+	// GetTask returns a task in the shape of the client's revision, as a value that
+	// is a JSON object. watched says that the client is told of changes.
+	GetTask(ctx context.Context, taskID string, watched bool) (any, error)
+	// UpdateTask takes the client's answers to the input requests of a task, by their
+	// keys. Keys that mean nothing are ignored. Stateless clients only.
+	UpdateTask(ctx context.Context, taskID string, answers mcp.InputResponses) error
+	// CancelTask has a task stopped. Stateful clients are sent the task that it
+	// returns.
+	CancelTask(ctx context.Context, taskID string) (any, error)
+	// ListTasks returns a page of the caller's tasks. Stateful clients only.
+	ListTasks(ctx context.Context, cursor string) (any, error)
+	// TaskResult waits until a task has ended, and returns what its call would have
+	// returned. Stateful clients only.
+	TaskResult(ctx context.Context, taskID string) (any, error)
+	// WatchTask is a [Watch] of a task.
+	WatchTask(ctx context.Context, taskID string, changed func(meta map[string]any)) (stop func(), err error)
+}
+
+// TaskOffer is what a server offers of tasks.
+type TaskOffer struct {
+	Tools  []string // whose calls can become tasks; empty: there are no tasks
+	Cancel bool     // tasks can be stopped
+}
 
 // WithDefaults returns a copy with the defaults filled in.
 func (o Options) WithDefaults() (Options, error) {

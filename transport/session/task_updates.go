@@ -21,6 +21,14 @@ const (
 // refuse one. It is no address of a resource, and reaches no client.
 const noResource = "tasks:"
 
+// tasksOf returns what serves the tasks of a server, nil if it offers none.
+func (c *Connection) tasksOf(srv *server.MCPServer) Tasks {
+	if c.config.Tasks == nil || len(c.config.Tasks.Offer(srv).Tools) == 0 {
+		return nil
+	}
+	return c.config.Tasks
+}
+
 // hasStatefulTasks reports whether the client is of the one stateful revision that has
 // tasks.
 func (c *call) hasStatefulTasks() bool {

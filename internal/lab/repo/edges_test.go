@@ -37,7 +37,8 @@ var edges = map[string]struct {
 	"internal/memory":           {nil, "numbers, whoever is limited by them"},
 	"internal/cli":              {[]string{"client", "internal/approval", "internal/attend", "internal/feed", "internal/logqueue", "internal/memory", "internal/redact", "internal/sandbox", "internal/server", "internal/setting", "internal/view", "tools", "transport"}, "flags and commands; it alone turns what the operator set into options"},
 	"internal/toolschema":       {nil, "schemas and arguments of tools, whatever the tools do"},
-	"tools":                     {[]string{"client", "internal/approval", "internal/attend", "internal/capability", "internal/feed", "internal/redact", "internal/toolschema", "internal/view"}, "tools know nothing of how clients reach them"},
+	"internal/task":             {[]string{"client"}, "tables from runs to tasks, whoever asks"},
+	"tools":                     {[]string{"client", "internal/approval", "internal/attend", "internal/capability", "internal/feed", "internal/redact", "internal/task", "internal/toolschema", "internal/view"}, "tools know nothing of how clients reach them"},
 	"resources":                 {[]string{"client", "internal/approval", "internal/feed", "internal/redact", "internal/view"}, "resources know nothing of HTTP"},
 	"internal/prompts":          {[]string{"client", "internal/view", "resources", "tools"}, "prompts say how to use the tools and resources there are, and do nothing themselves"},
 	"transport":                 {[]string{"transport/session", "transport/stdio", "transport/streamable"}, "the transport knows nothing of runs; what it needs is handed in"},
@@ -78,7 +79,7 @@ func TestEdges(t *testing.T) {
 			if ours, isOurs := strings.CutPrefix(imported, module); isOurs && !slices.Contains(rule.may, ours) {
 				t.Errorf("%s imports %s: %s", path, ours, rule.why)
 			}
-			if strings.HasPrefix(imported, mcpgo) && slices.Contains([]string{"client", "client/follow", "internal/sse", "internal/redact", "internal/view", "internal/approval", "internal/attend", "internal/feed", "internal/sandbox", "internal/toolschema"}, dir) {
+			if strings.HasPrefix(imported, mcpgo) && slices.Contains([]string{"client", "client/follow", "internal/sse", "internal/redact", "internal/view", "internal/approval", "internal/attend", "internal/feed", "internal/sandbox", "internal/task", "internal/toolschema"}, dir) {
 				t.Errorf("%s imports mcp-go: only tools, resources, prompts, transport, internal/capability, internal/server and the demo speak MCP", path)
 			}
 		}

@@ -38,6 +38,7 @@ type Bed struct {
 	API     *client.Client
 	MCP     *mcpserver.MCPServer
 	Watch   transport.Watch
+	Tasks   transport.Tasks
 	Caller  client.Caller
 	URL     string  // of the sandbox, or of what stands before it
 	Log     *Buffer // what the server logged, at debug level
@@ -74,6 +75,12 @@ func New(t testing.TB, change func(*tools.Options), front func(sandbox http.Hand
 	return newBed(t, box, upstream.URL, rt, change)
 }
 
+// NewReplica sets up another server with the sandbox of b, as a restart or a second
+// replica would.
+func NewReplica(t testing.TB, b *Bed, change func(*tools.Options)) *Bed {
+	return newBed(t, b.Sandbox, b.URL, nil, change)
+}
+
 // NewInBubble sets up a server without a network, for a testing/synctest bubble.
 func NewInBubble(t testing.TB) *Bed {
 	t.Helper()
@@ -96,7 +103,7 @@ func newBed(t testing.TB, box *sandbox.Sandbox, url string, rt http.RoundTripper
 	}
 	// People in tests answer at once, and that is no automatic answer.
 	wired := server.New(o, feed.Options{}, attend.Options{ReadingTime: 1})
-	b.MCP, b.Watch = wired.MCP("test", "1"), wired.Watch()
+	b.MCP, b.Watch, b.Tasks = wired.MCP("test", "1"), wired.Watch(), wired.Tasks()
 	t.Cleanup(func() {
 		wired.Close()
 		box.Close()
@@ -117,6 +124,11 @@ func (b *Bed) Connect(version string, onProgress func(token any, message string)
 	})
 }
 
+// options are the options of the transport.
+func (b *Bed) options() transport.Options {
+	return transport.Options{Logger: b.log, Watch: b.Watch, Tasks: b.Tasks, ElicitationTimeout: b.AskTime}
+}
+
 // ConnectWith connects the official client with these options.
 func (b *Bed) ConnectWith(version string, o *sdk.ClientOptions) *sdk.ClientSession {
 	b.t.Helper()
@@ -124,7 +136,7 @@ func (b *Bed) ConnectWith(version string, o *sdk.ClientOptions) *sdk.ClientSessi
 	clientIn, serverOut := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- transport.ServeStdio(client.WithCaller(context.Background(), b.Caller), b.MCP, serverIn, serverOut, transport.Options{Logger: b.log, Watch: b.Watch, ElicitationTimeout: b.AskTime})
+		ended <- transport.ServeStdio(client.WithCaller(context.Background(), b.Caller), b.MCP, serverIn, serverOut, b.options())
 		serverOut.Close()
 	}()
 	c := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, o)
