@@ -22,7 +22,8 @@ import (
 //     mcp.ErrInvalidParams: -32602 with its text. Parameters that mcp-go can't
 //     read get the same code, and no names of Go types.
 //   - Any handler says that the client can't do what the call needs by an error
-//     that wraps mcp.MissingRequiredClientCapabilityError: -32021.
+//     that wraps mcp.MissingRequiredClientCapabilityError: -32021. A capability
+//     called extensions.NAME is the extension NAME.
 //   - A client that names an unknown tool or prompt, or a cursor of its own
 //     making, learns where the right ones are.
 //   - Options.Tasks is advertised to the clients whose revision has tasks.
@@ -67,8 +68,7 @@ func replaceError(ctx context.Context, _ any, _ mcp.MCPMethod, request any, err 
 	case errors.Is(err, server.ErrPromptNotFound):
 		replace(mcp.INVALID_PARAMS, "there is no prompt of that name; prompts/list has those there are", nil)
 	case isLacking:
-		replace(mcp.MISSING_REQUIRED_CLIENT_CAPABILITY, lacking.Error(),
-			map[string]any{"requiredCapabilities": map[string]any{lacking.Capability: struct{}{}}})
+		replace(mcp.MISSING_REQUIRED_CLIENT_CAPABILITY, lacking.Error(), requiredCapability(lacking.Capability))
 	}
 }
 

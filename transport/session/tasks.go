@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -171,8 +172,16 @@ func declaresTasks(ctx context.Context) bool {
 
 // lacksTasks is the answer to a client that does not declare the extension.
 func lacksTasks() mcp.JSONRPCMessage {
-	return taskError(mcp.MISSING_REQUIRED_CLIENT_CAPABILITY, "missing required client capability: the extension "+tasksExtension,
-		map[string]any{"requiredCapabilities": map[string]any{"extensions": map[string]any{tasksExtension: struct{}{}}}})
+	return taskError(mcp.MISSING_REQUIRED_CLIENT_CAPABILITY, "missing required client capability: the extension "+tasksExtension, requiredCapability("extensions."+tasksExtension))
+}
+
+// requiredCapability returns the data of an error for a capability that a client lacks.
+func requiredCapability(name string) any {
+	required := map[string]any{name: struct{}{}}
+	if extension, ok := strings.CutPrefix(name, "extensions."); ok {
+		required = map[string]any{"extensions": map[string]any{extension: struct{}{}}}
+	}
+	return map[string]any{"requiredCapabilities": required}
 }
 
 // advertiseTasks adds tasks to what initialize answers a client of 2025-11-25.

@@ -16,14 +16,15 @@ import (
 	"runs-mcp-server/transport"
 )
 
-// New returns the server.
-func New() *server.MCPServer {
+// New returns the server. tasks are those of its tools.
+func New(tasks *Tasks) *server.MCPServer {
 	s := server.NewMCPServer("diagnostic-server", "0.0.0",
 		server.WithHooks(transport.Hooks()),
 		server.WithToolCapabilities(true), server.WithResourceCapabilities(true, true), server.WithPromptCapabilities(true),
 		server.WithCompletions(), server.WithLogging())
 	addTools(s)
 	addInputTools(s)
+	addTaskTools(s, tasks)
 	addResources(s)
 	addPrompts(s)
 	return s

@@ -30,10 +30,11 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	srv := diagnostic.New()
+	tasks := diagnostic.NewTasks()
+	srv := diagnostic.New(tasks)
 	o := transport.HTTPOptions{Server: func(*http.Request) *server.MCPServer { return srv }}
 	o.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
-	o.Watch = diagnostic.Watch
+	o.Watch, o.Tasks = diagnostic.Watch, tasks
 	if err := transport.ServeHTTP(ctx, l, o); err != nil {
 		log.Print(err)
 	}
