@@ -31,7 +31,9 @@ const (
 )
 
 // GetTask returns a task: a [task.ExtensionTask] for stateless clients, else a
-// [task.StatefulTask]. watched says that the client is told of changes.
+// [task.StatefulTask]. watched says that the client is told of changes: then the person
+// at a stateful one is asked at once what the run waits for. Others of that revision ask
+// by tasks/result.
 func (t *Tasks) GetTask(ctx context.Context, taskID string, watched bool) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, taskTimeout)
 	defer cancel()
@@ -39,6 +41,7 @@ func (t *Tasks) GetTask(ctx context.Context, taskID string, watched bool) (any, 
 	if err != nil {
 		return nil, err
 	}
+	c.taskID = taskID
 	got, err := t.readTask(ctx, c, runID)
 	if err != nil {
 		return nil, t.failure(c, runID, err)
@@ -50,6 +53,9 @@ func (t *Tasks) GetTask(ctx context.Context, taskID string, watched bool) (any, 
 		poll = watchedPollInterval
 	}
 	if !c.modern {
+		if watched && len(asked) > 0 {
+			t.Attend.AskTask(ctx, t.attendTask(c, runID), got.Snapshot)
+		}
 		return task.StatefulTask{Common: common, PollInterval: poll.Milliseconds()}, nil
 	}
 	shown := task.ExtensionTask{Common: common, PollIntervalMs: poll.Milliseconds()}

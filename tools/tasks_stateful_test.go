@@ -217,3 +217,20 @@ func TestListenToTasks(t *testing.T) {
 		}
 	}
 }
+
+// TestOwnerIsAsked: the person at the client that created a task is asked what the run
+// waits for, also if the client only polls.
+func TestOwnerIsAsked(t *testing.T) {
+	bed := testbed.New(t, asTasks, nil)
+	w := bed.ConnectWire(stateful, canBeAsked)
+	var asked []json.RawMessage
+	w.Answer = func(_ string, params json.RawMessage) string {
+		asked = append(asked, params)
+		return `{"action":"accept","content":{"decision":"approve"}}`
+	}
+	id := createStateful(w, "step_ms=1 steps=2", `,"approvalStrategy":"ON_TOOL_CALL"`).Task.TaskID
+	getTask(t, w, id, "completed")
+	if len(asked) != 2 || !strings.Contains(string(asked[0]), `"io.modelcontextprotocol/related-task":{"taskId":"`+id+`"}`) {
+		t.Errorf("asked: %s", asked)
+	}
+}

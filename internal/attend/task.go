@@ -6,19 +6,23 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"time"
+
+	"github.com/google/uuid"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/feed"
 )
 
-// Task is a run whose client asks its person between calls: it reads the questions, and
-// brings the answers with another request. The server keeps nothing of that, so each
-// question has a key that every replica makes and checks by itself.
+// Task is a run whose client asks its person between calls. A stateless client reads the
+// questions, and brings the answers with another request. The server keeps nothing of
+// that, so each question has a key that every replica makes and checks by itself.
 type Task struct {
 	Caller client.Caller
 	RunID  client.RunID
-	Person Person                    // Ask is not called; nil says that the client is stateless
+	Person Person                    // Ask is nil for a stateless client
 	LinkOf func(*client.Auth) string // see [Call.LinkOf]
 }
 
@@ -130,6 +134,40 @@ func (a *Attendant) markAsked(q *question, stateless bool) {
 	if !a.rounds.Has(q.need()) {
 		a.startRound(q)
 	}
+}
+
+// AskTask asks the person at a stateful client, in the background, the first question of
+// a task that is not open yet. Calls of the session join it. Where the client could not
+// be asked now, a later call asks.
+func (a *Attendant) AskTask(ctx context.Context, t Task, snapshot feed.Snapshot) {
+	for _, q := range a.taskNeeds(ctx, t, snapshot) {
+		if a.startTaskQuestion(t, q) {
+			return
+		}
+	}
+}
+
+// startTaskQuestion asks a question, unless it must not be asked now.
+func (a *Attendant) startTaskQuestion(t Task, q *question) (started bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, why := a.taskKey(t, q); why != nil {
+		return false
+	}
+	if q.kind == Authorization {
+		q.text.ID = uuid.NewString()
+	}
+	started = a.startQuestion(q, t.Caller, time.Now(), func(ctx context.Context) (Answer, error) {
+		answer, err := t.Person.Ask(ctx, q.text)
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: %w", context.Canceled, err) // nobody saw the question, so nobody refused
+		}
+		return answer, err
+	})
+	if started {
+		a.recordOf(q.personRun, q.subject).open = q
+	}
+	return started
 }
 
 // taskAnswerTimeout is how long the bringing of an answer waits for its outcome. The

@@ -137,7 +137,8 @@ func (c *call) WatchTask(taskID string) {
 		return
 	}
 	// The watch outlives this call: it gets a session that has nothing of it.
-	owner := &call{clientState: c.clientState, connection: c.connection, message: &jsonrpc.Message{}, sessionID: c.sessionID}
+	owner := &call{clientState: c.clientState, connection: c.connection, message: &jsonrpc.Message{}, sessionID: c.sessionID, finished: make(chan struct{})}
+	close(owner.finished)                                                             // so that its questions go to the client outside of calls
 	_ = c.taskSubscriptions.watchResource(c.server.WithContext(c.ctx, owner), taskID) // without it the client polls
 }
 
