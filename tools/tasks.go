@@ -2,6 +2,9 @@ package tools
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -34,7 +37,8 @@ const (
 // [task.StatefulTask]. watched says that the client is told of changes: then the person
 // at a stateful one is asked at once what the run waits for. Others of that revision ask
 // by tasks/result.
-func (t *Tasks) GetTask(ctx context.Context, taskID string, watched bool) (any, error) {
+func (t *Tasks) GetTask(ctx context.Context, taskID string, watched bool) (shown any, err error) {
+	defer t.recoverPanic(&err)
 	ctx, cancel := context.WithTimeout(ctx, taskTimeout)
 	defer cancel()
 	c, runID, err := t.newCall(ctx, taskID)
@@ -58,16 +62,25 @@ func (t *Tasks) GetTask(ctx context.Context, taskID string, watched bool) (any, 
 		}
 		return task.StatefulTask{Common: common, PollInterval: poll.Milliseconds()}, nil
 	}
-	shown := task.ExtensionTask{Common: common, PollIntervalMs: poll.Milliseconds()}
+	extension := task.ExtensionTask{Common: common, PollIntervalMs: poll.Milliseconds()}
 	switch common.Status {
 	case task.InputRequired:
-		shown.InputRequests = inputRequests(asked)
+		extension.InputRequests = inputRequests(asked)
 	case task.Completed:
 		result := t.resultOf(ctx, c, got)
 		result.ResultType = mcp.ResultTypeComplete
-		shown.Result = result
+		extension.Result = result
 	}
-	return shown, nil
+	return extension, nil
+}
+
+// recoverPanic, deferred, logs a panic and makes an error of it: a notification is made
+// in a goroutine in which nobody else recovers.
+func (t *Tasks) recoverPanic(err *error) {
+	if r := recover(); r != nil {
+		t.Log.Error("a task panicked", "panic", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
+		*err = errors.New("internal: the server failed; its log says more")
+	}
 }
 
 // inputRequests returns questions in the protocol's form.

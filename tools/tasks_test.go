@@ -313,3 +313,26 @@ func TestCancelTask(t *testing.T) {
 	}
 	getTask(t, w, done, "completed")
 }
+
+// TestTasksShowNoTokens: nothing that a task says holds an approval token, or a link to
+// approve, wherever the run's texts have one.
+func TestTasksShowNoTokens(t *testing.T) {
+	const token, link = "a-secret-token-1", "https://x/v1/runs/approval?token=a-secret-token-1"
+	actions := `"approvalActions":[{"action":"approve","url":"` + link + `"}]`
+	step := func(approval string) string {
+		return `"step":{"approval":"` + approval + `","text":"use ` + token + ` at ` + link + `","reason":"` + token + `","toolCalls":[{"toolCallId":"1","toolName":"` + token + `","toolParameters":{"x":"` + token + `"}}],` + actions + `}`
+	}
+	for status, events := range map[string]string{
+		"PAUSED":  `[{"id":1,"event":"step","runStatus":"PAUSED",` + step("PENDING") + `}]`,
+		"RUNNING": `[{"id":1,"event":"step","runStatus":"PAUSED",` + step("PENDING") + `},{"id":2,"event":"step","runStatus":"RUNNING",` + step("APPROVED") + `}]`,
+		"FAILED":  `[{"id":1,"event":"step","runStatus":"PAUSED",` + step("PENDING") + `},{"id":2,"event":"step","runStatus":"FAILED",` + step("APPROVED") + `}]`,
+	} {
+		bed := testbed.New(t, asTasks, scripted(status, events))
+		for _, w := range []*testbed.Wire{bed.ConnectWire(testbed.Newest, withTasks), bed.ConnectWire(testbed.Newest, onlyTasks), bed.ConnectWire(stateful, canBeAsked)} {
+			m := w.Call("tasks/get", fmt.Sprintf(`"taskId":%q`, unknownRun))
+			if m.Error != nil || strings.Contains(string(m.Result), token) || strings.Contains(string(m.Result), "/approval?") {
+				t.Errorf("%s: %s %+v", status, m.Result, m.Error)
+			}
+		}
+	}
+}
