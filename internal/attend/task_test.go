@@ -192,11 +192,11 @@ func TestTaskLink(t *testing.T) {
 func TestAskTask(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bed) {
 		b.api.askStep(1, "pay")
-		p := &fakePerson{err: errors.New("no stream"), after: time.Millisecond}
-		task := b.task(alice, p.person("session"))
-		b.AskTask(t.Context(), task, b.read(t))
+		absent := &fakePerson{err: errors.New("no stream"), after: time.Millisecond}
+		b.AskTask(t.Context(), b.task(alice, absent.person("session")), b.read(t))
 		time.Sleep(time.Second)
-		p.err, p.answer, p.after = nil, approve, 10*time.Second
+		p := &fakePerson{answer: approve, after: 10 * time.Second}
+		task := b.task(alice, p.person("session"))
 		for range 3 {
 			b.AskTask(t.Context(), task, b.read(t))
 		}
@@ -204,7 +204,7 @@ func TestAskTask(t *testing.T) {
 			t.Errorf("while the question is open: %s", why)
 		}
 		r := b.follow(t, b.call(p.person("session"), 30))
-		if statusOf(r) != Sent || p.asked() != 2 || len(b.api.sent()) != 1 {
+		if statusOf(r) != Sent || absent.asked() != 1 || p.asked() != 1 || len(b.api.sent()) != 1 {
 			t.Errorf("%+v, asked %d times, sent %v", r, p.asked(), b.api.sent())
 		}
 	})
