@@ -41,7 +41,7 @@ type call struct {
 	acknowledged  chan struct{}  // closed when a listen with subscriptions is acknowledged; nil for other calls
 
 	server            *server.MCPServer // that answers
-	tasks             Tasks             // nil: the server has none
+	tasks             Tasks             // nil: there are none; see taskOffer
 	taskSubscriptions *subscriptions    // as subscriptions
 	taskIDs           []string          // that a listen is to watch, then those that it watches
 
@@ -62,7 +62,7 @@ type outgoingRequest struct {
 func newCall(connection *Connection, m *jsonrpc.Message, srv *server.MCPServer) *call {
 	c := &call{
 		server:        srv,
-		tasks:         connection.tasksOf(srv),
+		tasks:         connection.config.Tasks,
 		clientState:   &connection.client,
 		connection:    connection,
 		message:       m,

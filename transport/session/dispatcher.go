@@ -214,7 +214,7 @@ func (e executor) callServer(c *call, responses chan<- mcp.JSONRPCMessage) {
 	}()
 	ctx := c.server.WithContext(c.ctx, c)
 	if c.tasks != nil && c.message.Kind == jsonrpc.Request {
-		response = c.answerTaskRequest(withProtocolInfo(ctx, c.message))
+		response = c.answerTaskRequest(ctx)
 	}
 	if response == nil {
 		response = c.server.HandleMessage(ctx, c.message.WithID(c.innerID))

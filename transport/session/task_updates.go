@@ -21,13 +21,16 @@ const (
 // refuse one. It is no address of a resource, and reaches no client.
 const noResource = "tasks:"
 
-// tasksOf returns what serves the tasks of a server, nil if it offers none.
-func (c *Connection) tasksOf(srv *server.MCPServer) Tasks {
-	if c.config.Tasks == nil || len(c.config.Tasks.Offer(srv).Tools) == 0 {
-		return nil
+// taskOffer returns what of tasks the server of the call offers.
+func (c *call) taskOffer() TaskOffer {
+	if c.tasks == nil {
+		return TaskOffer{}
 	}
-	return c.config.Tasks
+	return c.tasks.Offer(c.server)
 }
+
+// hasTasks reports whether the server of the call offers tasks.
+func (c *call) hasTasks() bool { return len(c.taskOffer().Tools) > 0 }
 
 // hasStatefulTasks reports whether the client is of the one stateful revision that has
 // tasks.

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,25 +33,23 @@ func NamesTask(method string) bool {
 
 // answerTaskRequest answers a request about tasks. nil: mcp-go is to answer it.
 func (c *call) answerTaskRequest(ctx context.Context) mcp.JSONRPCMessage {
+	isServed := false
 	switch mcp.MCPMethod(c.message.Method) {
 	case mcp.MethodTasksGet, mcp.MethodTasksCancel:
-		if c.message.IsStateless() || c.hasStatefulTasks() {
-			return c.callTasks(ctx)
-		}
+		isServed = c.message.IsStateless() || c.hasStatefulTasks()
 	case methodTasksUpdate:
-		if c.message.IsStateless() {
-			return c.callTasks(ctx)
-		}
+		isServed = c.message.IsStateless()
 	case mcp.MethodTasksList, mcp.MethodTasksResult:
-		if c.hasStatefulTasks() {
-			return c.callTasks(ctx)
-		}
+		isServed = c.hasStatefulTasks()
 	case mcp.MethodToolsCall:
 		return c.refuseTaskCall()
 	case mcp.MethodSubscriptionsListen:
 		return c.readTaskIDs(ctx)
 	}
-	return nil
+	if !isServed || !c.hasTasks() {
+		return nil
+	}
+	return c.callTasks(withProtocolInfo(ctx, c.message))
 }
 
 // taskParams are the params of requests about tasks.
@@ -112,7 +111,7 @@ func (c *call) callTaskMethod(ctx context.Context, params taskParams) (any, erro
 
 // refuseTaskCall refuses to make a task of a tool that cannot be one (2025-11-25).
 func (c *call) refuseTaskCall() mcp.JSONRPCMessage {
-	if !c.hasStatefulTasks() {
+	if !c.hasStatefulTasks() || !bytes.Contains(c.message.Params, []byte(`"task"`)) || !c.hasTasks() {
 		return nil
 	}
 	var params struct {
@@ -125,8 +124,6 @@ func (c *call) refuseTaskCall() mcp.JSONRPCMessage {
 	return taskError(mcp.METHOD_NOT_FOUND, "this tool cannot be called as a task: call it without task", nil)
 }
 
-func (c *call) taskOffer() TaskOffer { return c.tasks.Offer(c.server) }
-
 // readTaskIDs reads which tasks a listen is to watch. It returns the answer if the
 // client cannot have them, else nil.
 func (c *call) readTaskIDs(ctx context.Context) mcp.JSONRPCMessage {
@@ -135,10 +132,10 @@ func (c *call) readTaskIDs(ctx context.Context) mcp.JSONRPCMessage {
 			TaskIDs []string `json:"taskIds"`
 		} `json:"notifications"`
 	}
-	if json.Unmarshal(orEmpty(c.message.Params), &params) != nil || len(params.Notifications.TaskIDs) == 0 {
+	if json.Unmarshal(orEmpty(c.message.Params), &params) != nil || len(params.Notifications.TaskIDs) == 0 || !c.hasTasks() {
 		return nil // mcp-go says what is wrong
 	}
-	if !declaresTasks(ctx) {
+	if !declaresTasks(withProtocolInfo(ctx, c.message)) {
 		return lacksTasks()
 	}
 	ids := slices.Compact(slices.Sorted(slices.Values(params.Notifications.TaskIDs)))
@@ -187,7 +184,7 @@ func requiredCapability(name string) any {
 // advertiseTasks adds tasks to what initialize answers a client of 2025-11-25.
 func advertiseTasks(ctx context.Context, _ any, _ *mcp.InitializeRequest, result *mcp.InitializeResult) {
 	c := sessionOf(ctx)
-	if c == nil || c.tasks == nil || result.ProtocolVersion != mcp.ProtocolVersion20251125 {
+	if c == nil || !c.hasTasks() || result.ProtocolVersion != mcp.ProtocolVersion20251125 {
 		return
 	}
 	tasks := &mcp.TasksCapability{List: &struct{}{}, Requests: &mcp.TaskRequestsCapability{Tools: &struct {
@@ -202,7 +199,7 @@ func advertiseTasks(ctx context.Context, _ any, _ *mcp.InitializeRequest, result
 // advertiseExtension adds the extension to what server/discover answers.
 func advertiseExtension(ctx context.Context, _ any, _ *mcp.DiscoverRequest, result *mcp.DiscoverResult) {
 	c := sessionOf(ctx)
-	if c == nil || c.tasks == nil {
+	if c == nil || !c.hasTasks() {
 		return
 	}
 	extensions := maps.Clone(result.Capabilities.Extensions)
@@ -217,7 +214,7 @@ func advertiseExtension(ctx context.Context, _ any, _ *mcp.DiscoverRequest, resu
 // tasks.
 func markTaskTools(ctx context.Context, _ any, _ *mcp.ListToolsRequest, result *mcp.ListToolsResult) {
 	c := sessionOf(ctx)
-	if c == nil || c.tasks == nil || !c.hasStatefulTasks() {
+	if c == nil || !c.hasStatefulTasks() || !c.hasTasks() {
 		return
 	}
 	tools := c.taskOffer().Tools
