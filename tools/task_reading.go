@@ -73,10 +73,12 @@ func (t *Tasks) attendTask(c *call, runID client.RunID) attend.Task {
 // commonOf returns what a task says in both revisions.
 func (t *Tasks) commonOf(c *call, got reading, asked []attend.TaskQuestion, notAsked *attend.Outcome) task.Common {
 	run, statusOf := got.Run, task.Stateful
+	// A question that is open at a stateful client is one that its task asks.
+	asks := len(asked) > 0 || !c.modern && notAsked != nil && notAsked.Status == attend.Open
 	if c.modern {
 		statusOf = task.Extension
 	}
-	common := task.Common{TaskID: string(run.RunID), Status: statusOf(run.Status, len(asked) > 0)}
+	common := task.Common{TaskID: string(run.RunID), Status: statusOf(run.Status, asks)}
 	eventAt := ""
 	if n := len(run.Events); n > 0 {
 		eventAt = run.Events[n-1].Timestamp
@@ -85,7 +87,7 @@ func (t *Tasks) commonOf(c *call, got reading, asked []attend.TaskQuestion, notA
 	if got.Unsettled && time.Since(parseTime(common.LastUpdatedAt)) < settleTime {
 		common.Status = task.Working
 	}
-	common.StatusMessage = t.statusMessage(c, got, len(asked) > 0, notAsked)
+	common.StatusMessage = t.statusMessage(c, got, asks, notAsked)
 	return common
 }
 

@@ -20,16 +20,16 @@ func createStateful(w *testbed.Wire, context, more string) statefulTask {
 	return testbed.Result[statefulTask](w, "tools/call", fmt.Sprintf(`"name":"create_run","arguments":{"intent":"x","context":"sandbox: %s"%s},"task":{"ttl":60000}`, context, more))
 }
 
-// TestStatefulTask: a call of create_run with task becomes a task. tasks/result asks
-// the person and waits for the end, and its owner is told of changes.
+const (
+	approveForm = `{"action":"accept","content":{"decision":"approve"}}`
+	declineForm = `{"action":"decline"}`
+)
+
+// TestStatefulTask: a call of create_run with task becomes a task. Its owner is asked and
+// told of changes, and tasks/result waits for the end.
 func TestStatefulTask(t *testing.T) {
 	bed := testbed.New(t, asTasks, nil)
 	w := bed.ConnectWire(stateful, canBeAsked)
-	var asked []json.RawMessage
-	w.Answer = func(_ string, params json.RawMessage) string {
-		asked = append(asked, params)
-		return `{"action":"accept","content":{"decision":"approve"}}`
-	}
 	created := createStateful(w, "step_ms=1 steps=2", `,"approvalStrategy":"ON_START","waitSeconds":30`)
 	got := created.Task
 	if got.Status != "working" || string(got.TTL) != "null" || got.PollInterval != 3000 || got.CreatedAt == "" || got.LastUpdatedAt == "" ||
@@ -40,13 +40,18 @@ func TestStatefulTask(t *testing.T) {
 	if waiting.ResultType != "" || waiting.InputRequests != nil || waiting.PollInterval != 3000 {
 		t.Errorf("%+v", waiting)
 	}
+	question := w.Notification("elicitation/create")
+	if again := getTask(t, w, got.TaskID, "input_required"); !strings.HasPrefix(again.StatusMessage, "The run is PAUSED") {
+		t.Errorf("while the person is asked: %+v", again)
+	}
+	w.Reply(question, approveForm)
 	result := w.Call("tasks/result", fmt.Sprintf(`"taskId":%q`, got.TaskID))
 	related := `"io.modelcontextprotocol/related-task":{"taskId":"` + got.TaskID + `"}`
 	if result.Error != nil || !strings.Contains(string(result.Result), related) || !strings.Contains(string(result.Result), `"status":"SUCCESS"`) {
 		t.Errorf("%s %+v", result.Result, result.Error)
 	}
-	if len(asked) != 1 || !strings.Contains(string(asked[0]), related) {
-		t.Errorf("asked: %s", asked)
+	if !strings.Contains(string(question.Params), related) {
+		t.Errorf("asked: %s", question.Params)
 	}
 	for {
 		n := w.Notification("notifications/tasks/status")
@@ -141,12 +146,13 @@ func TestStatefulCancel(t *testing.T) {
 // ended.
 func TestStatefulRefusal(t *testing.T) {
 	bed := testbed.New(t, asTasks, nil)
-	w := bed.ConnectWire(stateful, canBeAsked)
-	w.Answer = func(string, json.RawMessage) string { return `{"action":"decline"}` }
-	id := createStateful(w, "step_ms=1", `,"approvalStrategy":"ON_START"`).Task.TaskID
+	id := createStateful(bed.ConnectWire(stateful, "{}"), "step_ms=1", `,"approvalStrategy":"ON_START"`).Task.TaskID
+	w := bed.ConnectWire(stateful, canBeAsked) // another client, which nobody asks by itself
 	getTask(t, w, id, "input_required")
 	waits := w.Send("tasks/result", fmt.Sprintf(`"taskId":%q`, id))
-	w.Notification("elicitation/create")
+	question := w.Notification("elicitation/create")
+	getTask(t, w, id, "input_required")
+	w.Reply(question, declineForm)
 	if got := getTask(t, w, id, "working"); !strings.Contains(got.StatusMessage, "declined") {
 		t.Errorf("%+v", got)
 	}
@@ -226,7 +232,7 @@ func TestOwnerIsAsked(t *testing.T) {
 	var asked []json.RawMessage
 	w.Answer = func(_ string, params json.RawMessage) string {
 		asked = append(asked, params)
-		return `{"action":"accept","content":{"decision":"approve"}}`
+		return approveForm
 	}
 	id := createStateful(w, "step_ms=1 steps=2", `,"approvalStrategy":"ON_TOOL_CALL"`).Task.TaskID
 	getTask(t, w, id, "completed")

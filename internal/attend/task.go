@@ -92,7 +92,7 @@ func (a *Attendant) taskKey(t Task, q *question) (key string, why *Outcome) {
 	record := a.findRecord(q.personRun, q.subject)
 	round, inRound := a.rounds.Get(q.need())
 	switch {
-	case a.decidedQuestion(q.need()) != nil:
+	case a.decidedQuestion(q.need()) != nil, record.open != nil && record.open.answered:
 		return outcome(Sending)
 	case record.open != nil:
 		return outcome(Open)

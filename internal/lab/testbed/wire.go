@@ -130,7 +130,7 @@ func (w *Wire) await(match func(Message) bool) Message {
 				w.t.Fatal("the server is gone")
 			}
 			if m.Method != "" && m.ID != nil && w.Answer != nil {
-				w.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":%s}`, m.ID, w.Answer(m.Method, m.Params)))
+				w.Reply(m, w.Answer(m.Method, m.Params))
 			}
 			if match(m) {
 				return m
@@ -146,6 +146,12 @@ func (w *Wire) await(match func(Message) bool) Message {
 func (w *Wire) Call(method, params string) Message {
 	w.t.Helper()
 	return w.Receive(w.Send(method, params))
+}
+
+// Reply answers a request of the server with a result, as JSON.
+func (w *Wire) Reply(request Message, result string) {
+	w.t.Helper()
+	w.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":%s}`, request.ID, result))
 }
 
 // Result sends a request that must succeed, and decodes its result.
