@@ -63,8 +63,9 @@ func (h *handlers) answerWithTask(ctx context.Context, c *call, run *client.Run,
 	if c.keepRefused {
 		message += " Too many runs with approvals are watched already; the approval link of this one may be missed."
 	}
+	c.taskID = string(run.RunID)
 	// A task begins as working, whatever the run does already (2025-11-25).
-	common := task.Common{TaskID: string(run.RunID), Status: task.Working, StatusMessage: message}
+	common := task.Common{TaskID: c.taskID, Status: task.Working, StatusMessage: message}
 	common.CreatedAt, common.LastUpdatedAt = task.Times(stored.CreatedAt, stored.UpdatedAt, "", time.Now())
 	if c.taskMode == taskAllowed {
 		c.createdTask = task.ExtensionTask{Common: common, PollIntervalMs: taskPollInterval.Milliseconds()}
@@ -74,7 +75,7 @@ func (h *handlers) answerWithTask(ctx context.Context, c *call, run *client.Run,
 		Task task.StatefulTask `json:"task"`
 	}{task.StatefulTask{Common: common, PollInterval: taskPollInterval.Milliseconds()}}
 	if owner, ok := c.session.(taskOwner); ok {
-		owner.WatchTask(string(run.RunID))
+		owner.WatchTask(c.taskID)
 	}
 	return true
 }
@@ -110,7 +111,7 @@ func taskAnswer(c *call) *mcp.CallToolResult {
 	result := &mcp.CallToolResult{StructuredContent: c.createdTask}
 	result.ResultType = "task"
 	if c.taskMode == taskDemanded {
-		result.Meta = &mcp.Meta{AdditionalFields: map[string]any{immediateResponseMeta: "The run was created and goes on in the background. " +
+		result.Meta = &mcp.Meta{AdditionalFields: map[string]any{immediateResponseMeta: "The run " + c.taskID + " was created and goes on in the background. " +
 			"Its result comes when it has ended; do not create it again."}}
 	}
 	return result

@@ -336,3 +336,28 @@ func TestTasksShowNoTokens(t *testing.T) {
 		}
 	}
 }
+
+// TestPartialAnswers: several approvals wait at a time, and each is answered by itself.
+func TestPartialAnswers(t *testing.T) {
+	bed := testbed.New(t, asTasks, nil)
+	w := bed.ConnectWire(testbed.Newest, withTasks)
+	id := createTask(w, "step_ms=1 approvals=parallel:3", `,"approvalStrategy":"ON_TOOL_CALL"`).TaskID
+	waiting := getTask(t, w, id, "input_required")
+	for len(waiting.InputRequests) < 3 {
+		waiting = getTask(t, w, id, "input_required")
+	}
+	left := len(waiting.InputRequests)
+	for key := range waiting.InputRequests {
+		updateTask(w, id, key, "accept", "approve")
+		if left--; left == 0 {
+			break
+		}
+		if now := getTask(t, w, id, "input_required"); len(now.InputRequests) != left || now.InputRequests[key].Method != "" {
+			t.Errorf("%d are to be left: %+v", left, now)
+		}
+	}
+	getTask(t, w, id, "completed")
+	if n := bed.Sandbox.Stats().ApprovalCalls; n != 3 {
+		t.Errorf("%d decisions were sent", n)
+	}
+}

@@ -25,6 +25,7 @@ func rememberRefusals(persons, needs int, name string) (*Attendant, int) {
 			}
 			r.refusal = Outcome{Status: Declined, Kind: Decision, Subject: fmt.Sprintf("%032d", n)}
 			r.digest, r.refusedAt = fmt.Sprintf("%064d", n), time.Now()
+			*r.taskRecordOf() = taskRecord{askedAt: time.Now(), answers: 1, opened: fmt.Sprintf("%043d", n)}
 		}
 	}
 	return a, heap() - before
