@@ -3,6 +3,7 @@ package attend
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,6 +91,20 @@ func TestTaskKeys(t *testing.T) {
 		b.answer(t, mine, first, decline)
 		time.Sleep(refusalLifetime)
 		check("after a refusal", b.key(t, mine))
+	})
+}
+
+// TestTaskKeyOfCutContent: content that the question has no room for counts, too.
+func TestTaskKeyOfCutContent(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bed) {
+		b.api.add("step", client.Paused, strings.Replace(stepFields(1, "pay"), `"toolParameters":{}`, `"toolParameters":{"x":"`+strings.Repeat("x", 10_000)+`end"}`, 1))
+		task := b.task(alice, stateless("client"))
+		first, _ := b.TaskQuestions(t.Context(), task, b.read(t))
+		b.api.change(1, "xend", "xEND")
+		second, _ := b.TaskQuestions(t.Context(), task, b.read(t))
+		if len(first) != 1 || len(second) != 1 || first[0].Message != second[0].Message || first[0].Key == second[0].Key {
+			t.Errorf("%+v, then %+v", first, second)
+		}
 	})
 }
 
