@@ -188,7 +188,8 @@ let problems;
 try {
   const contract = join(repository, 'internal/sandbox/openapi.json');
   await bridge.connect(process.execPath, [join(modules, bridgePackage, 'bin/mcp-server.js'), '-u', sandbox.url, '-s', contract, '-H', `x-api-key:${key}`]);
-  await ours.connect(binary, ['--api-url', sandbox.url, '--user-id', person.userId, '--integrations', '*'], { TR_API_KEY: key });
+  // docs/tools.md has tools/list without create_run's member execution (39 bytes), which clients of 2025-11-25 alone get.
+  await ours.connect(binary, ['--api-url', sandbox.url, '--user-id', person.userId, '--integrations', '*', '--tasks', 'off'], { TR_API_KEY: key });
   problems = toolSizes();
   const text = `\n${table(await sizes(), await conduct())}
 
