@@ -50,7 +50,7 @@ func (h *handlers) createRun(ctx context.Context, c *call, args createRunArgs, p
 	if err != nil {
 		return RunResult{}, err
 	}
-	if h.answerWithTask(ctx, c, run, args.WaitSeconds) {
+	if c.taskMode != noTask && h.answerWithTask(ctx, c, run, args.WaitSeconds) {
 		return RunResult{}, nil
 	}
 	var result RunResult

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 
 	"runs-mcp-server/client"
@@ -64,24 +63,12 @@ type Options struct {
 	offered []string // the names of the tools there are; see [Options.resolve]
 }
 
-// hasTool reports whether the tool of this name is offered, for texts that name it.
-func (o Options) hasTool(name string) bool { return slices.Contains(o.offered, name) }
-
 // ifOffered returns a text that names a tool, "" where that is not offered.
 func (o Options) ifOffered(name, text string) string {
 	if !o.hasTool(name) {
 		return ""
 	}
 	return text
-}
-
-// readStep says how to read a run: by get_run with the given arguments or, where
-// the operator does not offer that, at an address.
-func (o Options) readStep(uri, arguments string) string {
-	if o.hasTool("get_run") {
-		return "call get_run with " + arguments
-	}
-	return "read " + uri
 }
 
 // readPart says how to read a part of a run that a result has no room for.
@@ -134,14 +121,4 @@ func (o Options) decideHint(runID client.RunID) string {
 		runID = "{runId}"
 	}
 	return strings.ReplaceAll(cmp.Or(o.DecideHint, "in the vendor's console"), "RUN_ID", string(runID))
-}
-
-// runURI returns the address of a run or, if part is not "", of a part of it. runID
-// "" stands for an id that the reader puts in.
-func runURI(runID client.RunID, part string) string {
-	uri := "run://" + cmp.Or(string(runID), "{runId}")
-	if part != "" {
-		uri += "/" + part
-	}
-	return uri
 }

@@ -7,38 +7,11 @@ import (
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
-	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/task"
 	"runs-mcp-server/internal/view"
 )
-
-// taskMode says whether a create_run may, or must, be answered with a task.
-type taskMode int
-
-const (
-	noTask       taskMode = iota
-	taskAllowed           // 2026-07-28: the client has the extension, and the server decides
-	taskDemanded          // 2025-11-25: the client reads nothing else
-)
-
-// extensionID names the tasks of 2026-07-28.
-const extensionID = "io.modelcontextprotocol/tasks"
-
-// taskModeOf returns the mode of a request.
-func taskModeOf(ctx context.Context, req mcp.CallToolRequest) taskMode {
-	info := server.RequestProtocolInfoFromContext(ctx)
-	switch {
-	case info != nil && info.Modern:
-		if _, declared := info.ClientCapabilities.Extensions[extensionID]; declared {
-			return taskAllowed
-		}
-	case req.Params.Task != nil && server.RequestProtocolVersion(ctx) == mcp.ProtocolVersion20251125:
-		return taskDemanded
-	}
-	return noTask
-}
 
 // taskOwner is a session whose client is told of changes of a task that it has created.
 type taskOwner interface{ WatchTask(taskID string) }
@@ -48,7 +21,7 @@ type taskOwner interface{ WatchTask(taskID string) }
 // the server, and so is one whose run cannot be read yet: the handle of a task must work
 // at once.
 func (h *handlers) answerWithTask(ctx context.Context, c *call, run *client.Run, waitSeconds int) bool {
-	if c.taskMode == noTask || c.taskMode == taskAllowed && (waitSeconds > 0 || c.resume != nil) {
+	if c.taskMode == taskAllowed && (waitSeconds > 0 || c.resume != nil) {
 		return false
 	}
 	stored, err := h.awaitReadable(ctx, c, run.RunID)

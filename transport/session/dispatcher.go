@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"maps"
 	"runtime/debug"
-	"strconv"
 	"sync"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -28,23 +27,6 @@ type Dispatcher struct {
 	Admit      Admit           // one place for each call that runs in a goroutine
 	Calls      *sync.WaitGroup // those goroutines
 	Stopping   bool            // the server is about to stop: new calls are refused
-}
-
-// Admit reserves a place for a call until release is called. If there is none,
-// limitReached says which limit was reached.
-type Admit func() (release func(), limitReached string)
-
-// AdmitUpTo returns an Admit with n places.
-func AdmitUpTo(n int) Admit {
-	places := make(chan struct{}, n)
-	return func() (release func(), limitReached string) {
-		select {
-		case places <- struct{}{}:
-			return func() { <-places }, ""
-		default:
-			return nil, "the limit is " + strconv.Itoa(n)
-		}
-	}
 }
 
 // Dispatch takes one message or array of messages. When it returns, everything

@@ -21,23 +21,6 @@ const (
 // refuse one. It is no address of a resource, and reaches no client.
 const noResource = "tasks:"
 
-// taskOffer returns what of tasks the server of the call offers.
-func (c *call) taskOffer() TaskOffer {
-	if c.tasks == nil {
-		return TaskOffer{}
-	}
-	return c.tasks.Offer(c.server)
-}
-
-// hasTasks reports whether the server of the call offers tasks.
-func (c *call) hasTasks() bool { return len(c.taskOffer().Tools) > 0 }
-
-// hasStatefulTasks reports whether the client is of the one stateful revision that has
-// tasks.
-func (c *call) hasStatefulTasks() bool {
-	return !c.message.IsStateless() && c.ProtocolVersion() == mcp.ProtocolVersion20251125
-}
-
 // watchTasks watches the tasks of a listen, and leaves in taskIDs those that are
 // watched. ctx is that of the hook.
 func (c *call) watchTasks(ctx context.Context) {

@@ -31,6 +31,23 @@ func NamesTask(method string) bool {
 	return method == string(mcp.MethodTasksGet) || method == string(mcp.MethodTasksCancel) || method == methodTasksUpdate
 }
 
+// taskOffer returns what of tasks the server of the call offers.
+func (c *call) taskOffer() TaskOffer {
+	if c.tasks == nil {
+		return TaskOffer{}
+	}
+	return c.tasks.Offer(c.server)
+}
+
+// hasTasks reports whether the server of the call offers tasks.
+func (c *call) hasTasks() bool { return len(c.taskOffer().Tools) > 0 }
+
+// hasStatefulTasks reports whether the client is of the one stateful revision that has
+// tasks.
+func (c *call) hasStatefulTasks() bool {
+	return !c.message.IsStateless() && c.ProtocolVersion() == mcp.ProtocolVersion20251125
+}
+
 // answerTaskRequest answers a request about tasks. nil: mcp-go is to answer it.
 func (c *call) answerTaskRequest(ctx context.Context) mcp.JSONRPCMessage {
 	isServed := false
