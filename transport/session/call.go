@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"slices"
@@ -95,6 +96,18 @@ func (c *call) addSubscriptions() {
 	if watch := c.connection.config.WatchTask; watch != nil && c.tasks != nil {
 		c.taskSubscriptions = newSubscriptions(watch, c.sendTask)
 	}
+}
+
+// concernsTasks reports whether the call is about tasks, or may be. A tools/call names
+// the task that it asks for (2025-11-25).
+func (c *call) concernsTasks() bool {
+	switch mcp.MCPMethod(c.message.Method) {
+	case mcp.MethodTasksGet, mcp.MethodTasksCancel, mcp.MethodTasksList, mcp.MethodTasksResult, methodTasksUpdate, mcp.MethodSubscriptionsListen:
+		return c.message.Kind == jsonrpc.Request
+	case mcp.MethodToolsCall:
+		return c.message.Kind == jsonrpc.Request && bytes.Contains(c.message.Params, []byte(`"task"`))
+	}
+	return false
 }
 
 // sendUpdate tells a listen that a resource has changed, after the listen was

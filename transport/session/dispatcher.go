@@ -195,7 +195,7 @@ func (e executor) callServer(c *call, responses chan<- mcp.JSONRPCMessage) {
 		responses <- response
 	}()
 	ctx := c.server.WithContext(c.ctx, c)
-	if c.tasks != nil && c.message.Kind == jsonrpc.Request {
+	if c.tasks != nil && c.concernsTasks() {
 		response = c.answerTaskRequest(ctx)
 	}
 	if response == nil {
@@ -205,8 +205,9 @@ func (e executor) callServer(c *call, responses chan<- mcp.JSONRPCMessage) {
 
 // buildAnswer returns the answer as it goes out.
 func (e executor) buildAnswer(c *call, response mcp.JSONRPCMessage) Answer {
-	if answered, ok := response.(mcp.JSONRPCResponse); ok {
-		response = unwrapTask(c, answered)
+	answered, _ := response.(mcp.JSONRPCResponse)
+	if result, ok := answered.Result.(*mcp.CallToolResult); ok && result.ResultType == resultTypeTask {
+		response = unwrapTask(c, result)
 	}
 	switch response := response.(type) {
 	case mcp.JSONRPCResponse:
@@ -348,7 +349,9 @@ func (w *callWriter) writeNotification(n mcp.JSONRPCNotification) {
 }
 
 func (w *callWriter) sendNotification(n mcp.JSONRPCNotification) {
-	w.call.addTaskIDs(&n)
+	if len(w.call.taskIDs) > 0 {
+		w.call.addTaskIDs(&n)
+	}
 	line, err := encodeNotification(n, w.call.message)
 	if err != nil {
 		w.log.Error("notification is not JSON", "id", w.call.RequestID(), "method", jsonrpc.Shorten(n.Method), "error", err)

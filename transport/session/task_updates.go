@@ -44,7 +44,7 @@ type acknowledgedFilter struct {
 // addTaskIDs adds the watched tasks to the acknowledgement of a listen.
 func (c *call) addTaskIDs(n *mcp.JSONRPCNotification) {
 	filter, ok := n.Params.AdditionalFields["notifications"].(mcp.SubscriptionFilter)
-	if !ok || len(c.taskIDs) == 0 || n.Method != mcp.MethodNotificationSubscriptionsAcknowledged {
+	if !ok || n.Method != mcp.MethodNotificationSubscriptionsAcknowledged {
 		return
 	}
 	filter.ResourceSubscriptions = slices.DeleteFunc(slices.Clone(filter.ResourceSubscriptions), func(uri string) bool { return uri == noResource })

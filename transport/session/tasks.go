@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -128,7 +127,7 @@ func (c *call) callTaskMethod(ctx context.Context, params taskParams) (any, erro
 
 // refuseTaskCall refuses to make a task of a tool that cannot be one (2025-11-25).
 func (c *call) refuseTaskCall() mcp.JSONRPCMessage {
-	if !c.hasStatefulTasks() || !bytes.Contains(c.message.Params, []byte(`"task"`)) || !c.hasTasks() {
+	if !c.hasStatefulTasks() || !c.hasTasks() {
 		return nil
 	}
 	var params struct {
@@ -242,13 +241,8 @@ func markTaskTools(ctx context.Context, _ any, _ *mcp.ListToolsRequest, result *
 	}
 }
 
-// unwrapTask returns the answer of a call that became a task. Any other result stays as
-// it is.
-func unwrapTask(c *call, response mcp.JSONRPCResponse) mcp.JSONRPCMessage {
-	result, ok := response.Result.(*mcp.CallToolResult)
-	if !ok || result.ResultType != resultTypeTask {
-		return response
-	}
+// unwrapTask returns the answer of a call that became a task.
+func unwrapTask(c *call, result *mcp.CallToolResult) mcp.JSONRPCMessage {
 	if c.message.IsStateless() {
 		return taskResponse(result.StructuredContent, resultTypeTask, result.Meta)
 	}
