@@ -78,6 +78,32 @@ func (h *handlers) newCall(ctx context.Context, tool string, req mcp.CallToolReq
 	return c, nil
 }
 
+// taskMode says whether a create_run may, or must, be answered with a task.
+type taskMode int
+
+const (
+	noTask       taskMode = iota
+	taskAllowed           // 2026-07-28: the client has the extension, and the server decides
+	taskDemanded          // 2025-11-25: the client reads nothing else
+)
+
+// extensionID names the tasks of 2026-07-28.
+const extensionID = "io.modelcontextprotocol/tasks"
+
+// taskModeOf returns the mode of a request.
+func taskModeOf(ctx context.Context, req mcp.CallToolRequest) taskMode {
+	info := server.RequestProtocolInfoFromContext(ctx)
+	switch {
+	case info != nil && info.Modern:
+		if _, declared := info.ClientCapabilities.Extensions[extensionID]; declared {
+			return taskAllowed
+		}
+	case req.Params.Task != nil && server.RequestProtocolVersion(ctx) == mcp.ProtocolVersion20251125:
+		return taskDemanded
+	}
+	return noTask
+}
+
 // resumeOf returns the earlier round of the call about a run, nil in a first call.
 // An answer that was given about another run is refused, and stays good for its own.
 func (c *call) resumeOf(runID client.RunID) (*attend.Resume, error) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"runs-mcp-server/client"
@@ -121,4 +122,26 @@ func (o Options) decideHint(runID client.RunID) string {
 		runID = "{runId}"
 	}
 	return strings.ReplaceAll(cmp.Or(o.DecideHint, "in the vendor's console"), "RUN_ID", string(runID))
+}
+
+// hasTool reports whether the tool of this name is offered, for texts that name it.
+func (o Options) hasTool(name string) bool { return slices.Contains(o.offered, name) }
+
+// readStep says how to read a run: by get_run with the given arguments or, where
+// the operator does not offer that, at an address.
+func (o Options) readStep(uri, arguments string) string {
+	if o.hasTool("get_run") {
+		return "call get_run with " + arguments
+	}
+	return "read " + uri
+}
+
+// runURI returns the address of a run or, if part is not "", of a part of it. runID
+// "" stands for an id that the reader puts in.
+func runURI(runID client.RunID, part string) string {
+	uri := "run://" + cmp.Or(string(runID), "{runId}")
+	if part != "" {
+		uri += "/" + part
+	}
+	return uri
 }

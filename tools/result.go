@@ -357,22 +357,3 @@ func (h *handlers) authorizationStep(a *Authorization, s runSummary, follow stri
 	}
 	return step + " When they have, " + follow + "."
 }
-
-// readStep says how to read a run: by get_run with the given arguments or, where
-// the operator does not offer that, at an address.
-func (o Options) readStep(uri, arguments string) string {
-	if o.hasTool("get_run") {
-		return "call get_run with " + arguments
-	}
-	return "read " + uri
-}
-
-// runURI returns the address of a run or, if part is not "", of a part of it. runID
-// "" stands for an id that the reader puts in.
-func runURI(runID client.RunID, part string) string {
-	uri := "run://" + cmp.Or(string(runID), "{runId}")
-	if part != "" {
-		uri += "/" + part
-	}
-	return uri
-}

@@ -115,9 +115,6 @@ func (o Options) Offers(name string) bool {
 	return slices.ContainsFunc(allTools(), func(t tool) bool { return t.name == name && t.offeredIn(o) })
 }
 
-// hasTool reports whether the tool of this name is offered, for texts that name it.
-func (o Options) hasTool(name string) bool { return slices.Contains(o.offered, name) }
-
 // resolve returns the options with their defaults, and with the tools that they
 // offer by the table.
 func (o Options) resolve() Options {
@@ -266,32 +263,6 @@ func (h *handlers) handle(ctx context.Context, name string, e endpoint, req mcp.
 		return taskAnswer(c), nil
 	}
 	return successResult(result), nil
-}
-
-// taskMode says whether a create_run may, or must, be answered with a task.
-type taskMode int
-
-const (
-	noTask       taskMode = iota
-	taskAllowed           // 2026-07-28: the client has the extension, and the server decides
-	taskDemanded          // 2025-11-25: the client reads nothing else
-)
-
-// extensionID names the tasks of 2026-07-28.
-const extensionID = "io.modelcontextprotocol/tasks"
-
-// taskModeOf returns the mode of a request.
-func taskModeOf(ctx context.Context, req mcp.CallToolRequest) taskMode {
-	info := server.RequestProtocolInfoFromContext(ctx)
-	switch {
-	case info != nil && info.Modern:
-		if _, declared := info.ClientCapabilities.Extensions[extensionID]; declared {
-			return taskAllowed
-		}
-	case req.Params.Task != nil && server.RequestProtocolVersion(ctx) == mcp.ProtocolVersion20251125:
-		return taskDemanded
-	}
-	return noTask
 }
 
 // successResult puts a result into structuredContent and, as the same compact JSON,

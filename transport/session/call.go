@@ -79,23 +79,9 @@ func newCall(connection *Connection, m *jsonrpc.Message, srv *server.MCPServer) 
 	if m.IsStateless() {
 		c.clientState = &clientState{initialized: true}
 		c.sessionID = uuid.NewString()
-		c.subscriptions, c.taskSubscriptions = nil, nil
-		if m.IsListen() {
-			c.addSubscriptions()
-		}
+		c.subscriptions, c.taskSubscriptions = nil, nil // a listen gets its own, see addSubscriptions
 	}
 	return c
-}
-
-// addSubscriptions gives a listen subscriptions of its own.
-func (c *call) addSubscriptions() {
-	c.acknowledged = make(chan struct{})
-	if watch := c.connection.config.Watch; watch != nil {
-		c.subscriptions = newSubscriptions(watch, c.sendUpdate)
-	}
-	if watch := c.connection.config.WatchTask; watch != nil && c.tasks != nil {
-		c.taskSubscriptions = newSubscriptions(watch, c.sendTask)
-	}
 }
 
 // concernsTasks reports whether the call is about tasks, or may be. A tools/call names
@@ -161,6 +147,23 @@ func (c *call) internalError() Answer {
 	return c.errorAnswer(mcp.INTERNAL_ERROR, jsonrpc.InternalError, nil)
 }
 
+// Admit reserves a place for a call until release is called. If there is none,
+// limitReached says which limit was reached.
+type Admit func() (release func(), limitReached string)
+
+// AdmitUpTo returns an Admit with n places.
+func AdmitUpTo(n int) Admit {
+	places := make(chan struct{}, n)
+	return func() (release func(), limitReached string) {
+		select {
+		case places <- struct{}{}:
+			return func() { <-places }, ""
+		default:
+			return nil, "the limit is " + strconv.Itoa(n)
+		}
+	}
+}
+
 // registerCall makes the call for a request or notification. A request is put
 // among the calls in flight, where cancelCall finds it; its id must be new.
 func (c *Connection) registerCall(ctx context.Context, m *jsonrpc.Message, srv *server.MCPServer) (*call, *jsonrpc.Error) {
@@ -195,6 +198,12 @@ func (c *Connection) finishCall(finished *call) bool {
 	}
 	delete(c.calls, string(finished.message.ID))
 	return !finished.cancelled
+}
+
+// sessionOf returns the call that a handler or a hook runs for, nil for none.
+func sessionOf(ctx context.Context) *call {
+	c, _ := server.ClientSessionFromContext(ctx).(*call)
+	return c
 }
 
 // cancelCall serves notifications/cancelled. An id that is unknown or late is

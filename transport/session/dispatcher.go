@@ -118,6 +118,9 @@ func (d *Dispatcher) startCall(ctx context.Context, m *jsonrpc.Message, out Sink
 		d.Refuse(refused, out)
 		return
 	}
+	if m.IsStateless() && m.IsListen() {
+		c.addSubscriptions()
+	}
 	run := func() { d.executor().execute(c, out) }
 	switch mcp.MCPMethod(m.Method) {
 	case mcp.MethodResourcesSubscribe, mcp.MethodResourcesUnsubscribe:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 )
 
@@ -248,22 +247,5 @@ func (q *Quota) LimitWatch(account func() Account, watch Watch) Watch {
 				stop()
 			}
 		}, nil
-	}
-}
-
-// Admit reserves a place for a call until release is called. If there is none,
-// limitReached says which limit was reached.
-type Admit func() (release func(), limitReached string)
-
-// AdmitUpTo returns an Admit with n places.
-func AdmitUpTo(n int) Admit {
-	places := make(chan struct{}, n)
-	return func() (release func(), limitReached string) {
-		select {
-		case places <- struct{}{}:
-			return func() { <-places }, ""
-		default:
-			return nil, "the limit is " + strconv.Itoa(n)
-		}
 	}
 }

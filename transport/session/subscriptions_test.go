@@ -225,6 +225,7 @@ func TestUpdatesLeaveRoomForTheAcknowledgement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, _ := jsonrpc.Parse([]byte(fixture.Stateless("1", "subscriptions/listen", `"notifications":{"resourceSubscriptions":["run://0"]}`)))
 		c, _ := NewConnection(Config{Watch: fixture.NewWatching().Watch}).registerCall(t.Context(), m, nil)
+		c.addSubscriptions()
 		go c.sendUpdate(t.Context(), "run://0", nil)
 		synctest.Wait()
 		if n := len(c.notifications); n != 0 {

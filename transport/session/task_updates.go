@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
-	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/internal/rawjson"
 	"runs-mcp-server/transport/jsonrpc"
@@ -20,6 +19,17 @@ const (
 // noResource keeps mcp-go from ending a listen that watches tasks alone, and lets it
 // refuse one. It is no address of a resource, and reaches no client.
 const noResource = "tasks:"
+
+// addSubscriptions gives a listen subscriptions of its own.
+func (c *call) addSubscriptions() {
+	c.acknowledged = make(chan struct{})
+	if watch := c.connection.config.Watch; watch != nil {
+		c.subscriptions = newSubscriptions(watch, c.sendUpdate)
+	}
+	if watch := c.connection.config.WatchTask; watch != nil && c.tasks != nil {
+		c.taskSubscriptions = newSubscriptions(watch, c.sendTask)
+	}
+}
 
 // watchTasks watches the tasks of a listen, and leaves in taskIDs those that are
 // watched. ctx is that of the hook.
@@ -135,9 +145,3 @@ type mergedContext struct {
 }
 
 func (m mergedContext) Value(key any) any { return m.values.Value(key) }
-
-// sessionOf returns the call that a handler or a hook runs for, nil for none.
-func sessionOf(ctx context.Context) *call {
-	c, _ := server.ClientSessionFromContext(ctx).(*call)
-	return c
-}
