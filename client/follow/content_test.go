@@ -16,7 +16,7 @@ import (
 // TestShiftedIDs: of many events that are all stored, and whose ids on the stream
 // are others than the stored ones, none is given twice, and what is new comes once.
 func TestShiftedIDs(t *testing.T) {
-	const stored, all, shift = 60_000, 60_003, 7
+	const stored, all, shift = 30_000, 30_003, 7
 	text := func(i int) string {
 		return fmt.Sprintf(`"timestamp":%q,"runStatus":"RUNNING","step":{"text":"event %d"}`, time.Unix(int64(i)/100, int64(i)%100*1e7).UTC().Format(time.RFC3339Nano), i)
 	}

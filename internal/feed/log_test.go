@@ -261,7 +261,7 @@ func TestLogsShareTheirBytes(t *testing.T) {
 				b := newBed(t, feed.Options{LogEvents: 1000, LogBytes: 8000, LogBytesInAll: tt.inAll})
 				var runs []client.RunID
 				for i := range tt.runs {
-					runs = append(runs, client.RunID(b.create(t, "steps=10000 step_ms=100", client.ApproveNothing)))
+					runs = append(runs, client.RunID(b.create(t, "steps=1000 step_ms=100", client.ApproveNothing)))
 					w := b.hub.Watch(caller, runs[i], 0)
 					defer w.Close()
 					if i < tt.runs/2 {
