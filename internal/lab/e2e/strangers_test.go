@@ -22,7 +22,7 @@ import (
 const mostOfStrangers = 64 << 20
 
 // manyAtOnce is how many strangers attack at once: more than there are places for.
-// Those that send a megabyte each are a hundred: three fill the bytes of strangers.
+// Those that send a megabyte each are a hundred: the API is asked about each of their keys.
 const manyAtOnce, manyLarge = 600, 100
 
 // attacks are what strangers send, each of many at once. They leave what they opened

@@ -129,16 +129,22 @@ func (b *Bed) options() transport.Options {
 	return transport.Options{Logger: b.log, Watch: b.Watch, Tasks: b.Tasks, ElicitationTimeout: b.AskTime}
 }
 
-// ConnectWith connects the official client with these options.
-func (b *Bed) ConnectWith(version string, o *sdk.ClientOptions) *sdk.ClientSession {
-	b.t.Helper()
+// serve serves one client over pipes, which are its ends. ended gets the result.
+func (b *Bed) serve() (in io.ReadCloser, out io.WriteCloser, ended chan error) {
 	serverIn, clientOut := io.Pipe()
 	clientIn, serverOut := io.Pipe()
-	ended := make(chan error, 1)
+	ended = make(chan error, 1)
 	go func() {
 		ended <- transport.ServeStdio(client.WithCaller(context.Background(), b.Caller), b.MCP, serverIn, serverOut, b.options())
 		serverOut.Close()
 	}()
+	return clientIn, clientOut, ended
+}
+
+// ConnectWith connects the official client with these options.
+func (b *Bed) ConnectWith(version string, o *sdk.ClientOptions) *sdk.ClientSession {
+	b.t.Helper()
+	clientIn, clientOut, ended := b.serve()
 	c := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, o)
 	session, err := c.Connect(b.t.Context(), &sdk.IOTransport{Reader: clientIn, Writer: clientOut}, &sdk.ClientSessionOptions{ProtocolVersion: version})
 	if err != nil {

@@ -2,16 +2,12 @@ package testbed
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"testing"
 	"time"
-
-	"runs-mcp-server/client"
-	"runs-mcp-server/transport"
 )
 
 // Wire is a client that sends and receives messages as they are, over stdio. It is for
@@ -48,13 +44,7 @@ const wireTimeout = 20 * time.Second
 // ConnectWire connects a client of a revision. A stateful one initializes.
 func (b *Bed) ConnectWire(version, capabilities string) *Wire {
 	b.t.Helper()
-	serverIn, clientOut := io.Pipe()
-	clientIn, serverOut := io.Pipe()
-	ended := make(chan error, 1)
-	go func() {
-		ended <- transport.ServeStdio(client.WithCaller(context.Background(), b.Caller), b.MCP, serverIn, serverOut, b.options())
-		serverOut.Close()
-	}()
+	clientIn, clientOut, ended := b.serve()
 	w := &Wire{Version: version, Capabilities: capabilities, t: b.t, out: clientOut, received: make(chan Message, 10_000)}
 	go func() {
 		defer close(w.received)
