@@ -45,6 +45,7 @@ type Client struct {
 	retries   retryPolicy
 	served    atomic.Bool // the API itself has answered, be it with an error
 	callers   *callers
+	reads     sharedReads
 	// largeAnswers holds one item for each large answer that is being read.
 	largeAnswers chan struct{}
 }
@@ -61,7 +62,8 @@ func New(o Options) (*Client, error) {
 	}
 	return &Client{
 		base: base, userAgent: o.UserAgent, calls: newHTTPClient(calls), once: newHTTPClient(once),
-		retries: standardPolicy(), callers: newCallers(), largeAnswers: make(chan struct{}, cmp.Or(o.LargeAnswers, 4)),
+		retries: standardPolicy(), callers: newCallers(), reads: sharedReads{byRun: map[sharedKey]*readsOfRun{}},
+		largeAnswers: make(chan struct{}, cmp.Or(o.LargeAnswers, 4)),
 	}, nil
 }
 
@@ -123,13 +125,17 @@ func (c *Client) CreateRun(ctx context.Context, caller Caller, body CreateRunReq
 	})
 }
 
-// GetRun reads a run, with its events if includeEvents.
+// GetRun reads a run, with its events if includeEvents. Calls that read the same at the
+// same time share one request, which is sent after each of them began. The Run is the
+// caller's, but not what it points to.
 func (c *Client) GetRun(ctx context.Context, caller Caller, runID RunID, includeEvents bool) (*Run, error) {
 	call := request{op: "get_run", method: http.MethodGet, path: runsPath(string(runID)), runID: runID}
 	if includeEvents {
 		call.query = url.Values{"includeEvents": {"true"}}
 	}
-	return c.sendForRun(ctx, caller, call)
+	return c.reads.get(ctx, sharedKey{caller, runID, includeEvents}, func() (*Run, error) {
+		return c.sendForRun(ctx, caller, call)
+	})
 }
 
 // ReadRun reads a run with its events for a reader that paces itself. It is tried

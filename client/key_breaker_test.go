@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // keyServer answers every request after a second with its status.
@@ -50,14 +52,15 @@ func keyTest(t *testing.T, status int64, run func(t *testing.T, c *Client, s *ke
 	})
 }
 
-// readRun reads a run and returns the error, nil for none.
+// readRun reads a run of its own, so that the read is not shared, and returns the error,
+// nil for none.
 func readRun(ctx context.Context, c *Client) *Error {
-	_, err := c.GetRun(ctx, Caller{Key: "k"}, onceRun, false)
+	_, err := c.GetRun(ctx, Caller{Key: "k"}, RunID(uuid.NewString()), false)
 	e, _ := errors.AsType[*Error](err)
 	return e
 }
 
-// readAtOnce reads a run n times at once and returns the errors.
+// readAtOnce reads n runs at once and returns the errors.
 func readAtOnce(t *testing.T, c *Client, n int) []*Error {
 	failed := make([]*Error, n)
 	var wg sync.WaitGroup

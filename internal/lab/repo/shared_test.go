@@ -22,6 +22,7 @@ var separate = map[string]string{
 	"client.breaker.bySubject":            "one caller's: see client.callers",
 	"client.callers.accepted":             byCaller,
 	"client.callers.strangers":            byCaller,
+	"client.sharedReads.byRun":            byCaller,
 	"client/follow.history.newest":        "one reader's, which follows one run for one caller",
 	"internal/approval.Decider.plans":     byCaller,
 	"internal/approval.Decider.sent":      byCaller,
