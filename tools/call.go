@@ -37,6 +37,7 @@ type call struct {
 	resume      *attend.Resume // the round before, with its answer; nil: there is none, or it is used
 	decided     string         // what became of the person's decision, for a failure
 	keepRefused bool           // the call created a run that is not watched: its approval links may be missed
+	readFirst   client.RunID   // the run that the call read first, "" for none: a later create did not make it
 
 	taskMode    taskMode
 	taskID      string // of the task that the call belongs to, "" for none

@@ -95,7 +95,7 @@ func (h *handlers) createOrResume(ctx context.Context, c *call, args createRunAr
 	start := time.Now()
 	run, err := h.API.CreateRun(ctx, c.caller, body)
 	if err != nil {
-		return nil, h.createFailure(ctx, c.caller, body, start, err)
+		return nil, h.createFailure(ctx, c, body, start, err)
 	}
 	c.addTokens(run.ApprovalTokens())
 	// A client that loses the connection may never see the result.

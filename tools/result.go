@@ -65,6 +65,7 @@ func (h *handlers) readRun(ctx context.Context, c *call, runID client.RunID, see
 		return reading{}, err
 	}
 	c.addTokens(snapshot.Tokens)
+	c.readFirst = cmp.Or(c.readFirst, runID)
 	return reading{Snapshot: snapshot}, nil
 }
 

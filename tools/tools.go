@@ -45,7 +45,7 @@ func allTools() []tool {
 		{
 			name: "create_run", title: "Create run", description: createRunDescription,
 			hints:    hints{destructive: true, openWorld: true},
-			endpoint: createRunEndpoint, resumesAnyway: true,
+			endpoint: createRunEndpoint, createsRun: true,
 		},
 		{
 			name: "get_run", title: "Get run", description: getRunDescription,
@@ -80,10 +80,10 @@ type tool struct {
 	// when reports whether there is the tool, beside what [Options] says of all
 	// tools; nil: always. A tool that needs another one asks [Options.Offers].
 	when func(Options) bool
-	// resumesAnyway is for a tool that creates a run and then waits for it: an input
-	// round after the first ignores invalid arguments. The run exists, and a model that is told to correct
-	// them would create another.
-	resumesAnyway bool
+	// createsRun is for a tool that creates a run and may then wait for it. A client can
+	// have its call as a task. An input round after the first ignores invalid arguments:
+	// the run exists, and a model that is told to correct them would create another.
+	createsRun bool
 }
 
 // hints are a tool's annotation hints. readOnly also decides what [Options].ReadOnly
@@ -106,6 +106,17 @@ func Names() []string {
 	var names []string
 	for _, t := range allTools() {
 		names = append(names, t.name)
+	}
+	return names
+}
+
+// CreatingNames returns the names of the tools that create a run.
+func CreatingNames() []string {
+	var names []string
+	for _, t := range allTools() {
+		if t.createsRun {
+			names = append(names, t.name)
+		}
 	}
 	return names
 }
@@ -155,7 +166,7 @@ func endpointOf[A, R any, P toolResult[R]](handle func(*handlers, context.Contex
 			run: func(ctx context.Context, c *call, raw json.RawMessage) (json.RawMessage, error) {
 				var args A
 				ignored, err := arguments.Decode(raw, &args)
-				if err != nil && !(t.resumesAnyway && c.resume != nil) {
+				if err != nil && !(t.createsRun && c.resume != nil) {
 					return nil, &problem{code: client.InvalidArgument, message: err.Error()}
 				}
 				result, err := handle(h, ctx, c, args)
@@ -233,15 +244,15 @@ func (h *handlers) serverTool(t tool) server.ServerTool {
 				result = errorResult(view.New(h.Secrets), h.describe(errors.New("panic")))
 			}
 		}()
-		return h.handle(ctx, t.name, e, req)
+		return h.handle(ctx, t, e, req)
 	}}
 }
 
 // handle runs a tool for one request. Its error is that of a call that had to become a
 // task and could not: the client reads no result but that of a task.
-func (h *handlers) handle(ctx context.Context, name string, e endpoint, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+func (h *handlers) handle(ctx context.Context, t tool, e endpoint, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 	var result json.RawMessage
-	c, err := h.newCall(ctx, name, req)
+	c, err := h.newCall(ctx, t.name, req)
 	if err == nil {
 		result, err = e.run(ctx, c, req.Params.RawArguments)
 	}
@@ -254,7 +265,7 @@ func (h *handlers) handle(ctx context.Context, name string, e endpoint, req mcp.
 		if note := c.decisionNote(); note != "" {
 			f.Message = note + ": " + f.Message
 		}
-		if c.taskMode == taskDemanded && name == "create_run" {
+		if c.taskMode == taskDemanded && t.createsRun {
 			return nil, protocolError(c.view(), f)
 		}
 		return errorResult(c.view(), f), nil

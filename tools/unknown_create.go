@@ -20,15 +20,15 @@ const (
 )
 
 // createFailure returns the failure of a create. If its outcome is unknown, it
-// searches once for runs that the create may have made, by intent, user and time.
-// Whether it made one of them, nobody can tell.
-func (h *handlers) createFailure(ctx context.Context, caller client.Caller, body client.CreateRunRequest, start time.Time, cause error) error {
+// searches once for runs that the create may have made, by intent, user and time. A run
+// that the call had read before is none. Whether it made one of them, nobody can tell.
+func (h *handlers) createFailure(ctx context.Context, c *call, body client.CreateRunRequest, start time.Time, cause error) error {
 	if client.KindOf(cause) != client.OutcomeUnknown || ctx.Err() != nil { // done: nobody waits for the answer
 		return cause
 	}
 	ctx, cancel := context.WithTimeout(ctx, searchTime)
 	defer cancel()
-	page, err := h.API.ListRuns(ctx, caller, client.ListRunsQuery{UserID: body.UserID, Page: 1, PageSize: 100})
+	page, err := h.API.ListRuns(ctx, c.caller, client.ListRunsQuery{UserID: body.UserID, Page: 1, PageSize: 100})
 	if err != nil {
 		h.Log.Info("a create's outcome is unknown, and searching for its run failed", "error", cause, "searchError", err)
 		if client.KindOf(err) == client.Misconfigured {
@@ -39,7 +39,7 @@ func (h *handlers) createFailure(ctx context.Context, caller client.Caller, body
 		}
 		return h.noCandidate("the create was sent, but its answer was lost, and looking for its run failed", cause)
 	}
-	found := findCandidates(page.Runs, body.Intent, start)
+	found := findCandidates(page.Runs, body.Intent, start, c.readFirst)
 	h.Log.Info("a create's outcome is unknown", "error", cause, "candidates", len(found))
 	if len(found) == 0 {
 		return h.noCandidate("the create was sent, but its answer was lost; no run with this intent was found just now, one may still appear", cause)
@@ -82,14 +82,14 @@ func (c candidate) String() string {
 	return fmt.Sprintf("%s (%s, %s)", c.runID, status, c.createdAt.UTC().Format(time.RFC3339))
 }
 
-// findCandidates returns the runs of an intent that were created since a time, the
-// newest first.
-func findCandidates(runs []client.Run, intent string, since time.Time) (found []candidate) {
+// findCandidates returns the runs of an intent that were created since a time, but the
+// one that was there before, the newest first.
+func findCandidates(runs []client.Run, intent string, since time.Time, before client.RunID) (found []candidate) {
 	from, to := since.Add(-clockSkew), time.Now().Add(clockSkew)
 	for _, run := range runs {
 		at, err := time.Parse(time.RFC3339, run.CreatedAt)
 		inTime := err == nil && !at.Before(from) && !at.After(to)
-		if inTime && run.RunID.Valid() && strings.TrimSpace(run.Intent) == strings.TrimSpace(intent) {
+		if inTime && run.RunID.Valid() && run.RunID != before && strings.TrimSpace(run.Intent) == strings.TrimSpace(intent) {
 			found = append(found, candidate{run.RunID, run.Status, at})
 		}
 	}

@@ -101,8 +101,10 @@ type tasks struct{ *tools.Tasks }
 // Offer implements [transport.Tasks]: what the tools of a server allow. A request that
 // may only read has no tasks.
 func (t tasks) Offer(srv *mcpserver.MCPServer) (offer transport.TaskOffer) {
-	if srv.GetTool("create_run") != nil {
-		offer.Tools = []string{"create_run"}
+	for _, name := range tools.CreatingNames() {
+		if srv.GetTool(name) != nil {
+			offer.Tools = append(offer.Tools, name)
+		}
 	}
 	offer.Cancel = srv.GetTool("abort_run") != nil
 	return offer
