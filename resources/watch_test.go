@@ -224,7 +224,7 @@ func TestOnlyRunsAndEventsAreWatched(t *testing.T) {
 // gone within 30 s of the last of them, and not before.
 func TestHundredWatchers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		bed := testbed.NewInBubble(t)
+		bed := testbed.NewInBubble(t, nil, nil)
 		run, err := bed.API.CreateRun(t.Context(), bed.Caller, client.CreateRunRequest{
 			Intent: "x", Integrations: []string{"*"}, UserID: "u", Context: "sandbox: steps=1000 step_ms=1000",
 		})

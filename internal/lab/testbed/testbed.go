@@ -81,11 +81,16 @@ func NewReplica(t testing.TB, b *Bed, change func(*tools.Options)) *Bed {
 	return newBed(t, b.Sandbox, b.URL, nil, change)
 }
 
-// NewInBubble sets up a server without a network, for a testing/synctest bubble.
-func NewInBubble(t testing.TB) *Bed {
+// NewInBubble sets up a server as New does, without a network, for a testing/synctest
+// bubble, where the clock is fake.
+func NewInBubble(t testing.TB, change func(*tools.Options), front func(sandbox http.Handler) http.Handler) *Bed {
 	t.Helper()
 	box := sandbox.New(sandbox.Options{})
-	return newBed(t, box, "http://localhost", inmem.Transport(box), nil)
+	handler := http.Handler(box)
+	if front != nil {
+		handler = front(handler)
+	}
+	return newBed(t, box, "http://localhost", inmem.Transport(handler), change)
 }
 
 func newBed(t testing.TB, box *sandbox.Sandbox, url string, rt http.RoundTripper, change func(*tools.Options)) *Bed {
