@@ -9,7 +9,11 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 )
+
+// callTimeout bounds the wait for an answer.
+const callTimeout = 20 * time.Second
 
 // caller sends one request after the other.
 type caller interface {
@@ -33,8 +37,12 @@ type httpCaller struct {
 	target  *url.URL
 }
 
+// idsPerCaller is how many ids a caller has. Callers share no ids: a bridge mixes up the
+// answers of sessions that use the same id at the same time.
+const idsPerCaller = 1_000_000
+
 // openHTTPCaller opens a caller of an MCP server, with a session if the version has any.
-func openHTTPCaller(target *url.URL, version string, op *operation) (*httpCaller, error) {
+func openHTTPCaller(target *url.URL, version string, op *operation, number int) (*httpCaller, error) {
 	c, err := dialHTTPCaller(target, op)
 	if err != nil {
 		return nil, err
@@ -47,7 +55,7 @@ func openHTTPCaller(target *url.URL, version string, op *operation) (*httpCaller
 	}
 	message := op.toolCall(version)
 	head := postHead(target.Host, target.Path, version, c.session, op, len(message))
-	c.request, c.idAt, c.id = []byte(head+message), len(head)+len(messageStart), firstID
+	c.request, c.idAt, c.id = []byte(head+message), len(head)+len(messageStart), firstID+number*idsPerCaller
 	return c, nil
 }
 
@@ -99,6 +107,9 @@ func (c *httpCaller) call() (int, error) {
 
 // send sends a request and reads the body of its response into c.answer.
 func (c *httpCaller) send(request []byte) (*http.Response, error) {
+	if err := c.conn.SetDeadline(time.Now().Add(callTimeout)); err != nil {
+		return nil, err
+	}
 	if _, err := c.conn.Write(request); err != nil {
 		return nil, err
 	}

@@ -68,7 +68,12 @@ type options struct {
 	only   []string // texts that a load's name must hold
 	most   int      // the most callers
 
-	watched []int // numbers of runs that are watched at the same time
+	watched    []int // numbers of runs that are watched at the same time
+	starts     int   // how often each server is started
+	jobSeconds int   // how long a run of a job takes
+	bridges    bridgesWanted
+	quick      bool
+	docs       bool // write docs/performance.md and its plot
 }
 
 // run runs the measurement, or serves if the first argument names a role.
@@ -84,6 +89,11 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if o.docs {
+		if err := r.publish(o.root); err != nil {
+			return err
+		}
+	}
 	return r.failed()
 }
 
@@ -94,12 +104,17 @@ func parseFlags(args []string) (options, error) {
 	flags.StringVar(&o.out, "out", "bench", "the report's files without their extensions")
 	flags.IntVar(&o.rounds, "rounds", 5, "how many rounds")
 	flags.DurationVar(&o.slice, "slice", 500*time.Millisecond, "how long a load runs on one server in a round")
-	quick := flags.Bool("quick", false, "two rounds of slices of 150 ms, without 256 callers")
+	flags.BoolVar(&o.quick, "quick", false, "two rounds of slices of 100 ms, without 256 callers")
 	only := flags.String("only", "", "texts that a load's name must hold, separated by commas")
+	needBridges := flags.Bool("bridges", false, "fail if the generic OpenAPI bridges cannot be measured, instead of going without")
+	flags.BoolVar(&o.docs, "docs", false, "write the tables and the plot of docs/performance.md also")
 	_ = flags.Parse(args) // exits on an error
-	o.most, o.watched = maxCallers, []int{1, 100, 1000, 10_000}
-	if *quick {
-		o.rounds, o.slice, o.most, o.watched = 2, 150*time.Millisecond, 16, []int{1, 100}
+	o.most, o.watched, o.starts, o.jobSeconds = maxCallers, []int{1, 100, 1000, 10_000}, 20, 30
+	if o.quick {
+		o.rounds, o.slice, o.most, o.watched, o.starts, o.jobSeconds = 2, 100*time.Millisecond, 16, []int{1, 100}, 3, 6
+	}
+	if *needBridges {
+		o.bridges = bridgesNeeded
 	}
 	if *only != "" {
 		o.only = strings.Split(*only, ",")
