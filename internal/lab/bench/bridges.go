@@ -49,11 +49,12 @@ func (b *bridges) reasons() []reason {
 	if b == nil {
 		return nil
 	}
+	const endsAtOnce = "its HTTP server ends on the first request, by an error of a library that it uses (ERR_INVALID_STATE of fetch-to-node)"
 	return []reason{
-		{bridge, httpStateless, "it serves only sessions, and answers 400"},
-		{generated, httpStateless, "its HTTP server ends on the first request, with an error of a library that it uses (ERR_INVALID_STATE)"},
-		{generated, httpStateful, "the same"},
-		{"a bridge in Go", "", "none of those that were found could be had from the Go module proxy"},
+		{bridge, httpStateless, "it answers 400, because it serves only sessions"},
+		{generated, httpStateless, endsAtOnce},
+		{generated, httpStateful, endsAtOnce},
+		{"a bridge in Go", "", "the Go module proxy refused all that were found"},
 	}
 }
 
@@ -111,7 +112,7 @@ func (b *bridges) servers(api string) ([]mcpServer, error) {
 	}
 	args := []string{b.modules + "/" + bridge + "/bin/mcp-server.js", "--api-base-url=" + api, "--openapi-spec=" + b.contract, "--headers=x-api-key:" + apiKey, "--verbose=false"}
 	return []mcpServer{{
-		name: bridge, path: "node", port: port, isBridge: true, eras: []string{httpStateful}, words: bridgeWords,
+		name: bridge, path: "node", port: port, isBridge: true, onStream: true, eras: []string{httpStateful}, words: bridgeWords,
 		http: append(slices.Clone(args), "--transport=http", fmt.Sprintf("--port=%d", port)), stdio: args,
 	}, {
 		name: generated, path: "node", isBridge: true, words: generatedWords,

@@ -13,7 +13,7 @@ import (
 )
 
 // callTimeout bounds the wait for an answer.
-const callTimeout = 20 * time.Second
+const callTimeout = 30 * time.Second
 
 // caller sends one request after the other.
 type caller interface {

@@ -1,8 +1,8 @@
 // Command bench measures this server beside what people would use instead, in one run:
 //
 //	cd internal/lab/bench
-//	go run .                        about 13 minutes; writes bench.md, bench.json and bench.svg
-//	go run . -quick                 about a minute; shows only large differences
+//	go run . -bridges -docs         about 20 minutes; writes bench.md, bench.json and bench.svg, and docs/performance.md
+//	go run . -quick                 about two minutes; shows only large differences
 //	go run . -only get_run,stdio    only loads whose name holds each of these texts
 //	go test -bench .                one load after the other, without interleaving
 //
@@ -13,7 +13,13 @@
 //   - mcp-go: the least code that serves the same three tools with mcp-go's own
 //     transports. A tool forwards one request to the API and returns the JSON as a text
 //   - go-sdk: the same with the official Go SDK
+//   - @ivotoby/openapi-mcp-server and openapi-mcp-generator: generic bridges, which make
+//     a tool of each operation of an OpenAPI document. Both run on Node.js, and the second
+//     one generates a program. .ci/bridges/install installs them in pinned versions
 //   - API: no server. The callers send the REST request to the sandbox
+//
+// Without npm and node the bridges are left out, which the report says. With -bridges
+// that is an error. What a bridge cannot do has no figures but a reason.
 //
 // The loads are get_run of a run with 1, 8 and 500 events, list_runs of 10 runs and
 // create_run. Callers send one request after the other: 1, 16 or 256 callers over HTTP,
@@ -25,15 +31,22 @@
 // server with mcp-go in the same load and round, so a change of the machine's speed
 // matters little. The report shows medians over the rounds.
 //
-// Before the rounds it measures how long our server takes from an event at the API to its
-// notification, and the memory of each watched run, with 1 to 10,000 watched runs. The
-// events come one after the other. The API and the client are in the measuring process.
+// Before the rounds it measures
+//
+//   - starts: from the start of a process to its answer of initialize over stdio, and the
+//     memory then
+//   - what our binary consists of
+//   - whole jobs: what a model reads and writes to create a run and follow it to its end;
+//     see .ci/compare/jobs.mjs
+//   - how long our server takes from an event at the API to its notification, and the
+//     memory of each watched run, with 1 to 10,000 watched runs. The events come one
+//     after the other. The API and the client are in the measuring process
 //
 // A slice counts calls, their latency at the caller (p50 and p99), and the processor
-// time of the server's process per call, user and system. Each answer is checked: it
+// time of the server's processes per call, user and system. Each answer is checked: it
 // holds the id of the run and is no error. Wrong answers count as no calls, and the command
-// fails after it has written the report. Our server gives up a read after 4.5 seconds, so
-// 256 callers of large runs get wrong answers on a busy machine.
+// fails after it has written the report, unless they are a bridge's. Our server gives up a
+// read after 4.5 seconds, so 256 callers of large runs get wrong answers on a busy machine.
 //
 // The callers and the sandbox share the processor with the server. With 2 cores, calls
 // per second depend on all three, and the processor time on the server alone.

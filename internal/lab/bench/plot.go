@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -11,12 +12,13 @@ import (
 const (
 	plotWidth  = 980
 	labelWidth = 210
-	panelWidth = 352
+	panelWidth = 360
 	panelGap   = 40
-	barHeight  = 7
-	rowGap     = 7
-	octave     = panelWidth / (2 * maxOctaves) // pixels from a ratio to its double
-	maxOctaves = 4                             // ratios from 1/16 to 16; longer bars end there
+	barHeight  = 8
+	barGap     = 2
+	rowGap     = 8
+	octaves    = 6 // of the scale; longer bars end with it
+	octave     = panelWidth / octaves
 )
 
 // plotStyle has the colours, of light and of dark pages.
@@ -35,15 +37,16 @@ func plotted() []string { return []string{ours, goSDK, bridge, generated} }
 
 // panel is one of the two columns of bars.
 type panel struct {
-	title string
-	x     float64 // where it begins
-	of    func(figures) float64
+	title  string
+	x      float64 // where it begins
+	lowest int     // its scale begins at this power of 2
+	of     func(figures) float64
 }
 
 func panels() []panel {
 	return []panel{
-		{"calls per second (right is better)", labelWidth, func(f figures) float64 { return f.CallsPerSecond }},
-		{"processor time per call (left is better)", labelWidth + panelWidth + panelGap, func(f figures) float64 { return f.ProcessorTime }},
+		{"calls per second (right is better)", labelWidth, -4, func(f figures) float64 { return f.CallsPerSecond }},
+		{"processor time per call (left is better)", labelWidth + panelWidth + panelGap, -1, func(f figures) float64 { return f.ProcessorTime }},
 	}
 }
 
@@ -58,7 +61,7 @@ func (r *report) plot() string {
 	p.text(10, p.y, "start", "bold", title)
 	p.y += 20
 	for i, server := range plotted() {
-		x := 10 + float64(i)*190
+		x := 10 + float64(i)*230
 		p.bar(x, p.y-barHeight, 24, i)
 		p.text(x+30, p.y, "start", "normal", server)
 	}
@@ -72,7 +75,7 @@ func (r *report) plot() string {
 			transport = l.Transport
 			p.startTransport(transport)
 		}
-		p.addRow(l, cells[l])
+		p.addRow(l, cells[l], r.plottedOn(transport))
 	}
 	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %.0f" width="%d" font-family="sans-serif" font-size="12">`+"\n%s"+
 		`<rect class="page" width="100%%" height="100%%"/>`+"\n%s</svg>\n", plotWidth, p.y+16, plotWidth, plotStyle, p.body.String())
@@ -84,57 +87,67 @@ type plot struct {
 	y    float64 // where the next row begins
 }
 
+// plottedOn returns the indices of the servers that have a bar on a transport.
+func (r *report) plottedOn(transport string) (indices []int) {
+	for i, server := range plotted() {
+		if slices.ContainsFunc(r.Cells, func(c cell) bool { return c.Server == server && c.Transport == transport }) {
+			indices = append(indices, i)
+		}
+	}
+	return indices
+}
+
 // startTransport adds the titles and the scales of a transport's panels.
 func (p *plot) startTransport(transport string) {
 	p.y += 34
 	p.text(10, p.y, "start", "bold", transport)
 	for _, panel := range panels() {
 		p.text(panel.x, p.y, "start", "normal", panel.title)
-		for _, power := range []int{-3, -2, -1, 0, 1, 2, 3} {
+		for power := panel.lowest + 1; power < panel.lowest+octaves; power++ {
 			label := fmt.Sprint(math.Exp2(float64(power)))
 			if power < 0 {
 				label = fmt.Sprintf("1/%.0f", math.Exp2(float64(-power)))
 			}
-			p.small(ratioX(panel.x, math.Exp2(float64(power))), p.y+14, "middle", label)
+			p.small(panel.ratioX(math.Exp2(float64(power))), p.y+14, "middle", label)
 		}
 	}
 	p.y += 20
 }
 
-// ratioX returns where a ratio stands on the scale of a panel.
-func ratioX(panelX, ratio float64) float64 {
-	return panelX + octave*(maxOctaves+math.Max(-maxOctaves, math.Min(maxOctaves, math.Log2(ratio))))
+// ratioX returns where a ratio stands on the logarithmic scale of a panel.
+func (p panel) ratioX(ratio float64) float64 {
+	return p.x + octave*min(max(math.Log2(ratio)-float64(p.lowest), 0), octaves)
 }
 
 // addRow adds the bars of a load to both panels. A server without figures has a –.
-func (p *plot) addRow(l load, servers map[string]cell) {
+func (p *plot) addRow(l load, servers map[string]cell, bars []int) {
 	callers := "callers"
 	if l.Callers == 1 {
 		callers = "caller"
 	}
-	height := float64(len(plotted())*(barHeight+1) + rowGap)
-	p.text(labelWidth-12, p.y+height/2, "end", "normal", fmt.Sprintf("%s · %d %s", l.Operation, l.Callers, callers))
+	height := float64(len(bars)*(barHeight+barGap) + rowGap)
+	p.text(labelWidth-12, p.y+height/2+4, "end", "normal", fmt.Sprintf("%s · %d %s", l.Operation, l.Callers, callers))
 	for _, panel := range panels() {
-		for _, power := range []int{-3, -2, -1, 1, 2, 3} {
-			p.line(ratioX(panel.x, math.Exp2(float64(power))), height, "grid")
+		for power := panel.lowest + 1; power < panel.lowest+octaves; power++ {
+			p.line(panel.ratioX(math.Exp2(float64(power))), height, "grid")
 		}
-		for i, server := range plotted() {
-			y := p.y + rowGap/2 + float64(i)*(barHeight+1)
-			if c, ok := servers[server]; ok {
-				p.addRatio(panel.x, y, panel.of(c.Ratio), i)
+		for i, bar := range bars {
+			y := p.y + rowGap/2 + float64(i)*(barHeight+barGap)
+			if c, ok := servers[plotted()[bar]]; ok {
+				p.addRatio(panel, y, panel.of(c.Ratio), bar)
 			} else {
-				p.small(ratioX(panel.x, 1)+4, y+barHeight, "start", "–")
+				p.small(panel.ratioX(1)+4, y+barHeight, "start", "–")
 			}
 		}
-		p.line(ratioX(panel.x, 1), height, "one")
+		p.line(panel.ratioX(1), height, "one")
 	}
 	p.y += height
 }
 
 // addRatio adds a bar from 1 to a ratio, with its number.
-func (p *plot) addRatio(panelX, y, ratio float64, server int) {
-	one, end := ratioX(panelX, 1), ratioX(panelX, ratio)
-	p.bar(math.Min(one, end), y, math.Abs(end-one), server)
+func (p *plot) addRatio(in panel, y, ratio float64, server int) {
+	one, end := in.ratioX(1), in.ratioX(ratio)
+	p.bar(min(one, end), y, math.Abs(end-one), server)
 	if end < one {
 		p.small(end-3, y+barHeight, "end", fmt.Sprintf("%.2f", ratio))
 	} else {

@@ -38,6 +38,7 @@ type mcpServer struct {
 	env         []string // variables that it needs beside those of environment
 	port        int      // where it serves HTTP, if its log does not say so
 	isBridge    bool
+	onStream    bool                                    // it answers calls on the stream of a GET
 	words       func(op *operation) (tool, args string) // what an operation is called there; nil: the same
 }
 
@@ -89,7 +90,7 @@ type target struct {
 	process *process
 	url     *url.URL // over HTTP
 	pipes   *pipes   // over stdio
-	broken  error    // why a bridge gives no more answers
+	broken  error    // why a bridge gave no first answer
 }
 
 // open opens a caller. Callers of one server have different numbers.
@@ -104,6 +105,8 @@ func (t *target) open(transport string, op *operation, number int) (caller, erro
 		return openRESTCaller(t.url, op)
 	case transport == stdio:
 		return newStdioCaller(t.pipes, op), nil
+	case t.onStream:
+		return openStreamCaller(t.url, op, number)
 	case transport == httpStateless:
 		return openHTTPCaller(t.url, statelessVersion, op, number)
 	}

@@ -85,7 +85,7 @@ func (r *report) allReasons() []reason {
 func (r *report) addLoads(b *strings.Builder, transport, what string, show func(cell) string) {
 	cells := r.cellsByLoad()
 	servers := r.servers()
-	if what != "calls per second" { // the API's process is the same in all loads
+	if what != "calls per second" { // the API's would be the sandbox's own time
 		servers = slices.DeleteFunc(servers, func(server string) bool { return server == rest })
 	}
 	fmt.Fprintf(b, "\n| %s | callers | %s |\n|---|--:|%s\n", what, strings.Join(servers, " | "), strings.Repeat("--:|", len(servers)))
