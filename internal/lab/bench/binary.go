@@ -15,7 +15,7 @@ type part struct {
 }
 
 // largestModules is how many modules of a binary are shown; the others are one part.
-const largestModules = 8
+const largestModules = 12
 
 // binaryParts returns what is in a binary: its code by module, the modules that have most
 // of it first, then what is not code.

@@ -55,11 +55,11 @@ func (c *streamCaller) openStream() error {
 		if _, err := c.send([]byte(postHead(c.target.Host, c.target.Path, statefulVersion, c.session, c.op, len(ping)) + ping)); err != nil {
 			return err
 		}
-		if err := c.stream.SetReadDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
+		if err := c.stream.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
 			return err
 		}
 		if _, err := in.Peek(1); errors.Is(err, os.ErrDeadlineExceeded) {
-			continue // the GET came after the ping
+			continue // the GET came after the ping, or the answer takes longer
 		} else if err != nil {
 			return err
 		}
