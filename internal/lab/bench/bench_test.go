@@ -53,7 +53,7 @@ func TestRun(t *testing.T) {
 	}
 	want := 4 * len(written.loads())
 	if o.bridges == bridgesNeeded {
-		want += 20 + 10 // of one over HTTP and stdio, and of one over stdio
+		want += 24 + 12 // of one over HTTP and stdio, and of one over stdio
 		if len(written.Jobs) != 9 {
 			t.Errorf("jobs: %+v", written.Jobs)
 		}

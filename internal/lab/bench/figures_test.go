@@ -149,6 +149,20 @@ func TestReplaceBlock(t *testing.T) {
 	}
 }
 
+// TestForCaller holds that callers read runs of their own, where an operation has them.
+func TestForCaller(t *testing.T) {
+	own := operation{name: "own", runs: []string{"a", "b"}}
+	for number, id := range []string{"a", "b", "a"} {
+		got := own.forCaller(number)
+		if got.tool != "get_run" || got.args != `{"runId":"`+id+`"}` || string(got.expected) != id {
+			t.Errorf("caller %d: %+v, want run %s", number, got, id)
+		}
+	}
+	if shared := (&operation{tool: "list_runs"}); shared.forCaller(1) != shared {
+		t.Error("an operation without runs is another one for a caller")
+	}
+}
+
 // TestGrouped holds the commas in numbers.
 func TestGrouped(t *testing.T) {
 	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {

@@ -22,7 +22,8 @@
 // that is an error. What a bridge cannot do has no figures but a reason.
 //
 // The loads are get_run of a run with 1, 8 and 500 events, list_runs of 10 runs and
-// create_run. Callers send one request after the other: 1, 16 or 256 callers over HTTP,
+// create_run. All callers read the same run, which our server then reads once for those that
+// wait at the same time. One load of 8 events has a run for each caller instead. Callers send one request after the other: 1, 16 or 256 callers over HTTP,
 // in 2026-07-28 without a session and in 2025-11-25 with a session per caller, and 1 or
 // 16 callers over stdio, which share one session of 2025-11-25.
 //

@@ -109,10 +109,15 @@ func measureRound(ctx context.Context, o options, program string, b *bridges, ro
 		return nil, err
 	}
 	defer running.stop()
+	own, err := newOwnRuns(ctx, running.api.url, o.most)
+	if err != nil {
+		return nil, err
+	}
 	operations, err := newOperations(ctx, running.api.url)
 	if err != nil {
 		return nil, err
 	}
+	operations = slices.Insert(operations, 2, own) // after the same with one run
 	if err := running.warmUp(&operations[0]); err != nil {
 		return nil, err
 	}

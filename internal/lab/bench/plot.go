@@ -10,14 +10,14 @@ import (
 
 // Sizes of the plot in pixels.
 const (
-	plotWidth  = 980
-	labelWidth = 210
-	panelWidth = 360
+	plotWidth  = 1030
+	labelWidth = 260
+	panelWidth = 350
 	panelGap   = 40
 	barHeight  = 8
 	barGap     = 2
 	rowGap     = 8
-	octaves    = 6 // of the scale; longer bars end with it
+	octaves    = 7 // of the scale; longer bars end with it
 	octave     = panelWidth / octaves
 )
 
@@ -46,7 +46,7 @@ type panel struct {
 func panels() []panel {
 	return []panel{
 		{"calls per second (right is better)", labelWidth, -4, func(f figures) float64 { return f.CallsPerSecond }},
-		{"processor time per call (left is better)", labelWidth + panelWidth + panelGap, -1, func(f figures) float64 { return f.ProcessorTime }},
+		{"processor time per call (left is better)", labelWidth + panelWidth + panelGap, -3, func(f figures) float64 { return f.ProcessorTime }},
 	}
 }
 

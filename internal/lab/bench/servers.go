@@ -95,6 +95,7 @@ type target struct {
 
 // open opens a caller. Callers of one server have different numbers.
 func (t *target) open(transport string, op *operation, number int) (caller, error) {
+	op = op.forCaller(number)
 	if t.words != nil {
 		renamed := *op
 		renamed.tool, renamed.args = t.words(op)
