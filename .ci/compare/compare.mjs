@@ -6,53 +6,15 @@
 //
 //   node compare.mjs BINARY REPOSITORY [--check]
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { ResultSchema } from '@modelcontextprotocol/sdk/types.js';
-import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
+import { connectBridge, connectOurs, count, patienceMs, Peer, person, startSandbox } from './peer.mjs';
 
 const [binary, repository, mode] = process.argv.slice(2);
 const modules = new URL('node_modules/', import.meta.url).pathname;
 const version = name => JSON.parse(readFileSync(join(modules, name, 'package.json'))).version;
 const bridgePackage = '@ivotoby/openapi-mcp-server';
-const key = 'sandbox-key';
-const patienceMs = 5000; // how long a call may go without an answer
 
-// startSandbox starts the stand-in for the API and returns it and its address.
-async function startSandbox() {
-  const child = spawn(binary, ['sandbox', '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'ignore'] });
-  for await (const line of createInterface({ input: child.stdout })) {
-    const url = line.match(/http:\/\/\S+/)?.[0];
-    if (url) return { child, url };
-  }
-  throw new Error('the sandbox did not start');
-}
-
-// Peer is one MCP server, as its client's model gets to know it.
-class Peer {
-  constructor(words) {
-    Object.assign(this, words); // what each operation is called here
-    this.client = new Client({ name: 'compare', version: '1' });
-  }
-  async connect(command, args, env) {
-    await this.client.connect(new StdioClientTransport({ command, args, env, stderr: 'ignore' }));
-    const { _meta, ...list } = await this.client.request({ method: 'tools/list' }, ResultSchema);
-    this.list = list;
-  }
-  // call returns a tool's answer as the text that the model reads.
-  async call([name, args], refused = false) {
-    const result = await this.client.callTool({ name, arguments: args }, undefined, { timeout: patienceMs });
-    const text = result.content.map(block => block.text).join('\n');
-    assert.equal(result.isError === true, refused, text);
-    return text;
-  }
-}
-
-const person = { userId: 'sandbox-user', selectedCustomerIntegrationIds: ['*'] };
 const bridge = new Peer({
   create: args => ['run-crt-run', { ...person, ...args }],
   list10: () => ['run-lst-runs', {}],
@@ -83,13 +45,10 @@ async function settled(runId, status) {
   throw new Error(`the run did not become ${status}`);
 }
 
-// size counts a text's bytes and tokens. Ids and times are made the same ones
-// before, of the same length, so that the counts are the same each time.
+// size counts a text's bytes and tokens.
 function size(text) {
-  const same = text
-    .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '123e4567-e89b-12d3-a456-426614174000')
-    .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, '2026-01-02T03:04:05.678Z');
-  return [Buffer.byteLength(same).toLocaleString('en'), countTokens(same).toLocaleString('en')];
+  const { bytes, tokens } = count(text);
+  return [bytes.toLocaleString('en'), tokens.toLocaleString('en')];
 }
 
 const both = async measure => [await measure(bridge), await measure(ours)];
@@ -99,13 +58,12 @@ const answers = words => both(async peer => size(await peer.call(words(peer))));
 // other bytes (a Go test writes that page), or a model pays more tokens than for the bridge.
 function toolSizes() {
   const page = readFileSync(join(repository, 'docs/tools.md'), 'utf8').split('\n');
-  const seen = ({ name, description, inputSchema }) => ({ name, description, inputSchema });
   const problems = [];
   const measure = (what, peer) => {
-    const text = JSON.stringify(peer.list.tools.map(seen));
+    const text = peer.tools();
     const row = `| ${what} | ${size(text)[0]} | ${size(JSON.stringify(peer.list))[0]} |`;
     if (!page.includes(row)) problems.push(`docs/tools.md lacks the row ${row}: see TestToolsDocument, which writes it`);
-    return countTokens(text);
+    return count(text).tokens;
   };
   const mine = measure('`--approvals=human`', ours);
   const theirs = measure('a [generic bridge](../README.md#size)', bridge);
@@ -149,7 +107,7 @@ async function conduct() {
   const waiting = await settled(await newRun('step_ms=0', { approvalStrategy: 'ON_START' }), 'PAUSED');
   const links = async peer => (await peer.call(peer.events(waiting))).match(/token=[A-Z2-7]+/g) ?? [];
   const shown = await both(async peer => `${(await links(peer)).length}`);
-  const [refused] = (await ours.call(['approve', { runId: waiting, decision: 'approve' }], true)).split(':');
+  const [refused] = (await ours.call(['approve', { runId: waiting, decision: 'approve' }], { refused: true })).split(':');
   assert.equal(JSON.parse(await bridge.call(bridge.state(waiting))).status, 'PAUSED');
   await bridge.call(['run-run-approval', { token: (await links(bridge))[0].slice('token='.length) }]);
   await settled(waiting, 'SUCCESS');
@@ -183,13 +141,12 @@ function publish(text) {
   return mode !== '--check' || updated === readme;
 }
 
-const sandbox = await startSandbox();
+const sandbox = await startSandbox(binary);
 let problems;
 try {
   const contract = join(repository, 'internal/sandbox/openapi.json');
-  await bridge.connect(process.execPath, [join(modules, bridgePackage, 'bin/mcp-server.js'), '-u', sandbox.url, '-s', contract, '-H', `x-api-key:${key}`]);
-  // docs/tools.md has tools/list without create_run's member execution (39 bytes), which clients of 2025-11-25 alone get.
-  await ours.connect(binary, ['--api-url', sandbox.url, '--user-id', person.userId, '--integrations', '*', '--tasks', 'off'], { TR_API_KEY: key });
+  await connectBridge(bridge, modules, contract, sandbox.url);
+  await connectOurs(ours, binary, sandbox.url);
   problems = toolSizes();
   const text = `\n${table(await sizes(), await conduct())}
 

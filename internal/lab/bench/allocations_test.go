@@ -102,7 +102,7 @@ func BenchmarkServer(b *testing.B) {
 }
 
 func (s *inProcess) runCaller(b *testing.B, p *testing.PB, version string, op *operation) {
-	c, err := openHTTPCaller(s.url, version, op)
+	c, err := openHTTPCaller(s.url, version, op, 0)
 	if err != nil {
 		b.Error(err)
 		return
@@ -139,7 +139,7 @@ func newInProcess(t testing.TB) *inProcess {
 		}
 	}
 	s.url = serveProgram(t, serveCanned(t, box.URL(), s.operations))
-	c, err := openHTTPCaller(s.url, statelessVersion, &s.operations[0])
+	c, err := openHTTPCaller(s.url, statelessVersion, &s.operations[0], 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func answerRequests(conn net.Conn, answers map[string][]byte) {
 // meanwhile: a collection empties the pools of buffers at times that differ.
 func (s *inProcess) measureAllocations(t *testing.T, version string, op *operation) allocations {
 	const calls = 200
-	c, err := openHTTPCaller(s.url, version, op)
+	c, err := openHTTPCaller(s.url, version, op, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

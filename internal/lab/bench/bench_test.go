@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,16 @@ import (
 	"testing"
 	"time"
 )
+
+var needBridges = flag.Bool("bridges", false, "measure the generic OpenAPI bridges also; needs npm and node")
+
+// bridgesOfTest says whether tests and benchmarks measure the bridges.
+func bridgesOfTest() bridgesWanted {
+	if *needBridges {
+		return bridgesNeeded
+	}
+	return noBridges
+}
 
 // TestMain runs the tests, or a role in a process that a test started.
 func TestMain(m *testing.M) {
@@ -23,7 +34,8 @@ func TestMain(m *testing.M) {
 // TestRun measures every load of 1 and 16 callers once, in the shortest slices: each server gives right
 // answers, and the report holds each of them. It does not look at times.
 func TestRun(t *testing.T) {
-	o := options{root: "../../..", out: filepath.Join(t.TempDir(), "bench"), rounds: 1, slice: time.Millisecond, most: 16, watched: []int{3}}
+	o := options{root: "../../..", out: filepath.Join(t.TempDir(), "bench"), rounds: 1, slice: time.Millisecond, most: 16,
+		watched: []int{3}, starts: 1, jobSeconds: 1, bridges: bridgesOfTest()}
 	r, err := measure(t.Context(), o, t.Output())
 	if err != nil {
 		t.Fatal(err)
@@ -39,8 +51,18 @@ func TestRun(t *testing.T) {
 	if err := json.Unmarshal(data, &written); err != nil {
 		t.Fatal(err)
 	}
-	if want := 4 * len(written.loads()); len(written.loads()) == 0 || len(written.Cells) != want {
+	want := 4 * len(written.loads())
+	if o.bridges == bridgesNeeded {
+		want += 24 + 12 // of one over HTTP and stdio, and of one over stdio
+		if len(written.Jobs) != 9 {
+			t.Errorf("jobs: %+v", written.Jobs)
+		}
+	}
+	if len(written.loads()) == 0 || len(written.Cells) != want {
 		t.Errorf("%d cells, want %d", len(written.Cells), want)
+	}
+	if len(written.Parts) == 0 || len(written.Starts) == 0 || written.Starts[0].ProportionalMiB <= 0 {
+		t.Errorf("parts %v, starts %v", written.Parts, written.Starts)
 	}
 	if len(written.Watched) != 1 || written.Watched[0].P50 <= 0 || written.Watched[0].EachKiB == 0 {
 		t.Errorf("watched runs: %+v", written.Watched)
@@ -85,7 +107,7 @@ func TestRatios(t *testing.T) {
 	r, l := &report{}, load{httpStateless, "get_run", 1}
 	for round, calls := range []map[string]float64{{baseline: 100, ours: 50}, {baseline: 10, ours: 20}, {baseline: 40, ours: 40}} {
 		for _, server := range allServers() {
-			r.Samples = append(r.Samples, sample{load: l, Server: server, Round: round, Figures: figures{CallsPerSecond: calls[server]}})
+			r.Samples = append(r.Samples, sample{load: l, Server: server, Round: round, Calls: 1, Figures: figures{CallsPerSecond: calls[server]}})
 		}
 	}
 	r.addCells()
@@ -102,7 +124,11 @@ func BenchmarkCalls(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	running, err := startServers(context.Background(), program)
+	installed, _, err := installBridges(b.Context(), options{root: "../../..", bridges: bridgesOfTest()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	running, err := startServers(context.Background(), program, installed)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -118,7 +144,7 @@ func BenchmarkCalls(b *testing.B) {
 		op := &operations[i]
 		for _, transport := range transports() {
 			for _, t := range running.targets[transport] {
-				name := strings.NewReplacer(" ", "_", ",", "").Replace(op.name + "/" + transport + "/" + t.server)
+				name := strings.NewReplacer(" ", "_", ",", "").Replace(op.name + "/" + transport + "/" + t.name)
 				b.Run(name, func(b *testing.B) { benchmarkCalls(b, t, transport, op) })
 			}
 		}
@@ -126,7 +152,7 @@ func BenchmarkCalls(b *testing.B) {
 }
 
 func benchmarkCalls(b *testing.B, t *target, transport string, op *operation) {
-	c, err := t.open(transport, op)
+	c, err := t.open(transport, op, 0)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -9,7 +9,14 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 )
+
+// callTimeout bounds the wait for an answer.
+const callTimeout = 30 * time.Second
+
+// maxIdle is how long a connection may be idle. Node.js closes one after 5 seconds.
+const maxIdle = 2 * time.Second
 
 // caller sends one request after the other.
 type caller interface {
@@ -24,6 +31,7 @@ type caller interface {
 type httpCaller struct {
 	conn    net.Conn
 	in      *bufio.Reader
+	used    time.Time // when the connection was used last
 	op      *operation
 	request []byte
 	idAt    int // where the id stands in the request; 0 if it has none
@@ -33,8 +41,12 @@ type httpCaller struct {
 	target  *url.URL
 }
 
+// idsPerCaller is how many ids a caller has. Callers share no ids: a bridge mixes up the
+// answers of sessions that use the same id at the same time.
+const idsPerCaller = 1_000_000
+
 // openHTTPCaller opens a caller of an MCP server, with a session if the version has any.
-func openHTTPCaller(target *url.URL, version string, op *operation) (*httpCaller, error) {
+func openHTTPCaller(target *url.URL, version string, op *operation, number int) (*httpCaller, error) {
 	c, err := dialHTTPCaller(target, op)
 	if err != nil {
 		return nil, err
@@ -47,7 +59,7 @@ func openHTTPCaller(target *url.URL, version string, op *operation) (*httpCaller
 	}
 	message := op.toolCall(version)
 	head := postHead(target.Host, target.Path, version, c.session, op, len(message))
-	c.request, c.idAt, c.id = []byte(head+message), len(head)+len(messageStart), firstID
+	c.request, c.idAt, c.id = []byte(head+message), len(head)+len(messageStart), firstID+number*idsPerCaller
 	return c, nil
 }
 
@@ -66,7 +78,7 @@ func dialHTTPCaller(target *url.URL, op *operation) (*httpCaller, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &httpCaller{conn: conn, in: bufio.NewReaderSize(conn, 16<<10), op: op, target: target}, nil
+	return &httpCaller{conn: conn, in: bufio.NewReaderSize(conn, 16<<10), used: time.Now(), op: op, target: target}, nil
 }
 
 // openSession sends initialize and initialized.
@@ -99,6 +111,9 @@ func (c *httpCaller) call() (int, error) {
 
 // send sends a request and reads the body of its response into c.answer.
 func (c *httpCaller) send(request []byte) (*http.Response, error) {
+	if err := c.renew(time.Now()); err != nil {
+		return nil, err
+	}
 	if _, err := c.conn.Write(request); err != nil {
 		return nil, err
 	}
@@ -114,6 +129,21 @@ func (c *httpCaller) send(request []byte) (*http.Response, error) {
 		return nil, fmt.Errorf("status %s: %.300q", resp.Status, c.answer.Bytes())
 	}
 	return resp, nil
+}
+
+// renew sets the deadline of a request, on a new connection if the old one was idle long.
+func (c *httpCaller) renew(now time.Time) error {
+	if now.Sub(c.used) > maxIdle {
+		conn, err := net.Dial("tcp", c.target.Host)
+		if err != nil {
+			return err
+		}
+		c.conn.Close()
+		c.conn = conn
+		c.in.Reset(conn)
+	}
+	c.used = now
+	return c.conn.SetDeadline(now.Add(callTimeout))
 }
 
 // close ends the session and the connection.

@@ -42,13 +42,14 @@ type figures struct {
 	CallsPerSecond float64 `json:"callsPerSecond"`
 	P50            float64 `json:"p50Microseconds"`
 	P99            float64 `json:"p99Microseconds"`
-	ProcessorTime  float64 `json:"processorMicrosecondsPerCall"` // of the server's process
+	ProcessorTime  float64 `json:"processorMicrosecondsPerCall"` // of the server's processes
 	AnswerBytes    float64 `json:"answerBytes"`                  // without HTTP headers
 }
 
 // measure runs all rounds. It tells its progress in lines, and writes the report after
 // each round: an error in a later round does not lose it.
 func measure(ctx context.Context, o options, progress io.Writer) (*report, error) {
+	begin := time.Now()
 	folder, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return nil, err
@@ -62,17 +63,33 @@ func measure(ctx context.Context, o options, progress io.Writer) (*report, error
 	if err != nil {
 		return nil, err
 	}
-	r := newReport(o)
-	r.Program = info.Size()
-	if r.Starts, err = measureStarts(ctx, program); err != nil {
+	b, reasons, err := installBridges(ctx, o)
+	if err != nil {
 		return nil, err
 	}
+	r := newReport(o, b)
+	r.Program, r.Reasons = info.Size(), reasons
+	for _, missing := range reasons {
+		fmt.Fprintf(progress, "not measured: %s, %s: %s\n", missing.Server, cmp.Or(missing.Transport, "at all"), missing.Text)
+	}
+	if r.Parts, err = binaryParts(program); err != nil {
+		return nil, err
+	}
+	if r.Starts, err = measureStarts(ctx, program, b, o.starts); err != nil {
+		return nil, err
+	}
+	if b != nil {
+		if r.Jobs, err = measureJobs(ctx, o.root, program, o.jobSeconds); err != nil {
+			return nil, err
+		}
+	}
+	fmt.Fprintf(progress, "starts and jobs: %.0f s\n", time.Since(begin).Seconds())
 	if r.Watched, err = measureWatched(ctx, program, o.watched); err != nil {
 		return nil, err
 	}
 	for round := range o.rounds {
 		start := time.Now()
-		samples, err := measureRound(ctx, o, program, round, progress)
+		samples, err := measureRound(ctx, o, program, b, round, progress)
 		if err != nil {
 			return nil, err
 		}
@@ -86,16 +103,21 @@ func measure(ctx context.Context, o options, progress io.Writer) (*report, error
 }
 
 // measureRound measures each load on each server.
-func measureRound(ctx context.Context, o options, program string, round int, progress io.Writer) ([]sample, error) {
-	running, err := startServers(ctx, program)
+func measureRound(ctx context.Context, o options, program string, b *bridges, round int, progress io.Writer) ([]sample, error) {
+	running, err := startServers(ctx, program, b)
 	if err != nil {
 		return nil, err
 	}
 	defer running.stop()
+	own, err := newOwnRuns(ctx, running.api.url, o.most)
+	if err != nil {
+		return nil, err
+	}
 	operations, err := newOperations(ctx, running.api.url)
 	if err != nil {
 		return nil, err
 	}
+	operations = slices.Insert(operations, 2, own) // after the same with one run
 	if err := running.warmUp(&operations[0]); err != nil {
 		return nil, err
 	}
@@ -105,18 +127,31 @@ func measureRound(ctx context.Context, o options, program string, round int, pro
 		op := operations[slices.IndexFunc(operations, func(op operation) bool { return op.name == l.Operation })]
 		for i := range targets {
 			t := targets[(i+turn+round)%len(targets)]
-			s, err := measureSlice(ctx, t, l, &op, o.slice)
+			s, err := measureTarget(ctx, t, l, &op, o.slice)
 			if err != nil {
-				return nil, fmt.Errorf("%s, %s: %w", t.server, l, err)
+				return nil, fmt.Errorf("%s, %s: %w", t.name, l, err)
 			}
 			s.Round = round
-			if s.Failed > 0 {
-				fmt.Fprintf(progress, "%s, %s: %d of %d calls failed: %s\n", t.server, l, s.Failed, s.Failed+s.Calls, s.Failure)
+			if s.Failure != "" {
+				fmt.Fprintf(progress, "%s, %s: %d right and %d wrong answers: %s\n", t.name, l, s.Calls, s.Failed, s.Failure)
 			}
 			samples = append(samples, s)
 		}
 	}
 	return samples, nil
+}
+
+// measureTarget measures a load on one server. A bridge that fails gets a sample without
+// figures.
+func measureTarget(ctx context.Context, t *target, l load, op *operation, length time.Duration) (sample, error) {
+	if t.broken != nil {
+		return sample{load: l, Server: t.name, Failure: t.broken.Error()}, nil
+	}
+	s, err := measureSlice(ctx, t, l, op, length)
+	if err == nil || !t.isBridge || ctx.Err() != nil {
+		return s, err
+	}
+	return sample{load: l, Server: t.name, Failure: err.Error()}, nil
 }
 
 // selectLoads returns the loads whose name holds all texts of -only.
@@ -159,14 +194,14 @@ func measureSlice(ctx context.Context, t *target, l load, op *operation, length 
 	if err != nil {
 		return sample{}, err
 	}
-	return newSample(t.server, l, counts, after-before), nil
+	return newSample(t.name, l, counts, after-before), nil
 }
 
 // openCallers opens the callers of a load. After an error it returns those it opened.
 func openCallers(t *target, l load, op *operation) ([]caller, error) {
 	var callers []caller
-	for range l.Callers {
-		c, err := t.open(l.Transport, op)
+	for i := range l.Callers {
+		c, err := t.open(l.Transport, op, i)
 		if err != nil {
 			return callers, err
 		}

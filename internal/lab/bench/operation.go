@@ -23,7 +23,25 @@ type operation struct {
 	method   string // of the REST request
 	path     string
 	body     string
-	expected []byte // every right answer holds it
+	expected []byte   // every right answer holds it
+	runs     []string // ids; if there are any, each caller reads one of its own
+}
+
+// forCaller returns the operation of a caller: a read of its own run, if callers have any.
+func (o *operation) forCaller(number int) *operation {
+	if len(o.runs) == 0 {
+		return o
+	}
+	own := readOperation(o.name, o.runs[number%len(o.runs)])
+	return &own
+}
+
+// readOperation returns the operation that reads a run.
+func readOperation(name, id string) operation {
+	return operation{
+		name: name, tool: "get_run", args: `{"runId":"` + id + `"}`,
+		method: http.MethodGet, path: "/v1/runs/" + id + "?includeEvents=true", expected: []byte(id),
+	}
 }
 
 // createBody returns the body of a create. The run has no steps to wait for.
@@ -55,10 +73,7 @@ func newOperations(ctx context.Context, apiURL string) ([]operation, error) {
 			return nil, err
 		}
 		newest = id
-		operations = append(operations, operation{
-			name: run.name, tool: "get_run", args: `{"runId":"` + id + `"}`,
-			method: http.MethodGet, path: "/v1/runs/" + id + "?includeEvents=true", expected: []byte(id),
-		})
+		operations = append(operations, readOperation(run.name, id))
 	}
 	return append(operations, operation{
 		name: "list_runs, 10 runs", tool: "list_runs", args: `{"pageSize":10}`,
@@ -67,6 +82,21 @@ func newOperations(ctx context.Context, apiURL string) ([]operation, error) {
 		name: "create_run", tool: "create_run", args: createBody("step_ms=0 steps=1"),
 		method: http.MethodPost, path: "/v1/runs", body: createBody("step_ms=0 steps=1"), expected: []byte("runId"),
 	}), nil
+}
+
+// newOwnRuns returns the operation that reads a run of 8 events, of which each of n
+// callers has one of its own.
+func newOwnRuns(ctx context.Context, apiURL string, n int) (operation, error) {
+	api := &forwarder{apiURL, apiKey, http.DefaultClient}
+	own := operation{name: "get_run, 8 events, own runs"}
+	for range n {
+		id, err := newRun(ctx, api, "step_ms=0 steps=5", 8)
+		if err != nil {
+			return operation{}, err
+		}
+		own.runs = append(own.runs, id)
+	}
+	return own, nil
 }
 
 // newRun creates a run, waits until it has n events, and returns its id.

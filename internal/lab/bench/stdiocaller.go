@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"sync"
+	"time"
 )
 
 // maxLine is the longest answer that is read over stdio, in bytes.
@@ -82,11 +83,15 @@ func (c *stdioCaller) call() (int, error) {
 	if err := c.pipes.sendRequest(c.request, c.answer); err != nil {
 		return 0, err
 	}
-	answer, ok := <-c.answer
-	if !ok {
-		return 0, fmt.Errorf("the server closed its output")
+	select {
+	case answer, ok := <-c.answer:
+		if !ok {
+			return 0, fmt.Errorf("the server closed its output")
+		}
+		return len(answer), c.op.checkAnswer(answer)
+	case <-time.After(callTimeout):
+		return 0, fmt.Errorf("no answer in %s", callTimeout)
 	}
-	return len(answer), c.op.checkAnswer(answer)
 }
 
 func (c *stdioCaller) close() {}

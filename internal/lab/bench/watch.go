@@ -68,7 +68,7 @@ func measureWatchedRuns(ctx context.Context, program string, n int) (watched, er
 	if err := w.watch(api.runs[:1], 0); err != nil { // the code is in memory then
 		return watched{}, err
 	}
-	before, err := p.residentMemory()
+	before, err := p.memory()
 	if err != nil {
 		return watched{}, err
 	}
@@ -81,13 +81,13 @@ func measureWatchedRuns(ctx context.Context, program string, n int) (watched, er
 			}
 		}
 	}
-	after, err := p.residentMemory()
+	after, err := p.memory()
 	if err != nil {
 		return watched{}, err
 	}
-	found := watched{Runs: n, TotalMiB: float64(after) / 1024}
+	found := watched{Runs: n, TotalMiB: float64(after.resident) / 1024}
 	if n > 1 {
-		found.EachKiB = float64(after-before) / float64(n-1)
+		found.EachKiB = float64(after.resident-before.resident) / float64(n-1)
 	}
 	found.P50, found.P99, err = measureEvents(ctx, api, w)
 	return found, err
