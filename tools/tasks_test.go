@@ -299,8 +299,8 @@ func TestCancelTask(t *testing.T) {
 	w := bed.ConnectWire(testbed.Newest, withTasks)
 	id := createTask(w, "step_ms=60000", "").TaskID
 	for range 2 {
-		if m := w.Call("tasks/cancel", fmt.Sprintf(`"taskId":%q`, id)); string(m.Result) != `{"resultType":"complete"}` {
-			t.Errorf("got %+v", m)
+		if m := w.Call("tasks/cancel", fmt.Sprintf(`"taskId":%q`, id)); string(m.Result) != acknowledgement {
+			t.Errorf("got %s %+v", m.Result, m.Error)
 		}
 		if got := getTask(t, w, id, "cancelled"); got.Result != nil || got.InputRequests != nil {
 			t.Errorf("got %+v", got)
@@ -313,6 +313,9 @@ func TestCancelTask(t *testing.T) {
 	}
 	getTask(t, w, done, "completed")
 }
+
+// acknowledgement is the empty result of 2026-07-28.
+const acknowledgement = `{"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"test","version":"1","title":"Runs"}},"resultType":"complete"}`
 
 // TestTasksShowNoTokens: nothing that a task says holds an approval token, or a link to
 // approve, wherever the run's texts have one.

@@ -69,7 +69,7 @@ func (c *httpCommand) serve(p *process, o tools.Options, prefix string, log *slo
 		fmt.Fprintf(p.stderr, "Callers of the sandbox send the header x-api-key: %s\n", sandbox.DefaultKey)
 	}
 	return transport.ServeHTTP(p.ctx, closeOnInterrupt(p.ctx, l), transport.HTTPOptions{
-		Options:        transport.Options{Logger: log, Watch: s.Watch(), Tasks: s.Tasks()},
+		Options:        transport.Options{Logger: log, Watch: s.Watch(), Tasks: s.Tasks(Name, Version)},
 		IsKnown:        s.IsKnown,
 		Introduce:      s.Introduce,
 		Identify:       server.IdentifyCaller(server.CallerOptions{UserID: c.UserID, AllowAnyUser: c.AllowAnyUser, Sandbox: c.Sandbox}),

@@ -42,5 +42,5 @@ func (c *stdioCommand) serve(p *process, o tools.Options, caller client.Caller, 
 		fmt.Fprintf(p.stderr, "%s speaks MCP on standard input: an MCP client starts it. To see it work, try: %s demo\n", Name, programCommand())
 	}
 	ctx := client.WithCaller(p.ctx, caller)
-	return transport.ServeStdio(ctx, s.MCP(Name, Version), p.stdin, p.stdout, transport.Options{Logger: log, Watch: s.Watch(), Tasks: s.Tasks()})
+	return transport.ServeStdio(ctx, s.MCP(Name, Version), p.stdin, p.stdout, transport.Options{Logger: log, Watch: s.Watch(), Tasks: s.Tasks(Name, Version)})
 }

@@ -8,6 +8,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/client"
@@ -54,6 +55,9 @@ func (s *Server) ReadOnly() *Server {
 	return &narrowed
 }
 
+// title is the name of the server for people.
+const title = "Runs"
+
 // MCP returns a new MCP server with the tools, resources and prompts.
 func (s *Server) MCP(name, version string) *mcpserver.MCPServer {
 	hooks := transport.Hooks()
@@ -61,7 +65,7 @@ func (s *Server) MCP(name, version string) *mcpserver.MCPServer {
 	completer := resources.Completions(s.resources)
 	menu := prompts.Options{Options: s.tools, Complete: completer}
 	srv := mcpserver.NewMCPServer(name, version,
-		mcpserver.WithTitle("Runs"), mcpserver.WithInstructions(tools.Instructions(s.tools)), mcpserver.WithHooks(hooks),
+		mcpserver.WithTitle(title), mcpserver.WithInstructions(tools.Instructions(s.tools)), mcpserver.WithHooks(hooks),
 		mcpserver.WithToolCapabilities(false), mcpserver.WithResourceCapabilities(true, false), mcpserver.WithPromptCapabilities(false),
 		mcpserver.WithCompletions(), mcpserver.WithResourceCompletionProvider(completer), mcpserver.WithPromptCompletionProvider(prompts.Completions(menu)))
 	tools.Register(srv, s.tools)
@@ -87,16 +91,20 @@ func refuseCaller(watch transport.Watch) transport.Watch {
 	}
 }
 
-// Tasks returns what serves the runs as tasks, nil if the operator wants none.
-func (s *Server) Tasks() transport.Tasks {
+// Tasks returns what serves the runs as tasks, nil if the operator wants none. name and
+// version are those of MCP.
+func (s *Server) Tasks(name, version string) transport.Tasks {
 	if !s.tools.Tasks {
 		return nil
 	}
-	return tasks{tools.NewTasks(s.tools)}
+	return tasks{tools.NewTasks(s.tools), mcp.Implementation{Name: name, Version: version, Title: title}}
 }
 
 // tasks are the tasks of the transport.
-type tasks struct{ *tools.Tasks }
+type tasks struct {
+	*tools.Tasks
+	serverInfo mcp.Implementation
+}
 
 // Offer implements [transport.Tasks]: what the tools of a server allow. A request that
 // may only read has no tasks.
@@ -107,6 +115,7 @@ func (t tasks) Offer(srv *mcpserver.MCPServer) (offer transport.TaskOffer) {
 		}
 	}
 	offer.Cancel = srv.GetTool("abort_run") != nil
+	offer.ServerInfo = t.serverInfo
 	return offer
 }
 

@@ -110,6 +110,9 @@ type Tasks interface {
 type TaskOffer struct {
 	Tools  []string // whose calls can become tasks; empty: there are no tasks
 	Cancel bool     // tasks can be stopped
+
+	// ServerInfo is how the server identifies itself in results (2026-07-28).
+	ServerInfo mcp.Implementation
 }
 
 // WithDefaults returns a copy with the defaults filled in.

@@ -65,7 +65,13 @@ func (c *call) answerTaskRequest(ctx context.Context) mcp.JSONRPCMessage {
 	if !isServed || !c.hasTasks() {
 		return nil
 	}
-	return c.callTasks(withProtocolInfo(ctx, c.message))
+	if c.message.IsStateless() {
+		var refused mcp.JSONRPCMessage
+		if ctx, refused = c.requireExtension(ctx); refused != nil {
+			return refused
+		}
+	}
+	return c.callTasks(ctx)
 }
 
 // taskParams are the params of requests about tasks.
@@ -77,9 +83,6 @@ type taskParams struct {
 
 // callTasks answers a request of a method of tasks.
 func (c *call) callTasks(ctx context.Context) mcp.JSONRPCMessage {
-	if c.message.IsStateless() && !declaresTasks(ctx) {
-		return lacksTasks()
-	}
 	var params taskParams
 	if json.Unmarshal(orEmpty(c.message.Params), &params) != nil {
 		return taskError(mcp.INVALID_PARAMS, "invalid params: taskId and cursor are strings, inputResponses is an object", nil)
@@ -93,9 +96,16 @@ func (c *call) callTasks(ctx context.Context) mcp.JSONRPCMessage {
 	case err != nil:
 		return taskError(mcp.INTERNAL_ERROR, err.Error(), nil)
 	case c.message.IsStateless():
-		return taskResponse(result, mcp.ResultTypeComplete, nil)
+		return taskResponse(result, mcp.ResultTypeComplete, c.serverInfo())
 	}
 	return taskResponse(result, "", nil)
+}
+
+// serverInfo returns what mcp-go adds to its own results of 2026-07-28.
+func (c *call) serverInfo() *mcp.Meta {
+	meta := &mcp.Meta{}
+	meta.SetServerInfo(c.taskOffer().ServerInfo)
+	return meta
 }
 
 // errNoCancel is the error of a request to stop a task if the operator does not offer
@@ -131,8 +141,8 @@ func (c *call) refuseTaskCall() mcp.JSONRPCMessage {
 		return nil
 	}
 	var params struct {
-		Name string          `json:"name"`
-		Task json.RawMessage `json:"task"`
+		Name string `json:"name"`
+		Task *any   `json:"task"`
 	}
 	if json.Unmarshal(orEmpty(c.message.Params), &params) != nil || params.Task == nil || slices.Contains(c.taskOffer().Tools, params.Name) {
 		return nil
@@ -145,47 +155,43 @@ func (c *call) refuseTaskCall() mcp.JSONRPCMessage {
 func (c *call) readTaskIDs(ctx context.Context) mcp.JSONRPCMessage {
 	var params struct {
 		Notifications struct {
-			TaskIDs []string `json:"taskIds"`
+			TaskIDs json.RawMessage `json:"taskIds"`
 		} `json:"notifications"`
 	}
-	if json.Unmarshal(orEmpty(c.message.Params), &params) != nil || len(params.Notifications.TaskIDs) == 0 || !c.hasTasks() {
+	if json.Unmarshal(orEmpty(c.message.Params), &params) != nil || params.Notifications.TaskIDs == nil || !c.hasTasks() {
 		return nil // mcp-go says what is wrong
 	}
-	if !declaresTasks(withProtocolInfo(ctx, c.message)) {
-		return lacksTasks()
+	if json.Unmarshal(params.Notifications.TaskIDs, &c.taskIDs) != nil {
+		return taskError(mcp.INVALID_PARAMS, "invalid params: notifications.taskIds is a list of strings", nil)
 	}
-	ids := slices.Compact(slices.Sorted(slices.Values(params.Notifications.TaskIDs)))
-	c.taskIDs = ids[:min(len(ids), maxWatched)]
-	return nil
+	if len(c.taskIDs) == 0 {
+		return nil
+	}
+	slices.Sort(c.taskIDs)
+	c.taskIDs = slices.Compact(c.taskIDs)
+	c.taskIDs = c.taskIDs[:min(len(c.taskIDs), maxWatched)]
+	_, refused := c.requireExtension(ctx)
+	return refused
 }
 
-// withProtocolInfo returns a context with what a stateless request says of its client,
-// as mcp-go makes it for handlers.
-func withProtocolInfo(ctx context.Context, m *jsonrpc.Message) context.Context {
+// requireExtension returns the context of a stateless request with what it says of its
+// client, as mcp-go makes it for handlers; or the answer to a client that does not
+// declare the extension.
+func (c *call) requireExtension(ctx context.Context) (context.Context, mcp.JSONRPCMessage) {
 	var params struct {
 		Meta *mcp.Meta `json:"_meta"`
 	}
-	if !m.IsStateless() || json.Unmarshal(orEmpty(m.Params), &params) != nil {
-		return ctx
+	_ = json.Unmarshal(c.message.Params, &params) // a stateless request has a _meta
+	capabilities := params.Meta.ClientCapabilities()
+	if capabilities == nil {
+		return nil, taskError(mcp.INVALID_PARAMS, "missing or invalid _meta field "+mcp.MetaKeyClientCapabilities, nil)
+	}
+	if _, declared := capabilities.Extensions[tasksExtension]; !declared {
+		return nil, taskError(mcp.MISSING_REQUIRED_CLIENT_CAPABILITY, "missing required client capability: the extension "+tasksExtension, requiredCapability("extensions."+tasksExtension))
 	}
 	return server.WithRequestProtocolInfo(ctx, &server.RequestProtocolInfo{
-		Modern: true, ProtocolVersion: m.Version, ClientInfo: params.Meta.ClientInfo(), ClientCapabilities: params.Meta.ClientCapabilities(),
-	})
-}
-
-// declaresTasks reports whether a stateless request declares the extension.
-func declaresTasks(ctx context.Context) bool {
-	info := server.RequestProtocolInfoFromContext(ctx)
-	if info == nil || info.ClientCapabilities == nil {
-		return false
-	}
-	_, declared := info.ClientCapabilities.Extensions[tasksExtension]
-	return declared
-}
-
-// lacksTasks is the answer to a client that does not declare the extension.
-func lacksTasks() mcp.JSONRPCMessage {
-	return taskError(mcp.MISSING_REQUIRED_CLIENT_CAPABILITY, "missing required client capability: the extension "+tasksExtension, requiredCapability("extensions."+tasksExtension))
+		Modern: true, ProtocolVersion: c.message.Version, ClientInfo: params.Meta.ClientInfo(), ClientCapabilities: capabilities,
+	}), nil
 }
 
 // requiredCapability returns the data of an error for a capability that a client lacks.

@@ -18,7 +18,7 @@ import (
 type fakeTasks struct{ noCancel bool }
 
 func (f fakeTasks) Offer(*server.MCPServer) TaskOffer {
-	return TaskOffer{Tools: []string{"echo"}, Cancel: !f.noCancel}
+	return TaskOffer{Tools: []string{"echo"}, Cancel: !f.noCancel, ServerInfo: mcp.Implementation{Name: "fake", Version: "1"}}
 }
 
 func (f fakeTasks) find(id string) (any, error) {
@@ -77,38 +77,49 @@ func declaring(method, params string) string {
 	return strings.Replace(fixture.Stateless("1", method, params), `clientCapabilities":{}`, `clientCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}`, 1)
 }
 
+// withoutCapabilities returns a stateless request that lacks a field of its _meta.
+func withoutCapabilities(method, params string) string {
+	return strings.Replace(fixture.Stateless("1", method, params), `"io.modelcontextprotocol/clientCapabilities":{}`, `"x/y":{}`, 1)
+}
+
 // TestTaskRequests: what requests about tasks are answered with.
 func TestTaskRequests(t *testing.T) {
 	const (
 		unknown  = `"error":{"code":-32602,"message":"invalid params: there is no such task"}`
 		noMethod = `"error":{"code":-32601,`
 		internal = `"error":{"code":-32603,"message":"internal error"}`
+		itself   = `"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"fake","version":"1"}}`
+		noClient = `"error":{"code":-32602,"message":"missing or invalid _meta field io.modelcontextprotocol/clientCapabilities"}`
 	)
 	legacy := func(method, params string) string {
 		return `{"jsonrpc":"2.0","id":1,"method":"` + method + `","params":{` + params + `}}`
 	}
 	for _, tt := range []struct{ version, message, want string }{
-		{"", declaring("tasks/get", `"taskId":"there"`), `"result":{"resultType":"complete","status":"working","taskId":"there"}`},
+		{"", declaring("tasks/get", `"taskId":"there"`), `"result":{` + itself + `,"resultType":"complete","status":"working","taskId":"there"}`},
 		{"", declaring("tasks/get", `"taskId":"gone"`), unknown},
 		{"", declaring("tasks/get", `"taskId":"broken"`), `"error":{"code":-32603,"message":"upstream_unavailable: the API does not answer"}`},
 		{"", declaring("tasks/get", `"taskId":"poison"`), internal},
 		{"", declaring("tasks/get", `"taskId":"no json"`), internal},
 		{"", declaring("tasks/get", `"taskId":7`), `"error":{"code":-32602,"message":"invalid params: taskId and cursor are strings, inputResponses is an object"}`},
 		{"", declaring("tasks/get", `"x":1`), unknown},
-		{"", declaring("tasks/update", `"taskId":"there","inputResponses":{"k":{"action":"accept"}}`), `"result":{"resultType":"complete"}`},
+		{"", declaring("tasks/update", `"taskId":"there","inputResponses":{"k":{"action":"accept"}}`), `"result":{` + itself + `,"resultType":"complete"}`},
 		{"", declaring("tasks/update", `"taskId":"gone","inputResponses":{"k":{"action":"accept"}}`), unknown},
-		{"", declaring("tasks/cancel", `"taskId":"there"`), `"result":{"resultType":"complete"}`},
+		{"", declaring("tasks/cancel", `"taskId":"there"`), `"result":{` + itself + `,"resultType":"complete"}`},
 		{"", declaring("tasks/cancel", `"taskId":"gone"`), unknown},
 		{"", declaring("tasks/result", `"taskId":"there"`), noMethod},
 		{"", declaring("tasks/list", ""), noMethod},
 		{"", fixture.Stateless("1", "tasks/get", `"taskId":"there"`), `"error":{"code":-32021,`},
 		{"", fixture.Stateless("1", "subscriptions/listen", `"notifications":{"taskIds":["there"]}`), `"error":{"code":-32021,`},
+		{"", withoutCapabilities("tasks/get", `"taskId":"there"`), noClient},
+		{"", withoutCapabilities("subscriptions/listen", `"notifications":{"taskIds":["there"]}`), noClient},
+		{"", declaring("subscriptions/listen", `"notifications":{"taskIds":["there",7]}`), `"error":{"code":-32602,"message":"invalid params: notifications.taskIds is a list of strings"}`},
 		{"2025-11-25", legacy("tasks/get", `"taskId":"there"`), `"result":{"status":"working","taskId":"there"}`},
 		{"2025-11-25", legacy("tasks/cancel", `"taskId":"there"`), `"result":{"status":"working","taskId":"there"}`},
 		{"2025-11-25", legacy("tasks/result", `"taskId":"there"`), `"result":{"status":"working","taskId":"there"}`},
 		{"2025-11-25", legacy("tasks/list", ""), `"result":{"tasks":[]}`},
 		{"2025-11-25", legacy("tasks/update", `"taskId":"there"`), noMethod},
 		{"2025-11-25", legacy("tools/call", `"name":"slow","task":{}`), noMethod},
+		{"2025-11-25", legacy("tools/call", `"name":"panic","task":null`), internal},
 		{"2025-11-25", legacy("tools/call", `"name":"echo","arguments":{"text":"x"},"task":{}`), `"text":"x"`},
 		{"2025-06-18", legacy("tasks/get", `"taskId":"there"`), noMethod},
 		{"2025-06-18", legacy("tools/call", `"name":"echo","arguments":{"text":"x"},"task":{}`), `"text":"x"`},

@@ -108,7 +108,7 @@ func newBed(t testing.TB, box *sandbox.Sandbox, url string, rt http.RoundTripper
 	}
 	// People in tests answer at once, and that is no automatic answer.
 	wired := server.New(o, feed.Options{}, attend.Options{ReadingTime: 1})
-	b.MCP, b.Watch, b.Tasks = wired.MCP("test", "1"), wired.Watch(), wired.Tasks()
+	b.MCP, b.Watch, b.Tasks = wired.MCP("test", "1"), wired.Watch(), wired.Tasks("test", "1")
 	t.Cleanup(func() {
 		wired.Close()
 		box.Close()
