@@ -208,33 +208,65 @@ func TestDecidedByAnotherReplica(t *testing.T) {
 // which saw nothing of it, sends the answer. A plan that only the first remembers
 // is shown and stays out of it.
 func TestReplicasAgree(t *testing.T) {
-	for name, api := range map[string]*script{
+	for name, api := range replicaScripts() {
+		t.Run(name, func(t *testing.T) {
+			creator, other := replicasOf(t, name, api)
+			args := map[string]any{"runId": unknownRun}
+			round := asked(t, byHand(creator), "approve", args)
+			question := round.InputRequests["decision"].(*sdk.ElicitParams).Message
+			if strings.Contains(question, `1. "kept"`) != strings.HasPrefix(name, "a kept") {
+				t.Errorf("asked:\n%s", question)
+			}
+			if result := answered(t, byHand(other), "approve", args, round.RequestState); result.NeedsInput() || result.IsError || strings.Join(api.sent(), ",") != "the-approve-token" {
+				t.Errorf("the API took %v: %+v", api.sent(), result)
+			}
+		})
+	}
+}
+
+// TestReplicasAgreeOnTasks: the same where a task asks. Both replicas ask under one key.
+func TestReplicasAgreeOnTasks(t *testing.T) {
+	for name, api := range replicaScripts() {
+		t.Run(name, func(t *testing.T) {
+			creator, other := replicasOf(t, name, api)
+			w := other.ConnectWire(testbed.Newest, withTasks)
+			key, question := only(t, getTask(t, creator.ConnectWire(testbed.Newest, withTasks), unknownRun, "input_required"))
+			if strings.Contains(question.Params.Message, `1. "kept"`) != strings.HasPrefix(name, "a kept") {
+				t.Errorf("asked:\n%s", question.Params.Message)
+			}
+			if again, _ := only(t, getTask(t, w, unknownRun, "input_required")); again != key {
+				t.Errorf("asked under %s, then under %s", key, again)
+			}
+			updateTask(w, unknownRun, key, "accept", "approve")
+			if strings.Join(api.sent(), ",") != "the-approve-token" {
+				t.Errorf("the API took %v", api.sent())
+			}
+		})
+	}
+}
+
+// replicaScripts are APIs with a run that waits.
+func replicaScripts() map[string]*script {
+	return map[string]*script{
 		"a step":           {events: stepWaits(`[{"toolName":"pay"}]`, "")},
 		"a whole run":      {events: runWaits(bothLinks), plan: `{"plan":{"steps":[{"id":"1","description":"told"}]}}`},
 		"a plan unknown":   {events: runWaits(bothLinks)},
 		"a kept plan":      {events: runWaits(bothLinks)},
 		"a kept plan, too": {events: runWaits(bothLinks), plan: `{"plan":"soon"}`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			api.status = "PAUSED"
-			replica := func(plan bool) *sdk.ClientSession {
-				return byHand(testbed.New(t, func(o *tools.Options) {
-					human(o)
-					if plan { // as the answer to create told it
-						o.Decider.RememberPlan(client.Caller{Key: sandbox.DefaultKey}, unknownRun, &client.Plan{Steps: []client.PlanStep{{Description: "kept"}}})
-					}
-				}, func(http.Handler) http.Handler { return api }))
-			}
-			creator, other := replica(strings.HasPrefix(name, "a kept")), replica(false)
-			args := map[string]any{"runId": unknownRun}
-			round := asked(t, creator, "approve", args)
-			question := round.InputRequests["decision"].(*sdk.ElicitParams).Message
-			if strings.Contains(question, `1. "kept"`) != strings.HasPrefix(name, "a kept") {
-				t.Errorf("asked:\n%s", question)
-			}
-			if result := answered(t, other, "approve", args, round.RequestState); result.NeedsInput() || result.IsError || strings.Join(api.sent(), ",") != "the-approve-token" {
-				t.Errorf("the API took %v: %+v", api.sent(), result)
-			}
-		})
 	}
+}
+
+// replicasOf returns two servers with one API. If the name of the test says so, the
+// first one remembers a plan, as the answer to create told it.
+func replicasOf(t *testing.T, name string, api *script) (creator, other *testbed.Bed) {
+	api.status = "PAUSED"
+	replica := func(plan bool) *testbed.Bed {
+		return testbed.New(t, func(o *tools.Options) {
+			asTasks(o)
+			if plan {
+				o.Decider.RememberPlan(client.Caller{Key: sandbox.DefaultKey}, unknownRun, &client.Plan{Steps: []client.PlanStep{{Description: "kept"}}})
+			}
+		}, func(http.Handler) http.Handler { return api })
+	}
+	return replica(strings.HasPrefix(name, "a kept")), replica(false)
 }

@@ -28,9 +28,9 @@ type Task struct {
 
 // TaskQuestion is a question of a task.
 type TaskQuestion struct {
-	// Key is authentic: it names the need, its content (see [approval.Request.Digest]), the text
-	// of the question, and how many answers came before. It is the caller's alone. It
-	// stays the same as long as the question does.
+	// Key is authentic: it names the need, its content (see [approval.Request.Digest]) and
+	// how many answers came before. It is the caller's alone. Every replica makes the
+	// same, whatever the text says of what only one of them remembers.
 	Key string
 	Question
 
@@ -114,7 +114,7 @@ func (a *Attendant) taskKey(t Task, q *question) (key string, why *Outcome) {
 // keyOf returns the key of a question before which so many answers came.
 func (t Task) keyOf(q *question, answers int) string {
 	mac := hmac.New(sha256.New, keyFor(t.Caller, "task question"))
-	for _, part := range []string{t.Caller.UserID, string(t.RunID), string(q.kind), q.subject, q.digest, q.text.Message, q.text.URL} {
+	for _, part := range []string{t.Caller.UserID, string(t.RunID), string(q.kind), q.subject, q.digest} {
 		_ = binary.Write(mac, binary.BigEndian, uint64(len(part))) // so that parts cannot run together
 		mac.Write([]byte(part))
 	}
