@@ -46,13 +46,13 @@ func (t *Tasks) failure(c *call, runID client.RunID, err error) error {
 // readTask reads a run for its task: with what its questions need, and with the result
 // that its status promises.
 func (t *Tasks) readTask(ctx context.Context, c *call, runID client.RunID) (reading, error) {
-	got, err := t.readRun(ctx, c, runID, feed.State{})
-	switch {
-	case err != nil:
+	// It counts as seen while it ran: then one that has ended is read again until it
+	// has its result.
+	got, err := t.readRun(ctx, c, runID, feed.State{Status: client.Running})
+	if err != nil {
 		return got, err
-	case len(got.Run.Result) == 0 && (got.Run.Status == client.Success || got.Run.Status == client.PartialSuccess):
-		return t.readRun(ctx, c, runID, feed.State{Status: got.Run.Status, Ended: true})
-	case got.Run.Status == client.Paused && t.person(c).Approvals && (len(got.Pending) == 0 || slices.ContainsFunc(got.Pending, approval.Pending.DetailsMissing)):
+	}
+	if got.Run.Status == client.Paused && t.person(c).Approvals && (len(got.Pending) == 0 || slices.ContainsFunc(got.Pending, approval.Pending.DetailsMissing)) {
 		decidable, err := t.Feeds.Snapshot(ctx, c.caller, runID, feed.Wanted{Decidable: true})
 		if err == nil { // else what was read is good enough
 			c.addTokens(decidable.Tokens)
@@ -84,17 +84,12 @@ func (t *Tasks) commonOf(c *call, got reading, asked []attend.TaskQuestion, notA
 		eventAt = run.Events[n-1].Timestamp
 	}
 	common.CreatedAt, common.LastUpdatedAt = task.Times(run.CreatedAt, run.UpdatedAt, eventAt, time.Now())
-	if got.Unsettled && time.Since(parseTime(common.LastUpdatedAt)) < settleTime {
+	// Abs: if the API's clock is ahead of ours, that is no reason to wait for longer.
+	if got.Unsettled && time.Since(task.Newest(run.CreatedAt, run.UpdatedAt, eventAt)).Abs() < settleTime {
 		common.Status = task.Working
 	}
 	common.StatusMessage = t.statusMessage(c, got, asks, notAsked)
 	return common
-}
-
-// parseTime returns the time of a text that [task.Times] made.
-func parseTime(text string) time.Time {
-	at, _ := time.Parse(time.RFC3339, text)
-	return at
 }
 
 // statusMessage says how a task stands. Clients show it to their person or their model.

@@ -107,9 +107,7 @@ func (t *Tasks) UpdateTask(ctx context.Context, taskID string, responses mcp.Inp
 	}
 	answers := map[string]attend.Answer{}
 	for key := range responses {
-		if response := server.ElicitationResponse(responses, key); response != nil {
-			answers[key] = answerOf(response)
-		}
+		answers[key] = answerOf(server.ElicitationResponse(responses, key))
 	}
 	if err := t.Attend.AnswerTask(ctx, t.attendTask(c, runID), got.Snapshot, answers); err != nil {
 		return t.failure(c, runID, canceled("this server is stopping; nothing was sent"))
@@ -130,7 +128,7 @@ func (t *Tasks) CancelTask(ctx context.Context, taskID string) (any, error) {
 	}
 	if err := t.API.AbortRun(ctx, c.caller, runID); err != nil {
 		got, readErr := t.readRun(ctx, c, runID, feed.State{})
-		if client.KindOf(err) == client.NotFound || client.KindOf(readErr) == client.NotFound {
+		if client.KindOf(readErr) == client.NotFound {
 			return nil, errNoTask
 		}
 		if err := t.abortFailure(err, got, readErr); err != nil { // nil: it had ended

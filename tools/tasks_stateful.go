@@ -60,8 +60,8 @@ func (t *Tasks) followTask(ctx context.Context, c *call, runID client.RunID) err
 		return err
 	case ended.Drained:
 		return canceled("this server is stopping: ask for the result again on a new connection")
-	case ended.End == attend.Finished:
-		return nil
+	case ended.End == attend.Finished, ended.Outcome != nil && ended.Outcome.Status == attend.TooMany:
+		return nil // the next one asks for more
 	}
 	err = t.awaitChange(ctx, c, runID, ended.State)
 	if errors.Is(err, errStopping) {

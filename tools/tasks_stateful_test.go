@@ -245,3 +245,18 @@ func TestOwnerIsAsked(t *testing.T) {
 		t.Errorf("asked: %s", asked)
 	}
 }
+
+// TestResultAsksForAll: tasks/result asks for each of many approvals without a pause.
+func TestResultAsksForAll(t *testing.T) {
+	const steps = 18
+	bed := testbed.New(t, asTasks, nil)
+	id := createStateful(bed.ConnectWire(stateful, "{}"), fmt.Sprintf("step_ms=1 steps=%d", steps), `,"approvalStrategy":"ON_TOOL_CALL"`).Task.TaskID
+	w, asked := bed.ConnectWire(stateful, canBeAsked), 0
+	w.Answer = func(string, json.RawMessage) string {
+		asked++
+		return approveForm
+	}
+	if m := w.Call("tasks/result", fmt.Sprintf(`"taskId":%q`, id)); m.Error != nil || asked != steps {
+		t.Errorf("asked %d times: %s %+v", asked, m.Result, m.Error)
+	}
+}

@@ -306,16 +306,61 @@ func TestCancelTask(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	}
-	done := createTask(w, "step_ms=1", "").TaskID
-	getTask(t, w, done, "completed")
-	if m := w.Call("tasks/cancel", fmt.Sprintf(`"taskId":%q`, done)); m.Error != nil {
-		t.Errorf("got %+v", m)
+	for _, abort := range []string{"409", "404", "200"} { // what the API may say of a run that has ended
+		done := createTask(w, "step_ms=1 abort="+abort, "").TaskID
+		getTask(t, w, done, "completed")
+		if m := w.Call("tasks/cancel", fmt.Sprintf(`"taskId":%q`, done)); string(m.Result) != acknowledgement {
+			t.Errorf("the API says %s: %s %+v", abort, m.Result, m.Error)
+		}
+		getTask(t, w, done, "completed")
 	}
-	getTask(t, w, done, "completed")
 }
 
 // acknowledgement is the empty result of 2026-07-28.
 const acknowledgement = `{"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"test","version":"1","title":"Runs"}},"resultType":"complete"}`
+
+// TestTaskWithoutResult: a run that has ended with success and lacks its result is a
+// working task for a while, if the API tells when it ended. Then the task is completed.
+func TestTaskWithoutResult(t *testing.T) {
+	at := func(d time.Duration) string {
+		return fmt.Sprintf(`"createdAt":%q,`, time.Now().Add(d).UTC().Format(time.RFC3339))
+	}
+	for name, tt := range map[string]struct{ fields, status string }{
+		"just now":                  {at(-time.Second), "working"},
+		"a minute ago":              {at(-time.Minute), "completed"},
+		"by a clock ahead of ours":  {at(time.Hour), "completed"},
+		"at a time that nobody has": {`"createdAt":"yesterday",`, "completed"},
+		"at no time":                {"", "completed"},
+		"just now, null":            {at(0) + `"result":null,`, "working"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := testbed.New(t, asTasks, scriptedRun(tt.fields+`"status":"SUCCESS"`)).ConnectWire(testbed.Newest, withTasks)
+			if got := testbed.Result[taskOf](w, "tasks/get", fmt.Sprintf(`"taskId":%q`, unknownRun)); got.Status != tt.status || (got.Result != nil) != (tt.status == "completed") {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// TestMalformedAnswers: an answer under a good key that is none counts as cancelled, as
+// it does in an input round.
+func TestMalformedAnswers(t *testing.T) {
+	bed := testbed.New(t, asTasks, nil)
+	w := bed.ConnectWire(testbed.Newest, withTasks)
+	for _, answer := range []string{`{}`, `null`, `7`, `"approve"`, `[]`, `{"action":7}`, `{"action":"approve"}`, `{"content":{"decision":"approve"}}`} {
+		id := createTask(w, "step_ms=1 steps=1", `,"approvalStrategy":"ON_START"`).TaskID
+		key, _ := only(t, getTask(t, w, id, "input_required"))
+		testbed.Result[taskOf](w, "tasks/update", fmt.Sprintf(`"taskId":%q,"inputResponses":{%q:%s}`, id, key, answer))
+		got := testbed.Result[taskOf](w, "tasks/get", fmt.Sprintf(`"taskId":%q`, id))
+		if got.Status != "working" || !strings.Contains(got.StatusMessage, "they dismissed the question") {
+			t.Errorf("%s: %+v", answer, got)
+		}
+	}
+	if n := bed.Sandbox.Stats().ApprovalCalls; n != 0 {
+		t.Errorf("%d decisions were sent", n)
+	}
+}
 
 // TestTasksShowNoTokens: nothing that a task says holds an approval token, or a link to
 // approve, wherever the run's texts have one.

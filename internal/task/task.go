@@ -92,20 +92,23 @@ type StatefulTask struct {
 // results are RFC 3339 at any rate, because clients check them: now stands for what
 // is missing or malformed.
 func Times(createdAt, updatedAt, eventAt string, now time.Time) (created, updated string) {
-	c, known := parse(createdAt)
-	if !known {
+	c := Newest(createdAt)
+	if c.IsZero() {
 		c = now
 	}
-	u := c
-	for _, text := range []string{updatedAt, eventAt} {
-		if t, ok := parse(text); ok && t.After(u) {
-			u = t
-		}
+	u := Newest(updatedAt, eventAt)
+	if u.Before(c) {
+		u = c
 	}
 	return c.UTC().Format(time.RFC3339Nano), u.UTC().Format(time.RFC3339Nano)
 }
 
-func parse(text string) (time.Time, bool) {
-	t, err := time.Parse(time.RFC3339, text)
-	return t, err == nil
+// Newest returns the newest of times, zero if none of the texts is one (RFC 3339).
+func Newest(texts ...string) (newest time.Time) {
+	for _, text := range texts {
+		if t, err := time.Parse(time.RFC3339, text); err == nil && t.After(newest) {
+			newest = t
+		}
+	}
+	return newest
 }
