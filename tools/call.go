@@ -352,6 +352,7 @@ func (s *secrets) viewOf(run *client.Run) view.View {
 type progress struct {
 	token mcp.ProgressToken
 	out   chan<- mcp.JSONRPCNotification
+	meta  map[string]any // of the notifications: names the task of the call; nil for none
 	count int
 }
 
@@ -383,7 +384,7 @@ func (p *progress) sendNotification(ctx context.Context, method mcp.MCPMethod, p
 		return
 	}
 	n := mcp.JSONRPCNotification{JSONRPC: mcp.JSONRPC_VERSION, Notification: mcp.Notification{
-		Method: string(method), Params: mcp.NotificationParams{AdditionalFields: params},
+		Method: string(method), Params: mcp.NotificationParams{Meta: p.meta, AdditionalFields: params},
 	}}
 	select {
 	case p.out <- n: // also when ctx is done

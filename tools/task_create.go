@@ -84,8 +84,9 @@ func taskAnswer(c *call) *mcp.CallToolResult {
 	result := &mcp.CallToolResult{StructuredContent: c.createdTask}
 	result.ResultType = "task"
 	if c.taskMode == taskDemanded {
-		result.Meta = &mcp.Meta{AdditionalFields: map[string]any{immediateResponseMeta: "The run " + c.taskID + " was created and goes on in the background. " +
-			"Its result comes when it has ended; do not create it again."}}
+		result.Meta = mcp.WithRelatedTask(c.taskID)
+		result.Meta.SetMetaField(immediateResponseMeta, "The run "+c.taskID+" was created and goes on in the background. "+
+			"Its result comes when it has ended; do not create it again.")
 	}
 	return result
 }

@@ -45,7 +45,6 @@ func (t *Tasks) GetTask(ctx context.Context, taskID string, watched bool) (shown
 	if err != nil {
 		return nil, err
 	}
-	c.taskID = taskID
 	got, err := t.readTask(ctx, c, runID)
 	if err != nil {
 		return nil, t.failure(c, runID, err)

@@ -27,7 +27,6 @@ func (t *Tasks) TaskResult(ctx context.Context, taskID string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.taskID = taskID
 	if session, ok := c.session.(interface{ ProgressToken() any }); ok {
 		c.progress.token = session.ProgressToken()
 	}

@@ -47,7 +47,10 @@ func TestStatefulTask(t *testing.T) {
 	}
 	w.Reply(question, approveForm)
 	result := w.Call("tasks/result", fmt.Sprintf(`"taskId":%q`, got.TaskID))
-	related := `"io.modelcontextprotocol/related-task":{"taskId":"` + got.TaskID + `"}`
+	related := relatedTask(got.TaskID)
+	if _, ok := created.Meta["io.modelcontextprotocol/related-task"]; !ok {
+		t.Errorf("%+v", created)
+	}
 	if result.Error != nil || !strings.Contains(string(result.Result), related) || !strings.Contains(string(result.Result), `"status":"SUCCESS"`) {
 		t.Errorf("%s %+v", result.Result, result.Error)
 	}
@@ -258,5 +261,37 @@ func TestResultAsksForAll(t *testing.T) {
 	}
 	if m := w.Call("tasks/result", fmt.Sprintf(`"taskId":%q`, id)); m.Error != nil || asked != steps {
 		t.Errorf("asked %d times: %s %+v", asked, m.Result, m.Error)
+	}
+}
+
+// relatedTask returns the member of _meta that all messages about a task have.
+func relatedTask(id string) string {
+	return `"io.modelcontextprotocol/related-task":{"taskId":"` + id + `"}`
+}
+
+// TestRelatedTask: each message that tasks/result leads to names the task.
+func TestRelatedTask(t *testing.T) {
+	bed := testbed.New(t, asTasks, nil)
+	w := bed.ConnectWire(stateful, canBeAsked)
+	result := func(context, more string) (id string, call int) {
+		id = createStateful(bed.ConnectWire(stateful, "{}"), context, more).Task.TaskID
+		return id, w.Send("tasks/result", fmt.Sprintf(`"taskId":%q,"_meta":{"progressToken":7}`, id))
+	}
+	id, call := result("step_ms=1 steps=1 auth=required auth_ms=300", "")
+	w.Reply(w.Notification("elicitation/create"), `{"action":"accept"}`)
+	messages := []testbed.Message{w.Notification("notifications/progress"), w.Notification("notifications/elicitation/complete")}
+	if m := w.Receive(call); m.Error != nil {
+		t.Fatalf("%+v", *m.Error)
+	}
+	for _, m := range messages {
+		if !strings.Contains(string(m.Params), `"_meta":{`+relatedTask(id)) {
+			t.Errorf("%s %s", m.Method, m.Params)
+		}
+	}
+	id, _ = result("step_ms=1 steps=1", `,"approvalStrategy":"ON_START"`)
+	w.Notification("elicitation/create")
+	testbed.Result[taskOf](w, "tasks/cancel", fmt.Sprintf(`"taskId":%q`, id))
+	if m := w.Notification("notifications/cancelled"); !strings.Contains(string(m.Params), `"_meta":{`+relatedTask(id)) {
+		t.Errorf("withdrawn: %s", m.Params)
 	}
 }

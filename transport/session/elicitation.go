@@ -39,15 +39,15 @@ func (c *call) RequestElicitation(ctx context.Context, ask mcp.ElicitationReques
 	if c.message.IsStateless() || !capability.CanElicit(c.GetClientCapabilities().Elicitation, ask.Params.Mode) {
 		return nil, errCannotAsk
 	}
-	response, err := c.sendRequest(ctx, mcp.MethodElicitationCreate, ask.Params)
+	response, err := c.sendQuestion(ctx, ask.Params)
 	if err != nil {
 		return nil, err
 	}
 	return elicitationResult(response, ask.Params.Mode)
 }
 
-// sendRequest sends a request of ours to the client and returns its response.
-func (c *call) sendRequest(ctx context.Context, method mcp.MCPMethod, params any) (*jsonrpc.Message, error) {
+// sendQuestion sends a question to the client and returns its response.
+func (c *call) sendQuestion(ctx context.Context, params mcp.ElicitationParams) (*jsonrpc.Message, error) {
 	ctx, stop := context.WithTimeoutCause(ctx, c.connection.config.ElicitationTimeout, context.DeadlineExceeded)
 	defer stop()
 	draining := c.connection.draining
@@ -60,7 +60,7 @@ func (c *call) sendRequest(ctx context.Context, method mcp.MCPMethod, params any
 		return nil, fmt.Errorf("%w: %w", context.Canceled, context.Cause(draining))
 	}
 	defer c.connection.questions.closeQuestion(q)
-	line, err := jsonrpc.EncodeRequest(q.id, string(method), params)
+	line, err := jsonrpc.EncodeRequest(q.id, string(mcp.MethodElicitationCreate), params)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (c *call) sendRequest(ctx context.Context, method mcp.MCPMethod, params any
 	if response := awaitResponse(ctx, q); response != nil {
 		return response, nil
 	}
-	c.withdrawQuestion(ctx, q)
+	c.withdrawQuestion(ctx, q, params.Meta)
 	return nil, fmt.Errorf("%w: %w", ctx.Err(), context.Cause(ctx))
 }
 
@@ -92,13 +92,17 @@ func awaitResponse(ctx context.Context, q *question) *jsonrpc.Message {
 }
 
 // withdrawQuestion tells the client that its answer is no longer waited for, so
-// that it can close its dialog.
-func (c *call) withdrawQuestion(ctx context.Context, q *question) {
+// that it can close its dialog. meta is that of the question, nil for none.
+func (c *call) withdrawQuestion(ctx context.Context, q *question, meta *mcp.Meta) {
 	reason := "the answer is no longer needed"
 	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		reason = "no answer in time"
 	}
-	line, err := jsonrpc.EncodeNotification(string(mcp.MethodNotificationCancelled), map[string]any{"requestId": q.id, "reason": reason})
+	params := map[string]any{"requestId": q.id, "reason": reason}
+	if meta != nil {
+		params["_meta"] = meta
+	}
+	line, err := jsonrpc.EncodeNotification(string(mcp.MethodNotificationCancelled), params)
 	if err != nil {
 		return
 	}
