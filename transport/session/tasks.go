@@ -30,6 +30,10 @@ func NamesTask(method string) bool {
 	return method == string(mcp.MethodTasksGet) || method == string(mcp.MethodTasksCancel) || method == methodTasksUpdate
 }
 
+// WaitsWithoutLimit reports whether a request of this method may wait for hours, and
+// leaves nothing undone if its call ends earlier.
+func WaitsWithoutLimit(method string) bool { return method == string(mcp.MethodTasksResult) }
+
 // taskOffer returns what of tasks the server of the call offers.
 func (c *call) taskOffer() TaskOffer {
 	if c.tasks == nil {

@@ -148,7 +148,7 @@ func (e *endpoint) serveBatch(x *exchange, body []byte) {
 	case mcp.IsModernProtocol(version):
 		e.refuse(x.w, http.StatusBadRequest, jsonrpc.NoBatches)
 	default:
-		e.serveStateful(x, func(d *session.Dispatcher, out session.Sink) { d.Dispatch(x.ctx, body, out) })
+		e.serveStateful(x, false, func(d *session.Dispatcher, out session.Sink) { d.Dispatch(x.ctx, body, out) })
 	}
 }
 
@@ -167,7 +167,7 @@ func (e *endpoint) serveMessage(x *exchange, body []byte) {
 	case mcp.IsModernProtocol(version), m.IsStateless(), jsonrpc.UnknownVersion(m.Version):
 		e.serveStateless(x, m)
 	default:
-		e.serveStateful(x, func(d *session.Dispatcher, out session.Sink) { d.DispatchMessage(x.ctx, m, out) })
+		e.serveStateful(x, session.WaitsWithoutLimit(m.Method), func(d *session.Dispatcher, out session.Sink) { d.DispatchMessage(x.ctx, m, out) })
 	}
 }
 

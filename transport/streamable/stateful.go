@@ -29,13 +29,17 @@ const streamAfter = 200 * time.Millisecond
 //  5. If the connection breaks, the calls go on and the stream stays in the session
 //     (endResponse). A client that has got an event id asks for the rest by GET with
 //     Last-Event-ID (serveGet). Without an id it can't, and reads the run instead.
-func (e *endpoint) serveStateful(x *exchange, dispatch func(*session.Dispatcher, session.Sink)) {
+//     A call without a limit (isEndless) ends when its client does not come back.
+func (e *endpoint) serveStateful(x *exchange, isEndless bool, dispatch func(*session.Dispatcher, session.Sink)) {
 	s := e.requestedSession(x)
 	if s == nil {
 		return
 	}
 	defer s.release()
 	st := s.newPostStream(x, e.quota.NewHold(x.account, session.Bytes))
+	if isEndless {
+		x.ctx = st.abandonAfter(x.ctx, e.ElicitationTimeout) // as long as its question may be open
+	}
 	if !x.accepts.events {
 		// One JSON text holds the answer alone: requests to the client need another stream.
 		st.requestStream = s.getStream

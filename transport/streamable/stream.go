@@ -38,6 +38,9 @@ type stream struct {
 	requestStream *stream // where requests from the server to a client go that accepts JSON only here; nil: into this stream
 	onAnswer      func()  // called once, after the answer; may be nil
 
+	patience time.Duration // see abandonAfter
+	abandon  func()        // nil: the calls go on
+
 	held       *session.Hold // counts the bytes of events; nil: they are not counted
 	request    *session.Hold // what the POST's request takes until the stream is finished; may be nil
 	endsToCome int           // of the two in httpSession.noteStreamEnd; guarded by httpSession.mu
@@ -50,6 +53,7 @@ type stream struct {
 	written   int         // the number of the last one that a response has written
 	attached  *attachment // the response that writes the stream; nil: none
 	leftAt    time.Time   // since when none is
+	leaving   *time.Timer // calls abandon; nil if it is not set
 	ended     bool
 	isGone    bool           // nobody can ask for it any more: nothing is kept
 	answer    session.Answer // what it ended with; its line is the last event
@@ -72,6 +76,14 @@ type attachment struct {
 // newStream returns a stream that no response is attached to.
 func newStream(number int) *stream {
 	return &stream{number: number, window: streamWindow, leftAt: time.Now(), changed: make(chan struct{})}
+}
+
+// abandonAfter returns a context for the calls of the stream. It is canceled when no
+// response has been attached for so long.
+func (s *stream) abandonAfter(ctx context.Context, patience time.Duration) context.Context {
+	ctx, cancel := context.WithCancelCause(ctx)
+	s.patience, s.abandon = patience, func() { cancel(session.ErrClientGone) }
+	return ctx
 }
 
 // WriteNotification implements session.Sink.
@@ -240,6 +252,9 @@ func (s *stream) attachResponse(a *attachment, position int) (from int) {
 	defer s.mu.Unlock()
 	previous := s.attached
 	s.attached = a
+	if s.leaving != nil {
+		s.leaving.Stop()
+	}
 	if previous != nil {
 		close(previous.replaced)
 		previous.shortenDeadline()
@@ -261,6 +276,9 @@ func (s *stream) detachResponse(a *attachment) {
 	close(a.gone)
 	if s.attached == a {
 		s.attached, s.leftAt = nil, time.Now()
+		if s.abandon != nil && !s.ended {
+			s.leaving = time.AfterFunc(s.patience, s.abandon)
+		}
 		s.dropEvents()
 		s.signalChange()
 	}
