@@ -8,10 +8,16 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // maxWatched is how many resources one receiver may watch.
 const maxWatched = 1000
+
+// errSendLater is the error of a send that is to be tried again after sendLaterPause.
+var errSendLater = errors.New("the update cannot be made now")
+
+const sendLaterPause = 10 * time.Second
 
 // subscriptions are the resources that one receiver watches: a stateful client,
 // or one listen of a stateless one.
@@ -21,7 +27,7 @@ const maxWatched = 1000
 // its last meta.
 type subscriptions struct {
 	watch Watch
-	send  func(ctx context.Context, uri string, meta map[string]any) error // waits; an error says that the receiver is gone
+	send  func(ctx context.Context, uri string, meta map[string]any) error // waits; errSendLater, or an error says that the receiver is gone
 
 	ctx    context.Context // of send, which also gets the values of the subscribing call; done when closed
 	cancel context.CancelFunc
@@ -183,7 +189,10 @@ func (s *subscriptions) resume() {
 		defer stop()
 		watched, _ := s.watchAll(ctx, uris) // of a caller who is refused: none
 		for _, uri := range uris {
-			if !slices.Contains(watched, uri) && s.send(ctx, uri, nil) != nil {
+			if slices.Contains(watched, uri) {
+				continue
+			}
+			if err := s.send(ctx, uri, nil); err != nil && !errors.Is(err, errSendLater) {
 				return
 			}
 		}
@@ -224,7 +233,10 @@ func (s *subscriptions) sendUpdates(done chan<- struct{}) {
 			return
 		}
 		for w, meta := s.nextChanged(); w != nil; w, meta = s.nextChanged() {
-			if s.send(mergedContext{s.ctx, w.ctx}, w.uri, meta) != nil {
+			err := s.send(mergedContext{s.ctx, w.ctx}, w.uri, meta)
+			if errors.Is(err, errSendLater) {
+				time.AfterFunc(sendLaterPause, func() { s.markChanged(w, meta) })
+			} else if err != nil {
 				return
 			}
 		}

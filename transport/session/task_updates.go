@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -68,9 +69,9 @@ func (c *call) sendTask(ctx context.Context, taskID string, _ map[string]any) er
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	fields, ended := readTask(ctx, c.tasks, taskID)
-	if fields == nil {
-		return nil
+	fields, ended, err := readTask(ctx, c.tasks, taskID)
+	if err != nil {
+		return c.taskSubscriptions.unsentUpdate(taskID, err)
 	}
 	n := mcp.JSONRPCNotification{JSONRPC: mcp.JSONRPC_VERSION}
 	n.Method = methodTaskUpdated
@@ -88,9 +89,9 @@ func (c *call) sendTask(ctx context.Context, taskID string, _ map[string]any) er
 
 // sendTaskStatus tells a stateful client what a task is now that it has created.
 func (c *Connection) sendTaskStatus(ctx context.Context, taskID string, _ map[string]any) error {
-	fields, ended := readTask(ctx, c.config.Tasks, taskID)
-	if fields == nil {
-		return nil
+	fields, ended, err := readTask(ctx, c.config.Tasks, taskID)
+	if err != nil {
+		return c.taskSubscriptions.unsentUpdate(taskID, err)
 	}
 	line, err := jsonrpc.EncodeNotification(methodTaskStatusUpdated, fields)
 	if err == nil {
@@ -102,27 +103,36 @@ func (c *Connection) sendTaskStatus(ctx context.Context, taskID string, _ map[st
 	return err
 }
 
-// readTask returns the members of a task, and whether it has ended. nil: it cannot be
-// read now; the next change tells, or the client's next poll.
-func readTask(ctx context.Context, tasks Tasks, taskID string) (fields map[string]any, ended bool) {
+// unsentUpdate returns what a send returns if its task could not be read. A task that
+// is gone is not watched any longer.
+func (s *subscriptions) unsentUpdate(taskID string, err error) error {
+	if errors.Is(err, mcp.ErrInvalidParams) {
+		s.unwatchResource(taskID, nil)
+		return nil
+	}
+	return errSendLater
+}
+
+// readTask returns the members of a task, and whether it has ended.
+func readTask(ctx context.Context, tasks Tasks, taskID string) (fields map[string]any, ended bool, err error) {
 	task, err := tasks.GetTask(ctx, taskID, true)
 	if err != nil {
-		return nil, false
+		return nil, false, err
 	}
 	encoded, err := rawjson.Marshal(task)
 	if err != nil {
-		return nil, false
+		return nil, false, err
 	}
 	var members map[string]json.RawMessage
 	var known struct{ Status string }
-	if json.Unmarshal(encoded, &members) != nil || json.Unmarshal(encoded, &known) != nil {
-		return nil, false
+	if err := errors.Join(json.Unmarshal(encoded, &members), json.Unmarshal(encoded, &known)); err != nil {
+		return nil, false, err
 	}
 	fields = make(map[string]any, len(members))
 	for name, value := range members {
 		fields[name] = value
 	}
-	return fields, known.Status == "completed" || known.Status == "failed" || known.Status == "cancelled"
+	return fields, known.Status == "completed" || known.Status == "failed" || known.Status == "cancelled", nil
 }
 
 // WatchTask has the client told of changes of a task that its call has created, as long

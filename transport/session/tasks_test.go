@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -65,7 +67,7 @@ func (f fakeTasks) WatchTask(_ context.Context, id string, changed func(map[stri
 }
 
 // taskDispatcher returns a dispatcher of a client of a revision.
-func taskDispatcher(version string, tasks fakeTasks) *Dispatcher {
+func taskDispatcher(version string, tasks Tasks) *Dispatcher {
 	d := testDispatcher(fixture.New(Hooks()), time.Second)
 	d.Connection = NewConnection(Config{Tasks: tasks, WatchTask: tasks.WatchTask})
 	d.Connection.client.SetProtocolVersion(version)
@@ -136,6 +138,56 @@ func TestTaskRequests(t *testing.T) {
 	d.Calls.Wait()
 	if len(out.answers) != 1 || !strings.Contains(out.answers[0], noMethod) {
 		t.Errorf("no cancelling: %s", out.answers)
+	}
+}
+
+// flakyTasks can be read at the third time only, or never.
+type flakyTasks struct {
+	fakeTasks
+	err   error // of the first two reads
+	reads atomic.Int32
+}
+
+func (f *flakyTasks) GetTask(context.Context, string, bool) (any, error) {
+	if f.reads.Add(1) < 3 {
+		return nil, f.err
+	}
+	return map[string]any{"taskId": "there", "status": "completed"}, nil
+}
+
+// TestUpdateThatCannotBeRead: a task that cannot be read when it changes is read again
+// later, until the client is told how it ended. One that is gone is not.
+func TestUpdateThatCannotBeRead(t *testing.T) {
+	for _, tt := range []struct {
+		err   error
+		reads int32
+		told  int
+	}{{errors.New("the API does not answer"), 3, 1}, {fmt.Errorf("%w: there is no such task", mcp.ErrInvalidParams), 1, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			tasks := &flakyTasks{err: tt.err}
+			d, out := taskDispatcher("", tasks), recorder{}
+			d.Dispatch(t.Context(), []byte(declaring("subscriptions/listen", `"notifications":{"taskIds":["there"]}`)), &out)
+			time.Sleep(time.Hour)
+			d.Connection.End(ErrClientGone)
+			d.Calls.Wait()
+			if told := strings.Count(strings.Join(out.lines, "\n"), `"status":"completed"`); told != tt.told || tasks.reads.Load() != tt.reads {
+				t.Errorf("a listen, %v: told %d times after %d reads: %s", tt.err, told, tasks.reads.Load(), out.lines)
+			}
+
+			tasks, told := &flakyTasks{err: tt.err}, 0
+			c := NewConnection(Config{Tasks: tasks, WatchTask: tasks.WatchTask, SendUpdate: func(context.Context, []byte) error {
+				told++
+				return nil
+			}})
+			if err := c.taskSubscriptions.watchResource(t.Context(), "there"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Hour)
+			c.CloseSubscriptions()
+			if told != tt.told || tasks.reads.Load() != tt.reads {
+				t.Errorf("an owner, %v: told %d times after %d reads", tt.err, told, tasks.reads.Load())
+			}
+		})
 	}
 }
 
