@@ -265,7 +265,7 @@ func (a *fakeAPI) authorize(link string) {
 	defer a.mu.Unlock()
 	for _, run := range a.runs {
 		if run.id == strings.TrimPrefix(u.Path, "/authorize/") {
-			a.appendEvent(run, fakeEvent{name: "authentication", payload: map[string]any{"runStatus": "RUNNING", "auth": map[string]any{"status": "success", "integrationName": run.all.next(100)}}})
+			a.appendEvent(run, fakeEvent{name: "authentication", payload: map[string]any{"runStatus": "RUNNING", "auth": map[string]any{"status": "success", "integrationName": run.early.next(100)}}}) // no event holds its tokens
 			a.finishRun(run)
 		}
 	}

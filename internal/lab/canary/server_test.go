@@ -26,33 +26,44 @@ type recordedServer struct {
 
 // serveStdio runs the program on pipes, once per connection.
 func serveStdio(key, version string, flags ...string) *recordedServer {
-	rs := &recordedServer{out: &testbed.Buffer{}, log: &testbed.Buffer{}, get: func(*testing.T, string) {}}
+	rs := newRecordedServer()
 	rs.connect = func(t *testing.T, options *sdk.ClientOptions) *sdk.ClientSession {
-		serverIn, clientOut := io.Pipe()
-		clientIn, serverOut := io.Pipe()
-		ended := make(chan int, 1)
-		env := map[string]string{"TR_API_KEY": key}
-		go func() {
-			ended <- cli.Run(context.Background(), flags, func(name string) string { return env[name] }, serverIn, io.MultiWriter(rs.out, serverOut), rs.log)
-			serverOut.Close()
-		}()
-		session := connect(t, &sdk.IOTransport{Reader: clientIn, Writer: clientOut}, version, options)
-		t.Cleanup(func() {
-			session.Close()
-			clientOut.Close()
-			io.Copy(io.Discard, clientIn)
-			if code := <-ended; code != 0 {
-				t.Errorf("exit code %d", code)
-			}
-		})
+		in, out := rs.runOnPipes(t, key, flags...)
+		session := connect(t, &sdk.IOTransport{Reader: in, Writer: out}, version, options)
+		t.Cleanup(func() { session.Close() })
 		return session
 	}
 	return rs
 }
 
+func newRecordedServer() *recordedServer {
+	return &recordedServer{out: &testbed.Buffer{}, log: &testbed.Buffer{}, get: func(*testing.T, string) {}}
+}
+
+// runOnPipes runs the program until the end of the test, and returns the client's ends
+// of its pipes.
+func (rs *recordedServer) runOnPipes(t *testing.T, key string, flags ...string) (in io.ReadCloser, out io.WriteCloser) {
+	serverIn, clientOut := io.Pipe()
+	clientIn, serverOut := io.Pipe()
+	ended := make(chan int, 1)
+	env := map[string]string{"TR_API_KEY": key}
+	go func() {
+		ended <- cli.Run(context.Background(), flags, func(name string) string { return env[name] }, serverIn, io.MultiWriter(rs.out, serverOut), rs.log)
+		serverOut.Close()
+	}()
+	t.Cleanup(func() {
+		clientOut.Close()
+		io.Copy(io.Discard, clientIn)
+		if code := <-ended; code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+	})
+	return clientIn, clientOut
+}
+
 // serveHTTP runs the program's http command and records one caller's responses.
 func serveHTTP(t *testing.T, key, version string, flags ...string) *recordedServer {
-	rs := &recordedServer{out: &testbed.Buffer{}, log: &testbed.Buffer{}}
+	rs := newRecordedServer()
 	url := program.ServeHTTP(t, rs.log, nil, flags...)
 	transport := recordingTransport{program.Headers{"x-api-key": key}, rs.out}
 	rs.connect = func(t *testing.T, options *sdk.ClientOptions) *sdk.ClientSession {

@@ -45,10 +45,23 @@ const wireTimeout = 20 * time.Second
 func (b *Bed) ConnectWire(version, capabilities string) *Wire {
 	b.t.Helper()
 	clientIn, clientOut, ended := b.serve()
-	w := &Wire{Version: version, Capabilities: capabilities, t: b.t, out: clientOut, received: make(chan Message, 10_000)}
+	b.t.Cleanup(func() {
+		clientOut.Close()
+		if err := <-ended; err != nil && !strings.Contains(err.Error(), "closed pipe") {
+			b.t.Errorf("serving ended with %v", err)
+		}
+	})
+	return NewWire(b.t, clientIn, clientOut, version, capabilities)
+}
+
+// NewWire is [Bed.ConnectWire] for a server at the other ends of two pipes, which the
+// caller closes.
+func NewWire(t testing.TB, in io.Reader, out io.Writer, version, capabilities string) *Wire {
+	t.Helper()
+	w := &Wire{Version: version, Capabilities: capabilities, t: t, out: out, received: make(chan Message, 10_000)}
 	go func() {
 		defer close(w.received)
-		lines := bufio.NewScanner(clientIn)
+		lines := bufio.NewScanner(in)
 		lines.Buffer(nil, 4<<20)
 		for lines.Scan() {
 			var m Message
@@ -57,12 +70,6 @@ func (b *Bed) ConnectWire(version, capabilities string) *Wire {
 			}
 		}
 	}()
-	b.t.Cleanup(func() {
-		clientOut.Close()
-		if err := <-ended; err != nil && !strings.Contains(err.Error(), "closed pipe") {
-			b.t.Errorf("serving ended with %v", err)
-		}
-	})
 	if version != Newest {
 		w.Call("initialize", fmt.Sprintf(`"protocolVersion":%q,"capabilities":%s,"clientInfo":{"name":"wire","version":"1"}`, version, capabilities))
 		w.send(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
@@ -136,6 +143,12 @@ func (w *Wire) await(match func(Message) bool) Message {
 func (w *Wire) Call(method, params string) Message {
 	w.t.Helper()
 	return w.Receive(w.Send(method, params))
+}
+
+// Cancel cancels a request, which then gets no answer.
+func (w *Wire) Cancel(id int) {
+	w.t.Helper()
+	w.send(fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%d}}`, id))
 }
 
 // Reply answers a request of the server with a result, as JSON.
