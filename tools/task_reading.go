@@ -14,6 +14,7 @@ import (
 	"runs-mcp-server/internal/attend"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/task"
+	"runs-mcp-server/internal/view"
 )
 
 // settleTime is how long after its end a run may lack its result before its task ends
@@ -112,7 +113,7 @@ func (t *Tasks) statusMessage(c *call, got reading, asks bool, notAsked *attend.
 func newestEvent(c *call, run *client.Run) string {
 	for _, e := range slices.Backward(run.Events) {
 		if e.Type != client.EventEnd {
-			return "Newest event: " + c.view().Describe(e) + "."
+			return "Newest event: " + view.Quote(c.view().Describe(e)) + "."
 		}
 	}
 	return ""
