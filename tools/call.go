@@ -88,15 +88,12 @@ const (
 	taskDemanded          // 2025-11-25: the client reads nothing else
 )
 
-// extensionID names the tasks of 2026-07-28.
-const extensionID = "io.modelcontextprotocol/tasks"
-
 // taskModeOf returns the mode of a request.
 func taskModeOf(ctx context.Context, req mcp.CallToolRequest) taskMode {
 	info := server.RequestProtocolInfoFromContext(ctx)
 	switch {
 	case info != nil && info.Modern:
-		if _, declared := info.ClientCapabilities.Extensions[extensionID]; declared {
+		if _, declared := info.ClientCapabilities.Extensions[capability.TasksExtension]; declared {
 			return taskAllowed
 		}
 	case req.Params.Task != nil && server.RequestProtocolVersion(ctx) == mcp.ProtocolVersion20251125:

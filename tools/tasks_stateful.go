@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -58,15 +59,16 @@ func (t *Tasks) followTask(ctx context.Context, c *call, runID client.RunID) err
 	case err != nil:
 		return err
 	case ended.Drained:
-		return canceled("this server is stopping: ask for the result again on a new connection")
+		return stopping()
 	case ended.End == attend.Finished, ended.Outcome != nil && ended.Outcome.Status == attend.TooMany:
 		return nil // the next one asks for more
 	}
-	err = t.awaitChange(ctx, c, runID, ended.State)
-	if errors.Is(err, errStopping) {
-		return canceled("this server is stopping: ask for the result again on a new connection")
-	}
-	return err
+	return t.awaitChange(ctx, c, runID, ended.State)
+}
+
+// stopping is the failure of a wait that the server ends.
+func stopping() *problem {
+	return canceled("this server is stopping: ask for the result again on a new connection")
 }
 
 const (
@@ -80,14 +82,16 @@ const (
 // awaitChange waits until a run no longer waits for what it waited for, or for a while.
 func (t *Tasks) awaitChange(ctx context.Context, c *call, runID client.RunID, before feed.State) error {
 	ctx, cancel := context.WithCancelCause(ctx)
+	var draining sync.WaitGroup
+	defer draining.Wait()
 	defer cancel(nil)
-	go func() {
+	draining.Go(func() {
 		select {
 		case <-c.draining:
-			cancel(errStopping)
+			cancel(stopping())
 		case <-ctx.Done():
 		}
-	}()
+	})
 	recheckAt := time.Now().Add(recheckTime)
 	for time.Now().Before(recheckAt) {
 		waiting, stop := context.WithTimeoutCause(ctx, taskHeartbeat, errHeartbeat)
@@ -107,11 +111,8 @@ func (t *Tasks) awaitChange(ctx context.Context, c *call, runID client.RunID, be
 	return nil
 }
 
-// Why a wait for a change ends.
-var (
-	errHeartbeat = errors.New("a heartbeat is due")
-	errStopping  = errors.New("the server is stopping")
-)
+// errHeartbeat is why a wait for a change ends.
+var errHeartbeat = errors.New("a heartbeat is due")
 
 // taskObserver tells a client that waits for the result of a task what happens.
 type taskObserver struct{ *call }

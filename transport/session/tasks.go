@@ -11,6 +11,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
+	"runs-mcp-server/internal/capability"
 	"runs-mcp-server/internal/rawjson"
 	"runs-mcp-server/transport/jsonrpc"
 )
@@ -20,7 +21,6 @@ const (
 	// StructuredContent is the whole answer.
 	resultTypeTask mcp.ResultType = "task"
 
-	tasksExtension    = "io.modelcontextprotocol/tasks"
 	methodTasksUpdate = "tasks/update"
 )
 
@@ -190,8 +190,8 @@ func (c *call) requireExtension(ctx context.Context) (context.Context, mcp.JSONR
 	if capabilities == nil {
 		return nil, taskError(mcp.INVALID_PARAMS, "missing or invalid _meta field "+mcp.MetaKeyClientCapabilities, nil)
 	}
-	if _, declared := capabilities.Extensions[tasksExtension]; !declared {
-		return nil, taskError(mcp.MISSING_REQUIRED_CLIENT_CAPABILITY, "missing required client capability: the extension "+tasksExtension, requiredCapability("extensions."+tasksExtension))
+	if _, declared := capabilities.Extensions[capability.TasksExtension]; !declared {
+		return nil, taskError(mcp.MISSING_REQUIRED_CLIENT_CAPABILITY, "missing required client capability: the extension "+capability.TasksExtension, requiredCapability("extensions."+capability.TasksExtension))
 	}
 	return server.WithRequestProtocolInfo(ctx, &server.RequestProtocolInfo{
 		Modern: true, ProtocolVersion: c.message.Version, ClientInfo: params.Meta.ClientInfo(), ClientCapabilities: capabilities,
@@ -232,7 +232,7 @@ func advertiseExtension(ctx context.Context, _ any, _ *mcp.DiscoverRequest, resu
 	if extensions == nil {
 		extensions = map[string]any{}
 	}
-	extensions[tasksExtension] = struct{}{}
+	extensions[capability.TasksExtension] = struct{}{}
 	result.Capabilities.Extensions = extensions
 }
 
