@@ -347,10 +347,10 @@ func (s *secrets) viewOf(run *client.Run) view.View {
 
 // progress sends progress notifications for one call, if the call asked for them.
 type progress struct {
-	token mcp.ProgressToken
-	out   chan<- mcp.JSONRPCNotification
-	meta  map[string]any // of the notifications: names the task of the call; nil for none
-	count int
+	token  mcp.ProgressToken
+	out    chan<- mcp.JSONRPCNotification
+	taskID string // of the task that the notifications are about, "" for none
+	count  int
 }
 
 func newProgress(session server.ClientSession, req mcp.CallToolRequest) *progress {
@@ -381,8 +381,11 @@ func (p *progress) sendNotification(ctx context.Context, method mcp.MCPMethod, p
 		return
 	}
 	n := mcp.JSONRPCNotification{JSONRPC: mcp.JSONRPC_VERSION, Notification: mcp.Notification{
-		Method: string(method), Params: mcp.NotificationParams{Meta: p.meta, AdditionalFields: params},
+		Method: string(method), Params: mcp.NotificationParams{AdditionalFields: params},
 	}}
+	if p.taskID != "" {
+		n.Params.Meta = mcp.WithRelatedTask(p.taskID).AdditionalFields
+	}
 	select {
 	case p.out <- n: // also when ctx is done
 		return

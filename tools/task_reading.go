@@ -32,7 +32,7 @@ func (t *Tasks) newCall(ctx context.Context, taskID string) (*call, client.RunID
 		return nil, "", errNoTask
 	}
 	c, err := t.handlers.newCall(ctx, "tasks", mcp.CallToolRequest{})
-	c.taskID, c.progress.meta = taskID, mcp.WithRelatedTask(taskID).AdditionalFields
+	c.taskID, c.progress.taskID = taskID, taskID
 	return c, runID, err
 }
 
