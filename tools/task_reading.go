@@ -45,12 +45,14 @@ func (t *Tasks) failure(c *call, runID client.RunID, err error) error {
 	return protocolError(c.view(), t.describe(err))
 }
 
+// running returns the state that a run is taken to have had before it is read for its task:
+// then one that has ended is read again, for 2 s, until it has its result.
+func running() feed.State { return feed.State{Status: client.Running} }
+
 // readTask reads a run for its task: with what its questions need, and with the result
-// that its status promises.
-func (t *Tasks) readTask(ctx context.Context, c *call, runID client.RunID) (reading, error) {
-	// It counts as seen while it ran: then one that has ended is read again until it
-	// has its result.
-	got, err := t.readRun(ctx, c, runID, feed.State{Status: client.Running})
+// that its status promises. seen is its state before.
+func (t *Tasks) readTask(ctx context.Context, c *call, runID client.RunID, seen feed.State) (reading, error) {
+	got, err := t.readRun(ctx, c, runID, seen)
 	if err != nil {
 		return got, err
 	}
@@ -81,17 +83,28 @@ func (t *Tasks) commonOf(c *call, got reading, asked []attend.TaskQuestion, notA
 		statusOf = task.Extension
 	}
 	common := task.Common{TaskID: string(run.RunID), Status: statusOf(run.Status, asks)}
-	eventAt := ""
-	if n := len(run.Events); n > 0 {
-		eventAt = run.Events[n-1].Timestamp
-	}
-	common.CreatedAt, common.LastUpdatedAt = task.Times(run.CreatedAt, run.UpdatedAt, eventAt, time.Now())
-	// Abs: if the API's clock is ahead of ours, that is no reason to wait for longer.
-	if got.Unsettled && time.Since(task.Newest(run.CreatedAt, run.UpdatedAt, eventAt)).Abs() < settleTime {
+	common.CreatedAt, common.LastUpdatedAt = task.Times(run.CreatedAt, run.UpdatedAt, newestEventTime(run), time.Now())
+	if isSettling(got) {
 		common.Status = task.Working
 	}
 	common.StatusMessage = t.statusMessage(c, got, asks, notAsked)
 	return common
+}
+
+// isSettling reports whether a run that has ended may still get its result. If the API
+// tells no time, or its clock is far ahead of ours, it does not.
+func isSettling(got reading) bool {
+	at := task.Newest(got.Run.CreatedAt, got.Run.UpdatedAt, newestEventTime(got.Run))
+	return got.Unsettled && time.Since(at).Abs() < settleTime
+}
+
+// newestEventTime returns the time of a run's newest event as the API tells it, "" for
+// none.
+func newestEventTime(run *client.Run) string {
+	if n := len(run.Events); n > 0 {
+		return run.Events[n-1].Timestamp
+	}
+	return ""
 }
 
 // statusMessage says how a task stands. Clients show it to their person or their model.

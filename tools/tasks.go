@@ -45,7 +45,7 @@ func (t *Tasks) GetTask(ctx context.Context, taskID string, watched bool) (shown
 	if err != nil {
 		return nil, err
 	}
-	got, err := t.readTask(ctx, c, runID)
+	got, err := t.readTask(ctx, c, runID, running())
 	if err != nil {
 		return nil, t.failure(c, runID, err)
 	}
@@ -100,7 +100,7 @@ func (t *Tasks) UpdateTask(ctx context.Context, taskID string, responses mcp.Inp
 	if err != nil {
 		return err
 	}
-	got, err := t.readTask(ctx, c, runID)
+	got, err := t.readTask(ctx, c, runID, running())
 	if err != nil {
 		return t.failure(c, runID, err)
 	}

@@ -31,25 +31,25 @@ func (t *Tasks) TaskResult(ctx context.Context, taskID string) (any, error) {
 	if session, ok := c.session.(interface{ ProgressToken() any }); ok {
 		c.progress.token = session.ProgressToken()
 	}
-	for {
-		got, err := t.readTask(ctx, c, runID)
+	for seen := running(); ; {
+		got, err := t.readTask(ctx, c, runID, seen)
 		if err != nil {
 			return nil, t.failure(c, runID, err)
 		}
-		if t.commonOf(c, got, nil, nil).Status != task.Working {
+		if got.Run.Status.Terminal() && !isSettling(got) {
 			result := t.resultOf(ctx, c, got)
 			result.Meta = mcp.WithRelatedTask(taskID)
 			return result, nil
 		}
-		if err := t.followTask(ctx, c, runID); err != nil {
+		if seen, err = t.followTask(ctx, c, runID); err != nil {
 			return nil, t.failure(c, runID, err)
 		}
 	}
 }
 
 // followTask follows a run until it has ended or something has changed that a person may
-// be asked about.
-func (t *Tasks) followTask(ctx context.Context, c *call, runID client.RunID) error {
+// be asked about. It returns the state in which it left the run.
+func (t *Tasks) followTask(ctx context.Context, c *call, runID client.RunID) (feed.State, error) {
 	ended, err := t.Attend.Follow(ctx, attend.Call{
 		Caller: c.caller, RunID: runID, SkipHistory: true, Person: t.person(c), Draining: c.draining,
 		LinkOf:   func(a *client.Auth) string { return c.view().AuthorizationLink(a) },
@@ -57,13 +57,13 @@ func (t *Tasks) followTask(ctx context.Context, c *call, runID client.RunID) err
 	})
 	switch {
 	case err != nil:
-		return err
+		return feed.State{}, err
 	case ended.Drained:
-		return stopping()
-	case ended.End == attend.Finished, ended.Outcome != nil && ended.Outcome.Status == attend.TooMany:
-		return nil // the next one asks for more
+		return feed.State{}, stopping()
+	case ended.End == attend.Finished, ended.Outcome != nil && ended.Outcome.Status == attend.TooMany: // the next one asks for more
+		return ended.State, nil
 	}
-	return t.awaitChange(ctx, c, runID, ended.State)
+	return ended.State, t.awaitChange(ctx, c, runID, ended.State)
 }
 
 // stopping is the failure of a wait that the server ends.

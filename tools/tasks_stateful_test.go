@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"runs-mcp-server/internal/lab/testbed"
 	"runs-mcp-server/tools"
@@ -293,5 +294,18 @@ func TestRelatedTask(t *testing.T) {
 	testbed.Result[taskOf](w, "tasks/cancel", fmt.Sprintf(`"taskId":%q`, id))
 	if m := w.Notification("notifications/cancelled"); !strings.Contains(string(m.Params), `"_meta":{`+relatedTask(id)) {
 		t.Errorf("withdrawn: %s", m.Params)
+	}
+}
+
+// TestResultOfALaggingRun: tasks/result does not read again and again, without a pause, a
+// run whose end the API stores later than it tells it.
+func TestResultOfALaggingRun(t *testing.T) {
+	bed := testbed.New(t, asTasks, lagging(3, 3))
+	w := bed.ConnectWire(stateful, "{}")
+	id := createStateful(w, "steps=1 step_ms=100", "").Task.TaskID
+	began := time.Now()
+	m := w.Call("tasks/result", fmt.Sprintf(`"taskId":%q`, id))
+	if took := time.Since(began); m.Error != nil || !strings.Contains(string(m.Result), `"status":"SUCCESS"`) || took < time.Second {
+		t.Errorf("after %v: %s %+v", took, m.Result, m.Error)
 	}
 }
