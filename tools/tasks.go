@@ -49,6 +49,9 @@ func (t *Tasks) GetTask(ctx context.Context, taskID string, watched bool) (shown
 	if err != nil {
 		return nil, t.failure(c, runID, err)
 	}
+	if watched && isSettling(got) {
+		return nil, errSettling
+	}
 	asked, notAsked := t.Attend.TaskQuestions(ctx, t.attendTask(c, runID), got.Snapshot)
 	common := t.commonOf(c, got, asked, notAsked)
 	poll := taskPollInterval
@@ -72,6 +75,10 @@ func (t *Tasks) GetTask(ctx context.Context, taskID string, watched bool) (shown
 	}
 	return extension, nil
 }
+
+// errSettling keeps a client from being told of a task too early: it would be told of no
+// change any more.
+var errSettling = errors.New("the run has ended, but its result is not known yet")
 
 // recoverPanic, deferred, logs a panic and makes an error of it: a notification is made
 // in a goroutine in which nobody else recovers.

@@ -335,9 +335,14 @@ func TestTaskWithoutResult(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := testbed.New(t, asTasks, scriptedRun(tt.fields+`"status":"SUCCESS"`)).ConnectWire(testbed.Newest, withTasks)
+			bed := testbed.New(t, asTasks, scriptedRun(tt.fields+`"status":"SUCCESS"`))
+			w := bed.ConnectWire(testbed.Newest, withTasks)
 			if got := testbed.Result[taskOf](w, "tasks/get", fmt.Sprintf(`"taskId":%q`, unknownRun)); got.Status != tt.status || (got.Result != nil) != (tt.status == "completed") {
 				t.Errorf("%+v", got)
+			}
+			// The client is told when it is completed, and not before: no change comes any more.
+			if told, err := bed.Tasks.GetTask(client.WithCaller(t.Context(), bed.Caller), unknownRun, true); (err != nil) != (tt.status == "working") {
+				t.Errorf("told %+v, %v", told, err)
 			}
 		})
 	}

@@ -89,7 +89,8 @@ type Tasks interface {
 	// Offer says what of tasks a server offers its clients.
 	Offer(*server.MCPServer) TaskOffer
 	// GetTask returns a task in the shape of the client's revision, as a value that
-	// is a JSON object. watched says that the client is told of changes.
+	// is a JSON object. watched says that the client is told of a change: after an
+	// error, the task is read again later.
 	GetTask(ctx context.Context, taskID string, watched bool) (any, error)
 	// UpdateTask takes the client's answers to the input requests of a task, by their
 	// keys. Keys that mean nothing are ignored. Stateless clients only.
