@@ -45,6 +45,7 @@ type call struct {
 	tasks             Tasks             // nil: there are none; see taskOffer
 	taskSubscriptions *subscriptions    // as subscriptions
 	taskIDs           []string          // that a listen is to watch, then those that it watches
+	createdTask       string            // see WatchTask; set in the handler's goroutine
 
 	cancelled     bool    // by the client; guarded by Connection.mu
 	replacement   *Answer // for mcp-go's error; set by Hooks in the handler's goroutine

@@ -155,12 +155,13 @@ func (e executor) execute(c *call, out Sink) {
 	defer func() {
 		if v := recover(); v != nil { // of a handler's values, which panic when they are encoded
 			e.logPanic(c, v)
+			if answered {
+				return
+			}
 			c.connection.finishCall(c)
 			c.cancel(nil)
 			c.closeFinished()
-			if !answered {
-				_ = out.WriteAnswer(c.internalError())
-			}
+			_ = out.WriteAnswer(c.internalError())
 		}
 	}()
 	w := callWriter{call: c, out: out, log: e.log}
@@ -183,6 +184,8 @@ func (e executor) execute(c *call, out Sink) {
 	answered = true
 	if err := out.WriteAnswer(a); err != nil {
 		w.abandonCall(err)
+	} else if c.createdTask != "" {
+		c.watchCreatedTask()
 	}
 }
 

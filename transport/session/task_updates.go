@@ -138,14 +138,19 @@ func readTask(ctx context.Context, tasks Tasks, taskID string) (fields map[strin
 // WatchTask has the client told of changes of a task that its call has created, as long
 // as the client is connected (2025-11-25: only the owner of a task is told). Handlers
 // that create tasks find this method on the session in their context.
-func (c *call) WatchTask(taskID string) {
+func (c *call) WatchTask(taskID string) { c.createdTask = taskID }
+
+// watchCreatedTask watches the task that the call has created. The call is answered: the
+// client knows the task.
+func (c *call) watchCreatedTask() {
 	if c.taskSubscriptions == nil || !c.hasStatefulTasks() {
 		return
 	}
 	// The watch outlives this call: it gets a session that has nothing of it.
 	owner := &call{clientState: c.clientState, connection: c.connection, message: &jsonrpc.Message{}, sessionID: c.sessionID, finished: make(chan struct{})}
-	close(owner.finished)                                                             // so that its questions go to the client outside of calls
-	_ = c.taskSubscriptions.watchResource(c.server.WithContext(c.ctx, owner), taskID) // without it the client polls
+	close(owner.finished) // so that its questions go to the client outside of calls
+	ctx := c.server.WithContext(context.WithoutCancel(c.ctx), owner)
+	_ = c.taskSubscriptions.watchResource(ctx, c.createdTask) // without it the client polls
 }
 
 // mergedContext is done when one context is, and has the values of another.

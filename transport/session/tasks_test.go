@@ -191,6 +191,37 @@ func TestUpdateThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// orderedTasks tell how many answers were out when a task began to be watched.
+type orderedTasks struct {
+	fakeTasks
+	out      *recorder
+	answered chan int
+}
+
+func (o orderedTasks) WatchTask(context.Context, string, func(map[string]any)) (func(), error) {
+	o.answered <- len(o.out.answers)
+	return func() {}, nil
+}
+
+// TestOwnerIsToldAfterTheAnswer: a client knows its task before it is told of changes.
+func TestOwnerIsToldAfterTheAnswer(t *testing.T) {
+	out := recorder{}
+	tasks := orderedTasks{out: &out, answered: make(chan int, 1)}
+	d := taskDispatcher("2025-11-25", tasks)
+	d.Connection = NewConnection(Config{Tasks: tasks, WatchTask: tasks.WatchTask})
+	d.Connection.client.SetProtocolVersion("2025-11-25")
+	d.Server.AddTool(mcp.NewTool("create"), func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		server.ClientSessionFromContext(ctx).(interface{ WatchTask(string) }).WatchTask("there")
+		return mcp.NewToolResultText("created"), nil
+	})
+	d.Dispatch(t.Context(), []byte(fixture.Call("1", "create", "")), &out)
+	d.Calls.Wait()
+	d.Connection.CloseSubscriptions()
+	if n := fixture.Receive(t, tasks.answered); n != 1 {
+		t.Errorf("watched after %d answers: %s", n, out.answers)
+	}
+}
+
 // TestListenOfARefusedCaller: a listen to tasks alone is refused as one to resources is.
 func TestListenOfARefusedCaller(t *testing.T) {
 	d, out := taskDispatcher("", fakeTasks{}), recorder{}
