@@ -16,9 +16,15 @@ import (
 	"runs-mcp-server/transport"
 )
 
+// How the server identifies itself.
+const (
+	serverName    = "diagnostic-server"
+	serverVersion = "0.0.0"
+)
+
 // New returns the server. tasks are those of its tools.
 func New(tasks *Tasks) *server.MCPServer {
-	s := server.NewMCPServer("diagnostic-server", "0.0.0",
+	s := server.NewMCPServer(serverName, serverVersion,
 		server.WithHooks(transport.Hooks()),
 		server.WithToolCapabilities(true), server.WithResourceCapabilities(true, true), server.WithPromptCapabilities(true),
 		server.WithCompletions(), server.WithLogging())

@@ -90,7 +90,10 @@ var errNoTask = fmt.Errorf("%w: there is no such task", mcp.ErrInvalidParams)
 
 // Offer implements transport.Tasks.
 func (t *Tasks) Offer(*server.MCPServer) transport.TaskOffer {
-	return transport.TaskOffer{Tools: []string{"slow_compute", "failing_job", "protocol_error_job", "confirm_delete", "multi_input", "test_tool_with_task"}, Cancel: true}
+	return transport.TaskOffer{
+		Tools:  []string{"slow_compute", "failing_job", "protocol_error_job", "confirm_delete", "multi_input", "test_tool_with_task"},
+		Cancel: true, ServerInfo: mcp.Implementation{Name: serverName, Version: serverVersion},
+	}
 }
 
 // GetTask implements transport.Tasks.
