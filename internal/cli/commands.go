@@ -25,6 +25,7 @@ type commands struct {
 	Demo        demoCommand      `cmd:"" help:"Show the whole job on the embedded sandbox."`
 	Sandbox     sandboxCommand   `cmd:"" help:"Serve the embedded sandbox of the Run API alone."`
 	Tools       toolsCommand     `cmd:"" help:"Print what tools/list answers, as JSON."`
+	Health      healthCommand    `cmd:"" help:"Ask an HTTP server whether it works."`
 	Help        helpCommand      `cmd:"" help:"Print the help of a command."`
 	Version     versionCommand   `cmd:"" help:"Print version, commit, Go version and MCP revisions."`
 	VersionFlag kong.VersionFlag `name:"version" help:"Print the version alone."`
