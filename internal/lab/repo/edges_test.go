@@ -57,6 +57,7 @@ var edges = map[string]struct {
 	"internal/lab/diagnostic":   {[]string{"transport"}, "the fixtures of the conformance suite; never in the product"},
 	"":                          {[]string{"internal/cli"}, "main hands over the arguments, the environment and the standard streams"},
 	"internal/lab/program":      {[]string{"internal/cli"}, "the whole program, for tests"},
+	"packaging":                 {nil, "it packs the built program, in a module of its own"},
 	"internal/lab/contracttest": {[]string{"internal/sandbox"}, "tests alone"},
 }
 

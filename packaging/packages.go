@@ -1,0 +1,148 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// platform is a target in the words of Node.
+type platform struct{ OS, CPU, Extension string }
+
+func platformOf(target string) platform {
+	system, processor, _ := strings.Cut(target, "_")
+	p := platform{OS: system, CPU: processor}
+	if system == "windows" {
+		p.OS, p.Extension = "win32", ".exe"
+	}
+	if processor == "amd64" {
+		p.CPU = "x64"
+	}
+	return p
+}
+
+// npmPackage is what the templates of npm packages get.
+type npmPackage struct {
+	*release
+	platform
+	Platforms []platform
+}
+
+// writeNPM writes a package for each binary, and the package that starts the one of
+// its machine: npm/runs-mcp-server-linux-x64, npm/runs-mcp-server.
+func (r *release) writeNPM() error {
+	license, err := readPacked("../LICENSE", "LICENSE", 0o644)
+	if err != nil {
+		return err
+	}
+	var all []platform
+	for _, target := range targets() {
+		p := platformOf(target)
+		all = append(all, p)
+		if r.binary[target] == "" {
+			continue
+		}
+		binary, err := readPacked(r.binary[target], "bin/"+name+p.Extension, 0o755)
+		if err != nil {
+			return err
+		}
+		if err := r.writeNPMPackage("npm-platform.json", npmPackage{release: r, platform: p}, "-"+p.OS+"-"+p.CPU, binary, license); err != nil {
+			return err
+		}
+	}
+	launcher, err := readPacked("npm/launcher.js", "launcher.js", 0o755)
+	if err != nil {
+		return err
+	}
+	readme, err := readPacked("npm/README.md", "README.md", 0o644)
+	if err != nil {
+		return err
+	}
+	return r.writeNPMPackage("npm.json", npmPackage{release: r, Platforms: all}, "", launcher, readme, license)
+}
+
+func (r *release) writeNPMPackage(template string, data npmPackage, suffix string, files ...packedFile) error {
+	manifest, err := render(template, data)
+	if err != nil {
+		return err
+	}
+	return writeFiles(filepath.Join(r.out, "npm", name+suffix), append(files, packedFile{"package.json", manifest, 0o644})...)
+}
+
+// writeBundle writes the folder of the MCPB bundle, which the packer of MCPB packs. A
+// bundle can tell systems apart, but not processors: on macOS the binary is universal,
+// Windows on ARM runs the one for amd64.
+func (r *release) writeBundle() error {
+	manifest, err := render("mcpb.json", r)
+	if err != nil {
+		return err
+	}
+	files := []packedFile{{"manifest.json", manifest, 0o644}}
+	for target, path := range map[string]string{"linux_amd64": "linux/" + name, universal: "darwin/" + name, "windows_amd64": "win32/" + name + ".exe"} {
+		if r.binary[target] == "" {
+			continue
+		}
+		binary, err := readPacked(r.binary[target], "server/"+path, 0o755)
+		if err != nil {
+			return err
+		}
+		files = append(files, binary)
+	}
+	return writeFiles(filepath.Join(r.out, "mcpb"), files...)
+}
+
+// writeExtensions writes an archive of the Gemini CLI extension for each platform, under
+// the names that Gemini CLI looks for: linux.x64.runs-mcp-server.tar.gz.
+func (r *release) writeExtensions() error {
+	for _, target := range targets() {
+		if r.binary[target] == "" {
+			continue
+		}
+		p := platformOf(target)
+		manifest, err := render("gemini-extension.json", npmPackage{release: r, platform: p})
+		if err != nil {
+			return err
+		}
+		binary, err := readPacked(r.binary[target], name+p.Extension, 0o755)
+		if err != nil {
+			return err
+		}
+		format := ".tar.gz"
+		if p.OS == "win32" {
+			format = ".zip"
+		}
+		archive := filepath.Join(r.out, "gemini", strings.Join([]string{p.OS, p.CPU, name}, ".")+format)
+		if err := writeArchive(archive, r.commit, packedFile{"gemini-extension.json", manifest, 0o644}, binary); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeCompose writes a compose file that runs the image.
+func (r *release) writeCompose() error {
+	text, err := render("compose.yaml", r)
+	if err != nil {
+		return err
+	}
+	return writeFiles(r.out, packedFile{"compose.yaml", text, 0o644})
+}
+
+// writeServerJSON writes the entry for the MCP registry.
+func (r *release) writeServerJSON(bundle string) error {
+	content, err := os.ReadFile(bundle)
+	if err != nil {
+		return err
+	}
+	hash := sha256.Sum256(content)
+	text, err := render("server.json", struct {
+		*release
+		Bundle, Hash string
+	}{r, filepath.Base(bundle), hex.EncodeToString(hash[:])})
+	if err != nil {
+		return err
+	}
+	return writeFiles(r.out, packedFile{"server.json", text, 0o644})
+}
