@@ -37,7 +37,6 @@ func run() error {
 	version := flag.String("version", "", "version of the release")
 	seconds := flag.Int64("time", 0, "time of the commit, in `seconds` since 1970")
 	originFile := flag.String("origin", "origin.json", "`file` that says where the project is")
-	server := flag.String("bundle", "", "`file` of the packed MCPB bundle: write server.json, which holds its hash, and nothing else")
 	flag.Parse()
 	if *version == "" || *out == "" {
 		return fmt.Errorf("-version and -out are needed")
@@ -47,9 +46,6 @@ func run() error {
 		return err
 	}
 	r := &release{origin: origin, Version: *version, commit: time.Unix(*seconds, 0).UTC(), out: *out}
-	if *server != "" {
-		return r.writeServerJSON(*server)
-	}
 	if r.binary, err = findBinaries(*binaries); err != nil {
 		return err
 	}

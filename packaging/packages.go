@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"os"
 	"path/filepath"
 	"strings"
 )
@@ -71,26 +70,40 @@ func (r *release) writeNPMPackage(template string, data npmPackage, suffix strin
 	return writeFiles(filepath.Join(r.out, "npm", name+suffix), append(files, packedFile{"package.json", manifest, 0o644})...)
 }
 
-// writeBundle writes the folder of the MCPB bundle, which the packer of MCPB packs. A
-// bundle can tell systems apart, but not processors: on macOS the binary is universal,
-// Windows on ARM runs the one for amd64.
+// writeBundle writes the MCPB bundle and server.json, the entry for the MCP registry,
+// which holds the hash of the bundle. A bundle can tell systems apart, but not
+// processors: on macOS the binary is universal, Windows on ARM runs the one for amd64.
+// MCPB's own packer is not used: it writes the time of day into the bundle.
 func (r *release) writeBundle() error {
 	manifest, err := render("mcpb.json", r)
 	if err != nil {
 		return err
 	}
 	files := []packedFile{{"manifest.json", manifest, 0o644}}
-	for target, path := range map[string]string{"linux_amd64": "linux/" + name, universal: "darwin/" + name, "windows_amd64": "win32/" + name + ".exe"} {
-		if r.binary[target] == "" {
+	for _, f := range []struct{ target, path string }{{"linux_amd64", "linux/" + name}, {universal, "darwin/" + name}, {"windows_amd64", "win32/" + name + ".exe"}} {
+		if r.binary[f.target] == "" {
 			continue
 		}
-		binary, err := readPacked(r.binary[target], "server/"+path, 0o755)
+		binary, err := readPacked(r.binary[f.target], "server/"+f.path, 0o755)
 		if err != nil {
 			return err
 		}
 		files = append(files, binary)
 	}
-	return writeFiles(filepath.Join(r.out, "mcpb"), files...)
+	bundle, err := packZip(r.commit, files...)
+	if err != nil {
+		return err
+	}
+	bundleName := name + "_" + r.Version + ".mcpb"
+	hash := sha256.Sum256(bundle)
+	server, err := render("server.json", struct {
+		*release
+		Bundle, Hash string
+	}{r, bundleName, hex.EncodeToString(hash[:])})
+	if err != nil {
+		return err
+	}
+	return writeFiles(r.out, packedFile{bundleName, bundle, 0o644}, packedFile{"server.json", server, 0o644})
 }
 
 // writeExtensions writes an archive of the Gemini CLI extension for each platform, under
@@ -128,21 +141,4 @@ func (r *release) writeCompose() error {
 		return err
 	}
 	return writeFiles(r.out, packedFile{"compose.yaml", text, 0o644})
-}
-
-// writeServerJSON writes the entry for the MCP registry.
-func (r *release) writeServerJSON(bundle string) error {
-	content, err := os.ReadFile(bundle)
-	if err != nil {
-		return err
-	}
-	hash := sha256.Sum256(content)
-	text, err := render("server.json", struct {
-		*release
-		Bundle, Hash string
-	}{r, filepath.Base(bundle), hex.EncodeToString(hash[:])})
-	if err != nil {
-		return err
-	}
-	return writeFiles(r.out, packedFile{"server.json", text, 0o644})
 }

@@ -24,15 +24,17 @@ export function run(command, args, options = {}) {
 // greet starts a server over stdio and asks it for its tools, as a client does. It
 // returns the version that the server says it has.
 export async function greet(command, args, options = {}) {
-  const server = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"], ...options });
-  const timer = setTimeout(() => fail(`${command} does not answer`), 60_000);
+  const server = spawn(command, args, { stdio: "pipe", ...options });
+  let log = "";
+  server.stderr.on("data", (data) => (log += data));
+  const timer = setTimeout(() => fail(`${command} does not answer: ${log}`), 60_000);
   const answers = createInterface({ input: server.stdout })[Symbol.asyncIterator]();
   const send = (message) => server.stdin.write(JSON.stringify({ jsonrpc: "2.0", ...message }) + "\n");
   const ask = async (id, method, params) => {
     send({ id, method, params });
     for (;;) {
       const { value, done } = await answers.next();
-      check(!done, `${command} ended before it answered ${method}`);
+      check(!done, `${command} ended before it answered ${method}: ${log}`);
       const message = JSON.parse(value);
       if (message.id === id) return message.result ?? fail(`${method}: ${value}`);
     }
