@@ -42,27 +42,32 @@ server.stderr.on("data", (data) => (log += data));
 let ended;
 const exit = once(server, "exit").then(([code]) => (ended = code));
 
-// The program is the first process of its namespace.
-const inside = () => +run("pgrep", ["--parent", String(find(server.pid))]).trim();
-const find = (pid) => (sudo.length === 0 ? pid : +run("pgrep", ["--parent", String(pid)]).trim());
-const health = () => spawnSync([...sudo, "nsenter"][0], [...sudo, "nsenter"].slice(1).concat("--target", String(pid), "--mount", "--pid", "--net", "--root", "--wd=/",
-  "--setuid", "65532", "--setgid", "65532", ...config.Healthcheck.Test.slice(1)), { encoding: "utf8" });
+// findProgram returns the process of the program below another one. sudo and unshare are
+// between them.
+function findProgram(pid) {
+  if (readFileSync(`/proc/${pid}/comm`, "utf8").trim() === "runs-mcp-server") return pid;
+  const children = spawnSync("pgrep", ["--parent", String(pid)], { encoding: "utf8" }).stdout.trim().split("\n").filter(Boolean);
+  return children.map(findProgram).find(Boolean);
+}
+const [asRoot, ...before] = [...sudo, "env"];
+const health = () => spawnSync(asRoot, [...before, "nsenter", "--target", String(pid), "--mount", "--pid", "--net", "--root", "--wd=/",
+  "--setuid", "65532", "--setgid", "65532", ...config.Healthcheck.Test.slice(1)], { encoding: "utf8" });
 const deadline = Date.now() + 20_000;
 while (!log.includes("msg=serving")) {
   check(ended === undefined && Date.now() < deadline, `the image does not serve: ${log}`);
   await new Promise((resolve) => setTimeout(resolve, 50));
 }
-const pid = inside();
+const pid = findProgram(server.pid);
 const healthy = health();
 check(healthy.status === 0 && healthy.stdout === "ok\n", `the health check: ${healthy.status} ${healthy.stdout}${healthy.stderr}`);
 const status = readFileSync(`/proc/${pid}/status`, "utf8");
 check(/^Uid:\t65532\t65532\t65532\t65532$/m.test(status) && /^Groups:\s*$/m.test(status), "the user");
 check(/^CapEff:\t0+$/m.test(status) && /^NoNewPrivs:\t1$/m.test(status) && /^NSpid:\t\d+\t1$/m.test(status), "the rights");
-const mounts = run([...sudo, "cat"][0], [...sudo, "cat"].slice(1).concat(`/proc/${pid}/mountinfo`)).trim().split("\n");
+const mounts = run(asRoot, [...before, "cat", `/proc/${pid}/mountinfo`]).trim().split("\n");
 check(mounts.every((m) => m.split(" ")[4] !== "/" || m.split(" ")[5].startsWith("ro")), `the root is not read-only:\n${mounts.join("\n")}`);
 
 // SIGTERM to process 1, as every engine sends it.
-run([...sudo, "kill"][0], [...sudo, "kill"].slice(1).concat("-TERM", String(pid)));
+run(asRoot, [...before, "kill", "-TERM", String(pid)]);
 const started = Date.now();
 await exit;
 check(ended === 0, `after SIGTERM: exit code ${ended}: ${log}`);
