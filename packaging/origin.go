@@ -15,7 +15,7 @@ const name = "runs-mcp-server"
 type origin struct {
 	Host      string `json:"host"`      // of the repository, such as github.com
 	Owner     string `json:"owner"`     // of the repository and the image
-	ImageHost string `json:"imageHost"` // of the container image, such as ghcr.io
+	ImageHost string `json:"imageHost"` // of the container image
 }
 
 func readOrigin(path string) (o origin, err error) {

@@ -8,7 +8,7 @@ func TestNames(t *testing.T) {
 		origin                            origin
 		repository, image, server, source string
 	}{
-		{origin{"github.com", "Example", "ghcr.example"}, "https://github.com/Example/runs-mcp-server", "ghcr.example/example/runs-mcp-server", "io.github.Example/runs-mcp-server", "github"},
+		{origin{"github.com", "Example", "images.example.net"}, "https://github.com/Example/runs-mcp-server", "images.example.net/example/runs-mcp-server", "io.github.Example/runs-mcp-server", "github"},
 		{origin{"git.example.com", "team", "images.example.com"}, "https://git.example.com/team/runs-mcp-server", "images.example.com/team/runs-mcp-server", "com.example.git/" + name, "git"},
 	} {
 		o := tt.origin
