@@ -37,7 +37,7 @@ func (c *approveCommand) Run(p *process) error {
 		return err
 	}
 	log := c.newLogger(redact.New(string(key)), p.stderr)
-	c.warnOfKeyFile(log)
+	c.warnOfKeyFile(p.env, log)
 	api, err := c.newClient(0)
 	if err != nil {
 		return err

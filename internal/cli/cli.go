@@ -37,6 +37,9 @@ func Run(ctx context.Context, args []string, env func(string) string, stdin io.R
 	return p.exitCode(p.execute(args))
 }
 
+// errReported is the error of a command that has printed what failed.
+var errReported = errors.New("reported")
+
 // exitCode writes to standard error why a command failed, and returns its exit
 // code.
 func (p *process) exitCode(err error) int {
@@ -49,6 +52,9 @@ func (p *process) exitCode(err error) int {
 	}
 	if err == nil {
 		return 0
+	}
+	if errors.Is(err, errReported) {
+		return 1
 	}
 	interrupt, interrupted := receivedSignal(p.ctx).(syscall.Signal)
 	if interrupted && errors.Is(err, context.Canceled) {

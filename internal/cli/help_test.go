@@ -20,6 +20,7 @@ func TestHelp(t *testing.T) {
 		"http":    "--listen --path-prefix --allowed-hosts --allowed-origins --drain --memory --api-url --user-id --approvals --ask-while-waiting --decide-hint --max-result-bytes",
 		"tools":   "--read-only --exclude-tools",
 		"approve": "<run-id> --api-url --api-key-file --log-level",
+		"doctor":  "--json --stream-wait --create-run --for-http --api-url --api-key-file --user-id",
 		"demo":    "", "sandbox": "--listen", "help": "", "version": "",
 	}
 	run := func(args ...string) exited {

@@ -28,7 +28,7 @@ func (c *stdioCommand) Run(p *process) error {
 	}
 	o.Local, o.Secrets = true, o.Secrets.With(string(caller.Key))
 	log := c.newLogger(o.Secrets, p.stderr)
-	c.warnOfKeyFile(log)
+	c.warnOfKeyFile(p.env, log)
 	return p.serverError(c.serve(p, o, caller, log), log)
 }
 

@@ -35,7 +35,7 @@ var edges = map[string]struct {
 	"internal/lab/fixture":      {nil, "a server and the messages of its clients, for the tests of the transports"},
 	"internal/logqueue":         {nil, "bytes to a writer, whatever they mean"},
 	"internal/memory":           {nil, "numbers, whoever is limited by them"},
-	"internal/cli":              {[]string{"client", "internal/approval", "internal/attend", "internal/feed", "internal/logqueue", "internal/memory", "internal/redact", "internal/sandbox", "internal/server", "internal/setting", "internal/view", "tools", "transport"}, "flags and commands; it alone turns what the operator set into options"},
+	"internal/cli":              {[]string{"client", "internal/approval", "internal/attend", "internal/clients", "internal/doctor", "internal/feed", "internal/logqueue", "internal/memory", "internal/redact", "internal/sandbox", "internal/server", "internal/setting", "internal/view", "tools", "transport"}, "flags and commands; it alone turns what the operator set into options"},
 	"internal/toolschema":       {nil, "schemas and arguments of tools, whatever the tools do"},
 	"internal/task":             {[]string{"client"}, "tables from runs to tasks, whoever asks"},
 	"tools":                     {[]string{"client", "internal/approval", "internal/attend", "internal/capability", "internal/feed", "internal/redact", "internal/task", "internal/toolschema", "internal/view"}, "tools know nothing of how clients reach them"},
@@ -47,6 +47,8 @@ var edges = map[string]struct {
 	"transport/session":         {[]string{"internal/rawjson", "internal/capability", "transport/jsonrpc"}, "a client and its messages, whatever carries them"},
 	"transport/jsonrpc":         {[]string{"internal/rawjson"}, "bytes to messages and back, whoever sends them"},
 	"internal/server":           {[]string{"client", "internal/approval", "internal/attend", "internal/feed", "internal/prompts", "internal/redact", "internal/sandbox", "internal/setting", "resources", "tools", "transport"}, "it builds an MCP server out of the rooms"},
+	"internal/clients":          {[]string{"internal/setting"}, "configuration files of MCP clients, whoever reads them"},
+	"internal/doctor":           {[]string{"client", "internal/clients", "internal/loopback"}, "it checks from outside what the other rooms need, and is handed what they would use"},
 	"internal/setting":          {nil, "texts that a person configured"},
 	"internal/lab/race":         {nil, "measurements of memory ask it"},
 	"internal/lab/hostile":      {nil, "it attacks the server from outside"},
@@ -79,7 +81,7 @@ func TestEdges(t *testing.T) {
 			if ours, isOurs := strings.CutPrefix(imported, module); isOurs && !slices.Contains(rule.may, ours) {
 				t.Errorf("%s imports %s: %s", path, ours, rule.why)
 			}
-			if strings.HasPrefix(imported, mcpgo) && slices.Contains([]string{"client", "client/follow", "internal/sse", "internal/redact", "internal/view", "internal/approval", "internal/attend", "internal/feed", "internal/sandbox", "internal/task", "internal/toolschema"}, dir) {
+			if strings.HasPrefix(imported, mcpgo) && slices.Contains([]string{"client", "client/follow", "internal/sse", "internal/redact", "internal/view", "internal/approval", "internal/attend", "internal/feed", "internal/sandbox", "internal/task", "internal/toolschema", "internal/clients", "internal/doctor"}, dir) {
 				t.Errorf("%s imports mcp-go: only tools, resources, prompts, transport, internal/capability, internal/server and the demo speak MCP", path)
 			}
 		}
