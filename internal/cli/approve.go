@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"slices"
-	"strings"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
@@ -28,9 +27,9 @@ func (c *approveCommand) Run(p *process) error {
 	if !isTerminal(p.stdin) {
 		return usageErrorf("approve asks a person: type it in a terminal, with nothing piped in")
 	}
-	runID, valid := client.ParseRunID(strings.TrimPrefix(strings.ToLower(c.RunID), "run://"))
-	if !valid {
-		return usageErrorf("a run's id is a UUID such as 123e4567-e89b-12d3-a456-426614174000")
+	runID, err := parseRunID(c.RunID)
+	if err != nil {
+		return err
 	}
 	key, err := c.key(p.env)
 	if err != nil {
@@ -138,7 +137,7 @@ func (d *approveDialog) asker(command context.Context, lines <-chan string) func
 			fmt.Fprintln(d.out, "Nothing was sent: the run asks for something else by now.")
 		}
 		asked = true
-		fmt.Fprintf(d.out, "%s\n\ny approves, n denies and usually ends the run, anything else leaves it waiting: ", q.Message)
+		fmt.Fprintf(d.out, "%s\n\n%s", q.Message, promptDecision)
 		line, err := nextLine(ctx, lines)
 		if err != nil || command.Err() != nil {
 			fmt.Fprintln(d.out)

@@ -19,16 +19,20 @@ import (
 // commands is the command line. A flag with a from tag takes its value from that
 // environment variable if it is not given.
 type commands struct {
-	Stdio       stdioCommand     `cmd:"" help:"Serve MCP over standard input and output (the default)."`
-	HTTP        httpCommand      `cmd:"" name:"http" help:"Serve MCP over streamable HTTP to many callers, each with a key."`
-	Approve     approveCommand   `cmd:"" help:"Show what a run waits for, and approve or deny it in a terminal."`
-	Doctor      doctorCommand    `cmd:"" help:"Check settings, key, API, event stream and MCP clients."`
-	Demo        demoCommand      `cmd:"" help:"Show the whole job on the embedded sandbox."`
-	Sandbox     sandboxCommand   `cmd:"" help:"Serve the embedded sandbox of the Run API alone."`
-	Tools       toolsCommand     `cmd:"" help:"Print what tools/list answers, as JSON."`
-	Help        helpCommand      `cmd:"" help:"Print the help of a command."`
-	Version     versionCommand   `cmd:"" help:"Print version, commit, Go version and MCP revisions."`
-	VersionFlag kong.VersionFlag `name:"version" help:"Print the version alone."`
+	Stdio       stdioCommand      `cmd:"" help:"Serve MCP over standard input and output (the default)."`
+	HTTP        httpCommand       `cmd:"" name:"http" help:"Serve MCP over streamable HTTP to many callers, each with a key."`
+	Approve     approveCommand    `cmd:"" help:"Show what a run waits for, and approve or deny it in a terminal."`
+	Runs        runsCommand       `cmd:"" help:"List, show, watch and abort runs."`
+	Call        callCommand       `cmd:"" help:"Call a tool by hand, as an agent would."`
+	Doctor      doctorCommand     `cmd:"" help:"Check settings, key, API, event stream and MCP clients."`
+	Demo        demoCommand       `cmd:"" help:"Show the whole job on the embedded sandbox."`
+	Sandbox     sandboxCommand    `cmd:"" help:"Serve the embedded sandbox of the Run API alone."`
+	Tools       toolsCommand      `cmd:"" help:"Print what tools/list answers, as JSON."`
+	Completion  completionCommand `cmd:"" help:"Print the completion of commands for a shell."`
+	Complete    completeCommand   `cmd:"" name:"__complete" hidden:""`
+	Help        helpCommand       `cmd:"" help:"Print the help of a command."`
+	Version     versionCommand    `cmd:"" help:"Print version, commit, Go version and MCP revisions."`
+	VersionFlag kong.VersionFlag  `name:"version" help:"Print the version alone."`
 }
 
 // execute parses the arguments and runs the command that they name.
@@ -63,17 +67,7 @@ func (p *process) parse(args []string) (command *kong.Context, err error) {
 			panic(r)
 		}
 	}()
-	parser, err := kong.New(&commands{}, kong.Name(Name),
-		kong.Vars{
-			"version": Version, "api_url": client.DefaultURL,
-			"tools":            strings.Join(tools.Names(), ","),
-			"max_result_bytes": strconv.Itoa(tools.DefaultMaxResultBytes), "min_result_bytes": strconv.Itoa(tools.MinMaxResultBytes),
-		}, kong.Writers(p.out, p.stderr), kong.Help(printHelp),
-		kong.Exit(func(int) { panic(errPrinted) }), kong.Bind(p), kong.Resolvers(environmentResolver(p.env)),
-		kong.KindMapper(reflect.String, kong.MapperFunc(decodeText)))
-	if err != nil {
-		panic(err) // the command line's definition is ours
-	}
+	parser := p.newParser()
 	rootFlags := []string{"-h", "--help", "--version"}
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") && !slices.Contains(rootFlags, args[0]) {
 		args = slices.Insert(slices.Clone(args), 0, "stdio")
@@ -86,6 +80,22 @@ func (p *process) parse(args []string) (command *kong.Context, err error) {
 		return nil, usageErrorf("%s\nTry %s.", plainUsage(err), help)
 	}
 	return command, nil
+}
+
+// newParser returns the parser of the command line.
+func (p *process) newParser() *kong.Kong {
+	parser, err := kong.New(&commands{}, kong.Name(Name),
+		kong.Vars{
+			"version": Version, "api_url": client.DefaultURL,
+			"tools":            strings.Join(tools.Names(), ","),
+			"max_result_bytes": strconv.Itoa(tools.DefaultMaxResultBytes), "min_result_bytes": strconv.Itoa(tools.MinMaxResultBytes),
+		}, kong.Writers(p.out, p.stderr), kong.Help(printHelp),
+		kong.Exit(func(int) { panic(errPrinted) }), kong.Bind(p), kong.Resolvers(environmentResolver(p.env)),
+		kong.KindMapper(reflect.String, kong.MapperFunc(decodeText)))
+	if err != nil {
+		panic(err) // the command line's definition is ours
+	}
+	return parser
 }
 
 var (

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
@@ -197,13 +196,36 @@ func checkArgs(p *process, args []string, env func(string) string) error {
 // print prints a report, as JSON or for a person.
 func (c *doctorCommand) print(p *process, report *doctor.Report) error {
 	if c.JSON {
-		out := json.NewEncoder(p.out)
-		out.SetIndent("", "  ")
-		out.SetEscapeHTML(false)
-		return out.Encode(report)
+		return printJSON(p, report)
 	}
-	colors := map[doctor.Status]style{doctor.OK: green, doctor.Warning: gold, doctor.Failed: red, doctor.Skipped: dim}
-	s := newScreen(p)
-	report.Print(p.out, s.columns(), func(status doctor.Status, text string) string { return s.styled(colors[status], text) })
+	printReport(newScreen(p), report)
 	return nil
+}
+
+// statusWidth and detailColumn are columns of a printed report.
+const (
+	statusWidth  = 8
+	detailColumn = 2 + statusWidth + 1
+)
+
+// printReport prints a report for a person.
+func printReport(s *screen, report *doctor.Report) {
+	colors := map[doctor.Status]style{doctor.OK: green, doctor.Warning: gold, doctor.Failed: red, doctor.Skipped: dim}
+	area := ""
+	for _, c := range report.Checks {
+		if c.Area != area {
+			fmt.Fprintln(s.out, s.styled(bold, c.Area))
+			area = c.Area
+		}
+		lines := wrapText(c.Name+": "+c.Detail, s.columns()-detailColumn)
+		if c.Fix != "" {
+			lines = append(lines, wrapText("Fix: "+c.Fix, s.columns()-detailColumn)...)
+		}
+		fmt.Fprintf(s.out, "  %s %s\n", s.styled(colors[c.Status], fmt.Sprintf("%-*s", statusWidth, c.Status)), lines[0])
+		for _, line := range lines[1:] {
+			fmt.Fprintf(s.out, "%*s%s\n", detailColumn, "", line)
+		}
+	}
+	fmt.Fprintf(s.out, "%d ok, %d warning, %d failed, %d skipped\n",
+		report.Count(doctor.OK), report.Count(doctor.Warning), report.Count(doctor.Failed), report.Count(doctor.Skipped))
 }

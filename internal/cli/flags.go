@@ -136,14 +136,21 @@ func (f *serverFlags) decideCommand() string {
 	if f.DecideHint != "" {
 		return ""
 	}
-	command := programCommand() + " approve"
-	if f.APIURL != "" {
-		command += " --api-url " + f.APIURL
-	}
+	command := f.approveCommand()
 	if f.Sandbox {
 		command = "TR_API_KEY=" + sandbox.DefaultKey + " " + command
 	}
 	return command + " RUN_ID"
+}
+
+// approveCommand returns the command with which a person decides in a terminal, without
+// the run's id.
+func (f *apiFlags) approveCommand() string {
+	command := programCommand() + " approve"
+	if f.APIURL != "" {
+		command += " --api-url " + f.APIURL
+	}
+	return command
 }
 
 // newLogger returns the log of the process, which hides the operator's secrets. It
@@ -156,6 +163,20 @@ func (f *apiFlags) newLogger(secrets *redact.Set, stderr io.Writer) *slog.Logger
 	log := slog.New(view.LogHandler(secrets, slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
 	slog.SetDefault(log)
 	return log
+}
+
+// newQuietLogger returns the log of a command for a person. They see what the command
+// prints, so that the log has only errors unless --log-level says otherwise. It warns
+// them of a key file that others can read.
+func (f *apiFlags) newQuietLogger(p *process, secrets *redact.Set) *slog.Logger {
+	log := f.newLogger(secrets, p.stderr)
+	f.warnOfKeyFile(p.env, log)
+	if f.LogLevel != "info" {
+		return log
+	}
+	quiet := *f
+	quiet.LogLevel = "error"
+	return quiet.newLogger(secrets, p.stderr)
 }
 
 // newClient returns a client of the API that reads so many large answers at a time; 0 is

@@ -26,6 +26,12 @@ func printHelp(_ kong.HelpOptions, ctx *kong.Context) error {
 	for _, p := range node.Positional {
 		head = append(head, helpLine(p.Summary(), p.Help))
 	}
+	if len(node.Children) > 0 {
+		head = append(head, "Commands:")
+	}
+	for _, c := range node.Children {
+		head = append(head, fmt.Sprintf("  %-10s %s", c.Name, c.Help))
+	}
 	groups := flagGroups(node)
 	lines := len(head)
 	for _, g := range groups {
@@ -48,7 +54,10 @@ func programHelp(app *kong.Node) string {
 	fmt.Fprintf(&b, "Usage: %s [command] [flags]\n\n", Name)
 	fmt.Fprintln(&b, "Lets an AI agent start, watch, steer and stop runs of the toolregistry.ai Run\nAPI.\n\nCommands:")
 	for _, c := range app.Children {
-		fmt.Fprintf(&b, "  %-8s %s\n", c.Name, c.Help)
+		if c.Hidden {
+			continue
+		}
+		fmt.Fprintf(&b, "  %-10s %s\n", c.Name, c.Help)
 	}
 	fmt.Fprintf(&b, "\nTo see it work, without an account: %[1]s demo\nThe flags of the server:            %[1]s stdio --help\n", programCommand())
 	return b.String()
@@ -57,6 +66,12 @@ func programHelp(app *kong.Node) string {
 // usageOf returns a command with its arguments.
 func usageOf(node *kong.Node) string {
 	usage := node.Name
+	if node.Parent != nil && node.Parent.Type == kong.CommandNode {
+		usage = node.Parent.Name + " " + usage
+	}
+	if len(node.Children) > 0 {
+		usage += " <command>"
+	}
 	for _, p := range node.Positional {
 		usage += " " + p.Summary()
 	}

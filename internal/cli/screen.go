@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"fmt"
 	"io"
 	"os"
+	"strings"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -56,4 +59,39 @@ func (s *screen) styled(how style, text string) string {
 		return text
 	}
 	return "\x1b[" + string(how) + "m" + text + "\x1b[0m"
+}
+
+// minColumns is the least width to break lines at: a narrower screen breaks them itself.
+const minColumns = 16
+
+// wrapText breaks a text at its spaces into lines of so many columns. A longer word, such
+// as a path, stays whole.
+func wrapText(text string, columns int) []string {
+	columns = max(columns, minColumns)
+	lines := []string{""}
+	for _, word := range strings.Fields(text) {
+		last := &lines[len(lines)-1]
+		switch {
+		case *last == "":
+			*last = word
+		case len([]rune(*last))+1+len([]rune(word)) > columns:
+			lines = append(lines, word)
+		default:
+			*last += " " + word
+		}
+	}
+	return lines
+}
+
+// elapsed returns a time as 0.4s, 12s, 3m05s or 2h05m.
+func elapsed(d time.Duration) string {
+	switch d = max(d, 0); {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 }

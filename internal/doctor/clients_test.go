@@ -134,7 +134,7 @@ func TestFiles(t *testing.T) {
 	writeFile(t, filepath.Join(d.Machine.Home, ".cursor", "mcp.json"), "{", 0o600)
 	writeFile(t, filepath.Join(d.Machine.Home, ".claude.json"), "{}", 0o600)
 	d.checkClients(t.Context())
-	if text := fmt.Sprint(d.Checks); d.count(Failed) != 1 || d.count(Skipped) != 1 || !strings.Contains(text, "no valid JSON") || !strings.Contains(text, "has no entry of this server") {
+	if text := fmt.Sprint(d.Checks); d.Count(Failed) != 1 || d.Count(Skipped) != 1 || !strings.Contains(text, "no valid JSON") || !strings.Contains(text, "has no entry of this server") {
 		t.Error(text)
 	}
 }
@@ -178,7 +178,7 @@ func TestURLs(t *testing.T) {
 			writeFile(t, filepath.Join(d.Machine.Home, ".config/Code/User/mcp.json"), fmt.Sprintf(`{"servers": {"runs": {"type": "http", "url": %q, "headers": {"x-api-key": "${input:k}"}}}}`, tt.url), 0o600)
 			d.checkClients(t.Context())
 			checkOne(t, d.Report, tt.status, tt.says)
-			if tt.name == "without TLS" && d.count(Warning) != 1 {
+			if tt.name == "without TLS" && d.Count(Warning) != 1 {
 				t.Errorf("no warning about TLS: %+v", d.Checks)
 			}
 			if strings.Contains(fmt.Sprint(d.Checks), "t-secret") {

@@ -1,10 +1,6 @@
 package doctor
 
-import (
-	"fmt"
-	"io"
-	"strings"
-)
+import "fmt"
 
 // Status is what came of a check.
 type Status string
@@ -52,8 +48,8 @@ func (r *Report) ok(area, name, format string, args ...any) {
 
 func (r *Report) skip(area, name, detail string) { r.Add(area, name, Skipped, detail, "") }
 
-// count returns how many checks have a status.
-func (r *Report) count(status Status) int {
+// Count returns how many checks have a status.
+func (r *Report) Count(status Status) int {
 	n := 0
 	for _, c := range r.Checks {
 		if c.Status == status {
@@ -61,57 +57,4 @@ func (r *Report) count(status Status) int {
 		}
 	}
 	return n
-}
-
-// statusWidth and indent are columns of the printed report.
-const (
-	statusWidth = 8
-	indent      = 2 + statusWidth + 1
-)
-
-// Print prints the report for a person, in lines of so many columns. styled returns a
-// status with its color.
-func (r *Report) Print(out io.Writer, columns int, styled func(Status, string) string) {
-	area := ""
-	for _, c := range r.Checks {
-		if c.Area != area {
-			if area != "" {
-				fmt.Fprintln(out)
-			}
-			area = c.Area
-			fmt.Fprintln(out, area)
-		}
-		status := styled(c.Status, fmt.Sprintf("%-*s", statusWidth, c.Status))
-		lines := wrap(c.Name+": "+c.Detail, columns-indent)
-		if c.Fix != "" {
-			lines = append(lines, wrap("Fix: "+c.Fix, columns-indent)...)
-		}
-		fmt.Fprintf(out, "  %s %s\n", status, lines[0])
-		for _, line := range lines[1:] {
-			fmt.Fprintf(out, "%*s%s\n", indent, "", line)
-		}
-	}
-	fmt.Fprintf(out, "\n%d ok, %d warning, %d failed, %d skipped\n", r.count(OK), r.count(Warning), r.count(Failed), r.count(Skipped))
-}
-
-// minColumns is the least width to wrap at: a narrower screen wraps by itself.
-const minColumns = 20
-
-// wrap breaks a text at its spaces into lines of so many columns. A longer word, such as
-// a path, stays whole.
-func wrap(text string, columns int) []string {
-	columns = max(columns, minColumns)
-	lines := []string{""}
-	for _, word := range strings.Fields(text) {
-		last := &lines[len(lines)-1]
-		switch {
-		case *last == "":
-			*last = word
-		case len([]rune(*last))+1+len([]rune(word)) > columns:
-			lines = append(lines, word)
-		default:
-			*last += " " + word
-		}
-	}
-	return lines
 }

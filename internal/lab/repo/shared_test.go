@@ -39,6 +39,7 @@ var separate = map[string]string{
 	"internal/attend.Sealer.used":         "by texts that are sealed under the caller's key",
 	"internal/attend.history.records":     "one caller's: see histories",
 	"internal/bounded.Map.elements":       "what the bounded maps here are made of",
+	"internal/cli.commandLine.values":     "one command line's",
 	"internal/feed.Hub.feeds":             byCaller,
 	"internal/feed.Hub.pinsOf":            "a limit",
 	"internal/prompts.request.values":     oneRequest,
