@@ -19,8 +19,7 @@ import (
 // commands is the command line. A flag with a from tag takes its value from that
 // environment variable if it is not given.
 type commands struct {
-	Stdio       stdioCommand      `cmd:"" help:"Serve MCP over standard input and output (the default)."`
-	HTTP        httpCommand       `cmd:"" name:"http" help:"Serve MCP over streamable HTTP to many callers, each with a key."`
+	serverCommands
 	Approve     approveCommand    `cmd:"" help:"Show what a run waits for, and approve or deny it in a terminal."`
 	Runs        runsCommand       `cmd:"" help:"List, show, watch and abort runs."`
 	Call        callCommand       `cmd:"" help:"Call a tool by hand, as an agent would."`
@@ -33,6 +32,13 @@ type commands struct {
 	Help        helpCommand       `cmd:"" help:"Print the help of a command."`
 	Version     versionCommand    `cmd:"" help:"Print version, commit, Go version and MCP revisions."`
 	VersionFlag kong.VersionFlag  `name:"version" help:"Print the version alone."`
+}
+
+// serverCommands are the commands that serve. They are parsed alone: to define all the
+// others takes as long as half of the start of a server.
+type serverCommands struct {
+	Stdio stdioCommand `cmd:"" help:"Serve MCP over standard input and output (the default)."`
+	HTTP  httpCommand  `cmd:"" name:"http" help:"Serve MCP over streamable HTTP to many callers, each with a key."`
 }
 
 // execute parses the arguments and runs the command that they name.
@@ -67,11 +73,15 @@ func (p *process) parse(args []string) (command *kong.Context, err error) {
 			panic(r)
 		}
 	}()
-	parser := p.newParser()
 	rootFlags := []string{"-h", "--help", "--version"}
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") && !slices.Contains(rootFlags, args[0]) {
 		args = slices.Insert(slices.Clone(args), 0, "stdio")
 	}
+	var grammar any = &commands{}
+	if args[0] == "stdio" || args[0] == "http" {
+		grammar = &serverCommands{}
+	}
+	parser := p.newParser(grammar)
 	if command, err = parser.Parse(args); err != nil {
 		help := programCommand() + " --help"
 		if slices.ContainsFunc(parser.Model.Children, func(c *kong.Node) bool { return c.Name == args[0] }) {
@@ -82,9 +92,9 @@ func (p *process) parse(args []string) (command *kong.Context, err error) {
 	return command, nil
 }
 
-// newParser returns the parser of the command line.
-func (p *process) newParser() *kong.Kong {
-	parser, err := kong.New(&commands{}, kong.Name(Name),
+// newParser returns the parser of some commands.
+func (p *process) newParser(grammar any) *kong.Kong {
+	parser, err := kong.New(grammar, kong.Name(Name),
 		kong.Vars{
 			"version": Version, "api_url": client.DefaultURL,
 			"tools":            strings.Join(tools.Names(), ","),

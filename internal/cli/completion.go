@@ -73,7 +73,7 @@ func (c *completeCommand) Run(p *process) error {
 		words[i] = string(word)
 	}
 	last := words[len(words)-1]
-	l := readCommandLine(p.newParser().Model.Node, words[:len(words)-1])
+	l := readCommandLine(p.newParser(&commands{}).Model.Node, words[:len(words)-1])
 	for _, candidate := range l.candidates(p, last) {
 		word, _, _ := strings.Cut(candidate, "\t")
 		if strings.HasPrefix(word, last) {
