@@ -95,17 +95,22 @@ func (p *process) parse(args []string) (command *kong.Context, err error) {
 // newParser returns the parser of some commands.
 func (p *process) newParser(grammar any) *kong.Kong {
 	parser, err := kong.New(grammar, kong.Name(Name),
-		kong.Vars{
-			"version": Version, "api_url": client.DefaultURL,
-			"tools":            strings.Join(tools.Names(), ","),
-			"max_result_bytes": strconv.Itoa(tools.DefaultMaxResultBytes), "min_result_bytes": strconv.Itoa(tools.MinMaxResultBytes),
-		}, kong.Writers(p.out, p.stderr), kong.Help(printHelp),
+		textVariables(), kong.Writers(p.out, p.stderr), kong.Help(printHelp),
 		kong.Exit(func(int) { panic(errPrinted) }), kong.Bind(p), kong.Resolvers(environmentResolver(p.env)),
 		kong.KindMapper(reflect.String, kong.MapperFunc(decodeText)))
 	if err != nil {
 		panic(err) // the command line's definition is ours
 	}
 	return parser
+}
+
+// textVariables are the values that stand in the texts about flags, as ${name}.
+func textVariables() kong.Vars {
+	return kong.Vars{
+		"version": Version, "api_url": client.DefaultURL,
+		"tools":            strings.Join(tools.Names(), ","),
+		"max_result_bytes": strconv.Itoa(tools.DefaultMaxResultBytes), "min_result_bytes": strconv.Itoa(tools.MinMaxResultBytes),
+	}
 }
 
 var (

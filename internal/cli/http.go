@@ -25,12 +25,12 @@ import (
 
 // httpCommand serves many callers, each with an API key of its own.
 type httpCommand struct {
-	Listen         string        `default:"127.0.0.1:8080" group:"HTTP" placeholder:"HOST:PORT" help:"Address to listen on (default ${default})"`
-	PathPrefix     string        `group:"HTTP" placeholder:"PATH" help:"Path before all others, such as /runs"`
-	AllowedHosts   []string      `group:"HTTP" placeholder:"HOST" help:"Hosts to answer to beside loopback, ports or not"`
-	AllowedOrigins []string      `group:"HTTP" placeholder:"URL" help:"Web origins to answer to beside loopback"`
-	Drain          time.Duration `default:"5s" group:"HTTP" placeholder:"DURATION" help:"How long to serve on after SIGTERM (default ${default})"`
-	Memory         memorySize    `default:"1GiB" group:"HTTP" placeholder:"SIZE" help:"Most memory to take (default ${default})"`
+	Listen         string        `default:"127.0.0.1:8080" group:"HTTP" placeholder:"HOST:PORT" help:"Address to listen on (default ${default})" doc:"address; beyond loopback, name the hosts with '--allowed-hosts'"`
+	PathPrefix     string        `group:"HTTP" placeholder:"PATH" help:"Path before all others, such as /runs" doc:"path before all others, such as '/runs'"`
+	AllowedHosts   []string      `group:"HTTP" placeholder:"HOST" help:"Hosts to answer to beside loopback, ports or not" doc:"accepted Host headers beside loopback"`
+	AllowedOrigins []string      `group:"HTTP" placeholder:"URL" help:"Web origins to answer to beside loopback" doc:"accepted web origins beside loopback"`
+	Drain          time.Duration `default:"5s" group:"HTTP" placeholder:"DURATION" help:"How long to serve on after SIGTERM (default ${default})" doc:"time to serve on after SIGTERM or SIGHUP. Ctrl-C does not wait; a second signal ends the server at once"`
+	Memory         memorySize    `default:"1GiB" group:"HTTP" placeholder:"SIZE" help:"Most memory to take (default ${default})" doc:"what the process should take at most, such as '512MiB'; at least '128MiB' ([how it is divided](docs/limits.md#memory)). 'GOMEMLIMIT', if set, is kept"`
 	serverFlags
 }
 
