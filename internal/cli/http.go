@@ -72,6 +72,7 @@ func (c *httpCommand) serve(p *process, o tools.Options, prefix string, log *slo
 		Options:        transport.Options{Logger: log, Watch: s.Watch(), Tasks: s.Tasks(Name, Version)},
 		IsKnown:        s.IsKnown,
 		Introduce:      s.Introduce,
+		Ready:          s.Ready,
 		Identify:       server.IdentifyCaller(server.CallerOptions{UserID: c.UserID, AllowAnyUser: c.AllowAnyUser, Sandbox: c.Sandbox}),
 		Server:         server.NarrowedByHeader(s.MCP(Name, Version), s.ReadOnly().MCP(Name, Version)),
 		AllowedHosts:   c.AllowedHosts,
