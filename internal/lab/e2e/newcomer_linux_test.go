@@ -251,6 +251,7 @@ func (s *tmuxScreen) run(args ...string) string {
 }
 
 // await waits until the screen shows a text, in however many lines. It returns the screen.
+// tmux tells nobody when the screen changes, so it is asked again and again.
 func (s *tmuxScreen) await(text string) string {
 	s.t.Helper()
 	var shown string

@@ -20,8 +20,9 @@ type Terminal struct {
 	Command  *exec.Cmd
 	ended    chan struct{}
 
-	mu     sync.Mutex // guards screen
-	screen strings.Builder
+	mu      sync.Mutex // guards all below
+	screen  strings.Builder
+	printed chan struct{} // closed when something was printed
 }
 
 // StartInTerminal starts a command in a terminal of its own.
@@ -31,7 +32,7 @@ func StartInTerminal(t *testing.T, columns, lines uint16, command *exec.Cmd) *Te
 	if err != nil {
 		t.Skip("there are no terminals here: ", err)
 	}
-	term := &Terminal{t: t, keyboard: keyboard, Command: command, ended: make(chan struct{})}
+	term := &Terminal{t: t, keyboard: keyboard, Command: command, ended: make(chan struct{}), printed: make(chan struct{})}
 	number, err := unix.IoctlGetInt(int(keyboard.Fd()), unix.TIOCGPTN)
 	if err == nil {
 		err = unix.IoctlSetPointerInt(int(keyboard.Fd()), unix.TIOCSPTLCK, 0)
@@ -67,6 +68,8 @@ func (term *Terminal) read() {
 		n, err := term.keyboard.Read(buffer)
 		term.mu.Lock()
 		term.screen.Write(buffer[:n])
+		close(term.printed)
+		term.printed = make(chan struct{})
 		term.mu.Unlock()
 		if err != nil {
 			return
@@ -84,24 +87,33 @@ func (term *Terminal) Resize(columns, lines uint16) {
 
 // Printed returns all that was printed, control sequences too.
 func (term *Terminal) Printed() string {
+	text, _ := term.look()
+	return text
+}
+
+// look returns all that was printed, and a channel that is closed when more was.
+func (term *Terminal) look() (text string, more <-chan struct{}) {
 	term.mu.Lock()
 	defer term.mu.Unlock()
-	return term.screen.String()
+	return term.screen.String(), term.printed
 }
 
 // Await waits until the program has printed a text after the first skip bytes. It returns
 // how much was printed up to its end.
 func (term *Terminal) Await(skip int, text string) int {
 	term.t.Helper()
-	for deadline := time.Now().Add(ExitTimeout / 2); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if printed := term.Printed(); len(printed) >= skip {
-			if at := strings.Index(printed[skip:], text); at >= 0 {
-				return skip + at + len(text)
-			}
+	timeout := time.After(ExitTimeout / 2)
+	for {
+		printed, more := term.look()
+		if at := strings.Index(printed[min(skip, len(printed)):], text); at >= 0 {
+			return skip + at + len(text)
+		}
+		select {
+		case <-more:
+		case <-timeout:
+			term.t.Fatalf("%q was not printed in time:\n%q", text, printed)
 		}
 	}
-	term.t.Fatalf("%q was not printed in time:\n%q", text, term.Printed())
-	return 0
 }
 
 // Type types a text.
