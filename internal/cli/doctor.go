@@ -34,6 +34,9 @@ const areaConfiguration = "Configuration"
 
 // Run checks everything and prints what it found. The exit code is 1 if a check failed.
 func (c *doctorCommand) Run(p *process, parsed *kong.Context) error {
+	if c.CreateRun && !c.Sandbox && (c.UserID == "" || len(dropEmpty(c.Integrations)) == 0) {
+		return usageErrorf("--create-run needs --user-id (TR_USER_ID) and --integrations: the API makes no run without")
+	}
 	key, keyError := client.Key(sandbox.DefaultKey), error(nil)
 	if !c.Sandbox {
 		key, keyError = c.key(p.env)

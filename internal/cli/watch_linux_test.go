@@ -94,6 +94,11 @@ func TestWatchLeavesWaiting(t *testing.T) {
 	if code := w.WaitExit(); code != 130 || !strings.Contains(w.Printed(), "stopped watching; the run goes on") {
 		t.Errorf("exit code %d:\n%s", code, w.Printed())
 	}
+	for _, once := range []string{"0.0s  QUEUED\n", "y approves", "Nothing was sent"} {
+		if n := strings.Count(control.ReplaceAllString(w.Printed(), ""), once); n != 1 {
+			t.Errorf("%q was printed %d times", once, n)
+		}
+	}
 	if got := w.decisions(); len(got) > 0 {
 		t.Errorf("the sandbox got the decisions %q", got)
 	}

@@ -105,6 +105,12 @@ func TestPlaces(t *testing.T) {
 	checkPlaces(t, m, moved, []string{"claude/.claude.json", "codex/config.toml", "goose/config.yaml", "opencode/opencode.json", "Claude/claude_desktop_config.json"})
 	m = newMachine(t, "windows", map[string]string{"APPDATA": moved})
 	checkPlaces(t, m, moved, []string{"Claude/claude_desktop_config.json", "Zed/settings.json"})
+	m.Dir = m.Home
+	for _, f := range m.Files() {
+		if f.Project || f.IsPart {
+			t.Errorf("the person's own folder is a project: %s", f.Path)
+		}
+	}
 	m.Home, m.Dir = "", ""
 	if files := m.Files(); len(files) != 0 {
 		t.Errorf("without a home: %v", files)

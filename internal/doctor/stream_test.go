@@ -74,6 +74,12 @@ func TestStream(t *testing.T) {
 			send(anEvent)
 			<-done
 		}}, 25 * time.Second, false, Failed, "then none within 25 s"},
+		{"nothing after what has happened", streamAPI{status: "PAUSED", stream: func(send func(string), done <-chan struct{}) {
+			send(anEvent)
+			time.Sleep(500 * time.Millisecond)
+			send(anEvent)
+			<-done
+		}}, 25 * time.Second, false, Failed, "then none within 25 s"},
 		{"too short a look", streamAPI{status: "RUNNING", stream: silent}, 3 * time.Second, false, Skipped, "nothing came within 3.0 s"},
 		{"a run that ends", streamAPI{status: "RUNNING", stream: func(send func(string), _ <-chan struct{}) { send(anEvent) }}, 25 * time.Second, false, Skipped, "the run ended"},
 		{"no look", streamAPI{status: "RUNNING"}, 0, false, Skipped, "--stream-wait=0"},
