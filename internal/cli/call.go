@@ -42,7 +42,7 @@ func (c *callCommand) Run(p *process) error {
 	}
 	defer closeAll()
 	var person mcpclient.ElicitationHandler
-	if isTerminal(p.stdin) && isTerminal(p.stdout) {
+	if isTerminal(p.stdin) && isTerminal(p.stdout) && c.Args != "-" {
 		person = &terminalPerson{out: p.out, lines: readLines(p.ctx, p.stdin)}
 	}
 	screen := newScreen(p)

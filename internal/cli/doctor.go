@@ -27,7 +27,7 @@ type doctorCommand struct {
 	StreamWait time.Duration `default:"25s" group:"Doctor" placeholder:"DURATION" help:"Longest look at an event stream (default ${default})"`
 	CreateRun  bool          `group:"Doctor" help:"Create a run for that if none goes on; abort it"`
 	ForHTTP    bool          `name:"for-http" group:"Doctor" help:"Check for an http server, whose callers bring keys"`
-	serverFlags
+	httpCommand
 }
 
 const areaConfiguration = "Configuration"
@@ -90,6 +90,11 @@ func (c *doctorCommand) checkSettings(env func(string) string, report *doctor.Re
 		from := flag.Tag.Get("from")
 		if problem := setting.Problem(strings.TrimSpace(env(from))); from != "" && problem != "" {
 			add(doctor.Failed, from+" "+problem, help)
+		}
+	}
+	if c.ForHTTP {
+		if _, err := c.check(); err != nil {
+			add(doctor.Failed, err.Error(), help)
 		}
 	}
 	if _, err := c.options(); err != nil {

@@ -49,6 +49,7 @@ func openSession(ctx context.Context, s *server.Server, caller client.Caller, lo
 	}
 	opened.mcp = mcpclient.NewClient(mcptransport.NewIO(clientIn, clientOut, io.NopCloser(strings.NewReader(""))), options...)
 	if err := opened.mcp.Start(ctx); err != nil {
+		opened.close()
 		return nil, err
 	}
 	opened.mcp.OnNotification(func(n mcp.JSONRPCNotification) {
