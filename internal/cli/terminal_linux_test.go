@@ -22,6 +22,13 @@ type watchedRun struct {
 // watchRun creates a run and watches it in a terminal of so many columns.
 func watchRun(t *testing.T, columns uint16, strategy client.ApprovalStrategy, behaviour string, env ...string) *watchedRun {
 	t.Helper()
+	return startWithRun(t, columns, strategy, behaviour, env, "runs", "watch", "RUN_ID")
+}
+
+// startWithRun creates a run and starts the program in a terminal. RUN_ID in an argument
+// stands for the run.
+func startWithRun(t *testing.T, columns uint16, strategy client.ApprovalStrategy, behaviour string, env []string, args ...string) *watchedRun {
+	t.Helper()
 	box, err := sandbox.Listen(t.Context(), "127.0.0.1:0", sandbox.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +45,10 @@ func watchRun(t *testing.T, columns uint16, strategy client.ApprovalStrategy, be
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command(program.Executable(t), "runs", "watch", string(run.RunID))
+	for i, arg := range args {
+		args[i] = strings.ReplaceAll(arg, "RUN_ID", string(run.RunID))
+	}
+	command := exec.Command(program.Executable(t), args...)
 	command.Dir = t.TempDir()
 	command.Env = append([]string{"TERM=xterm", "TR_API_KEY=" + sandbox.DefaultKey, "TR_API_URL=" + box.URL(), "GOCOVERDIR=" + command.Dir}, env...)
 	return &watchedRun{program.StartInTerminal(t, columns, 24, command), box, string(run.RunID)}
@@ -140,5 +150,55 @@ func TestWatchAuthorization(t *testing.T) {
 	w.Await(at, "ended: SUCCESS")
 	if code := w.WaitExit(); code != 0 {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestCallAsks holds that a person who calls a tool in a terminal sees its progress, and is
+// asked what a client's person would be: for a decision, and to open a link.
+func TestCallAsks(t *testing.T) {
+	t.Parallel()
+	getRun := []string{"call", "get_run", "--arg=runId=RUN_ID", "--arg=waitSeconds=30"}
+	w := startWithRun(t, 80, client.ApproveToolCall, "step_ms=200 steps=1", nil, slices.Clone(getRun)...)
+	at := w.Await(0, "waits for a person to approve")
+	at = w.Await(at, "y approves, n denies")
+	w.Type("y\n")
+	at = w.Await(at, "summary: ")
+	if w.Await(at, "status: SUCCESS"); w.WaitExit() != 0 || !slices.Equal(w.decisions(), []string{"approve"}) {
+		t.Errorf("the sandbox got the decisions %q:\n%s", w.decisions(), w.Printed())
+	}
+	w = startWithRun(t, 80, client.ApproveStart, "step_ms=1", nil, slices.Clone(getRun)...)
+	at = w.Await(0, "y approves, n denies")
+	w.Type("later\n")
+	at = w.Await(at, "status: PAUSED")
+	if w.Await(at, "waitEnded: needs_person"); w.WaitExit() != 0 || len(w.decisions()) > 0 {
+		t.Errorf("the sandbox got the decisions %q:\n%s", w.decisions(), w.Printed())
+	}
+	w = startWithRun(t, 80, client.ApproveNothing, "step_ms=100 steps=1 auth=required auth_ms=1500", nil, slices.Clone(getRun)...)
+	at = w.Await(0, "https://auth.sandbox.invalid/")
+	at = w.Await(at, "Type y when you have")
+	w.Type("y\n")
+	if w.Await(at, "status: SUCCESS"); w.WaitExit() != 0 {
+		t.Error(w.Printed())
+	}
+}
+
+// TestInterruptedCall holds that a call that a person interrupts says how the run stands.
+func TestInterruptedCall(t *testing.T) {
+	t.Parallel()
+	w := startWithRun(t, 80, client.ApproveNothing, "step_ms=60000 steps=1", nil, "call", "get_run", "--arg=runId=RUN_ID", "--arg=waitSeconds=45")
+	w.Await(0, "QUEUED")
+	w.Type("\x03")
+	if code := w.WaitExit(); code != 130 || !strings.Contains(w.Printed(), "this server is stopping") || !strings.Contains(w.Printed(), "status: QUEUED") {
+		t.Errorf("exit code %d:\n%s", code, w.Printed())
+	}
+}
+
+// TestListInTerminal holds that a terminal gets a table that fits it.
+func TestListInTerminal(t *testing.T) {
+	t.Parallel()
+	w := startWithRun(t, 60, client.ApproveStart, "step_ms=1", nil, "runs", "list")
+	w.Await(0, w.id+"\r\n")
+	if code := w.WaitExit(); code != 0 || !strings.Contains(w.Printed(), "Find overdue invoices\r\n") {
+		t.Errorf("exit code %d:\n%s", code, w.Printed())
 	}
 }
