@@ -13,31 +13,36 @@ import (
 // checkClients checks the configuration files that are found, and this server's entries
 // in them.
 func (d *doctor) checkClients(ctx context.Context) {
-	entries := 0
+	ours := 0
 	for _, f := range d.Machine.Files() {
-		found, err := f.Read()
-		if errors.Is(err, os.ErrNotExist) || err != nil && f.IsPart {
-			continue
-		}
-		if err != nil {
-			d.Add(areaClients, f.Client, Failed, fmt.Sprintf("%s cannot be read: %v", f.Path, err), "Correct it: the client cannot read it either.")
-			continue
-		}
-		ours := 0
-		for _, e := range found {
-			if e.IsOurs() {
-				d.checkEntry(ctx, f, e)
-				ours++
-			}
-		}
-		if ours == 0 && !f.Project && !f.IsPart {
-			d.skip(areaClients, f.Client, f.Path+" has no entry of this server")
-		}
-		entries += ours
+		ours += d.checkFile(ctx, f)
 	}
-	if entries == 0 {
+	if ours == 0 {
 		d.Add(areaClients, "configured", Warning, "no client on this machine has an entry of this server", "The README says under Install what to write where.")
 	}
+}
+
+// checkFile checks a configuration file and returns how many entries of this server it
+// has.
+func (d *doctor) checkFile(ctx context.Context, f clients.File) (ours int) {
+	entries, err := f.Read()
+	switch {
+	case errors.Is(err, os.ErrNotExist), err != nil && f.IsPart:
+		return 0
+	case err != nil:
+		d.Add(areaClients, f.Client, Failed, fmt.Sprintf("%s cannot be read: %v", f.Path, err), "Correct it: the client cannot read it either.")
+		return 0
+	}
+	for _, e := range entries {
+		if e.IsOurs() {
+			d.checkEntry(ctx, f, e)
+			ours++
+		}
+	}
+	if ours == 0 && !f.Project && !f.IsPart {
+		d.skip(areaClients, f.Client, f.Path+" has no entry of this server")
+	}
+	return ours
 }
 
 // checkEntry checks an entry: that the client can start or reach the server, and how it

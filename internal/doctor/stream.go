@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -94,15 +95,7 @@ func (d *doctor) readStream(ctx context.Context, runID client.RunID) (r streamRe
 		}
 		return r
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			if _, err := stream.Next(); err != nil {
-				return
-			}
-		}
-	}()
+	ended := readToEnd(stream)
 	defer func() {
 		stream.Close()
 		<-ended
@@ -111,14 +104,10 @@ func (d *doctor) readStream(ctx context.Context, runID client.RunID) (r streamRe
 	defer ticker.Stop()
 	for {
 		if last := stream.LastByte(); !last.IsZero() {
-			at := max(last.Sub(start), 1)
-			if r.first == 0 {
-				r.first = at
-			}
-			if at > r.first+burst {
-				r.next = at
-				return r
-			}
+			r.noteByte(max(last.Sub(start), 1))
+		}
+		if r.next > 0 {
+			return r
 		}
 		select {
 		case <-ended:
@@ -129,6 +118,36 @@ func (d *doctor) readStream(ctx context.Context, runID client.RunID) (r streamRe
 		case <-ticker.C:
 		}
 	}
+}
+
+// noteByte notes when the newest byte came.
+func (r *streamReading) noteByte(at time.Duration) {
+	if r.first == 0 {
+		r.first = at
+	}
+	if at > r.first+burst {
+		r.next = at
+	}
+}
+
+// readToEnd reads a stream until it ends or is closed, which closes the channel.
+func readToEnd(stream *client.Stream) (ended chan struct{}) {
+	ended = make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			if _, err := stream.Next(); err != nil && !isTooLarge(err) {
+				return
+			}
+		}
+	}()
+	return ended
+}
+
+// isTooLarge reports whether an error is that of one event, after which the stream goes on.
+func isTooLarge(err error) bool {
+	_, ok := errors.AsType[*client.TooLargeError](err)
+	return ok
 }
 
 // judgeStream says what a reading of a stream means.
