@@ -33,12 +33,12 @@ type newcomer struct {
 // with the right one, a proxy that holds streams back, a client's configuration, a run
 // that the client starts and the person watches and approves in a terminal.
 func TestNewcomer(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("it waits for a heartbeat of the API")
 	}
 	n := &newcomer{t: t, home: t.TempDir(), env: map[string]string{"PATH": os.Getenv("PATH"), "TERM": "xterm"}}
 	n.build()
+	t.Parallel() // from here on it waits more than it works
 	box := startSandbox(t)
 	n.env["HOME"], n.env["TR_API_URL"] = n.home, box.URL()
 
@@ -255,7 +255,7 @@ func (s *tmuxScreen) run(args ...string) string {
 func (s *tmuxScreen) await(text string) string {
 	s.t.Helper()
 	var shown string
-	for deadline := time.Now().Add(program.ExitTimeout / 2); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(program.ExitTimeout / 2); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		shown = s.run("capture-pane", "-p")
 		if strings.Contains(strings.Join(strings.Fields(strings.ReplaceAll(shown, "\n", "")), " "), text) {
 			return shown
