@@ -233,9 +233,10 @@ func TestListenToTasks(t *testing.T) {
 	}
 }
 
-// TestOwnerIsAsked: the person at the client that created a task is asked what the run
-// waits for, also if the client only polls.
-func TestOwnerIsAsked(t *testing.T) {
+// TestPollingClientIsAsked: the person is asked what the run waits for also if the client
+// only polls, and not before it does: a client that does not know the task yet could not
+// tell what the question is about. Another session that reads the task is asked nothing.
+func TestPollingClientIsAsked(t *testing.T) {
 	bed := testbed.New(t, asTasks, nil)
 	w := bed.ConnectWire(stateful, canBeAsked)
 	var asked []json.RawMessage
@@ -244,6 +245,23 @@ func TestOwnerIsAsked(t *testing.T) {
 		return approveForm
 	}
 	id := createStateful(w, "step_ms=1 steps=2", `,"approvalStrategy":"ON_TOOL_CALL"`).Task.TaskID
+	for { // until the client is told that the task waits
+		var told taskOf
+		if err := json.Unmarshal(w.Notification("notifications/tasks/status").Params, &told); err != nil || len(asked) > 0 {
+			t.Fatalf("%v; asked: %s", err, asked)
+		}
+		if told.Status == "input_required" {
+			break
+		}
+	}
+	other := bed.ConnectWire(stateful, canBeAsked)
+	other.Answer = func(_ string, params json.RawMessage) string {
+		t.Errorf("another session was asked %s", params)
+		return declineForm
+	}
+	for range 3 {
+		getTask(t, other, id, "input_required")
+	}
 	getTask(t, w, id, "completed")
 	if len(asked) != 2 || !strings.Contains(string(asked[0]), `"io.modelcontextprotocol/related-task":{"taskId":"`+id+`"}`) {
 		t.Errorf("asked: %s", asked)

@@ -116,6 +116,13 @@ func (s *subscriptions) reserve(w *watchedResource) (known bool, err error) {
 	return false, nil
 }
 
+// watches reports whether a resource is watched, also if the client cannot be told now.
+func (s *subscriptions) watches(uri string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.watched[uri] != nil || s.paused[uri] != nil
+}
+
 // activate stores how the watching is stopped. If the resource was unwatched
 // meanwhile, it stops the watching and returns false.
 func (s *subscriptions) activate(w *watchedResource, stop func()) bool {

@@ -140,17 +140,28 @@ func readTask(ctx context.Context, tasks Tasks, taskID string) (fields map[strin
 // that create tasks find this method on the session in their context.
 func (c *call) WatchTask(taskID string) { c.createdTask = taskID }
 
+// WatchesTask reports whether the client is told of changes of a task that it has created.
+// Handlers find it as they find WatchTask.
+func (c *call) WatchesTask(taskID string) bool {
+	return c.connection.taskSubscriptions != nil && c.connection.taskSubscriptions.watches(taskID)
+}
+
 // watchCreatedTask watches the task that the call has created. The call is answered: the
 // client knows the task.
 func (c *call) watchCreatedTask() {
 	if c.taskSubscriptions == nil || !c.hasStatefulTasks() {
 		return
 	}
-	// The watch outlives this call: it gets a session that has nothing of it.
-	owner := &call{clientState: c.clientState, connection: c.connection, message: &jsonrpc.Message{}, sessionID: c.sessionID, finished: make(chan struct{})}
-	close(owner.finished) // so that its questions go to the client outside of calls
-	ctx := c.server.WithContext(context.WithoutCancel(c.ctx), owner)
+	ctx := c.server.WithContext(context.WithoutCancel(c.ctx), c.outsideCalls())
 	_ = c.taskSubscriptions.watchResource(ctx, c.createdTask) // without it the client polls
+}
+
+// outsideCalls returns a session of the client whose messages belong to no call: they may
+// come when this call is over. It keeps nothing of the call.
+func (c *call) outsideCalls() *call {
+	owner := &call{clientState: c.clientState, connection: c.connection, message: &jsonrpc.Message{}, sessionID: c.sessionID, finished: make(chan struct{})}
+	close(owner.finished)
+	return owner
 }
 
 // mergedContext is done when one context is, and has the values of another.

@@ -121,6 +121,9 @@ var errNoCancel = errors.New("this server does not stop tasks: its operator does
 func (c *call) callTaskMethod(ctx context.Context, params taskParams) (any, error) {
 	switch mcp.MCPMethod(c.message.Method) {
 	case mcp.MethodTasksGet:
+		if !c.message.IsStateless() { // its person may be asked: clients end a poll if they are told of a change meanwhile
+			ctx = c.server.WithContext(ctx, c.outsideCalls())
+		}
 		return c.tasks.GetTask(ctx, params.TaskID, false)
 	case methodTasksUpdate:
 		return struct{}{}, c.tasks.UpdateTask(ctx, params.TaskID, params.InputResponses)
