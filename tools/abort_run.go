@@ -16,6 +16,7 @@ func abortRunDescription(Options) string {
 }
 
 func (h *handlers) abortRun(ctx context.Context, c *call, args abortRunArgs) (RunResult, error) {
+	c.runID = args.RunID
 	abortErr := h.API.AbortRun(ctx, c.caller, args.RunID)
 	switch client.KindOf(abortErr) {
 	case "", client.OutcomeUnknown, client.Conflict, client.NotFound, client.InvalidArgument:

@@ -39,6 +39,7 @@ const approveWait = maxWait * time.Second
 
 // askApproval has the person at the client decide.
 func (h *handlers) askApproval(ctx context.Context, c *call, args askArgs) (RunResult, error) {
+	c.runID = args.RunID
 	resume, err := c.resumeOf(args.RunID)
 	if err != nil {
 		return RunResult{}, err
@@ -147,6 +148,7 @@ func (h *handlers) askFailure(o attend.Outcome, runID client.RunID) error {
 
 // approve decides as the model says.
 func (h *handlers) approve(ctx context.Context, c *call, args approveArgs) (RunResult, error) {
+	c.runID = args.RunID
 	c.addGiven(args.Token)
 	sending, cancel := context.WithDeadline(ctx, c.at.Add(approveWait))
 	defer cancel()

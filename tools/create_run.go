@@ -86,6 +86,7 @@ const maxRunID = 64
 // them would create a second run.
 func (h *handlers) createOrResume(ctx context.Context, c *call, args createRunArgs, passThrough []client.PassThrough) (*client.Run, error) {
 	if c.resume != nil {
+		c.runID = c.resume.RunID
 		return &client.Run{RunID: c.resume.RunID}, nil
 	}
 	body, err := h.createBody(ctx, c, args, passThrough)
@@ -97,6 +98,7 @@ func (h *handlers) createOrResume(ctx context.Context, c *call, args createRunAr
 	if err != nil {
 		return nil, h.createFailure(ctx, c, body, start, err)
 	}
+	c.runID = run.RunID
 	c.addTokens(run.ApprovalTokens())
 	// A client that loses the connection may never see the result.
 	c.progress.sendMessage(ctx, "run "+c.view().Line(string(run.RunID), maxRunID)+" was created")

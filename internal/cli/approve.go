@@ -20,6 +20,7 @@ import (
 // approveCommand lets the person at the terminal decide.
 type approveCommand struct {
 	apiFlags
+	logFlags
 	RunID string `arg:"" name:"run-id" help:"The run that waits"`
 }
 
@@ -36,7 +37,10 @@ func (c *approveCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	log := c.newLogger(redact.New(string(key)), p.stderr)
+	log, err := c.newLogger(redact.New(string(key)), p)
+	if err != nil {
+		return err
+	}
 	c.warnOfKeyFile(log)
 	api, err := c.newClient(0)
 	if err != nil {

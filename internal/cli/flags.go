@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"io"
 	"log/slog"
 	"slices"
 
@@ -14,7 +13,6 @@ import (
 	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/server"
-	"runs-mcp-server/internal/view"
 	"runs-mcp-server/tools"
 )
 
@@ -22,7 +20,6 @@ import (
 type apiFlags struct {
 	APIURL     string `name:"api-url" from:"TR_API_URL" group:"API" placeholder:"URL" help:"Address of the Run API [$TR_API_URL]"`
 	APIKeyFile string `name:"api-key-file" group:"API" placeholder:"FILE" help:"File with the API key, instead of $TR_API_KEY"`
-	LogLevel   string `enum:"debug,info,warn,error" default:"info" group:"API" placeholder:"LEVEL" help:"Least level of the log: debug, info, warn or error"`
 }
 
 // serverFlags set what the server may do. A call, a header or a session can allow
@@ -49,6 +46,9 @@ type serverFlags struct {
 	ExcludeTools   []string `enum:"${tools}" group:"Tools" placeholder:"NAME" help:"Offer these, or all but these"`
 	RunsAsTasks    string   `name:"tasks" enum:"auto,off" default:"auto" group:"Tools" placeholder:"auto|off" help:"Runs as tasks, for clients that have them"`
 	MaxResultBytes int      `default:"${max_result_bytes}" group:"Tools" placeholder:"BYTES" help:"Largest result, ${min_result_bytes} at least (default ${default})"`
+
+	logFlags
+	callLogFlags
 }
 
 // options checks the flags and returns the options of the tools that follow from
@@ -144,18 +144,6 @@ func (f *serverFlags) decideCommand() string {
 		command = "TR_API_KEY=" + sandbox.DefaultKey + " " + command
 	}
 	return command + " RUN_ID"
-}
-
-// newLogger returns the log of the process, which hides the operator's secrets. It
-// becomes slog's default, because net/http and mcp-go log there.
-func (f *apiFlags) newLogger(secrets *redact.Set, stderr io.Writer) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
-		panic(err) // kong checked it
-	}
-	log := slog.New(view.LogHandler(secrets, slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
-	slog.SetDefault(log)
-	return log
 }
 
 // newClient returns a client of the API that reads so many large answers at a time; 0 is

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/memory"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/server"
@@ -44,7 +45,11 @@ func (c *httpCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	log := c.newLogger(o.Secrets, p.stderr)
+	log, err := c.newLogger(o.Secrets, p)
+	if err != nil {
+		return err
+	}
+	o.LogCalls, o.NameCaller = c.logsCalls(true), audit.NewHasher().Caller
 	return p.serverError(c.serve(p, o, prefix, log), log)
 }
 

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/memory"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/tools"
@@ -27,7 +28,12 @@ func (c *stdioCommand) Run(p *process) error {
 		}
 	}
 	o.Local, o.Secrets = true, o.Secrets.With(string(caller.Key))
-	log := c.newLogger(o.Secrets, p.stderr)
+	log, err := c.newLogger(o.Secrets, p)
+	if err != nil {
+		return err
+	}
+	// On standard error, which clients show to people, calls that succeed are no news.
+	o.LogCalls, o.NameCaller = c.logsCalls(c.LogFile != ""), audit.NewHasher().Caller
 	c.warnOfKeyFile(log)
 	return p.serverError(c.serve(p, o, caller, log), log)
 }

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"log/slog"
+
+	"runs-mcp-server/internal/appendfile"
+	"runs-mcp-server/internal/logqueue"
+	"runs-mcp-server/internal/redact"
+	"runs-mcp-server/internal/view"
+)
+
+// logFlags say what is logged, where and how.
+type logFlags struct {
+	LogLevel  string `enum:"debug,info,warn,error" default:"info" group:"Operation" placeholder:"LEVEL" help:"Least level of the log: debug, info, warn or error"`
+	LogFile   string `group:"Operation" placeholder:"FILE" help:"Append the log to a file instead of standard error"`
+	LogFormat string `enum:"text,json" default:"text" group:"Operation" placeholder:"FORMAT" help:"Log as text or json"`
+}
+
+// callLogFlags say whether each call is logged.
+type callLogFlags struct {
+	LogCalls *bool `negatable:"" group:"Operation" help:"Log each call, or only those that fail"`
+}
+
+// logsCalls reports whether each call is logged: what the flag says, or unset if it is
+// not given.
+func (f *callLogFlags) logsCalls(unset bool) bool {
+	if f.LogCalls == nil {
+		return unset
+	}
+	return *f.LogCalls
+}
+
+// newLogger returns the log of the process, which hides the operator's secrets. It
+// becomes slog's default, because net/http and mcp-go log there.
+func (f *logFlags) newLogger(secrets *redact.Set, p *process) (*slog.Logger, error) {
+	if f.LogFile != "" {
+		if err := p.logToFile(f.LogFile); err != nil {
+			return nil, err
+		}
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
+		panic(err) // kong checked it
+	}
+	options := &slog.HandlerOptions{Level: level}
+	var handler slog.Handler = slog.NewTextHandler(p.log, options)
+	if f.LogFormat == "json" {
+		p.log.UseJSON()
+		handler = slog.NewJSONHandler(p.log, options)
+	}
+	log := slog.New(view.LogHandler(secrets, handler))
+	slog.SetDefault(log)
+	return log, nil
+}
+
+// logToFile has the log go to a file, through a queue of its own.
+func (p *process) logToFile(path string) error {
+	file, err := appendfile.Open(path)
+	if err != nil {
+		return usageErrorf("--log-file: %w", err)
+	}
+	p.log = logqueue.New(file)
+	stop := p.closeLog
+	p.closeLog = func() {
+		p.log.Close(flushTimeout)
+		_ = file.Close() // a line that is not written by now is lost
+		stop()
+	}
+	return nil
+}
