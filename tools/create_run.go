@@ -94,7 +94,7 @@ func (h *handlers) createOrResume(ctx context.Context, c *call, args createRunAr
 		return nil, err
 	}
 	start := time.Now()
-	run, err := h.API.CreateRun(ctx, c.caller, body)
+	run, err := h.sendCreate(ctx, c, body)
 	if err != nil {
 		return nil, h.createFailure(ctx, c, body, start, err)
 	}
@@ -107,6 +107,14 @@ func (h *handlers) createOrResume(ctx context.Context, c *call, args createRunAr
 		c.keepRefused = !h.Feeds.Pin(c.caller, run.RunID)
 	}
 	return run, nil
+}
+
+// sendCreate sends the request, and records it if creates are recorded.
+func (h *handlers) sendCreate(ctx context.Context, c *call, body client.CreateRunRequest) (*client.Run, error) {
+	if h.Audit == nil {
+		return h.API.CreateRun(ctx, c.caller, body)
+	}
+	return h.createAudited(ctx, c, body)
 }
 
 // awaitNewRun waits for a new run and returns how it stands. Its only errors are a

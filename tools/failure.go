@@ -13,6 +13,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/attend"
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/view"
 )
 
@@ -123,6 +124,8 @@ func (h *handlers) describe(err error) Failure {
 		return h.describeUpstream(upstream)
 	}
 	switch {
+	case errors.Is(err, audit.ErrRefused):
+		return h.describeProblem(refusedByAudit())
 	case errors.Is(err, attend.ErrUsed):
 		return h.describeProblem(h.badRound(client.Conflict, err.Error()+"; this call did nothing"))
 	case errors.Is(err, attend.ErrNotSealed), errors.Is(err, attend.ErrExpired):

@@ -11,6 +11,7 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/attend"
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/redact"
 )
@@ -32,6 +33,8 @@ type Options struct {
 	Decider *approval.Decider
 	Attend  *attend.Attendant
 	Log     *slog.Logger
+	// Audit records creates, aborts and decisions. nil: nothing is recorded.
+	Audit *audit.Log
 	// LogCalls logs each call, not only those that failed.
 	LogCalls bool
 	// NameCaller names a caller for the log, by a hash of the key. nil: the log does not

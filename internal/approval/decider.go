@@ -2,13 +2,13 @@ package approval
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"slices"
 	"sync"
 	"unsafe"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/bounded"
 )
 
@@ -25,6 +25,9 @@ var (
 // concurrent use.
 type Decider struct {
 	api *client.Client
+	// Audit records each decision that is sent. nil: nothing is recorded. It is set
+	// before the first decision.
+	Audit *audit.Log
 
 	mu     sync.Mutex                            // guards the rest
 	sent   *bounded.Map[callerItem, bool]        // approvals and tokens that were used
@@ -104,13 +107,25 @@ func (d *Decider) WasShown(p Pending) bool {
 }
 
 // Decide sends a decision on a pending approval. Besides the errors above it
-// returns those of [client.Client.Approve].
-func (d *Decider) Decide(ctx context.Context, caller client.Caller, p Pending, decision Decision) error {
-	token := p.tokens[decision]
+// returns those of [client.Client.Approve], and [audit.ErrRefused]. by says who decides.
+func (d *Decider) Decide(ctx context.Context, caller client.Caller, r Request, decision Decision, by audit.Channel) error {
+	token := r.tokens[decision]
 	if token == "" {
 		return ErrNoLink
 	}
-	return d.claimAndSend(ctx, caller, token, claimsOf(p))
+	return d.claimAndSend(ctx, caller, token, claimsOf(r.Pending), func() audit.Effect { return r.effect(decision, by) })
+}
+
+// effect returns what the audit log says of a decision on a request.
+func (r Request) effect(decision Decision, by audit.Channel) audit.Effect {
+	e := audit.Effect{Channel: by, Decision: string(decision), Digest: r.Digest(), Secrets: r.secrets}
+	if r.Run != nil && r.Run.RunID.Valid() {
+		e.RunID = r.Run.RunID
+	}
+	for _, c := range r.calls() {
+		e.Tools = append(e.Tools, c.ToolName)
+	}
+	return e
 }
 
 // TokenDecision is a decision by a token that came another way than by the run's
@@ -135,10 +150,16 @@ func (d *Decider) DecideByToken(ctx context.Context, caller client.Caller, t Tok
 	case known && (token.runID != t.RunID || token.decision != t.Decision), !known && t.LinksKnown:
 		return known, ErrOtherToken
 	case known:
-		return true, d.claimAndSend(ctx, caller, t.Token, token.claims)
+		return true, d.claimAndSend(ctx, caller, t.Token, token.claims, t.effect)
 	default:
-		return false, d.claimAndSend(ctx, caller, t.Token, []callerItem{item})
+		return false, d.claimAndSend(ctx, caller, t.Token, []callerItem{item}, t.effect)
 	}
+}
+
+// effect returns what the audit log says of a decision by a token: only a model sends
+// one that came another way, and what it decides is not known here.
+func (t TokenDecision) effect() audit.Effect {
+	return audit.Effect{Channel: audit.Agent, Decision: string(t.Decision), RunID: t.RunID}
 }
 
 // Sent reports whether a decision on the approval was sent.
@@ -159,21 +180,35 @@ func claimsOf(p Pending) []callerItem {
 	return claims
 }
 
-// hashOf returns a hash that stands for a token: tokens themselves are not remembered.
-func hashOf(token string) string {
-	hash := sha256.Sum256([]byte(token))
-	return string(hash[:])
-}
-
-// claimAndSend sends a token if nothing of the claims was used before.
-func (d *Decider) claimAndSend(ctx context.Context, caller client.Caller, token string, claims []callerItem) error {
+// claimAndSend sends a token if nothing of the claims was used before. effect says what
+// is recorded of it.
+func (d *Decider) claimAndSend(ctx context.Context, caller client.Caller, token string, claims []callerItem, effect func() audit.Effect) error {
 	if !d.claim(claims) {
 		return ErrAlreadySent
 	}
-	err := d.api.Approve(ctx, caller, token)
+	err := d.send(ctx, caller, token, effect)
+	if errors.Is(err, audit.ErrRefused) {
+		d.release(claims)
+	}
 	if e, ok := errors.AsType[*client.Error](err); ok && hadNoEffect(e) {
 		d.release(claims)
 	}
+	return err
+}
+
+// send sends a token and, if decisions are recorded, records that before and after.
+func (d *Decider) send(ctx context.Context, caller client.Caller, token string, effect func() audit.Effect) error {
+	if d.Audit == nil {
+		return d.api.Approve(ctx, caller, token)
+	}
+	recorded := effect()
+	recorded.Action, recorded.Caller = audit.Decide, caller
+	entry, err := d.Audit.Begin(recorded)
+	if err != nil {
+		return err
+	}
+	err = d.api.Approve(ctx, caller, token)
+	entry.End("", err)
 	return err
 }
 

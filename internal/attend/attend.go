@@ -42,6 +42,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/bounded"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/redact"
@@ -53,6 +54,8 @@ type Options struct {
 	Decider *approval.Decider
 	Secrets *redact.Set // the operator's: no question shows them
 	Log     *slog.Logger
+	// Channel says, for the audit log, where people decide. Default [audit.Client].
+	Channel audit.Channel
 	// ReadingTime is the shortest time in which a person can read a question. A
 	// client that refuses faster has shown the question to nobody. Default 1 s.
 	ReadingTime time.Duration
@@ -110,6 +113,9 @@ const (
 // New returns an Attendant. The caller closes it.
 func New(o Options) *Attendant {
 	o.ReadingTime = cmp.Or(o.ReadingTime, defaultReadingTime)
+	if o.Channel == "" {
+		o.Channel = audit.Client
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	return &Attendant{
 		Options: o, Sealer: newSealer(), ctx: ctx, stop: stop,

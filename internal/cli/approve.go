@@ -12,6 +12,7 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/attend"
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/view"
@@ -21,6 +22,7 @@ import (
 type approveCommand struct {
 	apiFlags
 	logFlags
+	auditFlags
 	RunID string `arg:"" name:"run-id" help:"The run that waits"`
 }
 
@@ -48,6 +50,12 @@ func (c *approveCommand) Run(p *process) error {
 	}
 	defer api.Close()
 	decider := approval.NewDecider(api)
+	recorded, _, closeAudit, err := c.openAudit(log)
+	if err != nil {
+		return err
+	}
+	defer closeAudit()
+	decider.Audit = recorded
 	feeds := feed.NewHub(api, decider, feed.Options{Logger: log})
 	defer feeds.Close()
 	d := approveDialog{api: api, feeds: feeds, decider: decider, caller: client.Caller{Key: key}, runID: runID, in: p.stdin, out: p.out}
@@ -84,7 +92,7 @@ func (d *approveDialog) run(ctx context.Context) error {
 		fmt.Fprintln(d.out, d.nothingWaits(read.Status))
 		return nil
 	}
-	attendant := attend.New(attend.Options{Feeds: d.feeds, Decider: d.decider, Secrets: redact.New(), Log: slog.New(slog.DiscardHandler)})
+	attendant := attend.New(attend.Options{Feeds: d.feeds, Decider: d.decider, Secrets: redact.New(), Log: slog.New(slog.DiscardHandler), Channel: audit.Terminal})
 	defer attendant.Close()
 	reading, stopReading := context.WithCancel(ctx)
 	defer stopReading()

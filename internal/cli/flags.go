@@ -49,6 +49,7 @@ type serverFlags struct {
 
 	logFlags
 	callLogFlags
+	auditFlags
 }
 
 // options checks the flags and returns the options of the tools that follow from

@@ -16,7 +16,6 @@ import (
 	"strings"
 	"time"
 
-	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/memory"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/server"
@@ -49,7 +48,11 @@ func (c *httpCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	o.LogCalls, o.NameCaller = c.logsCalls(true), audit.NewHasher().Caller
+	closeAudit, err := c.addLogs(&o, log, true)
+	if err != nil {
+		return err
+	}
+	defer closeAudit()
 	return p.serverError(c.serve(p, o, prefix, log), log)
 }
 

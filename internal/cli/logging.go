@@ -7,6 +7,7 @@ import (
 	"runs-mcp-server/internal/logqueue"
 	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/view"
+	"runs-mcp-server/tools"
 )
 
 // logFlags say what is logged, where and how.
@@ -21,13 +22,15 @@ type callLogFlags struct {
 	LogCalls *bool `negatable:"" group:"Operation" help:"Log each call, or only those that fail"`
 }
 
-// logsCalls reports whether each call is logged: what the flag says, or unset if it is
-// not given.
-func (f *callLogFlags) logsCalls(unset bool) bool {
-	if f.LogCalls == nil {
-		return unset
+// addLogs sets what the tools log and record. logCalls is the default of --log-calls.
+// The caller calls closeAudit at the end.
+func (f *serverFlags) addLogs(o *tools.Options, log *slog.Logger, logCalls bool) (closeAudit func(), err error) {
+	o.LogCalls = logCalls
+	if f.LogCalls != nil {
+		o.LogCalls = *f.LogCalls
 	}
-	return *f.LogCalls
+	o.Audit, o.NameCaller, closeAudit, err = f.openAudit(log)
+	return closeAudit, err
 }
 
 // newLogger returns the log of the process, which hides the operator's secrets. It

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 
 	"runs-mcp-server/client"
-	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/memory"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/tools"
@@ -33,7 +32,11 @@ func (c *stdioCommand) Run(p *process) error {
 		return err
 	}
 	// On standard error, which clients show to people, calls that succeed are no news.
-	o.LogCalls, o.NameCaller = c.logsCalls(c.LogFile != ""), audit.NewHasher().Caller
+	closeAudit, err := c.addLogs(&o, log, c.LogFile != "")
+	if err != nil {
+		return err
+	}
+	defer closeAudit()
 	c.warnOfKeyFile(log)
 	return p.serverError(c.serve(p, o, caller, log), log)
 }

@@ -35,6 +35,7 @@ func New(o tools.Options, f feed.Options, a attend.Options) *Server {
 	if o.Decider == nil {
 		o.Decider = approval.NewDecider(o.API)
 	}
+	o.Decider.Audit = o.Audit
 	if o.Feeds == nil {
 		f.Logger = o.Log
 		o.Feeds = feed.NewHub(o.API, o.Decider, f)
