@@ -22,8 +22,9 @@ const (
 
 // CallReport says what became of a call.
 type CallReport struct {
-	Tool     string // one of [Names]
-	Outcome  string // one of [Outcomes]
+	Tool     string       // one of [Names]
+	Outcome  string       // ok, input_required, task, or the code of a failure
+	RunID    client.RunID // "" for none
 	Duration time.Duration
 }
 
@@ -35,7 +36,7 @@ type identified interface{ RequestID() string }
 func (h *handlers) reportCall(ctx context.Context, c *call, outcome string) {
 	took := time.Since(c.at)
 	if h.Observe != nil {
-		h.Observe(ctx, CallReport{Tool: c.tool, Outcome: outcome, Duration: took})
+		h.Observe(ctx, CallReport{Tool: c.tool, Outcome: outcome, RunID: c.runID, Duration: took})
 	}
 	succeeded := outcome == outcomeOK || outcome == outcomeInputRequired || outcome == outcomeTask
 	if h.LogCalls && succeeded && h.Log.Enabled(ctx, slog.LevelInfo) {

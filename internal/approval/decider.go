@@ -3,6 +3,7 @@ package approval
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"unsafe"
@@ -34,6 +35,21 @@ type Decider struct {
 	tokens *bounded.Map[callerItem, knownToken]  // tokens that were seen in a run's links
 	shown  *bounded.Map[callerItem, bool]        // approvals whose content the caller was shown
 	plans  *bounded.Map[callerRun, *client.Plan] // as the answers to create had them
+	counts map[DecisionCount]int64
+}
+
+// DecisionCount names a number of decisions that were sent.
+type DecisionCount struct {
+	Channel  audit.Channel
+	Decision Decision
+	Outcome  string // see [audit.Outcome]
+}
+
+// Stats returns how many decisions were sent since the start.
+func (d *Decider) Stats() map[DecisionCount]int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.counts)
 }
 
 const (
@@ -76,6 +92,7 @@ func NewDecider(api *client.Client) *Decider {
 		sent:   bounded.New[callerItem, bool](limits),
 		tokens: bounded.New[callerItem, knownToken](limits),
 		shown:  bounded.New[callerItem, bool](limits),
+		counts: map[DecisionCount]int64{},
 		plans:  bounded.New[callerRun, *client.Plan](bounded.Limits{Entries: maxPlans, Bytes: maxPlansBytes}),
 	}
 }
@@ -113,12 +130,12 @@ func (d *Decider) Decide(ctx context.Context, caller client.Caller, r Request, d
 	if token == "" {
 		return ErrNoLink
 	}
-	return d.claimAndSend(ctx, caller, token, claimsOf(r.Pending), func() audit.Effect { return r.effect(decision, by) })
+	return d.claimAndSend(ctx, caller, sending{token, claimsOf(r.Pending), by, decision, r.effect})
 }
 
-// effect returns what the audit log says of a decision on a request.
-func (r Request) effect(decision Decision, by audit.Channel) audit.Effect {
-	e := audit.Effect{Channel: by, Decision: string(decision), Digest: r.Digest(), Secrets: r.secrets}
+// effect returns what the audit log says of a request that is decided.
+func (r Request) effect() audit.Effect {
+	e := audit.Effect{Digest: r.Digest(), Secrets: r.secrets}
 	if r.Run != nil && r.Run.RunID.Valid() {
 		e.RunID = r.Run.RunID
 	}
@@ -146,20 +163,16 @@ func (d *Decider) DecideByToken(ctx context.Context, caller client.Caller, t Tok
 	d.mu.Lock()
 	token, known := d.tokens.Get(item)
 	d.mu.Unlock()
+	claims := []callerItem{item}
 	switch {
 	case known && (token.runID != t.RunID || token.decision != t.Decision), !known && t.LinksKnown:
 		return known, ErrOtherToken
 	case known:
-		return true, d.claimAndSend(ctx, caller, t.Token, token.claims, t.effect)
-	default:
-		return false, d.claimAndSend(ctx, caller, t.Token, []callerItem{item}, t.effect)
+		claims = token.claims
 	}
-}
-
-// effect returns what the audit log says of a decision by a token: only a model sends
-// one that came another way, and what it decides is not known here.
-func (t TokenDecision) effect() audit.Effect {
-	return audit.Effect{Channel: audit.Agent, Decision: string(t.Decision), RunID: t.RunID}
+	// Only a model sends a token that came another way. What it decides is not known here.
+	effect := func() audit.Effect { return audit.Effect{RunID: t.RunID} }
+	return known, d.claimAndSend(ctx, caller, sending{t.Token, claims, audit.Agent, t.Decision, effect})
 }
 
 // Sent reports whether a decision on the approval was sent.
@@ -180,34 +193,47 @@ func claimsOf(p Pending) []callerItem {
 	return claims
 }
 
-// claimAndSend sends a token if nothing of the claims was used before. effect says what
-// is recorded of it.
-func (d *Decider) claimAndSend(ctx context.Context, caller client.Caller, token string, claims []callerItem, effect func() audit.Effect) error {
-	if !d.claim(claims) {
+// sending is a decision that is about to be sent.
+type sending struct {
+	token    string
+	claims   []callerItem
+	channel  audit.Channel
+	decision Decision
+	effect   func() audit.Effect // what is decided, for the audit log
+}
+
+// claimAndSend sends a token if nothing of its claims was used before.
+func (d *Decider) claimAndSend(ctx context.Context, caller client.Caller, s sending) error {
+	if !d.claim(s.claims) {
 		return ErrAlreadySent
 	}
-	err := d.send(ctx, caller, token, effect)
+	err := d.sendRecorded(ctx, caller, s)
 	if errors.Is(err, audit.ErrRefused) {
-		d.release(claims)
+		d.release(s.claims)
+		return err
 	}
 	if e, ok := errors.AsType[*client.Error](err); ok && hadNoEffect(e) {
-		d.release(claims)
+		d.release(s.claims)
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.counts[DecisionCount{s.channel, s.decision, audit.Outcome(err)}]++
 	return err
 }
 
-// send sends a token and, if decisions are recorded, records that before and after.
-func (d *Decider) send(ctx context.Context, caller client.Caller, token string, effect func() audit.Effect) error {
+// sendRecorded sends a token and, if decisions are recorded, records that before and
+// after.
+func (d *Decider) sendRecorded(ctx context.Context, caller client.Caller, s sending) error {
 	if d.Audit == nil {
-		return d.api.Approve(ctx, caller, token)
+		return d.api.Approve(ctx, caller, s.token)
 	}
-	recorded := effect()
-	recorded.Action, recorded.Caller = audit.Decide, caller
-	entry, err := d.Audit.Begin(recorded)
+	e := s.effect()
+	e.Action, e.Channel, e.Decision, e.Caller = audit.Decide, s.channel, string(s.decision), caller
+	entry, err := d.Audit.Begin(e)
 	if err != nil {
 		return err
 	}
-	err = d.api.Approve(ctx, caller, token)
+	err = d.api.Approve(ctx, caller, s.token)
 	entry.End("", err)
 	return err
 }

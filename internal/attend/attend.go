@@ -31,6 +31,7 @@
 //	seal.go           the encryption of the state that travels
 //	call.go           Call and Result, and the call in progress
 //	outcome.go, person.go  the other types that callers use
+//	stats.go          how often people were asked, and what came of it
 package attend
 
 import (
@@ -78,6 +79,8 @@ type Attendant struct {
 	rounds    *bounded.Map[need, *question] // input rounds that wait for their answer
 	open      map[*question]struct{}        // questions without an outcome yet, but not rounds
 	closed    bool                          // no more questions are started
+	asked     map[Kind]int64                // see [Stats]
+	outcomes  map[OutcomeCount]int64        // see [Stats]
 }
 
 // personRun names what one person is asked about one run.
@@ -122,6 +125,7 @@ func New(o Options) *Attendant {
 		histories: bounded.New[personRun, *history](bounded.Limits{Entries: maxHistories, Bytes: maxHistoriesBytes}),
 		rounds:    bounded.New[need, *question](bounded.Limits{Entries: maxRounds, Bytes: maxRoundsBytes}),
 		open:      map[*question]struct{}{},
+		asked:     map[Kind]int64{}, outcomes: map[OutcomeCount]int64{},
 	}
 }
 

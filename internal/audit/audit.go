@@ -103,6 +103,9 @@ func Open(o Options) (*Log, error) {
 	return &Log{Hasher: hasher, options: o, file: file}, nil
 }
 
+// Failures returns how many times the log could not be written.
+func (l *Log) Failures() int64 { return l.failed.Load() }
+
 // Close writes the lines that wait, if that is possible now, and closes the log.
 func (l *Log) Close() {
 	l.mu.Lock()
@@ -153,12 +156,12 @@ func (e *Entry) End(runID client.RunID, err error) {
 	if runID != "" {
 		e.line.Run = string(runID)
 	}
-	e.line.Event, e.line.Outcome = "outcome", outcomeOf(err)
+	e.line.Event, e.line.Outcome = "outcome", Outcome(err)
 	_ = e.log.append(e.line, true)
 }
 
-// outcomeOf names the outcome of a request: ok or the kind of its error.
-func outcomeOf(err error) string {
+// Outcome names the outcome of a request: ok, the kind of its error, or failed.
+func Outcome(err error) string {
 	kind := client.KindOf(err)
 	switch {
 	case err == nil:

@@ -44,7 +44,7 @@ func (c *approveCommand) Run(p *process) error {
 		return err
 	}
 	c.warnOfKeyFile(log)
-	api, err := c.newClient(0)
+	api, err := c.newClient(0, nil)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/server"
+	"runs-mcp-server/internal/telemetry"
 	"runs-mcp-server/tools"
 )
 
@@ -109,7 +110,7 @@ func (f *serverFlags) sandboxDefaults() error {
 // startServer returns the server of the flags, with the embedded sandbox as its API
 // if the flags say so. Of parts it takes what limits the API's answers and the logs of
 // runs; 0 is the default. closeAll closes both.
-func (f *serverFlags) startServer(ctx context.Context, o tools.Options, parts memory.Parts, log *slog.Logger) (s *server.Server, closeAll func(), err error) {
+func (f *serverFlags) startServer(ctx context.Context, o tools.Options, parts memory.Parts, log *slog.Logger, t *telemetry.Telemetry) (s *server.Server, closeAll func(), err error) {
 	closeSandbox := func() {}
 	if f.Sandbox {
 		box, err := sandbox.Listen(ctx, "127.0.0.1:0", sandbox.Options{})
@@ -120,7 +121,7 @@ func (f *serverFlags) startServer(ctx context.Context, o tools.Options, parts me
 		closeSandbox = func() { _ = box.Close() }
 		log.Info("working on the embedded sandbox: nothing real happens")
 	}
-	if s, err = f.newServer(o, parts, log); err != nil {
+	if s, err = f.newServer(o, parts, log, t); err != nil {
 		closeSandbox()
 		return nil, nil, err
 	}
@@ -148,23 +149,30 @@ func (f *serverFlags) decideCommand() string {
 }
 
 // newClient returns a client of the API that reads so many large answers at a time; 0 is
-// the default. The caller closes it.
-func (f *apiFlags) newClient(largeAnswers int) (*client.Client, error) {
+// the default. t may be nil. The caller closes it.
+func (f *apiFlags) newClient(largeAnswers int, t *telemetry.Telemetry) (*client.Client, error) {
 	if err := checkURL(f.APIURL); err != nil {
 		return nil, err
 	}
-	api, err := client.New(client.Options{URL: cmp.Or(f.APIURL, client.DefaultURL), UserAgent: Name + "/" + Version, LargeAnswers: largeAnswers})
+	options := client.Options{URL: cmp.Or(f.APIURL, client.DefaultURL), UserAgent: Name + "/" + Version, LargeAnswers: largeAnswers}
+	if t != nil {
+		options.Wrap = t.WrapTransport
+	}
+	api, err := client.New(options)
 	if err != nil {
 		return nil, usageErrorf("--api-url (TR_API_URL): %w", err)
 	}
 	return api, nil
 }
 
-// newServer returns the server of the flags. o is what options returned.
-func (f *serverFlags) newServer(o tools.Options, parts memory.Parts, log *slog.Logger) (*server.Server, error) {
-	api, err := f.newClient(parts.LargeAnswers)
+// newServer returns the server of the flags. o is what options returned. t may be nil.
+func (f *serverFlags) newServer(o tools.Options, parts memory.Parts, log *slog.Logger, t *telemetry.Telemetry) (*server.Server, error) {
+	api, err := f.newClient(parts.LargeAnswers, t)
 	if err != nil {
 		return nil, err
+	}
+	if t != nil {
+		o.Observe = t.ObserveCall
 	}
 	o.API, o.Log, o.DecideHint, o.DecideCommand = api, log, f.DecideHint, f.decideCommand()
 	if o.DecideHint == "" && f.Sandbox {

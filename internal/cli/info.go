@@ -26,7 +26,7 @@ func (c *toolsCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	s, err := c.newServer(o, memory.Parts{}, log)
+	s, err := c.newServer(o, memory.Parts{}, log, nil)
 	if err != nil {
 		return err
 	}

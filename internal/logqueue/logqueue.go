@@ -63,6 +63,13 @@ func (w *Writer) UseJSON() {
 	w.json = true
 }
 
+// Lost returns how many lines were dropped since the start.
+func (w *Writer) Lost() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lost
+}
+
 // Write queues a copy of p, or drops it. It returns len(p) and no error.
 func (w *Writer) Write(p []byte) (int, error) {
 	if len(p) == 0 {

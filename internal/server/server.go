@@ -141,6 +141,19 @@ func (s *Server) Introduce(ctx context.Context) {
 	_, _ = s.tools.API.ListRuns(ctx, client.CallerFrom(ctx), client.ListRunsQuery{PageSize: 1})
 }
 
+// Stats are numbers of all callers together.
+type Stats struct {
+	API       client.Stats
+	Feeds     feed.Stats
+	Questions attend.Stats
+	Decisions map[approval.DecisionCount]int64
+}
+
+// Stats returns the numbers. They are read one after the other.
+func (s *Server) Stats() Stats {
+	return Stats{s.tools.API.Stats(), s.tools.Feeds.Stats(), s.tools.Attend.Stats(), s.tools.Decider.Stats()}
+}
+
 // Close withdraws all questions, ends all feeds, waits for both, and closes the
 // client.
 func (s *Server) Close() {
