@@ -94,6 +94,8 @@ func pathTemplate(path string) string {
 			segments[i] = ":runId"
 		case segments[i-1] == "execution-plans":
 			segments[i] = ":planId"
+		case segments[i] == "approval": // the rest of a link of this form would be a secret
+			segments[i] = ":approval"
 		}
 	}
 	return strings.Join(segments, "/")
