@@ -223,6 +223,10 @@ func TestMetricsPage(t *testing.T) {
 	me.Send(t, me.Session, program.ToolCall("made_up_tool", nil), nil)
 	me.Send(t, me.Session, `{"jsonrpc":"2.0","id":1,"method":"made/up"}`, nil)
 	page := scrape(t, metricsURL)
+	me.Do(t.Context(), t, http.MethodDelete, me.Session, "", nil).Body.Close()
+	if later := scrape(t, metricsURL); !strings.Contains(later, "runs_mcp_sessions 0\n") {
+		t.Error("the session that was deleted still counts")
+	}
 	stop(t, command)
 	for _, want := range []string{
 		`runs_mcp_tool_calls_total{outcome="ok",tool="create_run"} 1`,

@@ -94,3 +94,16 @@ func TestEdges(t *testing.T) {
 		}
 	}
 }
+
+// TestOpenTelemetryHasOneRoom holds that only internal/telemetry, and a collector for
+// tests, import OpenTelemetry and Prometheus.
+func TestOpenTelemetryHasOneRoom(t *testing.T) {
+	visitSources(t, func(path, dir string, imports []string) {
+		for _, imported := range imports {
+			foreign := strings.HasPrefix(imported, "go.opentelemetry.io/") || strings.HasPrefix(imported, "github.com/prometheus/")
+			if foreign && dir != "internal/telemetry" && dir != "internal/lab/otlp" {
+				t.Errorf("%s imports %s: only internal/telemetry may", path, imported)
+			}
+		}
+	})
+}
