@@ -2,7 +2,6 @@ package cli_test
 
 import (
 	"encoding/json"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -69,30 +68,6 @@ func TestLogFile(t *testing.T) {
 	const once = "INFO create_run ok 1;WARN get_run not_found 1"
 	if all := strings.Join(got, ";"); all != once+";"+once {
 		t.Errorf("got %q", all)
-	}
-}
-
-// TestMetricsFlag holds that the address must name a host, and be free.
-func TestMetricsFlag(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	for address, want := range map[string]struct {
-		code int
-		text string
-	}{
-		":9464": {2, "127.0.0.1:9464 for this machine alone, 0.0.0.0:9464 for all networks"}, "x": {2, "--metrics takes HOST:PORT"},
-		l.Addr().String(): {1, "--metrics: listen tcp"},
-	} {
-		if got := runProgram(t, nil, nil, "stdio", "--sandbox", "--metrics", address); got.code != want.code || !strings.Contains(got.stderr, want.text) {
-			t.Errorf("%s: exit code %d: %s", address, got.code, got.stderr)
-		}
-	}
-	got := runProgram(t, nil, []string{"OTEL_TRACES_EXPORTER=smoke"}, "stdio", "--sandbox")
-	if got.code != 2 || !strings.Contains(got.stderr, "OTEL_TRACES_EXPORTER") {
-		t.Errorf("exit code %d: %s", got.code, got.stderr)
 	}
 }
 

@@ -2,9 +2,13 @@ package telemetry
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestExports holds what switches a signal on.
@@ -80,4 +84,26 @@ func TestKnownURI(t *testing.T) {
 			t.Errorf("%s becomes %q", uri, got)
 		}
 	}
+}
+
+// TestWrappedResponses holds that the writer of a wrapped handler still has what streams
+// need: deadlines, and a flush.
+func TestWrappedResponses(t *testing.T) {
+	started, err := Start(t.Context(), Options{Env: func(string) string { return "" }, Page: true, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer started.Shutdown()
+	server := httptest.NewServer(started.WrapHandler("127.0.0.1:8080")(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		control, soon := http.NewResponseController(w), time.Now().Add(time.Minute)
+		if err := errors.Join(control.SetReadDeadline(soon), control.SetWriteDeadline(soon), control.Flush()); err != nil {
+			t.Error(err)
+		}
+	})))
+	defer server.Close()
+	resp, err := http.Get(server.URL + "/mcp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
 }
