@@ -24,7 +24,8 @@ import (
 type call struct {
 	caller   client.Caller
 	tool     string
-	at       time.Time // of its arrival
+	runID    client.RunID // that the call is about, as far as it is known
+	at       time.Time    // of its arrival
 	progress *progress
 	secrets
 

@@ -13,6 +13,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/attend"
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/task"
 )
@@ -139,7 +140,7 @@ func (t *Tasks) CancelTask(ctx context.Context, taskID string) (any, error) {
 	case !c.modern:
 		return t.cancelStateful(ctx, c, runID)
 	}
-	if err := t.API.AbortRun(ctx, c.caller, runID); err != nil {
+	if err := t.sendAbort(ctx, c, runID, audit.Task); err != nil {
 		got, readErr := t.readRun(ctx, c, runID, feed.State{})
 		if client.KindOf(readErr) == client.NotFound {
 			return nil, errNoTask

@@ -11,6 +11,7 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/attend"
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/view"
@@ -19,6 +20,8 @@ import (
 // approveCommand lets the person at the terminal decide.
 type approveCommand struct {
 	apiFlags
+	logFlags
+	auditFlags
 	RunID string `arg:"" name:"run-id" help:"The run that waits"`
 }
 
@@ -35,14 +38,23 @@ func (c *approveCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	log := c.newLogger(redact.New(string(key)), p.stderr)
+	log, err := c.newLogger(redact.New(string(key)), p)
+	if err != nil {
+		return err
+	}
 	c.warnOfKeyFile(p.env, log)
-	api, err := c.newClient(0)
+	api, err := c.newClient(0, nil)
 	if err != nil {
 		return err
 	}
 	defer api.Close()
 	decider := approval.NewDecider(api)
+	recorded, _, closeAudit, err := c.openAudit(log)
+	if err != nil {
+		return err
+	}
+	defer closeAudit()
+	decider.Audit = recorded
 	feeds := feed.NewHub(api, decider, feed.Options{Logger: log})
 	defer feeds.Close()
 	d := approveDialog{api: api, feeds: feeds, decider: decider, caller: client.Caller{Key: key}, runID: runID, in: p.stdin, out: p.out}
@@ -79,7 +91,7 @@ func (d *approveDialog) run(ctx context.Context) error {
 		fmt.Fprintln(d.out, d.nothingWaits(read.Status))
 		return nil
 	}
-	attendant := attend.New(attend.Options{Feeds: d.feeds, Decider: d.decider, Secrets: redact.New(), Log: slog.New(slog.DiscardHandler)})
+	attendant := attend.New(attend.Options{Feeds: d.feeds, Decider: d.decider, Secrets: redact.New(), Log: slog.New(slog.DiscardHandler), Channel: audit.Terminal})
 	defer attendant.Close()
 	reading, stopReading := context.WithCancel(ctx)
 	defer stopReading()

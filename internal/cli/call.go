@@ -35,8 +35,16 @@ func (c *callCommand) Run(p *process) error {
 		}
 	}
 	o.Local, o.Secrets = true, o.Secrets.With(string(caller.Key))
-	log := c.newQuietLogger(p, o.Secrets)
-	s, closeAll, err := c.startServer(p.ctx, o, memory.Parts{}, log)
+	log, err := c.newQuietLogger(o.Secrets, p, &c.apiFlags)
+	if err != nil {
+		return err
+	}
+	closeAudit, err := c.addLogs(&o, log, false)
+	if err != nil {
+		return err
+	}
+	defer closeAudit()
+	s, closeAll, err := c.startServer(p.ctx, o, memory.Parts{}, log, nil)
 	if err != nil {
 		return err
 	}

@@ -30,10 +30,13 @@ const flushTimeout = time.Second
 // number for a command that a signal interrupted.
 func Run(ctx context.Context, args []string, env func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
 	logs := logqueue.New(stderr)
-	defer logs.Close(flushTimeout)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	p := &process{ctx: ctx, env: env, stdin: stdin, stdout: stdout, out: output{stdout, cancel}, stderr: logs}
+	p := &process{
+		ctx: ctx, env: env, stdin: stdin, stdout: stdout, out: output{stdout, cancel}, stderr: logs,
+		log: logs, closeLog: func() { logs.Close(flushTimeout) },
+	}
+	defer func() { p.closeLog() }()
 	return p.exitCode(p.execute(args))
 }
 

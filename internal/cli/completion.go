@@ -186,7 +186,7 @@ func (l *commandLine) runIDs(p *process) (list []string) {
 	if err != nil {
 		return nil
 	}
-	api, err := f.newClient(0)
+	api, err := f.newClient(0, nil)
 	if err != nil {
 		return nil
 	}

@@ -99,7 +99,7 @@ func (c *doctorCommand) checkSettings(env func(string) string, report *doctor.Re
 	}
 	if _, err := c.options(); err != nil {
 		add(doctor.Failed, err.Error(), help)
-	} else if _, err := c.newClient(0); err != nil {
+	} else if _, err := c.newClient(0, nil); err != nil {
 		add(doctor.Failed, err.Error(), help)
 	}
 	for _, wrong := range misspelled() {
@@ -168,7 +168,7 @@ func (c *doctorCommand) examination(p *process, key client.Key) doctor.Options {
 			Intent: "Check of the connection by " + Name + " doctor: do nothing.", UserID: c.UserID, Integrations: c.Integrations, ApprovalStrategy: client.ApproveStart,
 		}
 	}
-	if api, err := c.newClient(0); err == nil {
+	if api, err := c.newClient(0, nil); err == nil {
 		o.API = api
 		o.URL, _ = url.Parse(cmp.Or(c.APIURL, client.DefaultURL))
 	}

@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"io"
 	"log/slog"
 	"slices"
 
@@ -14,7 +13,7 @@ import (
 	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/server"
-	"runs-mcp-server/internal/view"
+	"runs-mcp-server/internal/telemetry"
 	"runs-mcp-server/tools"
 )
 
@@ -27,7 +26,6 @@ import (
 type apiFlags struct {
 	APIURL     string `name:"api-url" from:"TR_API_URL" group:"API" placeholder:"URL" help:"Address of the Run API [$TR_API_URL]" unset:"'${api_url}'" doc:"address of the Run API: https, or http on loopback"`
 	APIKeyFile string `name:"api-key-file" group:"API" placeholder:"FILE" help:"File with the API key, instead of $TR_API_KEY" variables:"TR_API_KEY_FILE,TR_API_KEY" doc:"the API key, in a file or in the environment; a file counts more"`
-	LogLevel   string `enum:"debug,info,warn,error" default:"info" group:"API" placeholder:"LEVEL" help:"Least level of the log: debug, info, warn or error" doc:"log lines on standard error: 'debug', 'info', 'warn', 'error'"`
 }
 
 // serverFlags set what the server may do. A call, a header or a session can allow
@@ -54,6 +52,10 @@ type serverFlags struct {
 	ExcludeTools   []string `enum:"${tools}" group:"Tools" placeholder:"NAME" help:"Offer these, or all but these" doc:"offer all tools except some"`
 	RunsAsTasks    string   `name:"tasks" enum:"auto,off" default:"auto" group:"Tools" placeholder:"auto|off" help:"Runs as tasks, for clients that have them" doc:"runs are [tasks](#tasks) for clients that have tasks; 'off': they are not"`
 	MaxResultBytes int      `default:"${max_result_bytes}" group:"Tools" placeholder:"BYTES" help:"Largest result, ${min_result_bytes} at least (default ${default})" doc:"maximum size of a tool's result, at least ${min_result_bytes}; the result marks what is left out"`
+
+	logFlags
+	callLogFlags
+	auditFlags
 }
 
 // options checks the flags and returns the options of the tools that follow from
@@ -113,7 +115,7 @@ func (f *serverFlags) sandboxDefaults() error {
 // startServer returns the server of the flags, with the embedded sandbox as its API
 // if the flags say so. Of parts it takes what limits the API's answers and the logs of
 // runs; 0 is the default. closeAll closes both.
-func (f *serverFlags) startServer(ctx context.Context, o tools.Options, parts memory.Parts, log *slog.Logger) (s *server.Server, closeAll func(), err error) {
+func (f *serverFlags) startServer(ctx context.Context, o tools.Options, parts memory.Parts, log *slog.Logger, t *telemetry.Telemetry) (s *server.Server, closeAll func(), err error) {
 	closeSandbox := func() {}
 	if f.Sandbox {
 		box, err := sandbox.Listen(ctx, "127.0.0.1:0", sandbox.Options{})
@@ -124,7 +126,7 @@ func (f *serverFlags) startServer(ctx context.Context, o tools.Options, parts me
 		closeSandbox = func() { _ = box.Close() }
 		log.Info("working on the embedded sandbox: nothing real happens")
 	}
-	if s, err = f.newServer(o, parts, log); err != nil {
+	if s, err = f.newServer(o, parts, log, t); err != nil {
 		closeSandbox()
 		return nil, nil, err
 	}
@@ -158,50 +160,31 @@ func (f *apiFlags) approveCommand() string {
 	return command
 }
 
-// newLogger returns the log of the process, which hides the operator's secrets. It
-// becomes slog's default, because net/http and mcp-go log there.
-func (f *apiFlags) newLogger(secrets *redact.Set, stderr io.Writer) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
-		panic(err) // kong checked it
-	}
-	log := slog.New(view.LogHandler(secrets, slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
-	slog.SetDefault(log)
-	return log
-}
-
-// newQuietLogger returns the log of a command for a person. They see what the command
-// prints, so that the log has only errors unless --log-level says otherwise. It warns
-// them of a key file that others can read.
-func (f *apiFlags) newQuietLogger(p *process, secrets *redact.Set) *slog.Logger {
-	log := f.newLogger(secrets, p.stderr)
-	f.warnOfKeyFile(p.env, log)
-	if f.LogLevel != "info" {
-		return log
-	}
-	quiet := *f
-	quiet.LogLevel = "error"
-	return quiet.newLogger(secrets, p.stderr)
-}
-
 // newClient returns a client of the API that reads so many large answers at a time; 0 is
-// the default. The caller closes it.
-func (f *apiFlags) newClient(largeAnswers int) (*client.Client, error) {
+// the default. t may be nil. The caller closes it.
+func (f *apiFlags) newClient(largeAnswers int, t *telemetry.Telemetry) (*client.Client, error) {
 	if err := checkURL(f.APIURL); err != nil {
 		return nil, err
 	}
-	api, err := client.New(client.Options{URL: cmp.Or(f.APIURL, client.DefaultURL), UserAgent: Name + "/" + Version, LargeAnswers: largeAnswers})
+	options := client.Options{URL: cmp.Or(f.APIURL, client.DefaultURL), UserAgent: Name + "/" + Version, LargeAnswers: largeAnswers}
+	if t != nil {
+		options.Wrap = t.WrapTransport
+	}
+	api, err := client.New(options)
 	if err != nil {
 		return nil, usageErrorf("--api-url (TR_API_URL): %w", err)
 	}
 	return api, nil
 }
 
-// newServer returns the server of the flags. o is what options returned.
-func (f *serverFlags) newServer(o tools.Options, parts memory.Parts, log *slog.Logger) (*server.Server, error) {
-	api, err := f.newClient(parts.LargeAnswers)
+// newServer returns the server of the flags. o is what options returned. t may be nil.
+func (f *serverFlags) newServer(o tools.Options, parts memory.Parts, log *slog.Logger, t *telemetry.Telemetry) (*server.Server, error) {
+	api, err := f.newClient(parts.LargeAnswers, t)
 	if err != nil {
 		return nil, err
+	}
+	if t != nil {
+		o.Observe = t.ObserveCall
 	}
 	o.API, o.Log, o.DecideHint, o.DecideCommand = api, log, f.DecideHint, f.decideCommand()
 	if o.DecideHint == "" && f.Sandbox {

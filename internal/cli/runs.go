@@ -28,32 +28,55 @@ type runsCommand struct {
 // personResultBytes is the largest result for a person, in bytes: a model has less room.
 const personResultBytes = 1 << 20
 
+// consoleFlags are the flags of the commands about runs.
+type consoleFlags struct {
+	apiFlags
+	logFlags
+	auditFlags
+}
+
 // console is what the commands about runs work with: one client of the API, and an MCP
 // server on top of it.
 type console struct {
-	api     *client.Client
-	feeds   *feed.Hub
-	decider *approval.Decider
-	caller  client.Caller
-	server  *server.Server
-	log     *slog.Logger
+	api        *client.Client
+	feeds      *feed.Hub
+	decider    *approval.Decider
+	caller     client.Caller
+	server     *server.Server
+	log        *slog.Logger
+	closeAudit func()
 }
 
-// openConsole returns what a command about runs works with. The caller closes its server.
-func (f *apiFlags) openConsole(p *process) (*console, error) {
+// close ends the server, and then what it is recorded in.
+func (d *console) close() {
+	d.server.Close()
+	d.closeAudit()
+}
+
+// openConsole returns what a command about runs works with. The caller closes it.
+func (f *consoleFlags) openConsole(p *process) (*console, error) {
 	key, err := f.key(p.env)
 	if err != nil {
 		return nil, err
 	}
 	secrets := redact.New(string(key))
-	d := &console{caller: client.Caller{Key: key}, log: f.newQuietLogger(p, secrets)}
-	if d.api, err = f.newClient(0); err != nil {
+	d := &console{caller: client.Caller{Key: key}}
+	if d.log, err = f.newQuietLogger(secrets, p, &f.apiFlags); err != nil {
 		return nil, err
 	}
+	if d.api, err = f.newClient(0, nil); err != nil {
+		return nil, err
+	}
+	recorded, nameCaller, closeAudit, err := f.openAudit(d.log)
+	if err != nil {
+		return nil, err
+	}
+	d.closeAudit = closeAudit
 	d.decider = approval.NewDecider(d.api)
+	d.decider.Audit = recorded
 	d.feeds = feed.NewHub(d.api, d.decider, feed.Options{Logger: d.log})
 	d.server = server.New(tools.Options{
-		API: d.api, Feeds: d.feeds, Decider: d.decider, Log: d.log, Secrets: secrets, Local: true,
+		API: d.api, Feeds: d.feeds, Decider: d.decider, Log: d.log, Secrets: secrets, Local: true, Audit: recorded, NameCaller: nameCaller,
 		Approvals: tools.ApprovalsHuman, AuthLinks: true, MaxResultBytes: personResultBytes, AllowAnyUser: true,
 		DecideCommand: f.approveCommand() + " RUN_ID",
 	}, feed.Options{}, attend.Options{})
@@ -71,12 +94,12 @@ func (d *console) callTool(p *process, tool string, args map[string]any) (json.R
 }
 
 // callOnce calls one tool on a console of its own.
-func (f *apiFlags) callOnce(p *process, tool string, args map[string]any) (json.RawMessage, error) {
+func (f *consoleFlags) callOnce(p *process, tool string, args map[string]any) (json.RawMessage, error) {
 	d, err := f.openConsole(p)
 	if err != nil {
 		return nil, err
 	}
-	defer d.server.Close()
+	defer d.close()
 	return d.callTool(p, tool, args)
 }
 
@@ -95,7 +118,7 @@ type listCommand struct {
 	User   string `group:"List" placeholder:"ID" help:"Only runs of this person"`
 	Limit  int    `group:"List" default:"20" placeholder:"NUMBER" help:"How many, 100 at most (default ${default})"`
 	JSON   bool   `name:"json" group:"List" help:"Print the result as JSON"`
-	apiFlags
+	consoleFlags
 }
 
 // Run prints the runs as a table. Without a terminal it prints a line per run with tabs
@@ -199,7 +222,7 @@ type showCommand struct {
 	RunID  string `arg:"" name:"run-id" help:"The run"`
 	Events int    `group:"Show" default:"20" placeholder:"NUMBER" help:"How many of the newest events, 200 at most"`
 	JSON   bool   `name:"json" group:"Show" help:"Print the result as JSON"`
-	apiFlags
+	consoleFlags
 }
 
 // Run prints the run.
@@ -224,7 +247,7 @@ type abortCommand struct {
 	RunID string `arg:"" name:"run-id" help:"The run"`
 	Yes   bool   `group:"Abort" help:"Do not ask"`
 	JSON  bool   `name:"json" group:"Abort" help:"Print the result as JSON"`
-	apiFlags
+	consoleFlags
 }
 
 // Run asks the person and stops the run.

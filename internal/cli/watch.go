@@ -10,13 +10,14 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/attend"
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/redact"
 )
 
 // watchCommand shows a run live.
 type watchCommand struct {
 	RunID string `arg:"" name:"run-id" help:"The run"`
-	apiFlags
+	consoleFlags
 }
 
 // Run shows the events of a run until it has ended. A person at a terminal is asked what
@@ -30,7 +31,7 @@ func (c *watchCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	defer console.server.Close()
+	defer console.close()
 	w := newWatcher(p, console, id)
 	w.approve = c.approveCommand()
 	status, err := w.watch(p.ctx)
@@ -92,7 +93,7 @@ func newWatcher(p *process, c *console, runID client.RunID) *watcher {
 // watch follows the run to its end and returns its status. A run that needs what nobody
 // can give here is watched on.
 func (w *watcher) watch(ctx context.Context) (client.Status, error) {
-	attendant := attend.New(attend.Options{Feeds: w.feeds, Decider: w.decider, Secrets: redact.New(), Log: w.log})
+	attendant := attend.New(attend.Options{Feeds: w.feeds, Decider: w.decider, Secrets: redact.New(), Log: w.log, Channel: audit.Terminal})
 	defer attendant.Close()
 	stop := w.live.start()
 	defer stop()

@@ -36,6 +36,7 @@ func New(o tools.Options, f feed.Options, a attend.Options) *Server {
 	if o.Decider == nil {
 		o.Decider = approval.NewDecider(o.API)
 	}
+	o.Decider.Audit = o.Audit
 	if o.Feeds == nil {
 		f.Logger = o.Log
 		o.Feeds = feed.NewHub(o.API, o.Decider, f)
@@ -148,6 +149,19 @@ func (s *Server) Introduce(ctx context.Context) {
 // Ready returns why the API does not answer, nil if it does. It asks the API without a
 // key, once in 5 s at most, and answers within a second.
 func (s *Server) Ready() error { return s.readiness.check() }
+
+// Stats are numbers of all callers together.
+type Stats struct {
+	API       client.Stats
+	Feeds     feed.Stats
+	Questions attend.Stats
+	Decisions map[approval.DecisionCount]int64
+}
+
+// Stats returns the numbers. They are read one after the other.
+func (s *Server) Stats() Stats {
+	return Stats{s.tools.API.Stats(), s.tools.Feeds.Stats(), s.tools.Attend.Stats(), s.tools.Decider.Stats()}
+}
 
 // Close withdraws all questions, ends all feeds, waits for both, and closes the
 // client.

@@ -29,6 +29,8 @@ type subscriptions struct {
 	watch Watch
 	send  func(ctx context.Context, uri string, meta map[string]any) error // waits; errSendLater, or an error says that the receiver is gone
 
+	counts *Counts // nil: nothing is counted
+
 	ctx    context.Context // of send, which also gets the values of the subscribing call; done when closed
 	cancel context.CancelFunc
 	wake   chan struct{} // has room for one: changed is not empty
@@ -211,7 +213,13 @@ func (s *subscriptions) markChanged(w *watchedResource, meta map[string]any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w.meta = meta
-	if w.changed || s.watched[w.uri] != w {
+	if s.watched[w.uri] != w {
+		return
+	}
+	if w.changed {
+		if s.counts != nil {
+			s.counts.Coalesced.Add(1)
+		}
 		return
 	}
 	w.changed = true

@@ -26,9 +26,11 @@ func (c *call) addSubscriptions() {
 	c.acknowledged = make(chan struct{})
 	if watch := c.connection.config.Watch; watch != nil {
 		c.subscriptions = newSubscriptions(watch, c.sendUpdate)
+		c.subscriptions.counts = c.connection.config.Counts
 	}
 	if watch := c.connection.config.WatchTask; watch != nil && c.tasks != nil {
 		c.taskSubscriptions = newSubscriptions(watch, c.sendTask)
+		c.taskSubscriptions.counts = c.connection.config.Counts
 	}
 }
 

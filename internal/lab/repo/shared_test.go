@@ -44,6 +44,14 @@ var separate = map[string]string{
 	"internal/feed.Hub.pinsOf":            "a limit",
 	"internal/prompts.request.values":     oneRequest,
 	"internal/redact.Collector.known":     "one call's, or one feed's",
+	"client.Stats.Requests":               counted,
+	"client.counts.requests":              counted,
+	"internal/approval.Decider.counts":    counted,
+	"internal/attend.Attendant.asked":     counted,
+	"internal/attend.Attendant.outcomes":  counted,
+	"internal/attend.Stats.Asked":         counted,
+	"internal/attend.Stats.Outcomes":      counted,
+	"internal/server.Stats.Decisions":     counted,
 	"tools.Options.PassThrough":           "the operator's; it does not change",
 	"tools.createRunArgs.OutputSchema":    oneRequest,
 }
@@ -51,6 +59,7 @@ var separate = map[string]string{
 const (
 	byCaller   = "the caller's key is part of its keys"
 	oneRequest = "one request's"
+	counted    = "numbers for the operator, which nothing acts on"
 )
 
 // TestNothingIsShared holds that callers share no state but limits: no package variable
