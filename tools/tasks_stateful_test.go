@@ -3,10 +3,8 @@ package tools_test
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -323,38 +321,22 @@ func TestRelatedTask(t *testing.T) {
 // TestResultOfALaggingRun: tasks/result does not read again and again, without a pause, a
 // run whose end the API stores later than it tells it.
 func TestResultOfALaggingRun(t *testing.T) {
-	var mu sync.Mutex // guards all below
-	var old []byte    // the stored run before its end
 	var ended time.Time
-	reads := 0
-	bed := testbed.New(t, asTasks, func(box http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if !isRead(r) {
-				box.ServeHTTP(w, r)
-				return
-			}
-			rec := httptest.NewRecorder()
-			box.ServeHTTP(rec, r)
-			mu.Lock()
-			defer mu.Unlock()
-			reads++
-			switch isOver := strings.Contains(rec.Body.String(), `"status":"SUCCESS"`); {
-			case !isOver || old == nil:
-				old = rec.Body.Bytes()
-			case ended.IsZero():
-				ended = time.Now()
-			case time.Since(ended) > 1500*time.Millisecond:
-				old = rec.Body.Bytes()
-			}
-			w.Write(old)
-		})
-	})
+	var reads atomic.Int64
+	bed := testbed.New(t, asTasks, oldReads(func(answer []byte) bool {
+		reads.Add(1)
+		if !strings.Contains(string(answer), `"status":"SUCCESS"`) {
+			return true
+		}
+		if ended.IsZero() {
+			ended = time.Now()
+		}
+		return time.Since(ended) > 1500*time.Millisecond
+	}))
 	w := bed.ConnectWire(stateful, "{}")
 	id := createStateful(w, "steps=1 step_ms=100", "").Task.TaskID
 	m := w.Call("tasks/result", fmt.Sprintf(`"taskId":%q`, id))
-	mu.Lock()
-	defer mu.Unlock()
-	if m.Error != nil || !strings.Contains(string(m.Result), `"status":"SUCCESS"`) || reads > 40 {
-		t.Errorf("after %d reads: %s %+v", reads, m.Result, m.Error)
+	if m.Error != nil || !strings.Contains(string(m.Result), `"status":"SUCCESS"`) || reads.Load() > 40 {
+		t.Errorf("after %d reads: %s %+v", reads.Load(), m.Result, m.Error)
 	}
 }
