@@ -80,7 +80,7 @@ func (h *handlers) newCall(ctx context.Context, tool string, req mcp.CallToolReq
 	return c, nil
 }
 
-// taskMode says whether a create_run may, or must, be answered with a task.
+// taskMode says whether a call that creates a run may, or must, be answered with a task.
 type taskMode int
 
 const (

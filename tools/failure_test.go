@@ -120,6 +120,9 @@ func TestWaitIsTold(t *testing.T) {
 			t.Errorf("%s: %+v", kind, f)
 		}
 	}
+	if f := s.describe(&client.Error{Kind: client.Unavailable}); f.RetryAfterSeconds != 0 || strings.Contains(f.NextStep, "after") {
+		t.Errorf("the API names no time: %+v", f)
+	}
 }
 
 // TestAdviceNamesNoAbsentTool, least of all where a run may have been created.

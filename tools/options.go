@@ -66,7 +66,7 @@ type Options struct {
 	ReadOnly            bool     // only tools that read
 	Tools               []string // the names of tools; there are no others; empty for all
 	ExcludeTools        []string // the names of tools that there are not
-	Tasks               bool     // create_run answers with a task where the client has tasks
+	Tasks               bool     // a create is answered with a task where the client has tasks
 	MaxResultBytes      int      // of a result's JSON; 0: DefaultMaxResultBytes
 	AllowPassThrough    bool     // create_run takes passThrough
 	AllowAnyUser        bool     // a call may name another user than the operator's

@@ -158,14 +158,6 @@ func (c *call) watchCreatedTask() {
 	_ = c.taskSubscriptions.watchResource(ctx, c.createdTask) // without it the client polls
 }
 
-// outsideCalls returns a session of the client whose messages belong to no call: they may
-// come when this call is over. It keeps nothing of the call.
-func (c *call) outsideCalls() *call {
-	owner := &call{clientState: c.clientState, connection: c.connection, message: &jsonrpc.Message{}, sessionID: c.sessionID, finished: make(chan struct{})}
-	close(owner.finished)
-	return owner
-}
-
 // mergedContext is done when one context is, and has the values of another.
 type mergedContext struct {
 	context.Context
