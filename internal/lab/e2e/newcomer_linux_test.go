@@ -17,29 +17,33 @@ import (
 	"time"
 
 	"runs-mcp-server/internal/clients"
+	"runs-mcp-server/internal/lab/otlp"
 	"runs-mcp-server/internal/lab/program"
 	"runs-mcp-server/internal/sandbox"
 )
 
 // newcomer is a person with an empty home who follows the README.
 type newcomer struct {
-	t       *testing.T
-	home    string
-	program string
-	env     map[string]string
+	t         *testing.T
+	home      string
+	program   string
+	env       map[string]string
+	collector *otlp.Receiver
+	metrics   string // the address of the page of metrics
 }
 
 // TestNewcomer goes a newcomer's way: build, doctor without a key, with a wrong one and
 // with the right one, a proxy that holds streams back, a client's configuration, a run
-// that the client starts and the person watches and approves in a terminal.
+// that the client starts and the person watches and approves in a terminal; and looks at
+// the metrics, the trace and the audit log of it.
 func TestNewcomer(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it waits for a heartbeat of the API")
 	}
-	n := &newcomer{t: t, home: t.TempDir(), env: map[string]string{"PATH": os.Getenv("PATH"), "TERM": "xterm"}}
+	n := &newcomer{t: t, home: t.TempDir(), collector: otlp.New(t), env: map[string]string{"PATH": os.Getenv("PATH"), "TERM": "xterm"}}
 	n.build()
 	t.Parallel() // from here on it waits more than it works
-	box := startSandbox(t)
+	box, apiLog := tracedSandbox(t)
 	n.env["HOME"], n.env["TR_API_URL"] = n.home, box.URL()
 
 	n.doctor(1, "failed   key: there is no API key", "ok       answer: a Run API answers", "skipped  key accepted", "warning  configured: no client")
@@ -49,17 +53,33 @@ func TestNewcomer(t *testing.T) {
 	n.doctor(0, "ok       key accepted", "skipped  event stream: no run goes on now")
 	n.testProxy(box.URL())
 
-	n.writeFile(".cursor/mcp.json", fmt.Sprintf(`{ // what the README says
-		"mcpServers": { "runs": { "command": %q, "args": ["--user-id", "you@example.com", "--integrations", "*"], "env": { "TR_API_KEY": "${env:TR_API_KEY}", "TR_API_URL": %q } } } }`, n.program, box.URL()))
+	n.configureCursor(box.URL())
 	n.doctor(0, "ok       Cursor: ", `"runs" starts this program`)
+	var runIDs []string
 	for _, columns := range []int{80, 40} {
 		runID := n.runJob()
 		n.watch(columns, runID)
 		if got := box.Sandbox().Decisions(runID); !slices.Equal(got, []sandbox.Decision{sandbox.Approve}) {
 			t.Errorf("the sandbox got the decisions %q", got)
 		}
+		runIDs = append(runIDs, runID)
 	}
+	n.checkTraces(apiLog.String(), runIDs)
+	n.checkAudit(runIDs)
 }
+
+// configureCursor configures Cursor to start this program, which can be looked into.
+func (n *newcomer) configureCursor(api string) {
+	n.metrics = freeAddress(n.t)
+	args, _ := json.Marshal([]string{"--user-id", "you@example.com", "--integrations", "*", "--metrics", n.metrics, "--audit-log", n.auditLog()})
+	env := n.collector.Env()
+	env["TR_API_KEY"], env["TR_API_URL"] = "${env:TR_API_KEY}", api
+	vars, _ := json.Marshal(env)
+	n.writeFile(".cursor/mcp.json", fmt.Sprintf(`{ // what the README says
+		"mcpServers": { "runs": { "command": %q, "args": %s, "env": %s } } }`, n.program, args, vars))
+}
+
+func (n *newcomer) auditLog() string { return filepath.Join(n.home, "audit.log") }
 
 // build builds the program into an empty folder.
 func (n *newcomer) build() {
@@ -183,6 +203,9 @@ func (n *newcomer) runJob() string {
 			n.t.Fatal("no answer")
 		}
 	}
+	if page := scrape(n.t, "http://"+n.metrics+"/metrics"); !strings.Contains(page, "\n"+`runs_mcp_tool_calls_total{outcome="ok",tool="create_run"} 1`+"\n") {
+		n.t.Errorf("the page of metrics does not count the call:\n%s", page)
+	}
 	in.Close()
 	if code := program.WaitExit(n.t, command); code != 0 {
 		n.t.Errorf("exit code %d", code)
@@ -196,7 +219,7 @@ func (n *newcomer) watch(columns int, runID string) {
 	n.t.Helper()
 	question, end := "anything else leaves it waiting:", "The run ended with SUCCESS."
 	if _, err := exec.LookPath("tmux"); err != nil {
-		term := program.StartInTerminal(n.t, uint16(columns), 24, n.command("runs", "watch", runID))
+		term := program.StartInTerminal(n.t, uint16(columns), 24, n.command("runs", "watch", runID, "--audit-log", n.auditLog()))
 		at := term.Await(0, question)
 		term.Type("y\n")
 		term.Await(at, end)
@@ -205,7 +228,7 @@ func (n *newcomer) watch(columns int, runID string) {
 		}
 		return
 	}
-	screen := n.startTmux(columns, "runs", "watch", runID)
+	screen := n.startTmux(columns, "runs", "watch", runID, "--audit-log", n.auditLog())
 	screen.await(question)
 	screen.run("send-keys", "-t", "0", "y", "Enter")
 	text := screen.await(end)
@@ -218,6 +241,48 @@ func (n *newcomer) watch(columns int, runID string) {
 		if strings.Contains(line, "Ctrl-C stops watching") {
 			n.t.Errorf("%d columns: the last line was left behind:\n%s", columns, text)
 		}
+	}
+}
+
+// checkTraces holds that each run has a trace from the tool call to the API, whose log is
+// given.
+func (n *newcomer) checkTraces(apiLog string, runIDs []string) {
+	n.t.Helper()
+	for _, runID := range runIDs {
+		var call otlp.Span
+		for _, s := range n.collector.Spans() {
+			if s.Name == "tools/call create_run" && s.Attributes["runs_mcp.run.id"] == runID {
+				call = s
+			}
+		}
+		if call.ID == "" || !strings.Contains(apiLog, "method=POST route=/v1/runs traceparent=00-"+call.TraceID+"-") {
+			n.t.Errorf("run %s: no trace reaches the API: %+v\n%s", runID, call, apiLog)
+		}
+	}
+}
+
+// checkAudit holds what the audit log has of each run: the model's create, and the
+// decision in the terminal.
+func (n *newcomer) checkAudit(runIDs []string) {
+	n.t.Helper()
+	text, err := os.ReadFile(n.auditLog())
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	var got, want []string
+	for line := range strings.Lines(string(text)) {
+		var l struct{ Event, Action, Channel, Run, Decision, Outcome string }
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			n.t.Fatalf("%v: %s", err, line)
+		}
+		got = append(got, fmt.Sprint(l))
+	}
+	for _, runID := range runIDs {
+		want = append(want, "{attempt create tool   }", "{outcome create tool "+runID+"  ok}",
+			"{attempt decide terminal "+runID+" approve }", "{outcome decide terminal "+runID+" approve ok}")
+	}
+	if !slices.Equal(got, want) {
+		n.t.Errorf("the audit log holds\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 

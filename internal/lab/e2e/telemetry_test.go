@@ -22,7 +22,7 @@ import (
 )
 
 // tracedSandbox is a sandbox whose log shows the traceparent of requests.
-func tracedSandbox(t *testing.T) (url string, log *testbed.Buffer) {
+func tracedSandbox(t *testing.T) (box *sandbox.Server, log *testbed.Buffer) {
 	t.Helper()
 	log = new(testbed.Buffer)
 	box, err := sandbox.Listen(t.Context(), "127.0.0.1:0", sandbox.Options{Logger: slog.New(slog.NewTextHandler(log, nil))})
@@ -30,7 +30,7 @@ func tracedSandbox(t *testing.T) (url string, log *testbed.Buffer) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { box.Close() })
-	return box.URL(), log
+	return box, log
 }
 
 // exportTo has processes that are started from now on export to a receiver.
@@ -74,9 +74,9 @@ func stateless(more map[string]string) map[string]string {
 // reaches the API, with the spans of the conventions on its way. That of _meta counts if
 // both are there.
 func TestTraceToTheAPI(t *testing.T) {
-	api, log := tracedSandbox(t)
+	box, log := tracedSandbox(t)
 	collector := exportTo(t)
-	command, endpoint := program.StartHTTP(t, "", "--api-url", api, "--integrations=*", "--drain=0s")
+	command, endpoint := program.StartHTTP(t, "", "--api-url", box.URL(), "--integrations=*", "--drain=0s")
 	me := &program.Tenant{URL: endpoint, Key: sandbox.DefaultKey}
 	header := map[string]string{"traceparent": "00-" + headerTrace + "-b7ad6b7169203331-01", "baggage": "who=me"}
 	for _, meta := range []string{"", `,"traceparent":"00-` + metaTrace + `-00f067aa0ba902b7-01","tracestate":"a=b","baggage":"who=you"`} {
@@ -132,10 +132,10 @@ func TestTraceToTheAPI(t *testing.T) {
 // TestTraceOverStdio holds the same of _meta over stdio, that failures are marked, and
 // that names that a client makes up make no span of their own.
 func TestTraceOverStdio(t *testing.T) {
-	api, log := tracedSandbox(t)
+	box, log := tracedSandbox(t)
 	collector := exportTo(t)
 	t.Setenv("OTEL_METRICS_EXPORTER", "console") // would spoil standard output
-	command := exec.Command(program.Executable(t), "--api-url", api, "--integrations=*")
+	command := exec.Command(program.Executable(t), "--api-url", box.URL(), "--integrations=*")
 	command.Env = append(os.Environ(), "TR_API_KEY="+sandbox.DefaultKey)
 	in, out := program.StartPiped(t, command)
 	answered := make(chan string, 1)
