@@ -34,6 +34,8 @@ type Options struct {
 	// Transport replaces the network, for tests. A connection that it does not
 	// report to [net/http/httptrace] counts as never sent.
 	Transport http.RoundTripper
+	// Wrap, if set, wraps what sends the requests. It must pass the context on.
+	Wrap func(http.RoundTripper) http.RoundTripper
 }
 
 // Client calls the Run API. It is safe for concurrent use.
@@ -46,6 +48,7 @@ type Client struct {
 	served    atomic.Bool // the API itself has answered, be it with an error
 	callers   *callers
 	reads     sharedReads
+	counts    *counts
 	// largeAnswers holds one item for each large answer that is being read.
 	largeAnswers chan struct{}
 }
@@ -60,10 +63,13 @@ func New(o Options) (*Client, error) {
 	if o.Transport == nil {
 		calls, once = newTransport(false), newTransport(true)
 	}
+	if o.Wrap != nil {
+		calls, once = o.Wrap(calls), o.Wrap(once)
+	}
 	return &Client{
 		base: base, userAgent: o.UserAgent, calls: newHTTPClient(calls), once: newHTTPClient(once),
 		retries: standardPolicy(), callers: newCallers(), reads: sharedReads{byRun: map[sharedKey]*readsOfRun{}},
-		largeAnswers: make(chan struct{}, cmp.Or(o.LargeAnswers, 4)),
+		counts: newCounts(), largeAnswers: make(chan struct{}, cmp.Or(o.LargeAnswers, 4)),
 	}, nil
 }
 

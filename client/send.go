@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -158,6 +159,7 @@ func (c *Client) sendRequest(ctx context.Context, caller Caller, call request, r
 		httpClient = c.once
 	}
 	resp, err := httpClient.Do(req.WithContext(httptrace.WithClientTrace(traced, trace)))
+	c.countRequest(call.op, resp)
 	if err != nil {
 		return nil, sendError(ctx, call, conns.Load() > 0, err)
 	}
@@ -166,6 +168,18 @@ func (c *Client) sendRequest(ctx context.Context, caller Caller, call request, r
 	}
 	defer resp.Body.Close()
 	return nil, c.readError(caller, call, resp)
+}
+
+// countRequest counts a request by its answer, which is nil for none.
+func (c *Client) countRequest(op string, resp *http.Response) {
+	slot := 0
+	if resp != nil {
+		slot = min(max(resp.StatusCode/100, 1), statusClasses-1)
+		if i := slices.Index(countedStatuses[:], resp.StatusCode); i >= 0 {
+			slot = statusClasses + i
+		}
+	}
+	c.counts.requests[op][slot].Add(1)
 }
 
 // errResent ends a try that net/http sends again and again.

@@ -35,7 +35,8 @@ type sharedRead struct {
 	done chan struct{} // closed when the other fields are set
 	run  *Run
 	err  error
-	// unfit says that err concerns only the call that sent the read: it was ended.
+	// unfit says that there is no answer for others: the call that sent the read was
+	// ended, or it panicked.
 	unfit bool
 }
 

@@ -33,7 +33,8 @@ type Stream struct {
 	frames      *sse.Decoder // reads from body
 	body        *watchdog
 	closeConn   func()
-	recordTimer *time.Timer // calls closeConn; runs while Next waits for a record
+	open        *atomic.Int64 // counts the open streams
+	recordTimer *time.Timer   // calls closeConn; runs while Next waits for a record
 }
 
 // TooLargeError is an event that is larger than 1 MiB. The stream goes on after it.
@@ -71,11 +72,15 @@ func (c *Client) OpenStream(ctx context.Context, caller Caller, runID RunID, las
 	body.timer.Stop()
 	recordTimer := time.AfterFunc(maxRecordTime, closeConn)
 	recordTimer.Stop()
-	return &Stream{frames: sse.NewDecoder(body, maxEvent), body: body, closeConn: closeConn, recordTimer: recordTimer}, nil
+	c.counts.openStreams.Add(1)
+	return &Stream{open: &c.counts.openStreams, frames: sse.NewDecoder(body, maxEvent), body: body, closeConn: closeConn, recordTimer: recordTimer}, nil
 }
 
-// Close ends the connection.
-func (s *Stream) Close() { s.closeConn() }
+// Close ends the connection. It is called once.
+func (s *Stream) Close() {
+	s.closeConn()
+	s.open.Add(-1)
+}
 
 // Record is an event of a stream, not decoded yet. The goroutine that waits for the
 // stream lives long, and decoding would make its stack grow.

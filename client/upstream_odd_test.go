@@ -19,6 +19,7 @@ import (
 // server closes each connection with GOAWAY. A try takes at most maxConns
 // connections, and a create or approval is sent once.
 func TestTakenBack(t *testing.T) {
+	t.Parallel() // it waits before it tries again
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate(t)}, NextProtos: []string{"h2", "http/1.1"}})
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/feed"
 )
 
@@ -16,7 +17,8 @@ func abortRunDescription(Options) string {
 }
 
 func (h *handlers) abortRun(ctx context.Context, c *call, args abortRunArgs) (RunResult, error) {
-	abortErr := h.API.AbortRun(ctx, c.caller, args.RunID)
+	c.runID = args.RunID
+	abortErr := h.sendAbort(ctx, c, args.RunID, audit.Tool)
 	switch client.KindOf(abortErr) {
 	case "", client.OutcomeUnknown, client.Conflict, client.NotFound, client.InvalidArgument:
 		// Only the run's state tells what happened: it may have ended before.
@@ -34,6 +36,14 @@ func (h *handlers) abortRun(ctx context.Context, c *call, args abortRunArgs) (Ru
 	result := h.buildResult(c, got, page)
 	describeAbort(&result, got, abortErr)
 	return result, nil
+}
+
+// sendAbort sends the request, and records it if aborts are recorded.
+func (h *handlers) sendAbort(ctx context.Context, c *call, runID client.RunID, channel audit.Channel) error {
+	if h.Audit == nil {
+		return h.API.AbortRun(ctx, c.caller, runID)
+	}
+	return h.abortAudited(ctx, c, runID, channel)
 }
 
 // abortFailure returns the failure of an abort after which the run was read, nil

@@ -10,6 +10,7 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/attend"
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/feed"
 )
 
@@ -39,6 +40,7 @@ const approveWait = maxWait * time.Second
 
 // askApproval has the person at the client decide.
 func (h *handlers) askApproval(ctx context.Context, c *call, args askArgs) (RunResult, error) {
+	c.runID = args.RunID
 	resume, err := c.resumeOf(args.RunID)
 	if err != nil {
 		return RunResult{}, err
@@ -138,7 +140,7 @@ func (h *handlers) askFailure(o attend.Outcome, runID client.RunID) error {
 	case attend.Unsent:
 		return &problem{
 			code: client.Kind(h.describe(o.Err).Code), cause: o.Err,
-			message:  "the decision was not sent, for what the run waits for could not be read again: " + h.reasonOf(o.Err),
+			message:  "the decision was not sent, for " + h.unsentReason(o.Err),
 			nextStep: "Call approve with runId again: the user is asked anew.",
 		}
 	}
@@ -147,6 +149,7 @@ func (h *handlers) askFailure(o attend.Outcome, runID client.RunID) error {
 
 // approve decides as the model says.
 func (h *handlers) approve(ctx context.Context, c *call, args approveArgs) (RunResult, error) {
+	c.runID = args.RunID
 	c.addGiven(args.Token)
 	sending, cancel := context.WithDeadline(ctx, c.at.Add(approveWait))
 	defer cancel()
@@ -169,7 +172,11 @@ func (h *handlers) approve(ctx context.Context, c *call, args approveArgs) (RunR
 		return RunResult{}, err
 	}
 	d.id, d.eventID = p.ID, p.EventID
-	d.err = h.Decider.Decide(sending, c.caller, p, d.Decision)
+	request := approval.Request{Pending: p}
+	if h.Audit != nil { // what is decided is recorded
+		request = h.Decider.Request(sending, c.caller, read.Run, p, h.Secrets)
+	}
+	d.err = h.Decider.Decide(sending, c.caller, request, d.Decision, audit.Agent)
 	return h.decisionResult(ctx, c, args.RunID, d)
 }
 

@@ -24,7 +24,8 @@ import (
 type call struct {
 	caller   client.Caller
 	tool     string
-	at       time.Time // of its arrival
+	runID    client.RunID // that the call is about, as far as it is known
+	at       time.Time    // of its arrival
 	progress *progress
 	secrets
 
@@ -79,7 +80,7 @@ func (h *handlers) newCall(ctx context.Context, tool string, req mcp.CallToolReq
 	return c, nil
 }
 
-// taskMode says whether a create_run may, or must, be answered with a task.
+// taskMode says whether a call that creates a run may, or must, be answered with a task.
 type taskMode int
 
 const (

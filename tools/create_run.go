@@ -86,6 +86,7 @@ const maxRunID = 64
 // them would create a second run.
 func (h *handlers) createOrResume(ctx context.Context, c *call, args createRunArgs, passThrough []client.PassThrough) (*client.Run, error) {
 	if c.resume != nil {
+		c.runID = c.resume.RunID
 		return &client.Run{RunID: c.resume.RunID}, nil
 	}
 	body, err := h.createBody(ctx, c, args, passThrough)
@@ -93,10 +94,11 @@ func (h *handlers) createOrResume(ctx context.Context, c *call, args createRunAr
 		return nil, err
 	}
 	start := time.Now()
-	run, err := h.API.CreateRun(ctx, c.caller, body)
+	run, err := h.sendCreate(ctx, c, body)
 	if err != nil {
 		return nil, h.createFailure(ctx, c, body, start, err)
 	}
+	c.runID = run.RunID
 	c.addTokens(run.ApprovalTokens())
 	// A client that loses the connection may never see the result.
 	c.progress.sendMessage(ctx, "run "+c.view().Line(string(run.RunID), maxRunID)+" was created")
@@ -105,6 +107,14 @@ func (h *handlers) createOrResume(ctx context.Context, c *call, args createRunAr
 		c.keepRefused = !h.Feeds.Pin(c.caller, run.RunID)
 	}
 	return run, nil
+}
+
+// sendCreate sends the request, and records it if creates are recorded.
+func (h *handlers) sendCreate(ctx context.Context, c *call, body client.CreateRunRequest) (*client.Run, error) {
+	if h.Audit == nil {
+		return h.API.CreateRun(ctx, c.caller, body)
+	}
+	return h.createAudited(ctx, c, body)
 }
 
 // awaitNewRun waits for a new run and returns how it stands. Its only errors are a

@@ -2,19 +2,18 @@ package tools
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/attend"
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/view"
 )
 
@@ -47,25 +46,6 @@ func invalid(argument, what string) *problem {
 
 // canceled is the problem of a call that was ended before it was done.
 func canceled(message string) *problem { return &problem{code: client.Canceled, message: message} }
-
-// identified is a session whose transport knows the id of the call's request.
-type identified interface{ RequestID() string }
-
-// logFailure logs a failed call, with what the network said of it.
-func (h *handlers) logFailure(c *call, req mcp.CallToolRequest, err error) {
-	attrs := []any{"tool", c.tool, "ms", time.Since(c.at).Milliseconds(), "error", err}
-	if session, ok := c.session.(identified); ok {
-		attrs = append(attrs, "request", session.RequestID())
-	}
-	var named struct{ RunID client.RunID }
-	if json.Unmarshal(req.Params.RawArguments, &named) == nil && named.RunID.Valid() {
-		attrs = append(attrs, "run", named.RunID)
-	}
-	if e, ok := errors.AsType[*client.Error](err); ok && e.Detail() != "" {
-		attrs = append(attrs, "cause", e.Detail())
-	}
-	h.Log.Warn("a tool call failed", attrs...)
-}
 
 // FailureMeta is where an error result's _meta holds its [Failure].
 const FailureMeta = "runs-mcp-server/error"
@@ -144,6 +124,8 @@ func (h *handlers) describe(err error) Failure {
 		return h.describeUpstream(upstream)
 	}
 	switch {
+	case errors.Is(err, audit.ErrRefused):
+		return h.describeProblem(refusedByAudit())
 	case errors.Is(err, attend.ErrUsed):
 		return h.describeProblem(h.badRound(client.Conflict, err.Error()+"; this call did nothing"))
 	case errors.Is(err, attend.ErrNotSealed), errors.Is(err, attend.ErrExpired):

@@ -3,15 +3,11 @@ package tools
 import (
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/mark3labs/mcp-go/mcp"
-	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/attend"
@@ -93,25 +89,6 @@ func TestFailuresAreBounded(t *testing.T) {
 	}
 }
 
-// TestFailureIsLogged at the level warn, with its request, run and duration.
-func TestFailureIsLogged(t *testing.T) {
-	var log strings.Builder
-	s := newHandlers(Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
-	c := &call{tool: "get_run", at: time.Now(), session: numbered{}}
-	const run = "123e4567-e89b-12d3-a456-426614174000"
-	s.logFailure(c, mcp.CallToolRequest{Params: mcp.CallToolParams{RawArguments: json.RawMessage(`{"runId":"` + run + `"}`)}}, &client.Error{Kind: client.NotFound, Op: "get_run"})
-	for _, want := range []string{"level=WARN", "tool=get_run", "ms=0", "request=7", "run=" + run, "not_found"} {
-		if !strings.Contains(log.String(), want) {
-			t.Errorf("the log lacks %s: %s", want, &log)
-		}
-	}
-}
-
-// numbered is the session of a request with an id.
-type numbered struct{ server.ClientSession }
-
-func (numbered) RequestID() string { return "7" }
-
 // TestLongHint: whatever hint an operator sets, a failure keeps its bound.
 func TestLongHint(t *testing.T) {
 	s := newHandlers(Options{DecideHint: strings.Repeat("in the portal ", 100)})
@@ -142,6 +119,9 @@ func TestWaitIsTold(t *testing.T) {
 		if f.RetryAfterSeconds != want || strings.Contains(f.NextStep, "after 3 s") != (want > 0) {
 			t.Errorf("%s: %+v", kind, f)
 		}
+	}
+	if f := s.describe(&client.Error{Kind: client.Unavailable}); f.RetryAfterSeconds != 0 || strings.Contains(f.NextStep, "after") {
+		t.Errorf("the API names no time: %+v", f)
 	}
 }
 

@@ -28,6 +28,7 @@ func (h *handlers) getRun(ctx context.Context, c *call, args getRunArgs) (RunRes
 	if args.Offset > 0 && args.Part == "" {
 		return RunResult{}, invalid("offset", "goes with part: say part result or part plan")
 	}
+	c.runID = args.RunID
 	w := &watch{runID: args.RunID, page: args.eventPage(), skipHistory: args.AfterEventID == nil, inPieces: args.Part != ""}
 	if args.AfterEventID != nil {
 		w.after = *args.AfterEventID

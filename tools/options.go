@@ -2,6 +2,7 @@ package tools
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/attend"
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/redact"
 )
@@ -31,6 +33,15 @@ type Options struct {
 	Decider *approval.Decider
 	Attend  *attend.Attendant
 	Log     *slog.Logger
+	// Audit records creates, aborts and decisions. nil: nothing is recorded.
+	Audit *audit.Log
+	// LogCalls logs each call, not only those that failed.
+	LogCalls bool
+	// NameCaller names a caller for the log, by a hash of the key. nil: the log does not
+	// say who calls.
+	NameCaller func(client.Key) string
+	// Observe is told of each call that is over. nil: nobody is.
+	Observe func(context.Context, CallReport)
 	// Secrets are the operator's. They are never shown.
 	Secrets *redact.Set
 
@@ -55,7 +66,7 @@ type Options struct {
 	ReadOnly            bool     // only tools that read
 	Tools               []string // the names of tools; there are no others; empty for all
 	ExcludeTools        []string // the names of tools that there are not
-	Tasks               bool     // create_run answers with a task where the client has tasks
+	Tasks               bool     // a create is answered with a task where the client has tasks
 	MaxResultBytes      int      // of a result's JSON; 0: DefaultMaxResultBytes
 	AllowPassThrough    bool     // create_run takes passThrough
 	AllowAnyUser        bool     // a call may name another user than the operator's

@@ -9,6 +9,7 @@ import (
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/attend"
+	"runs-mcp-server/internal/audit"
 )
 
 // changedOften says why a call asks its person no more.
@@ -30,7 +31,7 @@ func (h *handlers) outcomeNote(o attend.Outcome, over bool) string {
 		}
 		return d.text(over)
 	case attend.Unsent:
-		return fmt.Sprintf("The decision to %s was not sent, for what the run waits for could not be read again: %s.", o.Decision, h.reasonOf(o.Err))
+		return fmt.Sprintf("The decision to %s was not sent, for %s.", o.Decision, h.unsentReason(o.Err))
 	case attend.Changed:
 		return "The user decided, but the run asks for something else by now." + nothing
 	case attend.ChangedOften:
@@ -56,6 +57,14 @@ func (h *handlers) outcomeNote(o attend.Outcome, over bool) string {
 		return "The client could not ask the user before, or refused for them; a waiting call does not ask again."
 	}
 	return undecidedNote(o) + nothing
+}
+
+// unsentReason says why a decision was not sent.
+func (h *handlers) unsentReason(err error) string {
+	if errors.Is(err, audit.ErrRefused) {
+		return err.Error()
+	}
+	return "what the run waits for could not be read again: " + h.reasonOf(err)
 }
 
 // undecidedNote says how a person did not decide.

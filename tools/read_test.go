@@ -13,12 +13,11 @@ import (
 	"runs-mcp-server/tools"
 )
 
-// lagging answers reads of a run as they were when it had so many events at
-// most; after fresh of those answers, where that is not 0, they are true again.
-func lagging(events, fresh int) func(http.Handler) http.Handler {
-	var mu sync.Mutex
+// oldReads answers reads of a run as the last one was of which isFresh says so: it gets
+// the true answer of each read, one after the other. The first one is fresh anyway.
+func oldReads(isFresh func(answer []byte) bool) func(http.Handler) http.Handler {
+	var mu sync.Mutex // guards old, and what isFresh uses
 	var old []byte
-	stale := 0
 	return func(box http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if !isRead(r) {
@@ -27,18 +26,29 @@ func lagging(events, fresh int) func(http.Handler) http.Handler {
 			}
 			rec := httptest.NewRecorder()
 			box.ServeHTTP(rec, r)
-			var run struct{ Events []any }
-			json.Unmarshal(rec.Body.Bytes(), &run)
 			mu.Lock()
 			defer mu.Unlock()
-			if len(run.Events) <= events || old == nil {
-				old = rec.Body.Bytes()
-			} else if stale++; fresh > 0 && stale > fresh {
+			if isFresh(rec.Body.Bytes()) || old == nil {
 				old = rec.Body.Bytes()
 			}
 			w.Write(old)
 		})
 	}
+}
+
+// lagging answers reads of a run as they were when it had so many events at
+// most; after fresh of those answers, where that is not 0, they are true again.
+func lagging(events, fresh int) func(http.Handler) http.Handler {
+	stale := 0
+	return oldReads(func(answer []byte) bool {
+		var run struct{ Events []any }
+		json.Unmarshal(answer, &run)
+		if len(run.Events) <= events {
+			return true
+		}
+		stale++
+		return fresh > 0 && stale > fresh
+	})
 }
 
 // TestLaggingReadHidesNoApproval: the wait saw it, whatever the read says.

@@ -13,8 +13,11 @@ import (
 	"runs-mcp-server/internal/view"
 )
 
-// taskOwner is a session whose client is told of changes of a task that it has created.
-type taskOwner interface{ WatchTask(taskID string) }
+// taskOwner is a session whose client is told of changes of tasks that it has created.
+type taskOwner interface {
+	WatchTask(taskID string)
+	WatchesTask(taskID string) bool
+}
 
 // answerWithTask makes the answer of a call that has created a run a task, and reports
 // whether it did. A call that waits is answered plainly where the client leaves it to

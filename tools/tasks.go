@@ -13,6 +13,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/attend"
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/task"
 )
@@ -26,17 +27,20 @@ func NewTasks(o Options) *Tasks { return &Tasks{newHandlers(o)} }
 
 const (
 	// taskPollInterval is how long a client is to wait between two polls of a task;
-	// watchedPollInterval is the same for one that is told of changes.
+	// watchedPollInterval is the same for one that is told of changes, and
+	// askPollInterval for one whose next poll has the person asked.
 	taskPollInterval    = 3 * time.Second
 	watchedPollInterval = 30 * time.Second
+	askPollInterval     = 500 * time.Millisecond
 	// taskTimeout bounds what a request about a task does, but tasks/result.
 	taskTimeout = 20 * time.Second
 )
 
 // GetTask returns a task: a [task.ExtensionTask] for stateless clients, else a
-// [task.StatefulTask]. watched says that the client is told of changes: then the person
-// at a stateful one is asked at once what the run waits for. Others of that revision ask
-// by tasks/result.
+// [task.StatefulTask]. watched says that it is read for a client that is told of changes.
+// A stateful client that has created the task is asked what the run waits for when it reads
+// the task by itself: then it knows the task that the question names. Others of that
+// revision ask by tasks/result.
 func (t *Tasks) GetTask(ctx context.Context, taskID string, watched bool) (shown any, err error) {
 	defer t.recoverPanic(&err)
 	ctx, cancel := context.WithTimeout(ctx, taskTimeout)
@@ -59,7 +63,11 @@ func (t *Tasks) GetTask(ctx context.Context, taskID string, watched bool) (shown
 		poll = watchedPollInterval
 	}
 	if !c.modern {
-		if watched && len(asked) > 0 {
+		owner, ok := c.session.(taskOwner)
+		switch {
+		case len(asked) > 0 && watched:
+			poll = askPollInterval
+		case len(asked) > 0 && ok && owner.WatchesTask(taskID):
 			t.Attend.AskTask(ctx, t.attendTask(c, runID), got.Snapshot)
 		}
 		return task.StatefulTask{Common: common, PollInterval: poll.Milliseconds()}, nil
@@ -132,7 +140,7 @@ func (t *Tasks) CancelTask(ctx context.Context, taskID string) (any, error) {
 	case !c.modern:
 		return t.cancelStateful(ctx, c, runID)
 	}
-	if err := t.API.AbortRun(ctx, c.caller, runID); err != nil {
+	if err := t.sendAbort(ctx, c, runID, audit.Task); err != nil {
 		got, readErr := t.readRun(ctx, c, runID, feed.State{})
 		if client.KindOf(readErr) == client.NotFound {
 			return nil, errNoTask

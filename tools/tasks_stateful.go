@@ -15,6 +15,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/attend"
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/task"
 )
@@ -150,7 +151,7 @@ func (t *Tasks) cancelStateful(ctx context.Context, c *call, runID client.RunID)
 	case got.Run.Status.Terminal():
 		return nil, alreadyEnded(got.Run.Status)
 	}
-	abortErr := t.API.AbortRun(ctx, c.caller, runID)
+	abortErr := t.sendAbort(ctx, c, runID, audit.Task)
 	waiting, stop := context.WithTimeout(ctx, cancelWait)
 	_ = t.Feeds.Await(waiting, c.caller, runID, func(st feed.State) bool { return st.Ended })
 	stop()

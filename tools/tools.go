@@ -17,6 +17,7 @@
 //	outcome.go, size.go            what came of asking; what a result has room for
 //	call.go                        who calls, and how their person is asked
 //	failure.go                     errors in our words
+//	report.go                      what the operator learns of a call
 //	options.go, texts.go           what the operator set, and the words for it
 package tools
 
@@ -28,6 +29,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -238,8 +240,10 @@ func (h *handlers) serverTool(t tool) server.ServerTool {
 		IdempotentHint: &t.hints.idempotent, OpenWorldHint: &t.hints.openWorld,
 	}
 	return server.ServerTool{Tool: shown, Handler: func(ctx context.Context, req mcp.CallToolRequest) (result *mcp.CallToolResult, _ error) {
+		at := time.Now()
 		defer func() {
 			if r := recover(); r != nil {
+				h.report(ctx, &call{tool: t.name, at: at}, string(codeInternal))
 				h.Log.Error("a tool panicked", "tool", t.name, "panic", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
 				result = errorResult(view.New(h.Secrets), h.describe(errors.New("panic")))
 			}
@@ -257,11 +261,13 @@ func (h *handlers) handle(ctx context.Context, t tool, e endpoint, req mcp.CallT
 		result, err = e.run(ctx, c, req.Params.RawArguments)
 	}
 	if round, ok := errors.AsType[*attend.Round](err); ok {
+		h.report(ctx, c, outcomeInputRequired)
 		return h.inputRequired(c, round), nil
 	}
 	if err != nil {
-		h.logFailure(c, req, err)
 		f := h.describe(err)
+		h.logFailure(ctx, c, req, f.Code, err)
+		h.report(ctx, c, f.Code)
 		if note := c.decisionNote(); note != "" {
 			f.Message = note + ": " + f.Message
 		}
@@ -271,9 +277,18 @@ func (h *handlers) handle(ctx context.Context, t tool, e endpoint, req mcp.CallT
 		return errorResult(c.view(), f), nil
 	}
 	if c.createdTask != nil {
+		h.report(ctx, c, outcomeTask)
 		return taskAnswer(c), nil
 	}
+	h.report(ctx, c, outcomeOK)
 	return successResult(result), nil
+}
+
+// report tells of a call that is over, if anybody wants to know.
+func (h *handlers) report(ctx context.Context, c *call, outcome string) {
+	if h.LogCalls || h.Observe != nil {
+		h.reportCall(ctx, c, outcome)
+	}
 }
 
 // successResult puts a result into structuredContent and, as the same compact JSON,

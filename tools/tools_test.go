@@ -366,6 +366,10 @@ func TestListRuns(t *testing.T) {
 			if len(failed.Runs) != 1 || failed.Runs[0].Intent != "y" {
 				t.Errorf("got %+v", failed)
 			}
+			none := testbed.Call[tools.RunList](t, s, "list_runs", map[string]any{"status": "PAUSED"})
+			if tellsTotal := none.Total != nil && *none.Total == 0; len(none.Runs) != 0 || none.More || tellsTotal != (form == "wrapped") {
+				t.Errorf("got %+v", none)
+			}
 		})
 	}
 }

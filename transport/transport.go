@@ -18,6 +18,15 @@ type Options = session.Options
 // HTTPOptions set how [ServeHTTP] runs.
 type HTTPOptions = streamable.Options
 
+// Counts are numbers of all clients together.
+type Counts = session.Counts
+
+// ObservedRequest is a request that is about to be handled.
+type ObservedRequest = session.ObservedRequest
+
+// ObservedResponse says what the response to a request is.
+type ObservedResponse = session.ObservedResponse
+
 // Watch starts to watch a resource for one subscriber.
 type Watch = session.Watch
 

@@ -117,6 +117,7 @@ func (r *reader) run(ctx context.Context) error {
 		}
 		select {
 		case <-time.After(r.requestedWait(err) + r.backoff(failures)):
+			r.api.NoteReconnect()
 		case <-ctx.Done():
 			return client.ContextError(ctx, "stream")
 		}

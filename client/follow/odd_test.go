@@ -410,8 +410,8 @@ func TestEndedWithoutEvents(t *testing.T) {
 // are missing or whose frames are unnumbered: no repetition is taken for new.
 func TestLongRuns(t *testing.T) {
 	for _, u := range []*upstream{
-		{count: 600, cut: 560, replay: true, bare: true, hole: 100},
-		{count: 600, cut: 560, replay: true, unnumber: true},
+		{count: 300, cut: 280, replay: true, bare: true, hole: 50},
+		{count: 300, cut: 280, replay: true, unnumber: true},
 	} {
 		synctest.Test(t, func(t *testing.T) { followAll(t, u) })
 	}

@@ -43,7 +43,7 @@ func TestLargeRecords(t *testing.T) {
 			<-r.Context().Done()
 		}
 	}
-	tooLarge := func(w http.ResponseWriter, _ *http.Request) { lines(w, 1, 50<<20) }
+	tooLarge := func(w http.ResponseWriter, _ *http.Request) { lines(w, 1, 4<<20) }
 	manyLines := func(w http.ResponseWriter, _ *http.Request) { lines(w, 20_000, 100) }
 	fits := "data: {\"step\":{\"text\":\"event 2\"},\"pad\":[0\n" + strings.Repeat("data:,1\n", 20_000) + "data:]}\n"
 	// Of a run that is read again: with the second event, with the first
@@ -71,7 +71,7 @@ func TestLargeRecords(t *testing.T) {
 		opened int
 		after  time.Duration // when the second event comes, or up to 20 s later
 	}{
-		{"an event of 50 MiB", send("id: 2\n", tooLarge, "\n", end), knows, "1:0 2:0 3:0", 2, 1, 0},
+		{"an event of 4 MiB", send("id: 2\n", tooLarge, "\n", end), knows, "1:0 2:0 3:0", 2, 1, 0},
 		{"its id comes last", send(tooLarge, "id: 2\n\n", end), knows, "1:0 2:0 3:0", 2, 1, 0},
 		{"no ids", send(tooLarge, "\n", endUnnumbered), knows, "1:0 2:0 3:0", 3, 1, 0},
 		{"20,000 data lines", send("id: 2\n", manyLines, "\n", end), knows, "1:0 2:0 3:0", 2, 1, 0},

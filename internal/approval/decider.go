@@ -2,13 +2,14 @@ package approval
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"unsafe"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/bounded"
 )
 
@@ -25,12 +26,30 @@ var (
 // concurrent use.
 type Decider struct {
 	api *client.Client
+	// Audit records each decision that is sent. nil: nothing is recorded. It is set
+	// before the first decision.
+	Audit *audit.Log
 
 	mu     sync.Mutex                            // guards the rest
 	sent   *bounded.Map[callerItem, bool]        // approvals and tokens that were used
 	tokens *bounded.Map[callerItem, knownToken]  // tokens that were seen in a run's links
 	shown  *bounded.Map[callerItem, bool]        // approvals whose content the caller was shown
 	plans  *bounded.Map[callerRun, *client.Plan] // as the answers to create had them
+	counts map[DecisionCount]int64
+}
+
+// DecisionCount names a number of decisions that were sent.
+type DecisionCount struct {
+	Channel  audit.Channel
+	Decision Decision
+	Outcome  string // see [audit.Outcome]
+}
+
+// Stats returns how many decisions were sent since the start.
+func (d *Decider) Stats() map[DecisionCount]int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.counts)
 }
 
 const (
@@ -73,6 +92,7 @@ func NewDecider(api *client.Client) *Decider {
 		sent:   bounded.New[callerItem, bool](limits),
 		tokens: bounded.New[callerItem, knownToken](limits),
 		shown:  bounded.New[callerItem, bool](limits),
+		counts: map[DecisionCount]int64{},
 		plans:  bounded.New[callerRun, *client.Plan](bounded.Limits{Entries: maxPlans, Bytes: maxPlansBytes}),
 	}
 }
@@ -104,13 +124,25 @@ func (d *Decider) WasShown(p Pending) bool {
 }
 
 // Decide sends a decision on a pending approval. Besides the errors above it
-// returns those of [client.Client.Approve].
-func (d *Decider) Decide(ctx context.Context, caller client.Caller, p Pending, decision Decision) error {
-	token := p.tokens[decision]
+// returns those of [client.Client.Approve], and [audit.ErrRefused]. by says who decides.
+func (d *Decider) Decide(ctx context.Context, caller client.Caller, r Request, decision Decision, by audit.Channel) error {
+	token := r.tokens[decision]
 	if token == "" {
 		return ErrNoLink
 	}
-	return d.claimAndSend(ctx, caller, token, claimsOf(p))
+	return d.claimAndSend(ctx, caller, sending{token, claimsOf(r.Pending), by, decision, r.effect})
+}
+
+// effect returns what the audit log says of a request that is decided.
+func (r Request) effect() audit.Effect {
+	e := audit.Effect{Digest: r.Digest(), Secrets: r.secrets}
+	if r.Run != nil && r.Run.RunID.Valid() {
+		e.RunID = r.Run.RunID
+	}
+	for _, c := range r.calls() {
+		e.Tools = append(e.Tools, c.ToolName)
+	}
+	return e
 }
 
 // TokenDecision is a decision by a token that came another way than by the run's
@@ -131,14 +163,16 @@ func (d *Decider) DecideByToken(ctx context.Context, caller client.Caller, t Tok
 	d.mu.Lock()
 	token, known := d.tokens.Get(item)
 	d.mu.Unlock()
+	claims := []callerItem{item}
 	switch {
 	case known && (token.runID != t.RunID || token.decision != t.Decision), !known && t.LinksKnown:
 		return known, ErrOtherToken
 	case known:
-		return true, d.claimAndSend(ctx, caller, t.Token, token.claims)
-	default:
-		return false, d.claimAndSend(ctx, caller, t.Token, []callerItem{item})
+		claims = token.claims
 	}
+	// Only a model sends a token that came another way. What it decides is not known here.
+	effect := func() audit.Effect { return audit.Effect{RunID: t.RunID} }
+	return known, d.claimAndSend(ctx, caller, sending{t.Token, claims, audit.Agent, t.Decision, effect})
 }
 
 // Sent reports whether a decision on the approval was sent.
@@ -159,21 +193,48 @@ func claimsOf(p Pending) []callerItem {
 	return claims
 }
 
-// hashOf returns a hash that stands for a token: tokens themselves are not remembered.
-func hashOf(token string) string {
-	hash := sha256.Sum256([]byte(token))
-	return string(hash[:])
+// sending is a decision that is about to be sent.
+type sending struct {
+	token    string
+	claims   []callerItem
+	channel  audit.Channel
+	decision Decision
+	effect   func() audit.Effect // what is decided, for the audit log
 }
 
-// claimAndSend sends a token if nothing of the claims was used before.
-func (d *Decider) claimAndSend(ctx context.Context, caller client.Caller, token string, claims []callerItem) error {
-	if !d.claim(claims) {
+// claimAndSend sends a token if nothing of its claims was used before.
+func (d *Decider) claimAndSend(ctx context.Context, caller client.Caller, s sending) error {
+	if !d.claim(s.claims) {
 		return ErrAlreadySent
 	}
-	err := d.api.Approve(ctx, caller, token)
-	if e, ok := errors.AsType[*client.Error](err); ok && hadNoEffect(e) {
-		d.release(claims)
+	err := d.sendRecorded(ctx, caller, s)
+	if errors.Is(err, audit.ErrRefused) {
+		d.release(s.claims)
+		return err
 	}
+	if e, ok := errors.AsType[*client.Error](err); ok && hadNoEffect(e) {
+		d.release(s.claims)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.counts[DecisionCount{s.channel, s.decision, audit.Outcome(err)}]++
+	return err
+}
+
+// sendRecorded sends a token and, if decisions are recorded, records that before and
+// after.
+func (d *Decider) sendRecorded(ctx context.Context, caller client.Caller, s sending) error {
+	if d.Audit == nil {
+		return d.api.Approve(ctx, caller, s.token)
+	}
+	e := s.effect()
+	e.Action, e.Channel, e.Decision, e.Caller = audit.Decide, s.channel, string(s.decision), caller
+	entry, err := d.Audit.Begin(e)
+	if err != nil {
+		return err
+	}
+	err = d.api.Approve(ctx, caller, s.token)
+	entry.End("", err)
 	return err
 }
 

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/audit"
 )
 
 func newDecider(t *testing.T, h http.HandlerFunc) *Decider {
@@ -48,7 +49,7 @@ func TestDecideOnce(t *testing.T) {
 	for i := range 50 {
 		wg.Go(func() {
 			decision := []Decision{Approve, Deny}[i%2]
-			if err := decider.Decide(t.Context(), caller, p, decision); errors.Is(err, ErrAlreadySent) {
+			if err := decider.Decide(t.Context(), caller, Request{Pending: p}, decision, audit.Agent); errors.Is(err, ErrAlreadySent) {
 				refused.Add(1)
 			} else if err != nil {
 				t.Error(err)
@@ -72,8 +73,8 @@ func TestDecideAgain(t *testing.T) {
 			io.WriteString(w, `{"message":"as the API answers"}`)
 		})
 		p := pending(t)
-		first := decider.Decide(t.Context(), caller, p, Approve)
-		second := decider.Decide(t.Context(), caller, p, Approve)
+		first := decider.Decide(t.Context(), caller, Request{Pending: p}, Approve, audit.Agent)
+		second := decider.Decide(t.Context(), caller, Request{Pending: p}, Approve, audit.Agent)
 		if first == nil || errors.Is(second, ErrAlreadySent) == again || (sent.Load() == 2) != again {
 			t.Errorf("%d: %v, then %v; %d sent", status, first, second, sent.Load())
 		}
@@ -114,7 +115,7 @@ func TestOtherToken(t *testing.T) {
 			t.Errorf("%+v: got %v", by, err)
 		}
 	}
-	if err := decider.Decide(t.Context(), caller, Pending{ID: "x"}, Approve); !errors.Is(err, ErrNoLink) {
+	if err := decider.Decide(t.Context(), caller, Request{Pending: Pending{ID: "x"}}, Approve, audit.Agent); !errors.Is(err, ErrNoLink) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -124,7 +125,9 @@ func TestOtherToken(t *testing.T) {
 func TestOneDecisionByEitherWay(t *testing.T) {
 	p := pending(t)
 	byID := func(p Pending) func(*Decider, Decision) error {
-		return func(d *Decider, decision Decision) error { return d.Decide(t.Context(), caller, p, decision) }
+		return func(d *Decider, decision Decision) error {
+			return d.Decide(t.Context(), caller, Request{Pending: p}, decision, audit.Agent)
+		}
 	}
 	byToken := func(d *Decider, decision Decision) error {
 		known, err := d.DecideByToken(t.Context(), caller, TokenDecision{RunID: runID, Decision: decision, Token: p.tokens[decision], LinksKnown: true})
@@ -154,7 +157,7 @@ func TestTokensOfADecidedApproval(t *testing.T) {
 	var sent atomic.Int64
 	decider := newDecider(t, func(http.ResponseWriter, *http.Request) { sent.Add(1) })
 	p := pending(t)
-	if err := decider.Decide(t.Context(), caller, p, Approve); err != nil {
+	if err := decider.Decide(t.Context(), caller, Request{Pending: p}, Approve, audit.Agent); err != nil {
 		t.Fatal(err)
 	}
 	for decision, token := range p.tokens {
@@ -204,7 +207,7 @@ func TestCallersKeptApart(t *testing.T) {
 	if decider.WasShown(other) || decider.WasShown(Pending{ID: p.ID, caller: stranger.Key}) {
 		t.Error("another caller was shown it")
 	}
-	if err := decider.Decide(t.Context(), caller, p, Approve); err != nil || decider.Sent(other) {
+	if err := decider.Decide(t.Context(), caller, Request{Pending: p}, Approve, audit.Agent); err != nil || decider.Sent(other) {
 		t.Errorf("%v; sent for another caller: %t", err, decider.Sent(other))
 	}
 	known, err := decider.DecideByToken(t.Context(), stranger, TokenDecision{RunID: runID, Decision: Approve, Token: p.tokens[Approve]})

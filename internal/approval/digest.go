@@ -97,3 +97,9 @@ func canonicalString(quoted []byte) string {
 	}
 	return s
 }
+
+// hashOf returns a hash that stands for a token: tokens themselves are not remembered.
+func hashOf(token string) string {
+	hash := sha256.Sum256([]byte(token))
+	return string(hash[:])
+}

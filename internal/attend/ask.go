@@ -152,6 +152,7 @@ func (f *follower) askOrJoin(q *question) (end string, err error) {
 // and ends the call; else a goroutine asks it and the call waits. f.mu is held.
 func (f *follower) startRoundOrQuestion(q *question, record *record) (end string, err error) {
 	if f.Person.Ask == nil {
+		f.Attendant.asked[q.kind]++
 		f.startRound(q)
 		return "", &Round{q.text, f.roundState(q)}
 	}

@@ -31,6 +31,7 @@
 //	seal.go           the encryption of the state that travels
 //	call.go           Call and Result, and the call in progress
 //	outcome.go, person.go  the other types that callers use
+//	stats.go          how often people were asked, and what came of it
 package attend
 
 import (
@@ -42,6 +43,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/bounded"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/redact"
@@ -53,6 +55,8 @@ type Options struct {
 	Decider *approval.Decider
 	Secrets *redact.Set // the operator's: no question shows them
 	Log     *slog.Logger
+	// Channel says, for the audit log, where people decide. Default [audit.Client].
+	Channel audit.Channel
 	// ReadingTime is the shortest time in which a person can read a question. A
 	// client that refuses faster has shown the question to nobody. Default 1 s.
 	ReadingTime time.Duration
@@ -75,6 +79,8 @@ type Attendant struct {
 	rounds    *bounded.Map[need, *question] // input rounds that wait for their answer
 	open      map[*question]struct{}        // questions without an outcome yet, but not rounds
 	closed    bool                          // no more questions are started
+	asked     map[Kind]int64                // see [Stats]
+	outcomes  map[OutcomeCount]int64        // see [Stats]
 }
 
 // personRun names what one person is asked about one run.
@@ -110,12 +116,16 @@ const (
 // New returns an Attendant. The caller closes it.
 func New(o Options) *Attendant {
 	o.ReadingTime = cmp.Or(o.ReadingTime, defaultReadingTime)
+	if o.Channel == "" {
+		o.Channel = audit.Client
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	return &Attendant{
 		Options: o, Sealer: newSealer(), ctx: ctx, stop: stop,
 		histories: bounded.New[personRun, *history](bounded.Limits{Entries: maxHistories, Bytes: maxHistoriesBytes}),
 		rounds:    bounded.New[need, *question](bounded.Limits{Entries: maxRounds, Bytes: maxRoundsBytes}),
 		open:      map[*question]struct{}{},
+		asked:     map[Kind]int64{}, outcomes: map[OutcomeCount]int64{},
 	}
 }
 

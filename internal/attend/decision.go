@@ -7,6 +7,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/feed"
 )
 
@@ -40,9 +41,12 @@ func (a *Attendant) sendIfUnchanged(q *question, caller client.Caller, d approva
 		case current.Digest() != q.digest:
 			o.Status = Changed
 		default:
-			o.Status, o.Err = Sent, a.sendDecision(ctx, caller, current.Pending, d)
-			if errors.Is(o.Err, approval.ErrAlreadySent) {
+			o.Status, o.Err = Sent, a.sendDecision(ctx, caller, current, d)
+			switch {
+			case errors.Is(o.Err, approval.ErrAlreadySent):
 				o.Status, o.Err = Gone, nil
+			case errors.Is(o.Err, audit.ErrRefused):
+				o.Status = Unsent
 			}
 		}
 		return o
@@ -85,8 +89,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // sendDecision sends a decision. It ignores the end of ctx: half a request would
 // leave its outcome unknown.
-func (a *Attendant) sendDecision(ctx context.Context, caller client.Caller, p approval.Pending, d approval.Decision) error {
+func (a *Attendant) sendDecision(ctx context.Context, caller client.Caller, r approval.Request, d approval.Decision) error {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer stop()
-	return a.Decider.Decide(ctx, caller, p, d)
+	return a.Decider.Decide(ctx, caller, r, d, a.Channel)
 }

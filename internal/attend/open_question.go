@@ -101,6 +101,9 @@ func (a *Attendant) startQuestion(q *question, caller client.Caller, asked time.
 	asking, withdraw := context.WithCancelCause(a.ctx)
 	q.withdraw, q.done = withdraw, make(chan struct{})
 	a.open[q] = struct{}{}
+	if !q.answered { // else a round has asked it
+		a.asked[q.kind]++
+	}
 	a.wg.Go(func() {
 		q.outcome = a.askAndAct(asking, q, caller, asked, ask)
 		withdraw(nil)
@@ -214,6 +217,7 @@ func (a *Attendant) actOnAnswer(q *question, caller client.Caller, answer Answer
 
 // recordOutcome records the outcome of a question that is done; a.mu is held.
 func (a *Attendant) recordOutcome(q *question) {
+	a.outcomes[OutcomeCount{q.kind, q.outcome.Status}]++
 	record := a.recordOf(q.personRun, q.subject)
 	if record.open == q {
 		record.open = nil

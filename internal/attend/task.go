@@ -130,6 +130,7 @@ func (a *Attendant) markAsked(q *question, stateless bool) {
 	}
 	if t := a.recordOf(q.personRun, q.subject).taskRecordOf(); t.askedAt.IsZero() {
 		t.askedAt = time.Now()
+		a.asked[q.kind]++
 	}
 	if !a.rounds.Has(q.need()) {
 		a.startRound(q)

@@ -7,11 +7,11 @@ import (
 	"io"
 	"log/slog"
 	"slices"
-	"strings"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
 	"runs-mcp-server/internal/attend"
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/view"
@@ -20,6 +20,8 @@ import (
 // approveCommand lets the person at the terminal decide.
 type approveCommand struct {
 	apiFlags
+	logFlags
+	auditFlags
 	RunID string `arg:"" name:"run-id" help:"The run that waits"`
 }
 
@@ -28,22 +30,31 @@ func (c *approveCommand) Run(p *process) error {
 	if !isTerminal(p.stdin) {
 		return usageErrorf("approve asks a person: type it in a terminal, with nothing piped in")
 	}
-	runID, valid := client.ParseRunID(strings.TrimPrefix(strings.ToLower(c.RunID), "run://"))
-	if !valid {
-		return usageErrorf("a run's id is a UUID such as 123e4567-e89b-12d3-a456-426614174000")
+	runID, err := parseRunID(c.RunID)
+	if err != nil {
+		return err
 	}
 	key, err := c.key(p.env)
 	if err != nil {
 		return err
 	}
-	log := c.newLogger(redact.New(string(key)), p.stderr)
-	c.warnOfKeyFile(log)
-	api, err := c.newClient(0)
+	log, err := c.newLogger(redact.New(string(key)), p)
+	if err != nil {
+		return err
+	}
+	c.warnOfKeyFile(p.env, log)
+	api, err := c.newClient(0, nil)
 	if err != nil {
 		return err
 	}
 	defer api.Close()
 	decider := approval.NewDecider(api)
+	recorded, _, closeAudit, err := c.openAudit(log)
+	if err != nil {
+		return err
+	}
+	defer closeAudit()
+	decider.Audit = recorded
 	feeds := feed.NewHub(api, decider, feed.Options{Logger: log})
 	defer feeds.Close()
 	d := approveDialog{api: api, feeds: feeds, decider: decider, caller: client.Caller{Key: key}, runID: runID, in: p.stdin, out: p.out}
@@ -80,7 +91,7 @@ func (d *approveDialog) run(ctx context.Context) error {
 		fmt.Fprintln(d.out, d.nothingWaits(read.Status))
 		return nil
 	}
-	attendant := attend.New(attend.Options{Feeds: d.feeds, Decider: d.decider, Secrets: redact.New(), Log: slog.New(slog.DiscardHandler)})
+	attendant := attend.New(attend.Options{Feeds: d.feeds, Decider: d.decider, Secrets: redact.New(), Log: slog.New(slog.DiscardHandler), Channel: audit.Terminal})
 	defer attendant.Close()
 	reading, stopReading := context.WithCancel(ctx)
 	defer stopReading()
@@ -138,7 +149,7 @@ func (d *approveDialog) asker(command context.Context, lines <-chan string) func
 			fmt.Fprintln(d.out, "Nothing was sent: the run asks for something else by now.")
 		}
 		asked = true
-		fmt.Fprintf(d.out, "%s\n\ny approves, n denies and usually ends the run, anything else leaves it waiting: ", q.Message)
+		fmt.Fprintf(d.out, "%s\n\n%s", q.Message, promptDecision)
 		line, err := nextLine(ctx, lines)
 		if err != nil || command.Err() != nil {
 			fmt.Fprintln(d.out)

@@ -61,16 +61,16 @@ func checkAllowed(hosts, origins []string) error {
 	return nil
 }
 
-// listenError returns the error of a failed --listen. It is a usage error unless
-// the address is well formed and cannot be bound.
-func listenError(err error) error {
+// listenError returns the error of a flag's address that cannot be listened on. It is a
+// usage error unless the address is well formed and cannot be bound.
+func listenError(flag string, err error) error {
 	_, bad := errors.AsType[*net.AddrError](err)
 	_, unknown := errors.AsType[*net.DNSError](err)
 	_, tried := errors.AsType[*net.OpError](err)
 	if bad || unknown || !tried {
-		return usageErrorf("--listen takes HOST:PORT, such as 127.0.0.1:8080: %w", err)
+		return usageErrorf("%s takes HOST:PORT, such as 127.0.0.1:8080: %w", flag, err)
 	}
-	return fmt.Errorf("--listen: %w", err)
+	return fmt.Errorf("%s: %w", flag, err)
 }
 
 // dropEmpty removes the empty items of a list.

@@ -30,12 +30,18 @@ const flushTimeout = time.Second
 // number for a command that a signal interrupted.
 func Run(ctx context.Context, args []string, env func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
 	logs := logqueue.New(stderr)
-	defer logs.Close(flushTimeout)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	p := &process{ctx: ctx, env: env, stdin: stdin, stdout: stdout, out: output{stdout, cancel}, stderr: logs}
+	p := &process{
+		ctx: ctx, env: env, stdin: stdin, stdout: stdout, out: output{stdout, cancel}, stderr: logs,
+		log: logs, closeLog: func() { logs.Close(flushTimeout) },
+	}
+	defer func() { p.closeLog() }()
 	return p.exitCode(p.execute(args))
 }
+
+// errReported is the error of a command that has printed what failed.
+var errReported = errors.New("reported")
 
 // exitCode writes to standard error why a command failed, and returns its exit
 // code.
@@ -49,6 +55,9 @@ func (p *process) exitCode(err error) int {
 	}
 	if err == nil {
 		return 0
+	}
+	if errors.Is(err, errReported) {
+		return 1
 	}
 	interrupt, interrupted := receivedSignal(p.ctx).(syscall.Signal)
 	if interrupted && errors.Is(err, context.Canceled) {

@@ -19,16 +19,27 @@ import (
 // commands is the command line. A flag with a from tag takes its value from that
 // environment variable if it is not given.
 type commands struct {
-	Stdio       stdioCommand     `cmd:"" help:"Serve MCP over standard input and output (the default)."`
-	HTTP        httpCommand      `cmd:"" name:"http" help:"Serve MCP over streamable HTTP to many callers, each with a key."`
-	Approve     approveCommand   `cmd:"" help:"Show what a run waits for, and approve or deny it in a terminal."`
-	Demo        demoCommand      `cmd:"" help:"Show the whole job on the embedded sandbox."`
-	Sandbox     sandboxCommand   `cmd:"" help:"Serve the embedded sandbox of the Run API alone."`
-	Tools       toolsCommand     `cmd:"" help:"Print what tools/list answers, as JSON."`
-	Health      healthCommand    `cmd:"" help:"Ask an HTTP server whether it works."`
-	Help        helpCommand      `cmd:"" help:"Print the help of a command."`
-	Version     versionCommand   `cmd:"" help:"Print version, commit, Go version and MCP revisions."`
-	VersionFlag kong.VersionFlag `name:"version" help:"Print the version alone."`
+	serverCommands
+	Approve     approveCommand    `cmd:"" help:"Show what a run waits for, and approve or deny it in a terminal."`
+	Runs        runsCommand       `cmd:"" help:"List, show, watch and abort runs."`
+	Call        callCommand       `cmd:"" help:"Call a tool by hand, as an agent would."`
+	Doctor      doctorCommand     `cmd:"" help:"Check settings, key, API, event stream and MCP clients."`
+	Demo        demoCommand       `cmd:"" help:"Show the whole job on the embedded sandbox."`
+	Sandbox     sandboxCommand    `cmd:"" help:"Serve the embedded sandbox of the Run API alone."`
+	Health      healthCommand     `cmd:"" help:"Ask an HTTP server whether it works."`
+	Tools       toolsCommand      `cmd:"" help:"Print what tools/list answers, as JSON."`
+	Completion  completionCommand `cmd:"" help:"Print the completion of commands for a shell."`
+	Complete    completeCommand   `cmd:"" name:"__complete" hidden:""`
+	Help        helpCommand       `cmd:"" help:"Print the help of a command."`
+	Version     versionCommand    `cmd:"" help:"Print version, commit, Go version and MCP revisions."`
+	VersionFlag kong.VersionFlag  `name:"version" help:"Print the version alone."`
+}
+
+// serverCommands are the commands that serve. They are parsed alone: to define all the
+// others takes as long as half of the start of a server.
+type serverCommands struct {
+	Stdio stdioCommand `cmd:"" help:"Serve MCP over standard input and output (the default)."`
+	HTTP  httpCommand  `cmd:"" name:"http" help:"Serve MCP over streamable HTTP to many callers, each with a key."`
 }
 
 // execute parses the arguments and runs the command that they name.
@@ -63,21 +74,15 @@ func (p *process) parse(args []string) (command *kong.Context, err error) {
 			panic(r)
 		}
 	}()
-	parser, err := kong.New(&commands{}, kong.Name(Name),
-		kong.Vars{
-			"version": Version, "api_url": client.DefaultURL,
-			"tools":            strings.Join(tools.Names(), ","),
-			"max_result_bytes": strconv.Itoa(tools.DefaultMaxResultBytes), "min_result_bytes": strconv.Itoa(tools.MinMaxResultBytes),
-		}, kong.Writers(p.out, p.stderr), kong.Help(printHelp),
-		kong.Exit(func(int) { panic(errPrinted) }), kong.Bind(p), kong.Resolvers(environmentResolver(p.env)),
-		kong.KindMapper(reflect.String, kong.MapperFunc(decodeText)))
-	if err != nil {
-		panic(err) // the command line's definition is ours
-	}
 	rootFlags := []string{"-h", "--help", "--version"}
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") && !slices.Contains(rootFlags, args[0]) {
 		args = slices.Insert(slices.Clone(args), 0, "stdio")
 	}
+	var grammar any = &commands{}
+	if args[0] == "stdio" || args[0] == "http" {
+		grammar = &serverCommands{}
+	}
+	parser := p.newParser(grammar)
 	if command, err = parser.Parse(args); err != nil {
 		help := programCommand() + " --help"
 		if slices.ContainsFunc(parser.Model.Children, func(c *kong.Node) bool { return c.Name == args[0] }) {
@@ -86,6 +91,27 @@ func (p *process) parse(args []string) (command *kong.Context, err error) {
 		return nil, usageErrorf("%s\nTry %s.", plainUsage(err), help)
 	}
 	return command, nil
+}
+
+// newParser returns the parser of some commands.
+func (p *process) newParser(grammar any) *kong.Kong {
+	parser, err := kong.New(grammar, kong.Name(Name),
+		textVariables(), kong.Writers(p.out, p.stderr), kong.Help(printHelp),
+		kong.Exit(func(int) { panic(errPrinted) }), kong.Bind(p), kong.Resolvers(environmentResolver(p.env)),
+		kong.KindMapper(reflect.String, kong.MapperFunc(decodeText)))
+	if err != nil {
+		panic(err) // the command line's definition is ours
+	}
+	return parser
+}
+
+// textVariables are the values that stand in the texts about flags, as ${name}.
+func textVariables() kong.Vars {
+	return kong.Vars{
+		"version": Version, "api_url": client.DefaultURL,
+		"tools":            strings.Join(tools.Names(), ","),
+		"max_result_bytes": strconv.Itoa(tools.DefaultMaxResultBytes), "min_result_bytes": strconv.Itoa(tools.MinMaxResultBytes),
+	}
 }
 
 var (
@@ -102,12 +128,15 @@ func plainUsage(err error) string {
 // environmentResolver takes a flag's value from the variable that its from tag
 // names.
 func environmentResolver(env func(string) string) kong.Resolver {
-	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	return kong.ResolverFunc(func(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 		from := flag.Tag.Get("from")
 		if from == "" || strings.TrimSpace(env(from)) == "" {
 			return nil, nil
 		}
 		if problem := setting.Problem(strings.TrimSpace(env(from))); problem != "" {
+			if node := ctx.Selected(); node != nil && node.Name == "doctor" {
+				return nil, nil // which reports it
+			}
 			return nil, fmt.Errorf("%s %s", from, problem)
 		}
 		return env(from), nil

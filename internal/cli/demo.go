@@ -28,7 +28,7 @@ func (demoCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	d := &demo{self: self, out: p.out, colors: isTerminal(p.stdout) && p.env("NO_COLOR") == ""}
+	d := &demo{self: self, screen: newScreen(p)}
 	if isTerminal(p.stdin) && isTerminal(p.stdout) {
 		d.in = p.stdin
 	}
@@ -45,10 +45,9 @@ const (
 // demo is one execution of the command. It is an MCP client of the program, which
 // it starts as a subprocess.
 type demo struct {
-	self   string    // the path of the program
-	in     io.Reader // the terminal of the person who decides; nil: the demo plays the person
-	out    io.Writer
-	colors bool
+	self string    // the path of the program
+	in   io.Reader // the terminal of the person who decides; nil: the demo plays the person
+	*screen
 
 	client *client.Client
 	lines  <-chan string // what the person types; nil without a terminal
@@ -204,18 +203,6 @@ func (d *demo) callTool(ctx context.Context, tool string, args map[string]any) (
 	return st, json.Unmarshal([]byte(text.Text), &st)
 }
 
-// style is a style of text on a terminal: an SGR parameter.
-type style string
-
-const (
-	plain style = "0"
-	bold  style = "1"
-	dim   style = "2"
-	green style = "32"
-	gold  style = "33"
-	blue  style = "36"
-)
-
 func (d *demo) printTitle(text string) { fmt.Fprintf(d.out, "\n%s\n", d.styled(bold, text)) }
 
 func (d *demo) printNote(text string) { fmt.Fprintf(d.out, "%s\n\n", d.styled(dim, text)) }
@@ -225,12 +212,4 @@ func (d *demo) printLine(s style, who, text string) {
 	at := fmt.Sprintf("%5.1fs", time.Since(d.start).Seconds())
 	text = fmt.Sprintf("%-6s %s", who, strings.ReplaceAll(text, "\n", " "))
 	fmt.Fprintf(d.out, "%s  %s\n", d.styled(dim, at), d.styled(s, text))
-}
-
-// styled returns text in a style, unchanged if there are no colors.
-func (d *demo) styled(s style, text string) string {
-	if !d.colors {
-		return text
-	}
-	return "\x1b[" + string(s) + "m" + text + "\x1b[0m"
 }

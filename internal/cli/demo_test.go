@@ -13,7 +13,7 @@ import (
 func TestDemoQuestion(t *testing.T) {
 	for typed, want := range map[string]any{"y": "approve", "no": "deny", "maybe\nyes": "approve", "": nil} {
 		var out bytes.Buffer
-		d := &demo{out: &out, lines: readLines(t.Context(), strings.NewReader(typed+"\n"))}
+		d := &demo{screen: &screen{out: &out}, lines: readLines(t.Context(), strings.NewReader(typed+"\n"))}
 		got, err := d.Elicit(t.Context(), mcp.ElicitationRequest{Params: mcp.ElicitationParams{Message: "It would call x.\nFor y."}})
 		if err != nil {
 			t.Fatal(err)

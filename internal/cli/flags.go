@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"io"
 	"log/slog"
 	"slices"
 
@@ -14,41 +13,49 @@ import (
 	"runs-mcp-server/internal/redact"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/server"
-	"runs-mcp-server/internal/view"
+	"runs-mcp-server/internal/telemetry"
 	"runs-mcp-server/tools"
 )
 
 // apiFlags choose the Run API and the key.
+//
+// The tags of a flag are all that is written about it. help is its line in the help. For
+// the table in the README (TestConfigurationTable), doc is its meaning if help is too
+// short for that, unset its default if there is no default tag, and variables are its
+// variables if from does not name them; 'x' becomes code.
 type apiFlags struct {
-	APIURL     string `name:"api-url" from:"TR_API_URL" group:"API" placeholder:"URL" help:"Address of the Run API [$TR_API_URL]"`
-	APIKeyFile string `name:"api-key-file" group:"API" placeholder:"FILE" help:"File with the API key, instead of $TR_API_KEY"`
-	LogLevel   string `enum:"debug,info,warn,error" default:"info" group:"API" placeholder:"LEVEL" help:"Least level of the log: debug, info, warn or error"`
+	APIURL     string `name:"api-url" from:"TR_API_URL" group:"API" placeholder:"URL" help:"Address of the Run API [$TR_API_URL]" unset:"'${api_url}'" doc:"address of the Run API: https, or http on loopback"`
+	APIKeyFile string `name:"api-key-file" group:"API" placeholder:"FILE" help:"File with the API key, instead of $TR_API_KEY" variables:"TR_API_KEY_FILE,TR_API_KEY" doc:"the API key, in a file or in the environment; a file counts more"`
 }
 
 // serverFlags set what the server may do. A call, a header or a session can allow
 // less, never more.
 type serverFlags struct {
 	apiFlags
-	Sandbox bool `group:"API" help:"Work on an embedded sandbox instead; needs no key"`
+	Sandbox bool `group:"API" help:"Work on an embedded sandbox instead; needs no key" doc:"use an embedded sandbox, with 'sandbox-user' and all integrations; needs no key"`
 
-	UserID            string   `name:"user-id" from:"TR_USER_ID" group:"Runs" placeholder:"ID" help:"The person that runs act for [$TR_USER_ID]"`
-	Integrations      []string `group:"Runs" placeholder:"ID" help:"Integrations that runs use; * is all active ones"`
-	ApprovalStrategy  string   `enum:"NONE,ON_START,ON_TOOL_CALL" default:"NONE" group:"Runs" placeholder:"WHAT" help:"Least approvals: NONE, ON_START or ON_TOOL_CALL"`
-	PassThrough       string   `group:"Runs" placeholder:"FILE" help:"Secret data: a file; also by calls"`
-	AllowPassThrough  bool     `group:"Runs" help:"Secret data: a file; also by calls"`
-	AllowAnyUser      bool     `group:"Runs" help:"Let calls name other ones"`
-	AllowAnyIntegrate bool     `name:"allow-any-integration" group:"Runs" help:"Let calls name other ones"`
+	UserID            string   `name:"user-id" from:"TR_USER_ID" group:"Runs" placeholder:"ID" help:"The person that runs act for [$TR_USER_ID]" doc:"the person that runs act for"`
+	Integrations      []string `group:"Runs" placeholder:"ID" help:"Integrations that runs use; * is all active ones" doc:"integrations that runs use: ids, or '*' for all active ones"`
+	ApprovalStrategy  string   `enum:"NONE,ON_START,ON_TOOL_CALL" default:"NONE" group:"Runs" placeholder:"WHAT" help:"Least approvals: NONE, ON_START or ON_TOOL_CALL" doc:"the minimum that a person must approve in every run: 'NONE', 'ON_START', 'ON_TOOL_CALL'"`
+	PassThrough       string   `group:"Runs" placeholder:"FILE" help:"Secret data: a file; also by calls" doc:"JSON file with secret headers, query and credentials by integration id; mode 600"`
+	AllowPassThrough  bool     `group:"Runs" help:"Secret data: a file; also by calls" doc:"'create_run' accepts the API's 'passThrough' argument"`
+	AllowAnyUser      bool     `group:"Runs" help:"Let calls name other ones" doc:"calls may name other users than '--user-id'"`
+	AllowAnyIntegrate bool     `name:"allow-any-integration" group:"Runs" help:"Let calls name other ones" doc:"calls may name other integrations than '--integrations'"`
 
-	Approvals       string `enum:"human,agent,off" default:"human" group:"People" placeholder:"WHO" help:"Who decides: human (the default), agent or off"`
-	AskWhileWaiting *bool  `negatable:"" group:"People" help:"Let waiting calls ask the person at the client"`
-	DecideHint      string `group:"People" placeholder:"TEXT" help:"Where to decide if the client cannot ask"`
-	AuthLinks       string `enum:"on,off" default:"on" group:"People" placeholder:"on|off" help:"Show links to authorise an integration, or not"`
+	Approvals       string `enum:"human,agent,off" default:"human" group:"People" placeholder:"WHO" help:"Who decides: human (the default), agent or off" doc:"who decides: 'human' (a person; see below), 'agent' (the model), 'off' (no 'approve' tool)"`
+	AskWhileWaiting *bool  `negatable:"" group:"People" help:"Let waiting calls ask the person at the client" unset:"see right" doc:"waiting calls ask the person. By default they ask for decisions under '--approvals=human', and always for authorisations"`
+	DecideHint      string `group:"People" placeholder:"TEXT" help:"Where to decide if the client cannot ask" unset:"terminal command; 'http': the vendor's console" doc:"where a person decides if the client cannot ask. The text continues \"Tell the user to decide\"; 'RUN_ID' stands for the run"`
+	AuthLinks       string `enum:"on,off" default:"on" group:"People" placeholder:"on|off" help:"Show links to authorise an integration, or not" doc:"with 'off', no result holds the link to authorise an integration"`
 
-	ReadOnly       bool     `group:"Tools" help:"Offer only tools that read"`
-	Tools          []string `enum:"${tools}" group:"Tools" placeholder:"NAME" help:"Offer these, or all but these"`
-	ExcludeTools   []string `enum:"${tools}" group:"Tools" placeholder:"NAME" help:"Offer these, or all but these"`
-	RunsAsTasks    string   `name:"tasks" enum:"auto,off" default:"auto" group:"Tools" placeholder:"auto|off" help:"Runs as tasks, for clients that have them"`
-	MaxResultBytes int      `default:"${max_result_bytes}" group:"Tools" placeholder:"BYTES" help:"Largest result, ${min_result_bytes} at least (default ${default})"`
+	ReadOnly       bool     `group:"Tools" help:"Offer only tools that read" doc:"offer only the tools that read"`
+	Tools          []string `enum:"${tools}" group:"Tools" placeholder:"NAME" help:"Offer these, or all but these" unset:"all" doc:"offer only some tools"`
+	ExcludeTools   []string `enum:"${tools}" group:"Tools" placeholder:"NAME" help:"Offer these, or all but these" doc:"offer all tools except some"`
+	RunsAsTasks    string   `name:"tasks" enum:"auto,off" default:"auto" group:"Tools" placeholder:"auto|off" help:"Runs as tasks, for clients that have them" doc:"runs are [tasks](#tasks) for clients that have tasks; 'off': they are not"`
+	MaxResultBytes int      `default:"${max_result_bytes}" group:"Tools" placeholder:"BYTES" help:"Largest result, ${min_result_bytes} at least (default ${default})" doc:"maximum size of a tool's result, at least ${min_result_bytes}; the result marks what is left out"`
+
+	logFlags
+	callLogFlags
+	auditFlags
 }
 
 // options checks the flags and returns the options of the tools that follow from
@@ -108,7 +115,7 @@ func (f *serverFlags) sandboxDefaults() error {
 // startServer returns the server of the flags, with the embedded sandbox as its API
 // if the flags say so. Of parts it takes what limits the API's answers and the logs of
 // runs; 0 is the default. closeAll closes both.
-func (f *serverFlags) startServer(ctx context.Context, o tools.Options, parts memory.Parts, log *slog.Logger) (s *server.Server, closeAll func(), err error) {
+func (f *serverFlags) startServer(ctx context.Context, o tools.Options, parts memory.Parts, log *slog.Logger, t *telemetry.Telemetry) (s *server.Server, closeAll func(), err error) {
 	closeSandbox := func() {}
 	if f.Sandbox {
 		box, err := sandbox.Listen(ctx, "127.0.0.1:0", sandbox.Options{})
@@ -119,7 +126,7 @@ func (f *serverFlags) startServer(ctx context.Context, o tools.Options, parts me
 		closeSandbox = func() { _ = box.Close() }
 		log.Info("working on the embedded sandbox: nothing real happens")
 	}
-	if s, err = f.newServer(o, parts, log); err != nil {
+	if s, err = f.newServer(o, parts, log, t); err != nil {
 		closeSandbox()
 		return nil, nil, err
 	}
@@ -136,46 +143,48 @@ func (f *serverFlags) decideCommand() string {
 	if f.DecideHint != "" {
 		return ""
 	}
-	command := programCommand() + " approve"
-	if f.APIURL != "" {
-		command += " --api-url " + f.APIURL
-	}
+	command := f.approveCommand()
 	if f.Sandbox {
 		command = "TR_API_KEY=" + sandbox.DefaultKey + " " + command
 	}
 	return command + " RUN_ID"
 }
 
-// newLogger returns the log of the process, which hides the operator's secrets. It
-// becomes slog's default, because net/http and mcp-go log there.
-func (f *apiFlags) newLogger(secrets *redact.Set, stderr io.Writer) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
-		panic(err) // kong checked it
+// approveCommand returns the command with which a person decides in a terminal, without
+// the run's id.
+func (f *apiFlags) approveCommand() string {
+	command := programCommand() + " approve"
+	if f.APIURL != "" {
+		command += " --api-url " + f.APIURL
 	}
-	log := slog.New(view.LogHandler(secrets, slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
-	slog.SetDefault(log)
-	return log
+	return command
 }
 
 // newClient returns a client of the API that reads so many large answers at a time; 0 is
-// the default. The caller closes it.
-func (f *apiFlags) newClient(largeAnswers int) (*client.Client, error) {
+// the default. t may be nil. The caller closes it.
+func (f *apiFlags) newClient(largeAnswers int, t *telemetry.Telemetry) (*client.Client, error) {
 	if err := checkURL(f.APIURL); err != nil {
 		return nil, err
 	}
-	api, err := client.New(client.Options{URL: cmp.Or(f.APIURL, client.DefaultURL), UserAgent: Name + "/" + Version, LargeAnswers: largeAnswers})
+	options := client.Options{URL: cmp.Or(f.APIURL, client.DefaultURL), UserAgent: Name + "/" + Version, LargeAnswers: largeAnswers}
+	if t != nil {
+		options.Wrap = t.WrapTransport
+	}
+	api, err := client.New(options)
 	if err != nil {
 		return nil, usageErrorf("--api-url (TR_API_URL): %w", err)
 	}
 	return api, nil
 }
 
-// newServer returns the server of the flags. o is what options returned.
-func (f *serverFlags) newServer(o tools.Options, parts memory.Parts, log *slog.Logger) (*server.Server, error) {
-	api, err := f.newClient(parts.LargeAnswers)
+// newServer returns the server of the flags. o is what options returned. t may be nil.
+func (f *serverFlags) newServer(o tools.Options, parts memory.Parts, log *slog.Logger, t *telemetry.Telemetry) (*server.Server, error) {
+	api, err := f.newClient(parts.LargeAnswers, t)
 	if err != nil {
 		return nil, err
+	}
+	if t != nil {
+		o.Observe = t.ObserveCall
 	}
 	o.API, o.Log, o.DecideHint, o.DecideCommand = api, log, f.DecideHint, f.decideCommand()
 	if o.DecideHint == "" && f.Sandbox {

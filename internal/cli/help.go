@@ -15,7 +15,7 @@ const (
 )
 
 // printHelp prints the help of the program or of a command. It fits a screen: of
-// the groups of flags that do not fit, it prints the names alone.
+// the last groups of flags, which do not fit, it prints the names alone.
 func printHelp(_ kong.HelpOptions, ctx *kong.Context) error {
 	node := ctx.Selected()
 	if node == nil {
@@ -26,20 +26,31 @@ func printHelp(_ kong.HelpOptions, ctx *kong.Context) error {
 	for _, p := range node.Positional {
 		head = append(head, helpLine(p.Summary(), p.Help))
 	}
+	if len(node.Children) > 0 {
+		head = append(head, "Commands:")
+	}
+	for _, c := range node.Children {
+		head = append(head, fmt.Sprintf("  %-10s %s", c.Name, c.Help))
+	}
 	groups := flagGroups(node)
-	lines := len(head)
-	for _, g := range groups {
-		lines += 1 + len(g.lines)
+	lines := flagLines(node, groups, len(groups))
+	for n := len(groups) - 1; n > 0 && len(head)+len(lines) > helpLines; n-- {
+		lines = flagLines(node, groups, n)
 	}
-	for i, g := range groups {
-		if i > 0 && lines > helpLines {
-			head = append(head, namedFlags(groups[i:])...)
-			break
-		}
-		head = append(append(head, g.title+":"), g.lines...)
-	}
-	_, err := io.WriteString(ctx.Stdout, strings.Join(head, "\n")+"\n")
+	_, err := io.WriteString(ctx.Stdout, strings.Join(append(head, lines...), "\n")+"\n")
 	return err
+}
+
+// flagLines returns the help of the first n groups of flags, and the names of the
+// other flags.
+func flagLines(node *kong.Node, groups []flagGroup, n int) (lines []string) {
+	for _, g := range groups[:n] {
+		lines = append(append(lines, g.title+":"), g.lines...)
+	}
+	if n < len(groups) {
+		lines = append(lines, namedFlags(node, groups[n:])...)
+	}
+	return lines
 }
 
 // programHelp returns the help of the program: its commands.
@@ -48,7 +59,10 @@ func programHelp(app *kong.Node) string {
 	fmt.Fprintf(&b, "Usage: %s [command] [flags]\n\n", Name)
 	fmt.Fprintln(&b, "Lets an AI agent start, watch, steer and stop runs of the toolregistry.ai Run\nAPI.\n\nCommands:")
 	for _, c := range app.Children {
-		fmt.Fprintf(&b, "  %-8s %s\n", c.Name, c.Help)
+		if c.Hidden {
+			continue
+		}
+		fmt.Fprintf(&b, "  %-10s %s\n", c.Name, c.Help)
 	}
 	fmt.Fprintf(&b, "\nTo see it work, without an account: %[1]s demo\nThe flags of the server:            %[1]s stdio --help\n", programCommand())
 	return b.String()
@@ -57,6 +71,12 @@ func programHelp(app *kong.Node) string {
 // usageOf returns a command with its arguments.
 func usageOf(node *kong.Node) string {
 	usage := node.Name
+	if node.Parent != nil && node.Parent.Type == kong.CommandNode {
+		usage = node.Parent.Name + " " + usage
+	}
+	if len(node.Children) > 0 {
+		usage += " <command>"
+	}
 	for _, p := range node.Positional {
 		usage += " " + p.Summary()
 	}
@@ -123,8 +143,11 @@ func helpLine(left, help string) string {
 }
 
 // namedFlags returns lines that name the flags of groups, and where their help is.
-func namedFlags(groups []flagGroup) []string {
+func namedFlags(node *kong.Node, groups []flagGroup) []string {
 	lines := []string{"Flags of the server, explained by " + programCommand() + " stdio --help:"}
+	if node.Name == "stdio" {
+		lines[0] = "Flags of operation, explained in the README:"
+	}
 	line := " "
 	for _, g := range groups {
 		for _, flag := range g.names {

@@ -15,12 +15,16 @@ import (
 // and names every flag of the command.
 func TestHelp(t *testing.T) {
 	flags := map[string]string{
-		"":        "runs-mcp-server stdio --help",
-		"stdio":   "--api-url --api-key-file --log-level --sandbox --user-id --integrations --approval-strategy --pass-through --allow-pass-through --allow-any-user --allow-any-integration --approvals --[no-]ask-while-waiting --decide-hint --auth-links --read-only --tools --exclude-tools --max-result-bytes",
-		"http":    "--listen --path-prefix --allowed-hosts --allowed-origins --drain --memory --api-url --user-id --approvals --ask-while-waiting --decide-hint --max-result-bytes",
-		"tools":   "--read-only --exclude-tools",
-		"approve": "<run-id> --api-url --api-key-file --log-level",
-		"demo":    "", "sandbox": "--listen", "help": "", "version": "",
+		"":           "runs-mcp-server stdio --help",
+		"stdio":      "--api-url --api-key-file --log-level --sandbox --user-id --integrations --approval-strategy --pass-through --allow-pass-through --allow-any-user --allow-any-integration --approvals --[no-]ask-while-waiting --decide-hint --auth-links --read-only --tools --exclude-tools --max-result-bytes",
+		"http":       "--listen --path-prefix --allowed-hosts --allowed-origins --drain --memory --api-url --user-id --approvals --ask-while-waiting --decide-hint --max-result-bytes",
+		"tools":      "--read-only --exclude-tools",
+		"approve":    "<run-id> --api-url --api-key-file --log-level",
+		"runs":       "list show watch abort",
+		"call":       "<tool> --arg --args --json --api-url",
+		"completion": "<shell>",
+		"doctor":     "--json --stream-wait --create-run --for-http --api-url --api-key-file --user-id",
+		"demo":       "", "sandbox": "--listen", "help": "", "version": "",
 	}
 	run := func(args ...string) exited {
 		var stdout, stderr bytes.Buffer

@@ -19,19 +19,21 @@ import (
 	"runs-mcp-server/internal/memory"
 	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/internal/server"
+	"runs-mcp-server/internal/telemetry"
 	"runs-mcp-server/tools"
 	"runs-mcp-server/transport"
 )
 
 // httpCommand serves many callers, each with an API key of its own.
 type httpCommand struct {
-	Listen         string        `default:"127.0.0.1:8080" group:"HTTP" placeholder:"HOST:PORT" help:"Address to listen on (default ${default})"`
-	PathPrefix     string        `group:"HTTP" placeholder:"PATH" help:"Path before all others, such as /runs"`
-	AllowedHosts   []string      `group:"HTTP" placeholder:"HOST" help:"Hosts to answer to beside loopback, ports or not"`
-	AllowedOrigins []string      `group:"HTTP" placeholder:"URL" help:"Web origins to answer to beside loopback"`
-	Drain          time.Duration `default:"5s" group:"HTTP" placeholder:"DURATION" help:"How long to serve on after SIGTERM (default ${default})"`
-	Memory         memorySize    `default:"1GiB" group:"HTTP" placeholder:"SIZE" help:"Most memory to take (default ${default})"`
+	Listen         string        `default:"127.0.0.1:8080" group:"HTTP" placeholder:"HOST:PORT" help:"Address to listen on (default ${default})" doc:"address; beyond loopback, name the hosts with '--allowed-hosts'"`
+	PathPrefix     string        `group:"HTTP" placeholder:"PATH" help:"Path before all others, such as /runs" doc:"path before all others, such as '/runs'"`
+	AllowedHosts   []string      `group:"HTTP" placeholder:"HOST" help:"Hosts to answer to beside loopback, ports or not" doc:"accepted Host headers beside loopback"`
+	AllowedOrigins []string      `group:"HTTP" placeholder:"URL" help:"Web origins to answer to beside loopback" doc:"accepted web origins beside loopback"`
+	Drain          time.Duration `default:"5s" group:"HTTP" placeholder:"DURATION" help:"How long to serve on after SIGTERM (default ${default})" doc:"time to serve on after SIGTERM or SIGHUP. Ctrl-C does not wait; a second signal ends the server at once"`
+	Memory         memorySize    `default:"1GiB" group:"HTTP" placeholder:"SIZE" help:"Most memory to take (default ${default})" doc:"what the process should take at most, such as '512MiB'; at least '128MiB' ([how it is divided](docs/limits.md#memory)). 'GOMEMLIMIT', if set, is kept"`
 	serverFlags
+	metricsFlags
 }
 
 // Run serves MCP over streamable HTTP until the process is told to stop.
@@ -44,19 +46,32 @@ func (c *httpCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	log := c.newLogger(o.Secrets, p.stderr)
+	log, err := c.newLogger(o.Secrets, p)
+	if err != nil {
+		return err
+	}
+	closeAudit, err := c.addLogs(&o, log, true)
+	if err != nil {
+		return err
+	}
+	defer closeAudit()
 	return p.serverError(c.serve(p, o, prefix, log), log)
 }
 
 func (c *httpCommand) serve(p *process, o tools.Options, prefix string, log *slog.Logger) error {
 	l, err := (&net.ListenConfig{}).Listen(p.ctx, "tcp", c.Listen)
 	if err != nil {
-		return listenError(err)
+		return listenError("--listen", err)
 	}
 	defer l.Close() // for the returns before ServeHTTP, which closes it too
 	parts := memory.Divide(int64(c.Memory))
 	limitGarbage(parts.GCLimit)
-	s, closeAll, err := c.startServer(p.ctx, o, parts, log)
+	t, stopTelemetry, err := c.startTelemetry(p, log, false)
+	if err != nil {
+		return err
+	}
+	defer stopTelemetry()
+	s, closeAll, err := c.startServer(p.ctx, o, parts, log, t)
 	if err != nil {
 		return err
 	}
@@ -68,10 +83,11 @@ func (c *httpCommand) serve(p *process, o tools.Options, prefix string, log *slo
 	if c.Sandbox {
 		fmt.Fprintf(p.stderr, "Callers of the sandbox send the header x-api-key: %s\n", sandbox.DefaultKey)
 	}
-	return transport.ServeHTTP(p.ctx, closeOnInterrupt(p.ctx, l), transport.HTTPOptions{
+	options := transport.HTTPOptions{
 		Options:        transport.Options{Logger: log, Watch: s.Watch(), Tasks: s.Tasks(Name, Version)},
 		IsKnown:        s.IsKnown,
 		Introduce:      s.Introduce,
+		Ready:          s.Ready,
 		Identify:       server.IdentifyCaller(server.CallerOptions{UserID: c.UserID, AllowAnyUser: c.AllowAnyUser, Sandbox: c.Sandbox}),
 		Server:         server.NarrowedByHeader(s.MCP(Name, Version), s.ReadOnly().MCP(Name, Version)),
 		AllowedHosts:   c.AllowedHosts,
@@ -81,7 +97,14 @@ func (c *httpCommand) serve(p *process, o tools.Options, prefix string, log *slo
 
 		Bytes: parts.Bytes, BytesPerCaller: parts.BytesPerCaller, StrangerBytes: parts.StrangerBytes,
 		Connections: parts.Connections, StrangerConnections: parts.StrangerConnections, Watches: parts.Watches,
-	})
+	}
+	if err := p.observeServer(t, s, o.Audit, &options.Options); err != nil {
+		return err
+	}
+	if t != nil {
+		options.Wrap, options.Identify = t.WrapHandler(l.Addr().String()), telemetry.Identify(options.Identify)
+	}
+	return transport.ServeHTTP(p.ctx, closeOnInterrupt(p.ctx, l), options)
 }
 
 // memorySize is the value of --memory in bytes.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -85,4 +86,40 @@ func TestGarbageLimit(t *testing.T) {
 			t.Errorf("the limit is %d bytes, want %d", got, want)
 		}
 	}
+}
+
+// TestReadiness holds that /readyz fails while the API does not answer, in words that name
+// no address, and that /healthz is about the process alone.
+func TestReadiness(t *testing.T) {
+	get := func(url, path string) (int, string) {
+		resp, err := http.Get(strings.TrimSuffix(url, "/mcp") + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		return resp.StatusCode, string(body)
+	}
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	foreign := httptest.NewServer(http.NotFoundHandler())
+	defer foreign.Close()
+	for _, tt := range []struct {
+		args   string
+		status int
+		body   string
+	}{
+		{"--sandbox", 200, "ok\n"},
+		{"--api-url=" + closed.URL, 503, "the Run API could not be reached: it refuses connections\n"},
+		{"--api-url=" + foreign.URL, 503, "the address answered 404 and not as the Run API does: it serves none\n"},
+	} {
+		url := program.ServeHTTP(t, io.Discard, nil, tt.args)
+		if status, body := get(url, "/readyz"); status != tt.status || body != tt.body {
+			t.Errorf("%s: %d %q", tt.args, status, body)
+		}
+		if status, body := get(url, "/healthz"); status != 200 || body != "ok\n" {
+			t.Errorf("%s: /healthz: %d %q", tt.args, status, body)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
 }

@@ -22,7 +22,11 @@ func (c *toolsCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	s, err := c.newServer(o, memory.Parts{}, c.newLogger(o.Secrets, p.stderr))
+	log, err := c.newLogger(o.Secrets, p)
+	if err != nil {
+		return err
+	}
+	s, err := c.newServer(o, memory.Parts{}, log, nil)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+
+	"runs-mcp-server/internal/logqueue"
 )
 
 // process is what commands use besides their flags.
@@ -18,6 +20,9 @@ type process struct {
 	stdout io.Writer // for MCP messages
 	out    io.Writer // the same stream, for text that a person or a script reads
 	stderr io.Writer // never blocks
+
+	log      *logqueue.Writer // where the log goes: stderr, or --log-file
+	closeLog func()           // writes what is left of the log, for at most flushTimeout
 }
 
 // output is the standard output of a command. A failed write ends the command.

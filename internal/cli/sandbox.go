@@ -17,7 +17,7 @@ func (c *sandboxCommand) Run(p *process) error {
 	log := slog.New(slog.NewTextHandler(p.stderr, nil))
 	box, err := sandbox.Listen(p.ctx, c.Listen, sandbox.Options{Logger: log})
 	if err != nil {
-		return p.serverError(listenError(err), log)
+		return p.serverError(listenError("--listen", err), log)
 	}
 	fmt.Fprintf(p.out, "The sandbox of the Run API is at %s (x-api-key: %s). Nothing real happens here.\n", box.URL(), sandbox.DefaultKey)
 	<-p.ctx.Done()

@@ -10,20 +10,39 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/setting"
 )
 
-// key returns the operator's API key, from the file or from the environment.
-func (f *apiFlags) key(env func(string) string) (client.Key, error) {
-	key, from := env("TR_API_KEY"), "TR_API_KEY"
+// The variables of the API key. A secret may always be given in a file: by its flag, else
+// by the variable of its file. A file counts more than the secret's own variable.
+const (
+	keyVariable     = "TR_API_KEY"
+	keyFileVariable = "TR_API_KEY_FILE"
+)
+
+// keyFile returns the file of the API key and what names it, "" if nothing does.
+func (f *apiFlags) keyFile(env func(string) string) (path, from string) {
 	if f.APIKeyFile != "" {
-		data, err := readFile(f.APIKeyFile)
-		if err != nil {
-			return "", usageError{unreadableFile("--api-key-file", err)}
+		return f.APIKeyFile, "--api-key-file"
+	}
+	return strings.TrimSpace(env(keyFileVariable)), keyFileVariable
+}
+
+// key returns the operator's API key, from a file or from the environment.
+func (f *apiFlags) key(env func(string) string) (client.Key, error) {
+	key, from := env(keyVariable), keyVariable
+	if path, named := f.keyFile(env); path != "" {
+		if problem := setting.Problem(path); problem != "" {
+			return "", usageErrorf("%s %s", named, problem)
 		}
-		key, from = string(data), "--api-key-file"
+		data, err := readFile(path)
+		if err != nil {
+			return "", usageError{unreadableFile(named, err)}
+		}
+		key, from = string(data), named
 	}
 	if key = setting.TrimKey(key); key == "" {
 		return "", usageErrorf("there is no API key: set TR_API_KEY (or --api-key-file), or try it without an account: --sandbox")
@@ -52,16 +71,17 @@ func readFile(path string) ([]byte, error) {
 }
 
 // warnOfKeyFile logs a warning if there is a file of the API key that others can read.
-func (f *apiFlags) warnOfKeyFile(log *slog.Logger) {
-	if readableByOthers(f.APIKeyFile) {
-		log.Warn("the API key file is readable by others", "file", f.APIKeyFile)
+func (f *apiFlags) warnOfKeyFile(env func(string) string, log *slog.Logger) {
+	if path, _ := f.keyFile(env); readableByOthers(path) {
+		log.Warn("the API key file is readable by others", "file", path)
 	}
 }
 
-// unreadableFile returns an error that says why the file of a flag cannot be read.
+// unreadableFile returns an error that says why the file that a flag or a variable names
+// cannot be read.
 // It leaves out the file's name, because a person who mistook the flag wrote the
 // secret itself there.
-func unreadableFile(flag string, err error) error {
+func unreadableFile(source string, err error) error {
 	var failed *fs.PathError
 	why := "its name is refused"
 	switch {
@@ -74,7 +94,7 @@ func unreadableFile(flag string, err error) error {
 	case err != nil:
 		why = err.Error()
 	}
-	return fmt.Errorf("%s: the file it names cannot be read: %s. The flag takes the name of a file, not what belongs in it", flag, why)
+	return fmt.Errorf("%s: the file it names cannot be read: %s. It takes the name of a file, not what belongs in it", source, why)
 }
 
 // readPassThrough reads the operator's pass-through data by integration id, nil if

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	"golang.org/x/term"
 
@@ -53,6 +54,12 @@ func nextLine(ctx context.Context, lines <-chan string) (string, error) {
 	return "", errInterrupted
 }
 
+// What follows a question: the decision on an approval, and the opening of a link.
+const (
+	promptDecision = "y approves, n denies and usually ends the run, anything else leaves it waiting: "
+	promptLink     = "Open the link in a browser. Type y when you have, anything else leaves it waiting: "
+)
+
 // parseDecision returns the decision that a typed line means, "" for none.
 func parseDecision(line string) approval.Decision {
 	switch strings.ToLower(strings.TrimSpace(line)) {
@@ -62,4 +69,48 @@ func parseDecision(line string) approval.Decision {
 		return approval.Deny
 	}
 	return ""
+}
+
+// keyboard hands each line that a person types to the question that is asked then. A line
+// that no question waits for is dropped: it was typed before the question was read.
+type keyboard struct {
+	mu      sync.Mutex // guards all below
+	waiting chan string
+	ended   bool // no more lines come
+}
+
+// newKeyboard returns the keyboard of lines. Its goroutine ends with them.
+func newKeyboard(lines <-chan string) *keyboard {
+	k := &keyboard{}
+	go func() {
+		for line := range lines {
+			k.mu.Lock()
+			if k.waiting != nil {
+				k.waiting <- line
+				k.waiting = nil
+			}
+			k.mu.Unlock()
+		}
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.ended = true
+		if k.waiting != nil {
+			close(k.waiting)
+		}
+	}()
+	return k
+}
+
+// next returns a channel for the next line that is typed. It is closed at the end of the
+// input.
+func (k *keyboard) next() <-chan string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	answer := make(chan string, 1)
+	if k.ended {
+		close(answer)
+		return answer
+	}
+	k.waiting = answer
+	return answer
 }

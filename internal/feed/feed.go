@@ -117,6 +117,9 @@ func newFeed(h *Hub, caller client.Caller, runID client.RunID) *feed {
 func (f *feed) addEvent(e client.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if e.Missing > 0 || e.Restarted {
+		f.hub.gaps.Add(1)
+	}
 	e.Raw = slices.Clone(e.Raw) // or the log would keep the whole answer in memory
 	f.tokens.Add(e.ApprovalTokens()...)
 	if asked, ok := f.tracker.AddEvent(e); ok {

@@ -42,6 +42,7 @@ type Hub struct {
 	ctx     context.Context // ends all feeds
 	stop    context.CancelFunc
 
+	gaps     atomic.Int64 // see [Stats]
 	logShare atomic.Int64 // what each log may take; set by shareLogs, with mu held
 
 	mu     sync.Mutex // guards feeds, pins, pinsOf and the watcher counts of feeds

@@ -34,6 +34,8 @@ type Writer struct {
 	queue   []record
 	held    int // bytes of queue and of the record being written
 	dropped int // lines dropped since the last note
+	lost    int // lines dropped since the start
+	json    bool
 	failed  bool
 	torn    bool // the last write broke off inside a line
 	closed  bool
@@ -43,6 +45,8 @@ type Writer struct {
 type record struct {
 	data  []byte
 	lines int // lines that are lost if it is not written: its own, or those of the note
+	// isNote says that its lines were counted as lost before.
+	isNote bool
 }
 
 // New returns a Writer in front of out. The caller closes it.
@@ -50,6 +54,20 @@ func New(out io.Writer) *Writer {
 	w := &Writer{out: out, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go w.run()
 	return w
+}
+
+// UseJSON writes the reports of dropped lines as JSON from now on.
+func (w *Writer) UseJSON() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.json = true
+}
+
+// Lost returns how many lines were dropped since the start.
+func (w *Writer) Lost() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lost
 }
 
 // Write queues a copy of p, or drops it. It returns len(p) and no error.
@@ -61,7 +79,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	if data[len(data)-1] != '\n' {
 		data = append(data, '\n')
 	}
-	r := record{data, bytes.Count(data, []byte("\n"))}
+	r := record{data: data, lines: bytes.Count(data, []byte("\n"))}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	// After a loss the queue first drains to its half. Otherwise every second
@@ -71,7 +89,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 		room = limit / 2
 	}
 	if w.closed || w.held+len(data) > room {
-		w.dropped += r.lines
+		w.drop(r.lines)
 		return len(p), nil
 	}
 	if w.dropped > 0 {
@@ -96,11 +114,21 @@ func (w *Writer) signal() {
 	}
 }
 
+// drop counts lines that are lost. w.mu is held.
+func (w *Writer) drop(lines int) {
+	w.dropped += lines
+	w.lost += lines
+}
+
 // note returns a line with the number of dropped lines, and resets that number.
 func (w *Writer) note() record {
 	var line bytes.Buffer
-	slog.New(slog.NewTextHandler(&line, nil)).Warn("log lines were dropped: standard error did not take them in time", "lines", w.dropped)
-	r := record{line.Bytes(), w.dropped}
+	var handler slog.Handler = slog.NewTextHandler(&line, nil)
+	if w.json {
+		handler = slog.NewJSONHandler(&line, nil)
+	}
+	slog.New(handler).Warn("log lines were dropped: they were not taken in time", "lines", w.dropped)
+	r := record{line.Bytes(), w.dropped, true}
 	w.dropped = 0
 	return r
 }
@@ -147,8 +175,12 @@ func (w *Writer) wrote(r record, n int, err error) {
 	defer w.mu.Unlock()
 	w.held -= len(r.data)
 	w.failed, w.torn = err != nil, err != nil && (n > 0 || w.torn)
-	if err != nil {
-		w.dropped += r.lines
+	if err == nil {
+		return
+	}
+	w.dropped += r.lines
+	if !r.isNote {
+		w.lost += r.lines
 	}
 }
 

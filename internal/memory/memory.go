@@ -17,8 +17,8 @@ const (
 	// most is what all parts can use: 250,000 watched runs, at most.
 	most = 64 << 30
 
-	// processBytes is what the process takes when it has just started: 18 MiB are
-	// measured by TestWatchedRuns.
+	// processBytes is what the process takes when it has just started: 25 MiB are
+	// measured, but 19 of them are of the program's file, which the system can take back.
 	processBytes = 20 * mib
 	// rememberedBytes is the sum of the maps that remember: 3 times maxRememberedBytes
 	// and maxPlansBytes of internal/approval; maxHistoriesBytes, maxRoundsBytes and

@@ -44,9 +44,22 @@ type argument struct {
 	complete          func(context.Context, string) (*mcp.Completion, error) // nil completes nothing
 }
 
+// Names returns the names of all prompts.
+func Names() (names []string) {
+	for _, p := range new(handlers).all() {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// all is the list of the prompts.
+func (h *handlers) all() []prompt {
+	return []prompt{h.runAndWatch(), h.reviewApprovals(), h.diagnoseRun()}
+}
+
 // offered returns the prompts whose tools are all offered.
 func (h *handlers) offered() []prompt {
-	return slices.DeleteFunc([]prompt{h.runAndWatch(), h.reviewApprovals(), h.diagnoseRun()}, func(p prompt) bool {
+	return slices.DeleteFunc(h.all(), func(p prompt) bool {
 		return slices.ContainsFunc(p.tools, func(name string) bool { return !h.Offers(name) })
 	})
 }

@@ -32,6 +32,9 @@ func (s *Sandbox) endpoint(operations map[string]operation) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.counts.requests.Add(1)
 		line := []slog.Attr{slog.String("method", r.Method), slog.String("route", r.Pattern)}
+		if trace := r.Header.Get("traceparent"); trace != "" {
+			line = append(line, slog.String("traceparent", trace))
+		}
 		if p := s.serveOperation(operations, w, r); p != nil {
 			writeJSON(w, p.StatusCode, p)
 			line = append(line, slog.Int("status", p.StatusCode))

@@ -26,6 +26,7 @@ import (
 type Server struct {
 	tools     tools.Options
 	resources resources.Options
+	readiness *readiness
 }
 
 // New returns a Server for the operator's options. It makes the Decider and the
@@ -35,16 +36,21 @@ func New(o tools.Options, f feed.Options, a attend.Options) *Server {
 	if o.Decider == nil {
 		o.Decider = approval.NewDecider(o.API)
 	}
+	o.Decider.Audit = o.Audit
 	if o.Feeds == nil {
 		f.Logger = o.Log
 		o.Feeds = feed.NewHub(o.API, o.Decider, f)
 	}
 	a.Feeds, a.Decider, a.Secrets, a.Log = o.Feeds, o.Decider, o.Secrets, o.Log
 	o.Attend = attend.New(a)
+	probe := func(ctx context.Context) error {
+		_, err := o.API.ProbeAddress(ctx)
+		return err
+	}
 	return &Server{o, resources.Options{
 		API: o.API, Feeds: o.Feeds, Decider: o.Decider, Log: o.Log, Secrets: o.Secrets,
 		Integrations: o.Integrations, AllowAnyIntegration: o.AllowAnyIntegration,
-	}}
+	}, newReadiness(probe, o.Log)}
 }
 
 // ReadOnly returns a server that shares everything with s and offers only the tools
@@ -140,9 +146,27 @@ func (s *Server) Introduce(ctx context.Context) {
 	_, _ = s.tools.API.ListRuns(ctx, client.CallerFrom(ctx), client.ListRunsQuery{PageSize: 1})
 }
 
+// Ready returns why the API does not answer, nil if it does. It asks the API without a
+// key, once in 5 s at most, and answers within a second.
+func (s *Server) Ready() error { return s.readiness.check() }
+
+// Stats are numbers of all callers together.
+type Stats struct {
+	API       client.Stats
+	Feeds     feed.Stats
+	Questions attend.Stats
+	Decisions map[approval.DecisionCount]int64
+}
+
+// Stats returns the numbers. They are read one after the other.
+func (s *Server) Stats() Stats {
+	return Stats{s.tools.API.Stats(), s.tools.Feeds.Stats(), s.tools.Attend.Stats(), s.tools.Decider.Stats()}
+}
+
 // Close withdraws all questions, ends all feeds, waits for both, and closes the
 // client.
 func (s *Server) Close() {
+	s.readiness.close()
 	s.tools.Attend.Close()
 	s.tools.Feeds.Close()
 	s.tools.API.Close()

@@ -51,6 +51,12 @@ func (h logHandler) WithGroup(name string) slog.Handler {
 }
 
 func (h logHandler) attr(a slog.Attr) slog.Attr {
+	switch a.Value.Kind() { // the usual ones, without an allocation
+	case slog.KindString:
+		return slog.String(a.Key, h.text(a.Key, a.Value.String()))
+	case slog.KindInt64, slog.KindBool, slog.KindDuration:
+		return a
+	}
 	if err, ok := a.Value.Any().(error); ok {
 		if answered, ok := errors.AsType[*client.Error](err); ok {
 			a.Value = answered.LogValue()
@@ -65,12 +71,16 @@ func (h logHandler) attr(a slog.Attr) slog.Attr {
 		}
 		return slog.Group(a.Key, group...)
 	case slog.KindString, slog.KindAny:
-		text := h.view.Text(fmt.Sprint(value.Any()), maxLog)
-		if secretField(a.Key) {
-			text = redact.Removed
-		}
-		return slog.String(a.Key, text)
+		return slog.String(a.Key, h.text(a.Key, fmt.Sprint(value.Any())))
 	default:
 		return slog.Attr{Key: a.Key, Value: value}
 	}
+}
+
+// text returns the text of a field as it may be logged.
+func (h logHandler) text(field, value string) string {
+	if secretField(field) {
+		return redact.Removed
+	}
+	return h.view.Text(value, maxLog)
 }

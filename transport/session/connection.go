@@ -42,6 +42,10 @@ type Config struct {
 	// Send brings the client a line that belongs to no call in flight. An error
 	// says that nobody reads such lines.
 	Send func(ctx context.Context, line []byte) error
+	// Counts are counted up. nil: nothing is counted.
+	Counts *Counts
+	// Observe is told of each request. nil: nobody is.
+	Observe Observe
 }
 
 // Connection is one connected client: the one at the other end of a pipe, a
@@ -73,9 +77,11 @@ func NewConnection(config Config) *Connection {
 	c.questions = newQuestions(c.draining)
 	if config.Watch != nil {
 		c.subscriptions = newSubscriptions(config.Watch, c.sendUpdate)
+		c.subscriptions.counts = config.Counts
 	}
 	if config.Tasks != nil && config.WatchTask != nil {
 		c.taskSubscriptions = newSubscriptions(config.WatchTask, c.sendTaskStatus)
+		c.taskSubscriptions.counts = config.Counts
 	}
 	return c
 }

@@ -192,15 +192,22 @@ func (e executor) execute(c *call, out Sink) {
 // callServer answers a request about tasks, or lets mcp-go answer, and survives
 // whatever a handler does.
 func (e executor) callServer(c *call, responses chan<- mcp.JSONRPCMessage) {
-	var response mcp.JSONRPCMessage // stays nil when the handler panics or ends its goroutine
+	var response mcp.JSONRPCMessage       // stays nil when the handler panics or ends its goroutine
+	var observed func(mcp.JSONRPCMessage) // nil: nobody observes the call
 	defer func() {
 		if v := recover(); v != nil {
 			e.logPanic(c, v)
 			response = nil
 		}
+		if observed != nil {
+			observed(response)
+		}
 		responses <- response
 	}()
 	ctx := c.server.WithContext(c.ctx, c)
+	if c.connection.config.Observe != nil && c.message.Kind == jsonrpc.Request {
+		ctx, observed = c.observe(ctx)
+	}
 	if c.tasks != nil && c.concernsTasks() {
 		response = c.answerTaskRequest(ctx)
 	}
@@ -281,30 +288,6 @@ func marshalToolResult(r *mcp.CallToolResult) ([]byte, error) {
 	}
 	b = append(append(b, `,"structuredContent":`...), raw...)
 	return append(b, '}'), nil
-}
-
-// marshalToolList is rawjson.Marshal for a list of tools, whose schemas encoding/json
-// would check and copy once more.
-func marshalToolList(r mcp.ListToolsResult) ([]byte, error) {
-	tools := r.Tools
-	r.Tools = []mcp.Tool{}
-	b, err := rawjson.Marshal(r)
-	end := []byte("]}") // of "tools", the last member
-	if err != nil || !bytes.HasSuffix(b, end) {
-		return b, err
-	}
-	b = bytes.TrimSuffix(b, end)
-	for i, tool := range tools {
-		text, err := tool.MarshalJSON()
-		if err != nil {
-			return nil, err
-		}
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, text...)
-	}
-	return append(b, end...), nil
 }
 
 // logPanic logs a panic from a deferred function, with its stack. Of its value

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -37,6 +38,16 @@ type Options struct {
 	// server.WithResourceCapabilities(true, …): mcp-go ends listens of a server that
 	// has nothing to watch.
 	Tasks Tasks
+	// Counts, if set, are counted up.
+	Counts *Counts
+	// Observe, if set, is told of each request.
+	Observe Observe
+}
+
+// Counts are numbers of all clients together. They are safe for concurrent use.
+type Counts struct {
+	Sessions  atomic.Int64 // stateful sessions over HTTP that there are now
+	Coalesced atomic.Int64 // changes, since the start, that were sent together with a later one
 }
 
 // WatchTask returns the watching of Tasks, nil if there are none.
@@ -120,6 +131,9 @@ type TaskOffer struct {
 func (o Options) WithDefaults() (Options, error) {
 	if o.LineLimit < 0 || o.MaxCalls < 0 || o.Grace < 0 || o.ElicitationTimeout < 0 {
 		return o, ErrNegativeOption
+	}
+	if o.Counts == nil {
+		o.Counts = new(Counts)
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -29,6 +29,8 @@ type subscriptions struct {
 	watch Watch
 	send  func(ctx context.Context, uri string, meta map[string]any) error // waits; errSendLater, or an error says that the receiver is gone
 
+	counts *Counts // nil: nothing is counted
+
 	ctx    context.Context // of send, which also gets the values of the subscribing call; done when closed
 	cancel context.CancelFunc
 	wake   chan struct{} // has room for one: changed is not empty
@@ -114,6 +116,13 @@ func (s *subscriptions) reserve(w *watchedResource) (known bool, err error) {
 		go s.sendUpdates(s.done)
 	}
 	return false, nil
+}
+
+// watches reports whether a resource is watched, also if the client cannot be told now.
+func (s *subscriptions) watches(uri string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.watched[uri] != nil || s.paused[uri] != nil
 }
 
 // activate stores how the watching is stopped. If the resource was unwatched
@@ -204,7 +213,13 @@ func (s *subscriptions) markChanged(w *watchedResource, meta map[string]any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w.meta = meta
-	if w.changed || s.watched[w.uri] != w {
+	if s.watched[w.uri] != w {
+		return
+	}
+	if w.changed {
+		if s.counts != nil {
+			s.counts.Coalesced.Add(1)
+		}
 		return
 	}
 	w.changed = true

@@ -241,3 +241,35 @@ func TestUpdatesLeaveRoomForTheAcknowledgement(t *testing.T) {
 		}
 	})
 }
+
+// TestCoalescedUpdatesAreCounted: a change counts if the one before it was not sent yet.
+func TestCoalescedUpdatesAreCounted(t *testing.T) {
+	var change func(map[string]any)
+	sent := make(chan struct{})
+	s := newSubscriptions(func(_ context.Context, _ string, changed func(map[string]any)) (func(), error) {
+		change = changed
+		return nil, nil
+	}, func(context.Context, string, map[string]any) error {
+		sent <- struct{}{}
+		return nil
+	})
+	defer s.close()
+	s.counts = new(Counts)
+	if err := s.watchResource(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	change(nil)
+	fixture.Settle(t, "changed", 0, func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.changed)
+	})
+	for range 3 { // the first waits to be sent, the others are sent with it
+		change(nil)
+	}
+	fixture.Receive(t, sent)
+	fixture.Receive(t, sent)
+	if n := s.counts.Coalesced.Load(); n != 2 {
+		t.Errorf("%d updates were coalesced", n)
+	}
+}

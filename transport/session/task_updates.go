@@ -26,9 +26,11 @@ func (c *call) addSubscriptions() {
 	c.acknowledged = make(chan struct{})
 	if watch := c.connection.config.Watch; watch != nil {
 		c.subscriptions = newSubscriptions(watch, c.sendUpdate)
+		c.subscriptions.counts = c.connection.config.Counts
 	}
 	if watch := c.connection.config.WatchTask; watch != nil && c.tasks != nil {
 		c.taskSubscriptions = newSubscriptions(watch, c.sendTask)
+		c.taskSubscriptions.counts = c.connection.config.Counts
 	}
 }
 
@@ -140,16 +142,19 @@ func readTask(ctx context.Context, tasks Tasks, taskID string) (fields map[strin
 // that create tasks find this method on the session in their context.
 func (c *call) WatchTask(taskID string) { c.createdTask = taskID }
 
+// WatchesTask reports whether the client is told of changes of a task that it has created.
+// Handlers find it as they find WatchTask.
+func (c *call) WatchesTask(taskID string) bool {
+	return c.connection.taskSubscriptions != nil && c.connection.taskSubscriptions.watches(taskID)
+}
+
 // watchCreatedTask watches the task that the call has created. The call is answered: the
 // client knows the task.
 func (c *call) watchCreatedTask() {
 	if c.taskSubscriptions == nil || !c.hasStatefulTasks() {
 		return
 	}
-	// The watch outlives this call: it gets a session that has nothing of it.
-	owner := &call{clientState: c.clientState, connection: c.connection, message: &jsonrpc.Message{}, sessionID: c.sessionID, finished: make(chan struct{})}
-	close(owner.finished) // so that its questions go to the client outside of calls
-	ctx := c.server.WithContext(context.WithoutCancel(c.ctx), owner)
+	ctx := c.server.WithContext(context.WithoutCancel(c.ctx), c.outsideCalls())
 	_ = c.taskSubscriptions.watchResource(ctx, c.createdTask) // without it the client polls
 }
 

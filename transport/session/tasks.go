@@ -112,6 +112,14 @@ func (c *call) serverInfo() *mcp.Meta {
 	return meta
 }
 
+// outsideCalls returns a session of the client whose messages belong to no call: they may
+// come when this call is over. It keeps nothing of the call.
+func (c *call) outsideCalls() *call {
+	owner := &call{clientState: c.clientState, connection: c.connection, message: &jsonrpc.Message{}, sessionID: c.sessionID, finished: make(chan struct{})}
+	close(owner.finished)
+	return owner
+}
+
 // errNoCancel is the error of a request to stop a task if the operator does not offer
 // that.
 var errNoCancel = errors.New("this server does not stop tasks: its operator does not offer it")
@@ -121,6 +129,9 @@ var errNoCancel = errors.New("this server does not stop tasks: its operator does
 func (c *call) callTaskMethod(ctx context.Context, params taskParams) (any, error) {
 	switch mcp.MCPMethod(c.message.Method) {
 	case mcp.MethodTasksGet:
+		if !c.message.IsStateless() { // its person may be asked: clients end a poll if they are told of a change meanwhile
+			ctx = c.server.WithContext(ctx, c.outsideCalls())
+		}
 		return c.tasks.GetTask(ctx, params.TaskID, false)
 	case methodTasksUpdate:
 		return struct{}{}, c.tasks.UpdateTask(ctx, params.TaskID, params.InputResponses)

@@ -102,6 +102,8 @@ func newPipe(srv *server.MCPServer, out io.Writer, options session.Options) *pip
 				WatchTask:          options.WatchTask(),
 				SendUpdate:         func(_ context.Context, line []byte) error { return writer.WriteNotification(line) },
 				Send:               writer.writeLine,
+				Counts:             options.Counts,
+				Observe:            options.Observe,
 			}),
 			Admit: session.AdmitUpTo(options.MaxCalls),
 			Calls: new(sync.WaitGroup),

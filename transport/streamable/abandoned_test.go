@@ -35,10 +35,10 @@ const awaitResult = `{"jsonrpc":"2.0","id":1,"method":"tasks/result","params":{"
 // TestAbandonedResultEnds: a wait for the result of a task, which has no limit, ends
 // when nobody has read its stream for a while: it takes one of the caller's calls.
 func TestAbandonedResultEnds(t *testing.T) {
-	const patience = 300 * time.Millisecond
+	const timeout = 300 * time.Millisecond
 	tasks := endlessTasks{ended: make(chan error, 10)}
 	o := Options{CallsPerCaller: 2}
-	o.Tasks, o.ElicitationTimeout = tasks, patience
+	o.Tasks, o.ElicitationTimeout = tasks, timeout
 	s := serveHTTP(t, fixture.New(session.Hooks()), o)
 	h := s.session("2025-11-25", `{}`)
 
@@ -66,7 +66,7 @@ func TestAbandonedResultEnds(t *testing.T) {
 	select {
 	case cause := <-tasks.ended:
 		t.Fatalf("somebody reads: %v", cause)
-	case <-time.After(3 * patience):
+	case <-time.After(3 * timeout):
 	}
 	again.resp.Body.Close()
 	if cause := fixture.Receive(t, tasks.ended); !errors.Is(cause, session.ErrClientGone) {

@@ -42,7 +42,7 @@ func newEndpoint(options Options) (*endpoint, error) {
 		guard:       guard,
 		connections: newConnections(&options, descriptorLimit()),
 		quota:       options.newQuota(),
-		sessions:    newSessions(),
+		sessions:    newSessions(&options.Counts.Sessions),
 		requests:    newRequests(),
 	}, nil
 }

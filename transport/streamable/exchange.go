@@ -110,5 +110,7 @@ func (e *endpoint) connectionConfig(x *exchange) session.Config {
 		Watch:              e.quota.LimitWatch(account, e.Watch),
 		Tasks:              e.Tasks,
 		WatchTask:          e.quota.LimitWatch(account, e.WatchTask()),
+		Counts:             e.Counts,
+		Observe:            e.Observe,
 	}
 }

@@ -48,6 +48,8 @@ type Options struct {
 	// Ready is called by /readyz; the text of an error is the response. Default:
 	// ready until ctx is done.
 	Ready func() error
+	// Wrap, if set, wraps the handler of all requests.
+	Wrap func(http.Handler) http.Handler
 	// PathPrefix stands before all paths, for proxies that do not remove their
 	// own: "/runs" serves /runs/mcp, /runs/healthz and /runs/readyz. The latter
 	// two stay at /healthz and /readyz as well. Default none.

@@ -37,8 +37,12 @@ func Serve(ctx context.Context, l net.Listener, options Options) error {
 		_ = l.Close()
 		return err
 	}
+	handler := http.Handler(e)
+	if e.Wrap != nil {
+		handler = e.Wrap(e)
+	}
 	srv := &http.Server{
-		Handler:           e,
+		Handler:           handler,
 		ReadHeaderTimeout: e.HeaderTimeout,
 		ReadTimeout:       max(e.BodyTimeout, e.HeaderTimeout),
 		WriteTimeout:      e.WriteTimeout,

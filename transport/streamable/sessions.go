@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"runs-mcp-server/transport/session"
@@ -14,9 +15,13 @@ type sessions struct {
 	mu     sync.Mutex // guards all below
 	byID   map[string]*httpSession
 	closed bool // no more are added
+
+	count *atomic.Int64 // how many there are, for others to read
 }
 
-func newSessions() *sessions { return &sessions{byID: make(map[string]*httpSession)} }
+func newSessions(count *atomic.Int64) *sessions {
+	return &sessions{byID: make(map[string]*httpSession), count: count}
+}
 
 // addSession adds a session. false: the server is shutting down.
 func (t *sessions) addSession(s *httpSession) bool {
@@ -26,6 +31,7 @@ func (t *sessions) addSession(s *httpSession) bool {
 		return false
 	}
 	t.byID[s.id] = s
+	t.count.Add(1)
 	return true
 }
 
@@ -46,7 +52,7 @@ func (t *sessions) acquireSession(id, caller string) *httpSession {
 func (t *sessions) removeSession(s *httpSession) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.byID, s.id)
+	t.deleteSession(s.id)
 }
 
 // takeIdlest removes the session that has been idle for longest among those that
@@ -62,7 +68,7 @@ func (t *sessions) takeIdlest(match func(*httpSession) bool) (idlest *httpSessio
 		}
 	}
 	if idlest != nil {
-		delete(t.byID, idlest.id)
+		t.deleteSession(idlest.id)
 	}
 	return idlest
 }
@@ -85,7 +91,7 @@ func (t *sessions) takeOldest(most int, match func(*httpSession) bool) (oldest *
 	if matching <= most {
 		return nil
 	}
-	delete(t.byID, oldest.id)
+	t.deleteSession(oldest.id)
 	return oldest
 }
 
@@ -97,7 +103,7 @@ func (t *sessions) endIdle(idle time.Duration) {
 	for id, s := range t.byID {
 		if s.idleFor(now) >= idle {
 			ended = append(ended, s)
-			delete(t.byID, id)
+			t.deleteSession(id)
 		}
 	}
 	t.mu.Unlock()
@@ -137,8 +143,17 @@ func (t *sessions) endAll(cause error) {
 	t.mu.Lock()
 	all := t.byID
 	t.byID = make(map[string]*httpSession)
+	t.count.Add(-int64(len(all)))
 	t.mu.Unlock()
 	for _, s := range all {
 		s.end(cause)
+	}
+}
+
+// deleteSession removes the session of an id, if there is one. t.mu is held.
+func (t *sessions) deleteSession(id string) {
+	if t.byID[id] != nil {
+		delete(t.byID, id)
+		t.count.Add(-1)
 	}
 }

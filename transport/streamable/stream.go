@@ -38,8 +38,8 @@ type stream struct {
 	requestStream *stream // where requests from the server to a client go that accepts JSON only here; nil: into this stream
 	onAnswer      func()  // called once, after the answer; may be nil
 
-	patience time.Duration // see abandonAfter
-	abandon  func()        // nil: the calls go on
+	abandonTimeout time.Duration // see abandonAfter
+	abandon        func()        // nil: the calls go on
 
 	held       *session.Hold // counts the bytes of events; nil: they are not counted
 	request    *session.Hold // what the POST's request takes until the stream is finished; may be nil
@@ -80,9 +80,9 @@ func newStream(number int) *stream {
 
 // abandonAfter returns a context for the calls of the stream. It is canceled when no
 // response has been attached for so long.
-func (s *stream) abandonAfter(ctx context.Context, patience time.Duration) context.Context {
+func (s *stream) abandonAfter(ctx context.Context, timeout time.Duration) context.Context {
 	ctx, cancel := context.WithCancelCause(ctx)
-	s.patience, s.abandon = patience, func() { cancel(session.ErrClientGone) }
+	s.abandonTimeout, s.abandon = timeout, func() { cancel(session.ErrClientGone) }
 	return ctx
 }
 
@@ -277,7 +277,7 @@ func (s *stream) detachResponse(a *attachment) {
 	if s.attached == a {
 		s.attached, s.leftAt = nil, time.Now()
 		if s.abandon != nil && !s.ended {
-			s.leaving = time.AfterFunc(s.patience, s.abandon)
+			s.leaving = time.AfterFunc(s.abandonTimeout, s.abandon)
 		}
 		s.dropEvents()
 		s.signalChange()

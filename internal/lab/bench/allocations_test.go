@@ -157,7 +157,7 @@ func serveProgram(t testing.TB, api string) *url.URL {
 	var running sync.WaitGroup
 	running.Go(func() {
 		env := func(name string) string { return map[string]string{"TR_API_URL": api, "TR_USER_ID": userID}[name] }
-		cli.Run(ctx, []string{"http", "--listen=127.0.0.1:0", "--integrations=*"}, env, strings.NewReader(""), io.Discard, stderr)
+		cli.Run(ctx, []string{"http", "--listen=127.0.0.1:0", "--integrations=*", "--no-log-calls"}, env, strings.NewReader(""), io.Discard, stderr)
 		stderr.Close()
 	})
 	t.Cleanup(running.Wait)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -223,7 +224,7 @@ func (c cell) showP99() string { return c.withRatio(showTime(c.Median.P99), c.Ra
 
 // showTime returns microseconds, from 1,000 on as milliseconds.
 func showTime(value float64) string {
-	if value >= 1000 {
+	if math.Abs(value) >= 1000 {
 		return fmt.Sprintf("%.1f ms", value/1000)
 	}
 	return fmt.Sprintf("%.0f µs", value)

@@ -12,18 +12,19 @@ import (
 )
 
 // TestCanaries holds that no secret leaves the server: not in messages to a client,
-// not in the log, over both transports, in stateful and stateless revisions, with human and agent
+// not in the log, the audit log, metrics or spans, over both transports, in stateful and stateless revisions, with human and agent
 // approvals. The API repeats every secret in every encoding.
 func TestCanaries(t *testing.T) {
 	a := newFakeAPI(t)
-	flags := []string{"--api-url", a.URL, "--log-level=debug", "--user-id=user-1", "--integrations=*", "--allow-pass-through", "--pass-through", writePassThroughFile(t, a.canarySet)}
+	seen := newObserved(t)
+	flags := []string{"--api-url", a.URL, "--log-level=debug", "--user-id=user-1", "--integrations=*", "--allow-pass-through", "--pass-through", writePassThroughFile(t, a.canarySet), "--audit-log", seen.auditLog}
 	human := append(flags, "--approvals=human")
 	agent := append(flags[:len(flags):len(flags)], "--approvals=agent", "--auth-links=off", "--no-ask-while-waiting")
 	servers := map[string]*recordedServer{
-		"stdio, stateful, human":  serveStdio(a.canaryFor("key of stdio, stateful, human"), testbed.Oldest, human...),
-		"stdio, stateless, agent": serveStdio(a.canaryFor("key of stdio, stateless, agent"), testbed.Newest, agent...),
-		"HTTP, stateless, human":  serveHTTP(t, a.canaryFor("key of HTTP, stateless, human"), testbed.Newest, human...),
-		"HTTP, stateful, agent":   serveHTTP(t, a.canaryFor("key of HTTP, stateful, agent"), "2025-11-25", agent...),
+		"stdio, stateful, human":  serveStdio(a.canaryFor("key of stdio, stateful, human"), testbed.Oldest, seen.env, append(human[:len(human):len(human)], "--log-file", seen.logFile)...),
+		"stdio, stateless, agent": serveStdio(a.canaryFor("key of stdio, stateless, agent"), testbed.Newest, seen.env, append(agent[:len(agent):len(agent)], "--log-calls", "--log-format=json")...),
+		"HTTP, stateless, human":  serveHTTP(t, a.canaryFor("key of HTTP, stateless, human"), testbed.Newest, seen, human...),
+		"HTTP, stateful, agent":   serveHTTP(t, a.canaryFor("key of HTTP, stateful, agent"), "2025-11-25", seen, agent...),
 	}
 	t.Run("clients", func(t *testing.T) {
 		for name, server := range servers {
@@ -42,6 +43,10 @@ func TestCanaries(t *testing.T) {
 	t.Run("API sent all", func(t *testing.T) {
 		t.Parallel()
 		a.requireAllSent(t, s)
+	})
+	t.Run("telemetry", func(t *testing.T) {
+		t.Parallel()
+		seen.check(t, s)
 	})
 	for name, server := range servers {
 		t.Run(name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -25,10 +26,10 @@ type recordedServer struct {
 }
 
 // serveStdio runs the program on pipes, once per connection.
-func serveStdio(key, version string, flags ...string) *recordedServer {
+func serveStdio(key, version string, env map[string]string, flags ...string) *recordedServer {
 	rs := newRecordedServer()
 	rs.connect = func(t *testing.T, options *sdk.ClientOptions) *sdk.ClientSession {
-		in, out := rs.runOnPipes(t, key, flags...)
+		in, out := rs.runOnPipes(t, key, env, flags...)
 		session := connect(t, &sdk.IOTransport{Reader: in, Writer: out}, version, options)
 		t.Cleanup(func() { session.Close() })
 		return session
@@ -41,12 +42,13 @@ func newRecordedServer() *recordedServer {
 }
 
 // runOnPipes runs the program until the end of the test, and returns the client's ends
-// of its pipes.
-func (rs *recordedServer) runOnPipes(t *testing.T, key string, flags ...string) (in io.ReadCloser, out io.WriteCloser) {
+// of its pipes. more is added to the environment.
+func (rs *recordedServer) runOnPipes(t *testing.T, key string, more map[string]string, flags ...string) (in io.ReadCloser, out io.WriteCloser) {
 	serverIn, clientOut := io.Pipe()
 	clientIn, serverOut := io.Pipe()
 	ended := make(chan int, 1)
 	env := map[string]string{"TR_API_KEY": key}
+	maps.Copy(env, more)
 	go func() {
 		ended <- cli.Run(context.Background(), flags, func(name string) string { return env[name] }, serverIn, io.MultiWriter(rs.out, serverOut), rs.log)
 		serverOut.Close()
@@ -61,10 +63,11 @@ func (rs *recordedServer) runOnPipes(t *testing.T, key string, flags ...string) 
 	return clientIn, clientOut
 }
 
-// serveHTTP runs the program's http command and records one caller's responses.
-func serveHTTP(t *testing.T, key, version string, flags ...string) *recordedServer {
+// serveHTTP runs the program's http command and records one caller's responses. Its
+// metrics are among what seen has.
+func serveHTTP(t *testing.T, key, version string, seen *observed, flags ...string) *recordedServer {
 	rs := newRecordedServer()
-	url := program.ServeHTTP(t, rs.log, nil, flags...)
+	url := program.ServeHTTP(t, rs.log, seen.env, append(flags[:len(flags):len(flags)], "--metrics", seen.addPage(t))...)
 	transport := recordingTransport{program.Headers{"x-api-key": key}, rs.out}
 	rs.connect = func(t *testing.T, options *sdk.ClientOptions) *sdk.ClientSession {
 		session := connect(t, &sdk.StreamableClientTransport{Endpoint: url, HTTPClient: &http.Client{Transport: transport}}, version, options)

@@ -22,7 +22,7 @@ func TestTaskCanaries(t *testing.T) {
 			rs.human = true
 			servers[version] = rs
 			t.Run(version, func(t *testing.T) {
-				in, out := rs.runOnPipes(t, a.canaryFor("key of tasks, "+version), flags...)
+				in, out := rs.runOnPipes(t, a.canaryFor("key of tasks, "+version), nil, flags...)
 				s := &taskScenario{testbed.NewWire(t, in, out, version, capabilities), t, a}
 				s.Answer = s.answer
 				s.run()

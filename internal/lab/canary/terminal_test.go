@@ -12,7 +12,7 @@ import (
 	"runs-mcp-server/internal/lab/testbed"
 )
 
-// TestCanariesInTerminal holds that the approve command prints no secret.
+// TestCanariesInTerminal holds that the commands for a person print no secret.
 func TestCanariesInTerminal(t *testing.T) {
 	a := newFakeAPI(t)
 	script := filepath.Join(t.TempDir(), "approve.txtar")
@@ -23,7 +23,11 @@ func TestCanariesInTerminal(t *testing.T) {
 			not = "! " // the command fails
 		}
 		lines += "waiting-run " + kind + "\nttyin -stdin yes\n" + not + "exec runs-mcp-server approve --log-level=debug $RUN\nrecord\n"
+		for _, command := range []string{"runs show", "runs show --json", "runs list --json --user=", "call get_run --arg includeToolCalls=true --arg includeContext=true --arg runId=", "__complete -- runs show", "doctor --stream-wait=0 --user-id="} {
+			lines += anyCode(command)
+		}
 	}
+	lines += anyCode("runs watch --log-level=debug") // the last run is done
 	if err := os.WriteFile(script, []byte(lines+"-- yes --\ny\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -49,4 +53,13 @@ func TestCanariesInTerminal(t *testing.T) {
 		t.Errorf("%d decisions were taken: %s", n, printed.String())
 	}
 	newScanner(a.canarySet).requireNone(t, "the terminal", printed.String())
+}
+
+// anyCode returns lines of a script that run a command about the run, whatever its exit
+// code.
+func anyCode(command string) string {
+	if !strings.HasSuffix(command, "=") {
+		command += " "
+	}
+	return "env HOME=$WORK\nexec sh -c '( runs-mcp-server " + command + "$0 ) || true' $RUN\nrecord\n"
 }

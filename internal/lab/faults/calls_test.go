@@ -14,6 +14,7 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/approval"
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/feed"
 	"runs-mcp-server/internal/sandbox"
 )
@@ -184,7 +185,7 @@ func (b *bench) decideEach(ctx context.Context, d approval.Decision, aborted *at
 				continue
 			}
 			ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-			err := b.decider.Decide(ctx, caller(), p, d)
+			err := b.decider.Decide(ctx, caller(), approval.Request{Pending: p}, d, audit.Agent)
 			cancel()
 			kind := client.KindOf(err)
 			if err != nil && kind == "" {

@@ -42,7 +42,8 @@ func TestRootFolder(t *testing.T) {
 }
 
 // TestOnlyMainReadsTheEnvironment holds that main.go alone reads the command line and
-// the environment. All other packages of the product are handed what they need.
+// the environment. All other packages of the product are handed what they need. The
+// exporters of OpenTelemetry read its OTEL_* variables themselves: see decision 14.
 func TestOnlyMainReadsTheEnvironment(t *testing.T) {
 	visitSources(t, func(path, dir string, imports []string) {
 		if strings.HasPrefix(dir, "internal/lab/") || dir == "packaging" {

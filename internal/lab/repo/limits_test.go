@@ -15,7 +15,7 @@ import (
 )
 
 // bounded lists the packages whose limits must all be in docs/limits.md.
-var bounded = []string{"client", "client/follow", "internal/approval", "internal/feed", "internal/sandbox", "internal/sse", "internal/toolschema", "internal/view", "resources", "tools", "transport/jsonrpc", "transport/session", "transport/stdio", "transport/streamable"}
+var bounded = []string{"client", "client/follow", "internal/approval", "internal/audit", "internal/feed", "internal/sandbox", "internal/sse", "internal/telemetry", "internal/toolschema", "internal/view", "resources", "tools", "transport/jsonrpc", "transport/session", "transport/stdio", "transport/streamable"}
 
 // row matches a row of docs/limits.md: what is limited, the limit, what happens beyond it,
 // and the name and the file of the limit in the code.

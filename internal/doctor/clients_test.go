@@ -1,0 +1,189 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"runs-mcp-server/internal/clients"
+)
+
+// newMachine returns a doctor of a machine with an empty home and project folder. The
+// program, which tells a version, is at the returned path.
+func newMachine(t *testing.T, version string) (d *doctor, program string) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("the program is a script")
+	}
+	dir := t.TempDir()
+	program = filepath.Join(dir, "runs-mcp-server")
+	writeFile(t, program, "#!/bin/sh\n"+version+"\n", 0o700)
+	return newDoctor(Options{
+		Self:    filepath.Join(dir, "other"),
+		Machine: clients.Machine{OS: "linux", Home: t.TempDir(), Dir: t.TempDir(), Env: func(name string) string { return map[string]string{"PATH": os.Getenv("PATH")}[name] }},
+		CheckArgs: func(args []string, env func(string) string) error {
+			if len(args) > 0 && args[0] == "--bad" {
+				return errors.New("unknown flag --bad")
+			}
+			return nil
+		},
+	}), program
+}
+
+func writeFile(t *testing.T, path, content string, mode os.FileMode) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestEntries holds what is said of an entry of this server in a client's configuration.
+// The key never appears.
+func TestEntries(t *testing.T) {
+	const key = `"env": {"TR_API_KEY": "k-secret-0123456789"}`
+	const desktop, code, vscode = ".config/Claude/claude_desktop_config.json", ".claude.json", ".config/Code/User/mcp.json"
+	for _, tt := range []struct {
+		name, file, entry string
+		mode              os.FileMode
+		status            Status
+		says              string
+	}{
+		{"well", desktop, `{"command": PROGRAM, ` + key + `}`, 0o600, OK, `"runs" starts `},
+		{"readable by others", desktop, `{"command": PROGRAM, ` + key + `}`, 0o644, Warning, "that others can read"},
+		{"plain key", code, `{"command": PROGRAM, ` + key + `}`, 0o600, Warning, "in plain text at env.TR_API_KEY"},
+		{"a placeholder", desktop, `{"command": PROGRAM, "env": {"TR_API_KEY": "your-key"}}`, 0o600, Failed, "is a placeholder"},
+		{"a variable that is not replaced", desktop, `{"command": PROGRAM, "env": {"TR_API_KEY": "${TR_API_KEY}"}}`, 0o600, Failed, "Claude Desktop does not replace"},
+		{"a variable that is not set", code, `{"command": PROGRAM, "env": {"TR_API_KEY": "${TR_API_KEY}"}}`, 0o600, Warning, "TR_API_KEY, which is not set here"},
+		{"an input", vscode, `{"command": PROGRAM, "env": {"TR_API_KEY": "${input:k}"}}`, 0o600, OK, "starts "},
+		{"no key", desktop, `{"command": PROGRAM}`, 0o600, Warning, "sets no TR_API_KEY"},
+		{"the sandbox", desktop, `{"command": PROGRAM, "args": ["--sandbox"]}`, 0o600, OK, "starts "},
+		{"no such file", desktop, `{"command": "/nowhere/runs-mcp-server", ` + key + `}`, 0o600, Failed, "there is no such file"},
+		{"not on the PATH", desktop, `{"command": "runs-mcp-server", ` + key + `}`, 0o600, Failed, "the PATH has no such program"},
+		{"a wrong flag", desktop, `{"command": PROGRAM, "args": ["--bad"], ` + key + `}`, 0o600, Failed, "unknown flag --bad"},
+		{"something that starts it", desktop, `{"command": "sh", "args": ["-c", "/x/runs-mcp-server"], ` + key + `}`, 0o600, OK, "starts sh, which is there"},
+		{"turned off", desktop, `{"command": PROGRAM, "disabled": true, ` + key + `}`, 0o600, Warning, "is turned off"},
+		{"a variable in the command", vscode, `{"command": "${workspaceFolder}/runs-mcp-server", "env": {"TR_API_KEY": "${input:k}"}}`, 0o600, OK, "not checked"},
+		{"no command", desktop, `{"command": "", ` + key + `}`, 0o600, Failed, "that is no command"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d, program := newMachine(t, "echo 1.2.3")
+			servers := "mcpServers"
+			if tt.file == vscode {
+				servers = "servers"
+			}
+			entry := strings.ReplaceAll(tt.entry, "PROGRAM", fmt.Sprintf("%q", program))
+			writeFile(t, filepath.Join(d.Machine.Home, tt.file), fmt.Sprintf(`{%q: {"runs": %s}}`, servers, entry), tt.mode)
+			d.checkClients(t.Context())
+			checkOne(t, d.Report, tt.status, tt.says)
+			if text := fmt.Sprint(d.Checks); strings.Contains(text, "k-secret") {
+				t.Errorf("the report has the key: %s", text)
+			}
+		})
+	}
+}
+
+// TestStart holds that the command of a person's own file is run to see its version, and
+// that of a project's file is not.
+func TestStart(t *testing.T) {
+	for _, tt := range []struct {
+		name, script string
+		project      bool
+		status       Status
+		says         string
+	}{
+		{"the same version", "echo 1.2.3", false, OK, "version 1.2.3"},
+		{"another version", "echo 0.9.0", false, Warning, "version 0.9.0; this program is version 1.2.3"},
+		{"it fails", "exit 3", false, Failed, "that does not run: exit status 3"},
+		{"another program", "yes hello | head -c 100000", false, Failed, "it is another program"},
+		{"secrets are not passed on", `[ -z "$TR_API_KEY$HOME" ] && echo 1.2.3`, false, OK, "version 1.2.3"},
+		{"a project's", "touch ran", true, OK, "was not run"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("TR_API_KEY", "k")
+			d, program := newMachine(t, tt.script)
+			path := filepath.Join(d.Machine.Home, ".gemini", "settings.json")
+			if tt.project {
+				path = filepath.Join(d.Machine.Dir, ".gemini", "settings.json")
+			}
+			writeFile(t, path, fmt.Sprintf(`{"mcpServers": {"runs": {"command": %q, "cwd": %q, "args": ["--sandbox"]}}}`, program, d.Machine.Dir), 0o600)
+			d.checkClients(t.Context())
+			checkOne(t, d.Report, tt.status, tt.says)
+			if _, err := os.Stat(filepath.Join(d.Machine.Dir, "ran")); err == nil {
+				t.Error("the command of a project's file was run")
+			}
+		})
+	}
+}
+
+// TestFiles holds what is said of files without an entry, and of those that cannot be
+// read.
+func TestFiles(t *testing.T) {
+	d, _ := newMachine(t, "")
+	d.checkClients(t.Context())
+	checkOne(t, d.Report, Warning, "no client on this machine")
+	d, _ = newMachine(t, "")
+	writeFile(t, filepath.Join(d.Machine.Home, ".cursor", "mcp.json"), "{", 0o600)
+	writeFile(t, filepath.Join(d.Machine.Home, ".claude.json"), "{}", 0o600)
+	d.checkClients(t.Context())
+	if text := fmt.Sprint(d.Checks); d.Count(Failed) != 1 || d.Count(Skipped) != 1 || !strings.Contains(text, "no valid JSON") || !strings.Contains(text, "has no entry of this server") {
+		t.Error(text)
+	}
+}
+
+// TestURLs holds what is said of the URL of an entry, and that no key is sent to it.
+func TestURLs(t *testing.T) {
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	for _, tt := range []struct {
+		name   string
+		answer http.Handler
+		url    string // "" for that of a server with the answer
+		status Status
+		says   string
+	}{
+		{"this server", page(401, "send your toolregistry.ai API key in the header x-api-key"), "", OK, "connects to http://127.0.0.1"},
+		{"an open server", page(200, "{}"), "", OK, "connects to "},
+		{"a host that is not allowed", page(403, "no"), "", Failed, "refuses this host (403)"},
+		{"a wrong path", page(404, "no"), "", Failed, "no MCP (404)"},
+		{"another server", page(401, "log in"), "", Warning, "not as this server does"},
+		{"nothing", nil, closed.URL + "/mcp?token=t-secret", Failed, "cannot be reached"},
+		{"no URL", nil, "mcp.example.com", Failed, "a URL that is none"},
+		{"without TLS", nil, "http://192.0.2.1:1/mcp", Failed, "cannot be reached"},
+		{"a variable", nil, "https://${HOST}/mcp", OK, "not checked"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d, _ := newMachine(t, "")
+			if tt.answer != nil {
+				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.Header.Get("x-api-key") != "" || r.Method != http.MethodPost {
+						t.Errorf("got %s with %v", r.Method, r.Header)
+					}
+					tt.answer.ServeHTTP(w, r)
+				}))
+				defer server.Close()
+				tt.url = server.URL + "/mcp"
+			}
+			if tt.name == "without TLS" && testing.Short() {
+				t.Skip("waits for the network")
+			}
+			writeFile(t, filepath.Join(d.Machine.Home, ".config/Code/User/mcp.json"), fmt.Sprintf(`{"servers": {"runs": {"type": "http", "url": %q, "headers": {"x-api-key": "${input:k}"}}}}`, tt.url), 0o600)
+			d.checkClients(t.Context())
+			checkOne(t, d.Report, tt.status, tt.says)
+			if tt.name == "without TLS" && d.Count(Warning) != 1 {
+				t.Errorf("no warning about TLS: %+v", d.Checks)
+			}
+			if strings.Contains(fmt.Sprint(d.Checks), "t-secret") {
+				t.Errorf("the report has the query: %+v", d.Checks)
+			}
+		})
+	}
+}

@@ -1,0 +1,109 @@
+package telemetry
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestExports holds what switches a signal on.
+func TestExports(t *testing.T) {
+	for _, tt := range []struct {
+		env   string
+		stdio bool
+		want  bool
+	}{
+		{"", false, false},
+		{"OTEL_SERVICE_NAME=x", false, false},
+		{"OTEL_TRACES_EXPORTER=otlp", false, true},
+		{"OTEL_METRICS_EXPORTER=otlp", false, false},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT=http://x", false, true},
+		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://x", true, true},
+		{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=http://x", false, false},
+		{"OTEL_TRACES_EXPORTER=none OTEL_EXPORTER_OTLP_ENDPOINT=http://x", false, false},
+		{"OTEL_TRACES_EXPORTER=otlp OTEL_SDK_DISABLED=true", false, false},
+		{"OTEL_TRACES_EXPORTER=console", false, true},
+		{"OTEL_TRACES_EXPORTER=console OTEL_EXPORTER_OTLP_ENDPOINT=http://x", true, false},
+	} {
+		env := map[string]string{}
+		for _, field := range strings.Fields(tt.env) {
+			name, value, _ := strings.Cut(field, "=")
+			env[name] = value
+		}
+		o := Options{Env: func(name string) string { return env[name] }, Stdio: tt.stdio, Log: slog.New(slog.DiscardHandler)}
+		if got := o.exports("TRACES"); got != tt.want {
+			t.Errorf("%s, stdio %t: %t", tt.env, tt.stdio, got)
+		}
+	}
+}
+
+// TestNothingIsStarted holds that without a variable and without a page there is nothing.
+func TestNothingIsStarted(t *testing.T) {
+	got, err := Start(t.Context(), Options{Env: func(string) string { return "" }, Log: slog.New(slog.DiscardHandler)})
+	if got != nil || err != nil {
+		t.Errorf("got %v, %v", got, err)
+	}
+	got.Shutdown() // of nothing
+}
+
+// TestUnknownExporter holds that the error names the variable.
+func TestUnknownExporter(t *testing.T) {
+	t.Setenv("OTEL_TRACES_EXPORTER", "smoke")
+	var log bytes.Buffer
+	_, err := Start(t.Context(), Options{Env: func(name string) string { return map[string]string{"OTEL_TRACES_EXPORTER": "smoke"}[name] }, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err == nil || !strings.HasPrefix(err.Error(), "OTEL_TRACES_EXPORTER: ") {
+		t.Errorf("got %v; %s", err, &log)
+	}
+}
+
+// TestPathTemplate holds that a path is shown without ids.
+func TestPathTemplate(t *testing.T) {
+	const run = "/v1/runs/123e4567-e89b-12d3-a456-426614174000"
+	for path, want := range map[string]string{
+		"/v1/runs": "/v1/runs", run: "/v1/runs/:runId", "/base" + run + "/sse": "/base/v1/runs/:runId/sse",
+		"/v1/runs/approval": "/v1/runs/:approval", "/v1/execution-plans/p-1": "/v1/execution-plans/:planId",
+	} {
+		if got := pathTemplate(path); got != want {
+			t.Errorf("%s becomes %s", path, got)
+		}
+	}
+}
+
+// TestKnownURI holds what a span shows of the address of a resource.
+func TestKnownURI(t *testing.T) {
+	const run = "run://123e4567-e89b-12d3-a456-426614174000"
+	for uri, want := range map[string]string{
+		run + "/events?afterEventId=1": run + "/events", run: run, "integrations://active": "integrations://active", "run://x": "", "https://x/?token=1": "",
+	} {
+		if got := knownURI.FindString(uri); got != want {
+			t.Errorf("%s becomes %q", uri, got)
+		}
+	}
+}
+
+// TestWrappedResponses holds that the writer of a wrapped handler still has what streams
+// need: deadlines, and a flush.
+func TestWrappedResponses(t *testing.T) {
+	started, err := Start(t.Context(), Options{Env: func(string) string { return "" }, Page: true, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer started.Shutdown()
+	server := httptest.NewServer(started.WrapHandler("127.0.0.1:8080")(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		control, soon := http.NewResponseController(w), time.Now().Add(time.Minute)
+		if err := errors.Join(control.SetReadDeadline(soon), control.SetWriteDeadline(soon), control.Flush()); err != nil {
+			t.Error(err)
+		}
+	})))
+	defer server.Close()
+	resp, err := http.Get(server.URL + "/mcp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+}
