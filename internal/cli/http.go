@@ -91,7 +91,7 @@ func (c *httpCommand) serve(p *process, o tools.Options, prefix string, log *slo
 		return err
 	}
 	options := transport.HTTPOptions{
-		Options:        transport.Options{Logger: log, Watch: s.Watch(), Tasks: s.Tasks(Name, Version)},
+		Options:        transport.Options{Logger: log, Watch: s.Watch(), Tasks: s.Tasks(Name, Version), Skills: s.Skills(Name, Version)},
 		IsKnown:        s.IsKnown,
 		Introduce:      s.Introduce,
 		Ready:          s.Ready,
