@@ -34,11 +34,6 @@ func (f fields) object() map[string]any {
 	return out
 }
 
-// has reports whether there is a field of a name.
-func (f fields) has(name string) bool {
-	return slices.ContainsFunc(f, func(field field) bool { return field.name == name })
-}
-
 // sorted returns the members of an object in the order of their names.
 func sorted(object map[string]any) (out fields) {
 	for _, name := range slices.Sorted(maps.Keys(object)) {

@@ -3,6 +3,7 @@ package clients
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tailscale/hujson"
@@ -27,14 +28,13 @@ func setJSON(data []byte, path []string, value any) ([]byte, error) {
 		if !ok {
 			return nil, fmt.Errorf("what stands before %q is no object", name)
 		}
-		member := findMember(object, name)
-		if member == nil {
-			c := containerOf(at)
-			return c.insert(data, indentUnit(data, &root), func(in layout) string {
+		m := memberIndex(at, name)
+		if m < 0 {
+			return containerOf(at).insert(data, indentUnit(data, &root), func(in layout) string {
 				return quote(name) + ": " + in.write(nest(path[i+1:], value))
 			}), nil
 		}
-		at = &member.Value
+		at = &object.Members[m].Value
 	}
 	in := layout{indent: indentAt(data, at.StartOffset), unit: indentUnit(data, &root), newline: newline(data)}
 	return splice(data, at.StartOffset, at.EndOffset, in.write(value)), nil
@@ -90,38 +90,30 @@ func dropJSON(data []byte, name string, item int) ([]byte, error) {
 	return containerOf(list).remove(data, item), nil
 }
 
-// findMember returns the member of an object, nil if there is none.
-func findMember(object *hujson.Object, name string) *hujson.ObjectMember {
-	for i := range object.Members {
-		if literal, ok := object.Members[i].Name.Value.(hujson.Literal); ok && literal.String() == name {
-			return &object.Members[i]
-		}
+// memberIndex returns which member of a value has a name, -1 if none has.
+func memberIndex(v *hujson.Value, name string) int {
+	object, ok := v.Value.(*hujson.Object)
+	if !ok {
+		return -1
 	}
-	return nil
+	return slices.IndexFunc(object.Members, func(m hujson.ObjectMember) bool {
+		literal, ok := m.Name.Value.(hujson.Literal)
+		return ok && literal.String() == name
+	})
 }
 
 // findPath returns the object that holds the last name of a path, and which member has
 // that name; -1 if there is no such value.
 func findPath(root *hujson.Value, path []string) (parent *hujson.Value, i int) {
-	for depth, name := range path {
-		object, ok := root.Value.(*hujson.Object)
-		if !ok {
-			return nil, -1
+	parent, i = root, memberIndex(root, path[0])
+	for _, name := range path[1:] {
+		if i < 0 {
+			break
 		}
-		member := findMember(object, name)
-		if member == nil {
-			return nil, -1
-		}
-		if depth == len(path)-1 {
-			for i := range object.Members {
-				if &object.Members[i] == member {
-					return root, i
-				}
-			}
-		}
-		root = &member.Value
+		parent = &parent.Value.(*hujson.Object).Members[i].Value
+		i = memberIndex(parent, name)
 	}
-	return nil, -1
+	return parent, i
 }
 
 // isBare reports whether a value is an object or a list with nothing in it, not even a

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -212,76 +211,6 @@ func link(t *testing.T, target, path string) {
 	}
 }
 
-// TestWrite holds how a file is written: through links, with its mode, with at most three
-// backups, and without leaving anything else behind.
-func TestWrite(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("modes and links")
-	}
-	for _, id := range clients.IDs() {
-		f := fileOf(t, id)
-		target := filepath.Join(t.TempDir(), "dotfiles", filepath.Base(f.Path))
-		write(t, target, prepare(f, id))
-		_ = os.Chmod(target, 0o640)
-		link(t, target, f.Path)
-		for i := range 5 {
-			install(t, f, clients.Server{Command: fmt.Sprintf("/opt/%d/runs-mcp-server", i)})
-		}
-		info, err := os.Lstat(f.Path)
-		if err != nil || info.Mode()&os.ModeSymlink == 0 {
-			t.Errorf("%s: the link is gone: %v", id, err)
-		}
-		if info, err = os.Stat(f.Path); err != nil || info.Mode().Perm() != 0o640 {
-			t.Errorf("%s: %v, mode %o", id, err, info.Mode().Perm())
-		}
-		var left []string
-		entries, _ := os.ReadDir(filepath.Dir(target))
-		for _, e := range entries {
-			info, _ := e.Info()
-			left = append(left, fmt.Sprintf("%s %o", strings.TrimPrefix(e.Name(), filepath.Base(target)), info.Mode().Perm()))
-		}
-		if want := " 640,.runs-backup-3 640,.runs-backup-4 640,.runs-backup-5 640"; strings.Join(left, ",") != want {
-			t.Errorf("%s: left %q, want %q", id, left, want)
-		}
-		created := fileOf(t, id)
-		install(t, created, ourServer())
-		if info, _ := os.Stat(created.Path); info.Mode().Perm() != 0o600 {
-			t.Errorf("%s: a new file has mode %o", id, info.Mode().Perm())
-		}
-	}
-}
-
-// TestKeyInOldEntry holds that a key in plain text is hidden, goes away, and that the
-// backup, which has it, is read by nobody else.
-func TestKeyInOldEntry(t *testing.T) {
-	for name, configuration := range configurations() {
-		m := newMachine(t, "linux", nil)
-		path := filepath.Join(m.Home, configuration[0])
-		write(t, path, configuration[1])
-		_ = os.Chmod(path, 0o644)
-		for _, id := range clients.IDs() {
-			f, err := m.Find(id, false)
-			if err != nil || f.Client != name {
-				continue
-			}
-			c := install(t, f, ourServer())
-			if text := shown(c); strings.Contains(text, "k-plain-1") {
-				t.Errorf("%s: shows the key:\n%s", name, text)
-			}
-			if text := readFile(t, path); strings.Contains(text, "k-plain-1") {
-				t.Errorf("%s: the file has the key:\n%s", name, text)
-			}
-			if c.Entry().KeyAt().Plain {
-				t.Errorf("%s: %+v", name, c.Entry().KeyAt())
-			}
-			info, err := os.Stat(path + ".runs-backup-1")
-			if err != nil || info.Mode().Perm() != 0o600 && runtime.GOOS != "windows" {
-				t.Errorf("%s: the backup: %v", name, err)
-			}
-		}
-	}
-}
-
 // TestRemove holds that removing after installing gives the text back that was there.
 func TestRemove(t *testing.T) {
 	for _, id := range clients.IDs() {
@@ -332,27 +261,6 @@ func checkRoundTrip(t *testing.T, id, text string) {
 	}
 }
 
-// TestChangedMeanwhile holds that a file that its client has changed since it was read is
-// not overwritten.
-func TestChangedMeanwhile(t *testing.T) {
-	f := fileOf(t, "claude-code")
-	for _, before := range []string{"", "{}"} {
-		if before != "" {
-			write(t, f.Path, before)
-		} else {
-			_ = os.Remove(f.Path)
-		}
-		c, err := f.Install("", ourServer())
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, f.Path, `{"a": 1}`)
-		if _, err := c.Write(); err == nil || !strings.Contains(err.Error(), "meanwhile") || readFile(t, f.Path) != `{"a": 1}` {
-			t.Errorf("%q: %v: %s", before, err, readFile(t, f.Path))
-		}
-	}
-}
-
 // TestFind holds which file of a client is chosen.
 func TestFind(t *testing.T) {
 	m := newMachine(t, "linux", nil)
@@ -380,5 +288,33 @@ func TestFind(t *testing.T) {
 	m.Home, m.Dir = "", ""
 	if _, err := m.Find("cursor", false); err == nil || errors.Is(err, os.ErrNotExist) {
 		t.Errorf("without a home: %v", err)
+	}
+}
+
+// TestMerge holds what stays of an entry that is there: what a person set beside our
+// fields, and no word of the old key.
+func TestMerge(t *testing.T) {
+	for id, old := range map[string]string{
+		"cursor":   `{"mcpServers": {"runs": {"command": "runs-mcp-server", "args": ["--read-only"], "env": {"TR_API_KEY": "k-plain-1", "HTTPS_PROXY": "http://proxy"}, "disabled": true, "timeout": 60000, "tags": ["a"]}}}`,
+		"codex":    "[mcp_servers.runs]\ncommand = 'runs-mcp-server'\nenv_vars = ['TR_API_KEY', 'HTTPS_PROXY']\nstartup_timeout_sec = 20\nenabled = false\n\n[mcp_servers.runs.env]\nTR_API_KEY = 'k-plain-1'\nA = 'b'\n\n[mcp_servers.runs.tools.get_run]\napproval_mode = 'approve'\n",
+		"goose":    "extensions:\n  runs:\n    type: stdio\n    name: runs\n    enabled: false\n    cmd: runs-mcp-server\n    args: []\n    envs: {TR_API_KEY: k-plain-1, A: b}\n    timeout: 45\n    available_tools: [get_run]\n",
+		"opencode": `{"mcp": {"servers": {"runs": {"type": "local", "command": ["runs-mcp-server"], "environment": {"A": "b"}, "timeout": 9000}}}}`,
+	} {
+		f := fileOf(t, id)
+		write(t, f.Path, old)
+		install(t, f, ourServer())
+		text := readFile(t, f.Path)
+		for _, kept := range map[string][]string{
+			"cursor": {`"HTTPS_PROXY": "http://proxy"`, `"timeout": 60000`, `"tags": ["a"]`},
+			"codex":  {`env_vars = ["TR_API_KEY", "HTTPS_PROXY"]`, "startup_timeout_sec = 20", `env = { A = "b" }`, `tools = { get_run = { approval_mode = "approve" } }`},
+			"goose":  {"timeout: 45", `envs: {"A": "b"}`, `available_tools: ["get_run"]`}, "opencode": {`"A": "b"`, `"timeout": 9000`, `"servers": {`},
+		}[id] {
+			if !strings.Contains(text, kept) {
+				t.Errorf("%s: %s is gone:\n%s", id, kept, text)
+			}
+		}
+		if strings.Contains(text, "k-plain-1") || strings.Contains(text, "disabled") || strings.Contains(text, "false") {
+			t.Errorf("%s: the old key, or that it is off, stayed:\n%s", id, text)
+		}
 	}
 }

@@ -138,36 +138,43 @@ func (c client) merge(old map[string]any, entry fields) fields {
 	}
 	merged := slices.Clone(entry)
 	for _, was := range sorted(old) {
-		i := slices.IndexFunc(merged, func(f field) bool { return f.name == was.name })
-		switch kept := withoutKey(was.value).(type) {
-		case map[string]any:
-			if i < 0 && len(kept) > 0 && !slices.Contains(replaced, was.name) {
-				merged = merged.with(was.name, kept)
-			} else if added, ok := valueAt(merged, i).(fields); ok {
-				merged[i].value = append(slices.Clone(added), sorted(kept)...)
-			}
-		case []any:
-			if i < 0 && len(kept) > 0 && !slices.Contains(replaced, was.name) {
-				merged = merged.with(was.name, kept)
-			} else if added, ok := valueAt(merged, i).([]string); ok && !slices.Contains(replaced, was.name) {
-				merged[i].value = append(slices.Clone(added), texts(kept)...)
-			}
-		default:
-			if i < 0 && !slices.Contains(replaced, was.name) {
-				merged = merged.with(was.name, kept)
-			} else if i >= 0 && was.name == "timeout" {
-				merged[i].value = kept
-			}
+		kept := withoutKey(was.value)
+		switch i := slices.IndexFunc(merged, func(f field) bool { return f.name == was.name }); {
+		case i >= 0:
+			merged[i].value = join(was.name, merged[i].value, kept)
+		case !slices.Contains(replaced, was.name) && !isEmpty(kept):
+			merged = merged.with(was.name, kept)
 		}
 	}
 	return merged
 }
 
-func valueAt(f fields, i int) any {
-	if i < 0 {
-		return nil
+// join returns a new value of a field with what stays of the old one: other variables and
+// headers, and the person's time limit.
+func join(name string, value, old any) any {
+	switch value := value.(type) {
+	case fields:
+		members, _ := old.(map[string]any)
+		return append(slices.Clone(value), sorted(members)...)
+	case []string:
+		if list, ok := old.([]any); ok && !slices.Contains(replaced, name) {
+			return append(slices.Clone(value), texts(list)...)
+		}
+	case int: // Goose's timeout
+		return old
 	}
-	return f[i].value
+	return value
+}
+
+// isEmpty reports whether a value is an object or a list with nothing in it.
+func isEmpty(value any) bool {
+	switch value := value.(type) {
+	case map[string]any:
+		return len(value) == 0
+	case []any:
+		return len(value) == 0
+	}
+	return false
 }
 
 // withoutKey returns a value without what names the API key.
