@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -33,8 +34,8 @@ const (
 	skillScheme     = "skill://"
 	methodSkillList = "skills/list"
 	methodSkillGet  = "skills/get"
-	// skillTTL is how long a client may keep a skill, in milliseconds.
-	skillTTL = 300_000
+	// skillTTL is how long a client may keep a skill.
+	skillTTL = 5 * time.Minute
 )
 
 func (s Skill) uri() string { return skillScheme + s.Name + "/SKILL.md" }
@@ -72,7 +73,7 @@ func (c *call) answerSkillRequest(ctx context.Context) mcp.JSONRPCMessage {
 	}
 	skills := c.connection.config.Skills.List(ctx, c.server)
 	i := slices.IndexFunc(skills, func(s Skill) bool { return s.uri() == params.URI })
-	result := map[string]any{"ttlMs": skillTTL, "cacheScope": mcp.CacheScopePrivate}
+	result := map[string]any{"ttlMs": skillTTL.Milliseconds(), "cacheScope": mcp.CacheScopePrivate}
 	switch {
 	case c.message.Method == methodSkillList:
 		entries := make([]skillEntry, len(skills))
