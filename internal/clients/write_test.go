@@ -127,3 +127,53 @@ func TestForeignFile(t *testing.T) {
 		}
 	}
 }
+
+// TestRemoveByHand holds what removing leaves of files that a person wrote by hand, for
+// which there is no backup.
+func TestRemoveByHand(t *testing.T) {
+	const entry = `"runs": {"command": "runs-mcp-server"}`
+	for _, tt := range []struct{ id, before, after string }{
+		{"cursor", "{\n  \"mcpServers\": {\n    \"a\": {}, // a\n    " + entry + "\n  }\n}\n", "{\n  \"mcpServers\": {\n    \"a\": {} // a\n  }\n}\n"},
+		{"cursor", "{\n  \"mcpServers\": {\n    " + entry + ",\n    \"b\": {}\n  }\n}\n", "{\n  \"mcpServers\": {\n    \"b\": {}\n  }\n}\n"},
+		{"cursor", "{\n  \"mcpServers\": {\n    \"a\": {},\n    " + entry + ",\n  },\n}\n", "{\n  \"mcpServers\": {\n    \"a\": {},\n  },\n}\n"},
+		{"cursor", `{"mcpServers": {` + entry + `, "b": {}}}`, `{"mcpServers": {"b": {}}}`},
+		{"cursor", `{"mcpServers": {"a": {}, ` + entry + `}}`, `{"mcpServers": {"a": {}}}`},
+		{"cursor", `{"mcpServers": {` + entry + `}}`, `{}`},
+		{"cursor", "{\n  \"mcpServers\": {\n    // mine\n    " + entry + "\n  }\n}\n", "{\n  \"mcpServers\": {\n    // mine\n  }\n}\n"},
+		{"codex", "a = 1\n\n[mcp_servers.runs]\ncommand = 'runs-mcp-server'\n\n# the next\n[b]\nc = 1\n", "a = 1\n\n# the next\n[b]\nc = 1\n"},
+		{"codex", "[mcp_servers.runs]\ncommand = 'runs-mcp-server'\n[b]\nc = 1\n[mcp_servers.runs.env]\nX = 'y'\n", "[b]\nc = 1\n"},
+		{"goose", "extensions:\n  a:\n    cmd: x\n  runs:\n    cmd: runs-mcp-server\n    # ours\n\n# the next\nb: 1\n", "extensions:\n  a:\n    cmd: x\n\n# the next\nb: 1\n"},
+		{"goose", "extensions:\n  runs:\n    cmd: runs-mcp-server\nb: 1\n", "b: 1\n"},
+	} {
+		f := fileOf(t, tt.id)
+		write(t, f.Path, tt.before)
+		c, err := f.Remove("")
+		if err == nil {
+			_, err = c.Write()
+		}
+		if got := readFile(t, f.Path); err != nil || got != tt.after {
+			t.Errorf("%v\n%s\nbecame\n%s\nwant\n%s", err, tt.before, got, tt.after)
+		}
+	}
+}
+
+// TestShapesThatStay holds that a file in which the entry cannot be changed as text is left
+// alone.
+func TestShapesThatStay(t *testing.T) {
+	for _, tt := range []struct{ id, text string }{
+		{"codex", "mcp_servers = { other = { command = 'x' } }\n"},
+		{"codex", "[mcp_servers]\nruns = { command = 'runs-mcp-server' }\n"},
+		{"codex", "mcp_servers.runs.command = 'runs-mcp-server'\n"},
+		{"goose", "extensions: {other: {cmd: x}}\n"},
+		{"goose", "{extensions: {}}\n"},
+		{"cursor", `{"mcpServers": {"runs": {"command": "runs-mcp-server"}, "runs": {"command": "runs-mcp-server"}}}`},
+		{"cursor", `{"mcpServers": []}`},
+		{"cursor", `{"mcpServers": "x"}`},
+	} {
+		f := fileOf(t, tt.id)
+		write(t, f.Path, tt.text)
+		if c, err := f.Install("", ourServer()); err == nil || !strings.Contains(err.Error(), "cannot be changed safely") || !c.Empty() || readFile(t, f.Path) != tt.text {
+			t.Errorf("%s: %v:\n%s", tt.text, err, shown(c))
+		}
+	}
+}
