@@ -143,7 +143,8 @@ func (c *installCommand) chooseKey(i *installation, s *clients.Server) (err erro
 		return fmt.Errorf("%s, where the API key is kept: %w", i.keyFile.Path, err)
 	}
 	s.KeyFile = i.keyFile.Path
-	if i.writesKey = keyErr == nil && !i.keyFile.Holds(i.key); keyErr != nil && !i.keyFile.Exists() && !c.Print {
+	i.writesKey = keyErr == nil && !i.keyFile.Holds(i.key)
+	if keyErr != nil && !i.keyFile.Exists() && !c.Print {
 		return usageErrorf("%s has no way of its own to keep an API key: set TR_API_KEY, and it is kept in %s; or name a file with --api-key-file; or try it without an account: -- --sandbox", i.file.Client, s.KeyFile)
 	}
 	return nil

@@ -123,10 +123,12 @@ func gooseShape(c client, name string, s Server) fields {
 	return f.with("timeout", gooseTimeout)
 }
 
-// replaced are the fields that say what an entry starts or reaches, how it gets the key,
-// and whether it is on: those of a new entry count alone.
-var replaced = []string{
-	"type", "command", "cmd", "args", "url", "httpUrl", "serverUrl", "uri", "oauth", "bearer_token_env_var", "enabled", "disabled", "source", "path", "config",
+// isReplaced reports whether a field says what an entry starts or reaches, how it gets the
+// key, or whether it is on: those of a new entry count alone.
+func isReplaced(name string) bool {
+	return slices.Contains([]string{
+		"type", "command", "cmd", "args", "url", "httpUrl", "serverUrl", "uri", "oauth", "bearer_token_env_var", "enabled", "disabled", "source", "path", "config",
+	}, name)
 }
 
 // merge returns a new entry with what else a person had set in the old one, such as time
@@ -142,7 +144,7 @@ func (c client) merge(old map[string]any, entry fields) fields {
 		switch i := slices.IndexFunc(merged, func(f field) bool { return f.name == was.name }); {
 		case i >= 0:
 			merged[i].value = join(was.name, merged[i].value, kept)
-		case !slices.Contains(replaced, was.name) && !isEmpty(kept):
+		case !isReplaced(was.name) && !isEmpty(kept):
 			merged = merged.with(was.name, kept)
 		}
 	}
@@ -157,7 +159,7 @@ func join(name string, value, old any) any {
 		members, _ := old.(map[string]any)
 		return append(slices.Clone(value), sorted(members)...)
 	case []string:
-		if list, ok := old.([]any); ok && !slices.Contains(replaced, name) {
+		if list, ok := old.([]any); ok && !isReplaced(name) {
 			return append(slices.Clone(value), texts(list)...)
 		}
 	case int: // Goose's timeout
