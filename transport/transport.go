@@ -36,6 +36,12 @@ type Tasks = session.Tasks
 // TaskOffer is what a server offers of tasks.
 type TaskOffer = session.TaskOffer
 
+// Skills are what clients with skills can read.
+type Skills = session.Skills
+
+// Skill is a text that a model reads when it fits what it is to do.
+type Skill = session.Skill
+
 // RefusedCallerError is the error of a Watch that refuses the caller, not the
 // resource.
 type RefusedCallerError = session.RefusedCallerError

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode"
 
+	"runs-mcp-server/internal/loopback"
 	"runs-mcp-server/transport"
 )
 
@@ -59,6 +60,16 @@ func checkAllowed(hosts, origins []string) error {
 		return usageErrorf("--allowed-origins takes a scheme and a host, such as https://app.example.com: %w", err)
 	}
 	return nil
+}
+
+// checkPublicURL checks --public-url, which everybody may read.
+func checkPublicURL(address string) error {
+	u, err := url.Parse(address)
+	if address == "" || err == nil && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" &&
+		(u.Scheme == "https" || u.Scheme == "http" && loopback.Host(u.Hostname())) && strings.HasSuffix(u.Path, "/mcp") {
+		return nil
+	}
+	return usageErrorf("--public-url is the whole URL that clients use, such as https://mcp.example.com/mcp: https (or http on loopback), with /mcp at its end, and without a password or a query")
 }
 
 // listenError returns the error of a flag's address that cannot be listened on. It is a

@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/clients"
 	"runs-mcp-server/internal/setting"
 	"runs-mcp-server/tools"
 )
@@ -23,6 +24,7 @@ type commands struct {
 	Approve     approveCommand    `cmd:"" help:"Show what a run waits for, and approve or deny it in a terminal."`
 	Runs        runsCommand       `cmd:"" help:"List, show, watch and abort runs."`
 	Call        callCommand       `cmd:"" help:"Call a tool by hand, as an agent would."`
+	Install     installCommand    `cmd:"" help:"Add this server to an MCP client's configuration."`
 	Doctor      doctorCommand     `cmd:"" help:"Check settings, key, API, event stream and MCP clients."`
 	Demo        demoCommand       `cmd:"" help:"Show the whole job on the embedded sandbox."`
 	Sandbox     sandboxCommand    `cmd:"" help:"Serve the embedded sandbox of the Run API alone."`
@@ -110,6 +112,7 @@ func textVariables() kong.Vars {
 	return kong.Vars{
 		"version": Version, "api_url": client.DefaultURL,
 		"tools":            strings.Join(tools.Names(), ","),
+		"clients":          strings.Join(clients.IDs(), ","),
 		"max_result_bytes": strconv.Itoa(tools.DefaultMaxResultBytes), "min_result_bytes": strconv.Itoa(tools.MinMaxResultBytes),
 	}
 }

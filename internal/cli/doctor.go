@@ -152,10 +152,8 @@ func (c *doctorCommand) checkKey(env func(string) string, report *doctor.Report,
 // examination returns what the other checks work with.
 func (c *doctorCommand) examination(p *process, key client.Key) doctor.Options {
 	self, _ := os.Executable()
-	dir, _ := os.Getwd()
 	o := doctor.Options{
-		Caller: client.Caller{Key: key, UserID: c.UserID}, StreamWait: c.StreamWait, Self: self,
-		Machine:   clients.Machine{OS: runtime.GOOS, Home: homeFolder(p.env), Dir: dir, Env: p.env},
+		Caller: client.Caller{Key: key, UserID: c.UserID}, StreamWait: c.StreamWait, Self: self, Machine: p.machine(),
 		CheckArgs: func(args []string, env func(string) string) error { return checkArgs(p, args, env) },
 		Announce: func(what string) {
 			if isTerminal(p.stdout) {
@@ -173,6 +171,12 @@ func (c *doctorCommand) examination(p *process, key client.Key) doctor.Options {
 		o.URL, _ = url.Parse(cmp.Or(c.APIURL, client.DefaultURL))
 	}
 	return o
+}
+
+// machine returns where the configuration files of clients are looked for.
+func (p *process) machine() clients.Machine {
+	dir, _ := os.Getwd() // without one there is no project
+	return clients.Machine{OS: runtime.GOOS, Home: homeFolder(p.env), Dir: dir, Env: p.env}
 }
 
 // homeFolder returns the person's folder, "" if the environment does not tell.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path"
 	"regexp"
@@ -28,6 +30,7 @@ import (
 type httpCommand struct {
 	Listen         string        `default:"127.0.0.1:8080" group:"HTTP" placeholder:"HOST:PORT" help:"Address to listen on (default ${default})" doc:"address; beyond loopback, name the hosts with '--allowed-hosts'"`
 	PathPrefix     string        `group:"HTTP" placeholder:"PATH" help:"Path before all others, such as /runs" doc:"path before all others, such as '/runs'"`
+	PublicURL      string        `name:"public-url" group:"HTTP" placeholder:"URL" help:"Where clients reach /mcp: serve a server card" doc:"the URL at which clients reach '/mcp': a [server card](#one-url-for-many-callers) is served at its '/server-card'"`
 	AllowedHosts   []string      `group:"HTTP" placeholder:"HOST" help:"Hosts to answer to beside loopback, ports or not" doc:"accepted Host headers beside loopback"`
 	AllowedOrigins []string      `group:"HTTP" placeholder:"URL" help:"Web origins to answer to beside loopback" doc:"accepted web origins beside loopback"`
 	Drain          time.Duration `default:"5s" group:"HTTP" placeholder:"DURATION" help:"How long to serve on after SIGTERM (default ${default})" doc:"time to serve on after SIGTERM or SIGHUP. Ctrl-C does not wait; a second signal ends the server at once"`
@@ -83,8 +86,12 @@ func (c *httpCommand) serve(p *process, o tools.Options, prefix string, log *slo
 	if c.Sandbox {
 		fmt.Fprintf(p.stderr, "Callers of the sandbox send the header x-api-key: %s\n", sandbox.DefaultKey)
 	}
+	card, err := c.card(p.ctx, s)
+	if err != nil {
+		return err
+	}
 	options := transport.HTTPOptions{
-		Options:        transport.Options{Logger: log, Watch: s.Watch(), Tasks: s.Tasks(Name, Version)},
+		Options:        transport.Options{Logger: log, Watch: s.Watch(), Tasks: s.Tasks(Name, Version), Skills: s.Skills(Name, Version)},
 		IsKnown:        s.IsKnown,
 		Introduce:      s.Introduce,
 		Ready:          s.Ready,
@@ -94,6 +101,7 @@ func (c *httpCommand) serve(p *process, o tools.Options, prefix string, log *slo
 		AllowedOrigins: c.AllowedOrigins,
 		Drain:          c.Drain,
 		PathPrefix:     prefix,
+		Card:           card,
 
 		Bytes: parts.Bytes, BytesPerCaller: parts.BytesPerCaller, StrangerBytes: parts.StrangerBytes,
 		Connections: parts.Connections, StrangerConnections: parts.StrangerConnections, Watches: parts.Watches,
@@ -105,6 +113,18 @@ func (c *httpCommand) serve(p *process, o tools.Options, prefix string, log *slo
 		options.Wrap, options.Identify = t.WrapHandler(l.Addr().String()), telemetry.Identify(options.Identify)
 	}
 	return transport.ServeHTTP(p.ctx, closeOnInterrupt(p.ctx, l), options)
+}
+
+// card returns the server card, nil without --public-url.
+func (c *httpCommand) card(ctx context.Context, s *server.Server) ([]byte, error) {
+	if c.PublicURL == "" {
+		return nil, nil
+	}
+	public, err := url.Parse(c.PublicURL)
+	if err != nil {
+		return nil, err
+	}
+	return s.Card(ctx, Name, Version, public)
 }
 
 // memorySize is the value of --memory in bytes.
@@ -141,7 +161,7 @@ func (c *httpCommand) check() (prefix string, err error) {
 	if c.Listen == "" {
 		return "", usageErrorf("--listen needs HOST:PORT, such as 127.0.0.1:8080")
 	}
-	if err := checkAllowed(c.AllowedHosts, c.AllowedOrigins); err != nil {
+	if err := cmp.Or(checkAllowed(c.AllowedHosts, c.AllowedOrigins), checkPublicURL(c.PublicURL)); err != nil {
 		return "", err
 	}
 	return pathPrefix(c.PathPrefix)

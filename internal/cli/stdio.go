@@ -58,7 +58,7 @@ func (c *stdioCommand) serve(p *process, o tools.Options, caller client.Caller, 
 	if isTerminal(p.stdin) {
 		fmt.Fprintf(p.stderr, "%s speaks MCP on standard input: an MCP client starts it. To see it work, try: %s demo\n", Name, programCommand())
 	}
-	options := transport.Options{Logger: log, Watch: s.Watch(), Tasks: s.Tasks(Name, Version)}
+	options := transport.Options{Logger: log, Watch: s.Watch(), Tasks: s.Tasks(Name, Version), Skills: s.Skills(Name, Version)}
 	if err := p.observeServer(t, s, o.Audit, &options); err != nil {
 		return err
 	}

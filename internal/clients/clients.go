@@ -5,15 +5,22 @@
 //
 //	clients.go  the files of a machine, and what reads one
 //	table.go    the table of the clients: files, format, place and shape of an entry
-//	entry.go    one server of a configuration
-//	format.go   JSON with comments, TOML and YAML
+//	entry.go    one server of a configuration, read
+//	shape.go    an entry as a client wants it, and what it keeps of the old one
+//	change.go   an edit of a file: adding or removing this server's entry
+//	input.go    the question for the key that VS Code asks
+//	target.go   the file that is written: what may be, backups, atomic
+//	diff.go     the change as a person reads it, without secrets
+//	edit.go     texts of each format: edit_json.go with container.go, edit_toml.go, edit_yaml.go;
+//	            lines.go is what they share
+//	document.go decoded documents
+//	format.go   JSON with comments, TOML and YAML, decoded
 package clients
 
 import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"slices"
 )
@@ -57,6 +64,44 @@ func (m Machine) Files() []File {
 	return files
 }
 
+// IDs returns how the clients are named on a command line.
+func IDs() (ids []string) {
+	for _, c := range table() {
+		ids = append(ids, c.id)
+	}
+	return ids
+}
+
+// Find returns the file of a client in which an entry is to stand: the person's, or that
+// of the project. Of several the one that exists.
+func (m Machine) Find(id string, project bool) (File, error) {
+	var found []File
+	name := ""
+	for _, f := range m.Files() {
+		if f.client.id == id {
+			name = f.Client
+			if f.Project == project && !f.IsPart {
+				found = append(found, f)
+			}
+		}
+	}
+	switch {
+	case len(found) > 0:
+	case project && m.Dir == m.Home:
+		return File{}, errors.New("this is your own folder, and no project's")
+	case project && name != "":
+		return File{}, fmt.Errorf("%s has no configuration for a project", name)
+	default:
+		return File{}, errors.New("your own folder is not known: set HOME")
+	}
+	for _, f := range found {
+		if _, err := os.Lstat(f.Path); err == nil {
+			return f, nil
+		}
+	}
+	return found[0], nil
+}
+
 // maxFile bounds a configuration file, in bytes. Claude Code keeps its history in its own.
 const maxFile = 64 << 20
 
@@ -71,20 +116,23 @@ func (f File) Read() ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range f.servers {
-		if document = object(document[name]); document == nil {
-			return nil, nil
-		}
-	}
 	var entries []Entry
-	for _, name := range slices.Sorted(maps.Keys(document)) {
-		if fields := object(document[name]); fields != nil {
-			e := f.client.entry(fields)
-			e.Name, e.client = name, f.client
-			entries = append(entries, e)
+	for _, field := range sorted(object(get(document, f.serversIn(document)))) {
+		if entry := object(field.value); entry != nil {
+			entries = append(entries, f.client.read(field.name, entry))
 		}
 	}
 	return entries, nil
+}
+
+// serversIn returns the names that lead to the servers of a document. OpenCode 2 has one
+// more of them.
+func (f File) serversIn(document map[string]any) []string {
+	deeper := append(slices.Clone(f.servers), f.client.deeper)
+	if f.client.deeper != "" && object(get(document, deeper)) != nil {
+		return deeper
+	}
+	return f.servers
 }
 
 // readRegular reads a file that is neither a folder nor a pipe, which would block.
@@ -94,7 +142,7 @@ func readRegular(path string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, errors.New("it is no regular file")
+		return nil, errNotRegular
 	}
 	if info.Size() > maxFile {
 		return nil, fmt.Errorf("it is larger than %d MiB", maxFile>>20)
@@ -106,3 +154,6 @@ func readRegular(path string) ([]byte, error) {
 	defer file.Close()
 	return io.ReadAll(io.LimitReader(file, maxFile))
 }
+
+// errNotRegular is the error of a folder, a pipe or a device.
+var errNotRegular = errors.New("it is no regular file")

@@ -31,6 +31,13 @@ type Entry struct {
 	client client
 }
 
+// read returns an entry.
+func (c client) read(name string, entry map[string]any) Entry {
+	e := c.entry(entry)
+	e.Name, e.client = name, c
+	return e
+}
+
 // program is what the file of this program is called.
 const program = "runs-mcp-server"
 

@@ -7,16 +7,22 @@ import (
 
 // client is one row of the table.
 type client struct {
+	id      string // on a command line
 	name    string
 	files   func(Machine) []File
 	format  format
 	servers []string // the names that lead to the servers, unless a file has others
+	deeper  string   // a further name, in files that have an object there
 	entry   func(fields map[string]any) Entry
 	expands string // a pattern of the variables that it replaces, "" for none
 	keyring bool   // it keeps the values of [Entry].Inherited itself
 	advice  string // how it keeps a key out of the file, "" if it cannot
 	// urlAdvice is the same for an entry with a URL, "" if it is the same.
 	urlAdvice string
+
+	shape func(c client, name string, s Server) fields // writes an entry
+	key   string                                       // what stands for the key in a new entry, "" if nothing can
+	noURL string                                       // why a new entry cannot have a URL, "" if it can
 }
 
 // Patterns of the variables that clients replace.
@@ -33,7 +39,8 @@ func table() []client {
 	mcpServers := []string{"mcpServers"}
 	return []client{
 		{
-			name: "Claude Code", format: jsonc, servers: mcpServers, entry: commonEntry, expands: braces,
+			id: "claude-code", name: "Claude Code", format: jsonc, servers: mcpServers, entry: commonEntry, expands: braces,
+			key: "${TR_API_KEY}", shape: commonShape("stdio", "http", "url"),
 			advice: `write "${TR_API_KEY}" in its place and set the variable where Claude Code starts`,
 			files: func(m Machine) []File {
 				own := m.under(m.Env("CLAUDE_CONFIG_DIR"), m.Home, ".claude.json")
@@ -45,25 +52,30 @@ func table() []client {
 			},
 		},
 		{
-			name: "Claude Desktop", format: jsonc, servers: mcpServers, entry: commonEntry,
+			id: "claude-desktop", name: "Claude Desktop", format: jsonc, servers: mcpServers, entry: commonEntry,
+			shape: commonShape("", "", "url"),
+			noURL: "Claude Desktop starts programs alone from its file: add a URL in its settings, under Connectors",
 			files: func(m Machine) []File { return m.under("", m.settings(), "Claude", "claude_desktop_config.json") },
 		},
 		{
-			name: "Cursor", format: jsonc, servers: mcpServers, entry: commonEntry, expands: prefixed,
+			id: "cursor", name: "Cursor", format: jsonc, servers: mcpServers, entry: commonEntry, expands: prefixed,
+			key: "${env:TR_API_KEY}", shape: commonShape("", "", "url"),
 			advice: `write "${env:TR_API_KEY}" in its place and set the variable where Cursor starts`,
 			files: func(m Machine) []File {
 				return append(m.under("", m.Home, ".cursor", "mcp.json"), m.project(".cursor", "mcp.json")...)
 			},
 		},
 		{
-			name: "VS Code", format: jsonc, servers: []string{"servers"}, entry: commonEntry, expands: prefixed,
+			id: "vscode", name: "VS Code", format: jsonc, servers: []string{"servers"}, entry: commonEntry, expands: prefixed,
+			key: "${input:" + inputID + "}", shape: commonShape("stdio", "http", "url"),
 			advice: `write "${input:tr-api-key}" in its place, with an input of that id and "password": true`,
 			files: func(m Machine) []File {
 				return append(m.under("", m.settings(), "Code", "User", "mcp.json"), m.project(".vscode", "mcp.json")...)
 			},
 		},
 		{
-			name: "Codex", format: tomlFormat, servers: []string{"mcp_servers"}, entry: codexEntry,
+			id: "codex", name: "Codex", format: tomlFormat, servers: []string{"mcp_servers"}, entry: codexEntry,
+			key: keyName, shape: codexShape,
 			advice:    `write env_vars = ["TR_API_KEY"] instead of env, and set the variable where Codex starts`,
 			urlAdvice: `write env_http_headers = { "x-api-key" = "TR_API_KEY" } instead, and set the variable where Codex starts`,
 			files: func(m Machine) []File {
@@ -71,14 +83,16 @@ func table() []client {
 			},
 		},
 		{
-			name: "Gemini CLI", format: jsonc, servers: mcpServers, entry: commonEntry, expands: dollar,
+			id: "gemini", name: "Gemini CLI", format: jsonc, servers: mcpServers, entry: commonEntry, expands: dollar,
+			key: "$TR_API_KEY", shape: commonShape("", "", "httpUrl"),
 			advice: `write "$TR_API_KEY" in its place and set the variable where Gemini CLI starts`,
 			files: func(m Machine) []File {
 				return append(m.under("", m.Home, ".gemini", "settings.json"), m.project(".gemini", "settings.json")...)
 			},
 		},
 		{
-			name: "OpenCode", format: jsonc, servers: []string{"mcp"}, entry: openCodeEntry, expands: curly,
+			id: "opencode", name: "OpenCode", format: jsonc, servers: []string{"mcp"}, entry: openCodeEntry, expands: curly,
+			key: "{env:TR_API_KEY}", shape: openCodeShape, deeper: "servers",
 			advice: `write "{env:TR_API_KEY}" in its place and set the variable where OpenCode starts`,
 			files: func(m Machine) []File {
 				var files []File
@@ -89,7 +103,8 @@ func table() []client {
 			},
 		},
 		{
-			name: "Goose", format: yamlFormat, servers: []string{"extensions"}, entry: gooseEntry, expands: dollar, keyring: true,
+			id: "goose", name: "Goose", format: yamlFormat, servers: []string{"extensions"}, entry: gooseEntry, expands: dollar, keyring: true,
+			key: "$TR_API_KEY", shape: gooseShape,
 			advice: "name TR_API_KEY under env_keys instead of envs, and goose configure keeps the value in the keyring",
 			files: func(m Machine) []File {
 				if m.OS == "windows" {
@@ -99,7 +114,9 @@ func table() []client {
 			},
 		},
 		{
-			name: "Zed", format: jsonc, servers: []string{"context_servers"}, entry: zedEntry,
+			id: "zed", name: "Zed", format: jsonc, servers: []string{"context_servers"}, entry: zedEntry,
+			shape: commonShape("", "", "url"),
+			noURL: "Zed has no way to keep the key of a URL out of its settings: leave out --url, or add it by hand",
 			files: func(m Machine) []File {
 				settings := m.under("", m.dotConfig(), "zed", "settings.json")
 				if m.OS == "windows" {

@@ -18,7 +18,7 @@ func (d *doctor) checkClients(ctx context.Context) {
 		ours += d.checkFile(ctx, f)
 	}
 	if ours == 0 {
-		d.Add(areaClients, "configured", Warning, "no client on this machine has an entry of this server", "The README says under Install what to write where.")
+		d.Add(areaClients, "configured", Warning, "no client on this machine has an entry of this server", "Add one: runs-mcp-server install CLIENT, such as install claude-code.")
 	}
 }
 

@@ -57,6 +57,12 @@ const (
 	areaClients = "MCP clients"
 )
 
+// ExamineFile checks the entries of this server in one configuration file, and adds what it
+// finds to a report. It needs no API.
+func ExamineFile(ctx context.Context, r *Report, o Options, f clients.File) {
+	(&doctor{o, r}).checkFile(ctx, f)
+}
+
 // Examine checks everything and adds what it finds to a report. It ends early if ctx
 // does.
 func Examine(ctx context.Context, r *Report, o Options) {

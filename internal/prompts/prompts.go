@@ -31,6 +31,7 @@ type handlers struct{ Options }
 // prompt is one prompt. Its text is a heading and numbered steps.
 type prompt struct {
 	name, title, description string
+	when                     string // a skill's description says it after that
 	arguments                []argument
 	tools                    []string // that its steps need
 	text                     func(r request) (heading string, steps []string)

@@ -35,6 +35,7 @@ func (h *handlers) runAndWatch() prompt {
 	return prompt{
 		name: "run_and_watch", title: "Run and watch",
 		description: "Start a run, follow it to its end and report.",
+		when:        "Use it when the user wants work done across their integrations.",
 		tools:       []string{"create_run", "get_run"},
 		arguments: []argument{
 			{name: "intent", description: "What the run shall achieve, in plain words.", required: true, max: maxIntent},
@@ -121,6 +122,7 @@ func (h *handlers) reviewApprovals() prompt {
 	return prompt{
 		name: "review_approvals", title: "Review approvals",
 		description: "See what waits for a person's decision.",
+		when:        "Use it when the user asks what waits for them, or a run waits for an approval or an authorisation.",
 		tools:       []string{"get_run", "list_runs"},
 		arguments: []argument{{name: "runId", description: "The run to review; all that wait if left out.", max: maxRun,
 			complete: func(ctx context.Context, typed string) (*mcp.Completion, error) {
@@ -144,6 +146,7 @@ func (h *handlers) diagnoseRun() prompt {
 	return prompt{
 		name: "diagnose_run", title: "Diagnose a run",
 		description: "Find out why a run failed.",
+		when:        "Use it when a run failed, or did less than was asked.",
 		tools:       []string{"get_run"},
 		arguments: []argument{{name: "runId", description: "The run to look into.", required: true, max: maxRun,
 			complete: func(ctx context.Context, typed string) (*mcp.Completion, error) {

@@ -6,6 +6,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -128,6 +129,19 @@ func (t tasks) Offer(srv *mcpserver.MCPServer) (offer transport.TaskOffer) {
 // WatchTask implements [transport.Tasks].
 func (t tasks) WatchTask(ctx context.Context, taskID string, changed func(meta map[string]any)) (stop func(), err error) {
 	return refuseCaller(t.Tasks.WatchTask)(ctx, taskID, changed)
+}
+
+// Skills returns the prompts as skills. name and version are those of MCP.
+func (s *Server) Skills(name, version string) *transport.Skills {
+	list := func(ctx context.Context, srv *mcpserver.MCPServer) (skills []transport.Skill) {
+		o := s.tools
+		o.ReadOnly = o.ReadOnly || !slices.ContainsFunc(tools.CreatingNames(), func(name string) bool { return srv.GetTool(name) != nil })
+		for _, skill := range prompts.Skills(ctx, prompts.Options{Options: o}) {
+			skills = append(skills, transport.Skill(skill))
+		}
+		return skills
+	}
+	return &transport.Skills{ServerInfo: mcp.Implementation{Name: name, Version: version, Title: title}, List: list}
 }
 
 // IsKnown reports whether the API has accepted the key of a context's caller.

@@ -36,6 +36,8 @@ type Config struct {
 	Tasks Tasks
 	// WatchTask is the watching of Tasks. nil: no task can be watched.
 	WatchTask Watch
+	// Skills are what clients with skills can read. nil: there are none.
+	Skills *Skills
 	// SendUpdate brings a stateful client an update of a resource or a task. It waits
 	// until there is room.
 	SendUpdate func(ctx context.Context, line []byte) error

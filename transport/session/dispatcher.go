@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"runtime/debug"
+	"strings"
 	"sync"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -211,9 +212,17 @@ func (e executor) callServer(c *call, responses chan<- mcp.JSONRPCMessage) {
 	if c.tasks != nil && c.concernsTasks() {
 		response = c.answerTaskRequest(ctx)
 	}
+	if c.connection.config.Skills != nil && c.message.IsStateless() && concernsSkills(c.message) {
+		response = c.answerSkillRequest(ctx)
+	}
 	if response == nil {
 		response = c.server.HandleMessage(ctx, c.message.WithID(c.innerID))
 	}
+}
+
+// concernsSkills reports whether a message is about skills, or may be.
+func concernsSkills(m *jsonrpc.Message) bool {
+	return strings.HasPrefix(m.Method, "skills/") || m.Method == string(mcp.MethodResourcesRead) && bytes.Contains(m.Params, []byte(skillScheme))
 }
 
 // buildAnswer returns the answer as it goes out.

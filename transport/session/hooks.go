@@ -27,6 +27,7 @@ import (
 //   - A client that names an unknown tool or prompt, or a cursor of its own
 //     making, learns where the right ones are.
 //   - Options.Tasks is advertised to the clients whose revision has tasks.
+//   - Options.Skills is advertised to the clients that declare skills.
 //   - A listen is acknowledged only with the resources that Options.Watch
 //     watches for it. One whose caller is refused is answered with an error.
 func Hooks() *server.Hooks {
@@ -35,6 +36,7 @@ func Hooks() *server.Hooks {
 	h.AddBeforeSubscriptionsListen(watchListened)
 	h.AddAfterInitialize(advertiseTasks)
 	h.AddAfterDiscover(advertiseExtension)
+	h.AddAfterDiscover(advertiseSkills)
 	h.AddAfterListTools(markTaskTools)
 	return h
 }

@@ -38,6 +38,8 @@ type Options struct {
 	// server.WithResourceCapabilities(true, …): mcp-go ends listens of a server that
 	// has nothing to watch.
 	Tasks Tasks
+	// Skills are what clients with skills can read. Default nil: there are none.
+	Skills *Skills
 	// Counts, if set, are counted up.
 	Counts *Counts
 	// Observe, if set, is told of each request.

@@ -89,20 +89,20 @@ type taskParams struct {
 func (c *call) callTasks(ctx context.Context) mcp.JSONRPCMessage {
 	var params taskParams
 	if json.Unmarshal(orEmpty(c.message.Params), &params) != nil {
-		return taskError(mcp.INVALID_PARAMS, "invalid params: taskId and cursor are strings, inputResponses is an object", nil)
+		return errorResponse(mcp.INVALID_PARAMS, "invalid params: taskId and cursor are strings, inputResponses is an object", nil)
 	}
 	result, err := c.callTaskMethod(ctx, params)
 	switch {
 	case errors.Is(err, mcp.ErrInvalidParams):
-		return taskError(mcp.INVALID_PARAMS, err.Error(), nil)
+		return errorResponse(mcp.INVALID_PARAMS, err.Error(), nil)
 	case errors.Is(err, errNoCancel):
-		return taskError(mcp.METHOD_NOT_FOUND, err.Error(), nil)
+		return errorResponse(mcp.METHOD_NOT_FOUND, err.Error(), nil)
 	case err != nil:
-		return taskError(mcp.INTERNAL_ERROR, err.Error(), nil)
+		return errorResponse(mcp.INTERNAL_ERROR, err.Error(), nil)
 	case c.message.IsStateless():
-		return taskResponse(result, mcp.ResultTypeComplete, c.serverInfo())
+		return objectResponse(result, mcp.ResultTypeComplete, c.serverInfo())
 	}
-	return taskResponse(result, "", nil)
+	return objectResponse(result, "", nil)
 }
 
 // serverInfo returns what mcp-go adds to its own results of 2026-07-28.
@@ -162,7 +162,7 @@ func (c *call) refuseTaskCall() mcp.JSONRPCMessage {
 	if json.Unmarshal(orEmpty(c.message.Params), &params) != nil || params.Task == nil || slices.Contains(c.taskOffer().Tools, params.Name) {
 		return nil
 	}
-	return taskError(mcp.METHOD_NOT_FOUND, "this tool cannot be called as a task: call it without task", nil)
+	return errorResponse(mcp.METHOD_NOT_FOUND, "this tool cannot be called as a task: call it without task", nil)
 }
 
 // readTaskIDs reads which tasks a listen is to watch. It returns the answer if the
@@ -177,7 +177,7 @@ func (c *call) readTaskIDs(ctx context.Context) mcp.JSONRPCMessage {
 		return nil // mcp-go says what is wrong
 	}
 	if json.Unmarshal(params.Notifications.TaskIDs, &c.taskIDs) != nil {
-		return taskError(mcp.INVALID_PARAMS, "invalid params: notifications.taskIds is a list of strings", nil)
+		return errorResponse(mcp.INVALID_PARAMS, "invalid params: notifications.taskIds is a list of strings", nil)
 	}
 	if len(c.taskIDs) == 0 {
 		return nil
@@ -199,10 +199,10 @@ func (c *call) requireExtension(ctx context.Context) (context.Context, mcp.JSONR
 	_ = json.Unmarshal(c.message.Params, &params) // a stateless request has a _meta
 	capabilities := params.Meta.ClientCapabilities()
 	if capabilities == nil {
-		return nil, taskError(mcp.INVALID_PARAMS, "missing or invalid _meta field "+mcp.MetaKeyClientCapabilities, nil)
+		return nil, errorResponse(mcp.INVALID_PARAMS, "missing or invalid _meta field "+mcp.MetaKeyClientCapabilities, nil)
 	}
 	if _, declared := capabilities.Extensions[capability.TasksExtension]; !declared {
-		return nil, taskError(mcp.MISSING_REQUIRED_CLIENT_CAPABILITY, "missing required client capability: the extension "+capability.TasksExtension, requiredCapability("extensions."+capability.TasksExtension))
+		return nil, errorResponse(mcp.MISSING_REQUIRED_CLIENT_CAPABILITY, "missing required client capability: the extension "+capability.TasksExtension, requiredCapability("extensions."+capability.TasksExtension))
 	}
 	return server.WithRequestProtocolInfo(ctx, &server.RequestProtocolInfo{
 		Modern: true, ProtocolVersion: c.message.Version, ClientInfo: params.Meta.ClientInfo(), ClientCapabilities: capabilities,
@@ -265,14 +265,14 @@ func markTaskTools(ctx context.Context, _ any, _ *mcp.ListToolsRequest, result *
 // unwrapTask returns the answer of a call that became a task.
 func unwrapTask(c *call, result *mcp.CallToolResult) mcp.JSONRPCMessage {
 	if c.message.IsStateless() {
-		return taskResponse(result.StructuredContent, resultTypeTask, result.Meta)
+		return objectResponse(result.StructuredContent, resultTypeTask, result.Meta)
 	}
-	return taskResponse(result.StructuredContent, "", result.Meta)
+	return objectResponse(result.StructuredContent, "", result.Meta)
 }
 
-// taskResponse returns a response whose result is a JSON object with the two members
+// objectResponse returns a response whose result is a JSON object with the two members
 // that every result may have. A value that is no JSON is a fault of ours.
-func taskResponse(value any, resultType mcp.ResultType, meta *mcp.Meta) mcp.JSONRPCMessage {
+func objectResponse(value any, resultType mcp.ResultType, meta *mcp.Meta) mcp.JSONRPCMessage {
 	encoded, err := rawjson.Marshal(value)
 	members := map[string]json.RawMessage{}
 	if err == nil {
@@ -282,7 +282,7 @@ func taskResponse(value any, resultType mcp.ResultType, meta *mcp.Meta) mcp.JSON
 		members["_meta"], err = json.Marshal(meta)
 	}
 	if err != nil {
-		return taskError(mcp.INTERNAL_ERROR, jsonrpc.InternalError, nil)
+		return errorResponse(mcp.INTERNAL_ERROR, jsonrpc.InternalError, nil)
 	}
 	if resultType != "" {
 		members["resultType"] = json.RawMessage(`"` + resultType + `"`)
@@ -290,7 +290,7 @@ func taskResponse(value any, resultType mcp.ResultType, meta *mcp.Meta) mcp.JSON
 	return mcp.JSONRPCResponse{JSONRPC: mcp.JSONRPC_VERSION, Result: members}
 }
 
-func taskError(code int, text string, data any) mcp.JSONRPCMessage {
+func errorResponse(code int, text string, data any) mcp.JSONRPCMessage {
 	return mcp.NewJSONRPCError(mcp.NewRequestId(nil), code, text, data)
 }
 

@@ -100,6 +100,7 @@ func newPipe(srv *server.MCPServer, out io.Writer, options session.Options) *pip
 				Watch:              options.Watch,
 				Tasks:              options.Tasks,
 				WatchTask:          options.WatchTask(),
+				Skills:             options.Skills,
 				SendUpdate:         func(_ context.Context, line []byte) error { return writer.WriteNotification(line) },
 				Send:               writer.writeLine,
 				Counts:             options.Counts,

@@ -15,6 +15,8 @@
 //   - stream_response.go: a response that writes a stream, as JSON or as
 //     server-sent events; deadline_writer.go bounds each write in time.
 //
+// card.go serves what a client may read before it connects, to everybody.
+//
 // strangers.go says what callers get whom the API does not know. What everybody holds
 // is counted by session.Quota.
 //

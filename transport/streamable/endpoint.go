@@ -54,6 +54,10 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if e.leaving.Load() {
 		w.Header().Set("Connection", "close")
 	}
+	if len(e.Card) > 0 && r.URL.Path == e.PathPrefix+"/mcp/server-card" {
+		e.serveCard(w, r)
+		return
+	}
 	if text := e.guard.refusal(r); text != "" {
 		e.refuse(w, http.StatusForbidden, text)
 		return

@@ -109,6 +109,7 @@ func (e *endpoint) connectionConfig(x *exchange) session.Config {
 		ElicitationTimeout: e.ElicitationTimeout,
 		Watch:              e.quota.LimitWatch(account, e.Watch),
 		Tasks:              e.Tasks,
+		Skills:             e.Skills,
 		WatchTask:          e.quota.LimitWatch(account, e.WatchTask()),
 		Counts:             e.Counts,
 		Observe:            e.Observe,

@@ -54,6 +54,9 @@ type Options struct {
 	// own: "/runs" serves /runs/mcp, /runs/healthz and /runs/readyz. The latter
 	// two stay at /healthz and /readyz as well. Default none.
 	PathPrefix string
+	// Card is the server card, which anybody may read at PathPrefix/mcp/server-card,
+	// whatever Host and Origin they send. Default: there is none.
+	Card []byte
 
 	// AllowedHosts are the Host headers accepted beside loopback names and
 	// addresses: "name" with any port, or "name:port".
