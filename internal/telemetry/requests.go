@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -90,7 +91,7 @@ func (t *Telemetry) ObserveRequest(ctx context.Context, r transport.ObservedRequ
 		options = append(options, trace.WithAttributes(keySession.String(hashSession(r.SessionID))))
 	}
 	if uri := knownURI.FindString(params.URI); uri != "" {
-		options = append(options, trace.WithAttributes(keyResource.String(uri)))
+		options = append(options, trace.WithAttributes(keyResource.String(strings.Clone(uri)))) // a part would keep the whole
 	}
 	ctx, link := t.extractParent(ctx, params)
 	if link.SpanContext.IsValid() {
@@ -117,7 +118,7 @@ func (t *Telemetry) ObserveRequest(ctx context.Context, r transport.ObservedRequ
 func (t *Telemetry) extractParent(ctx context.Context, params parameters) (context.Context, trace.Link) {
 	meta := propagation.MapCarrier{}
 	for key, value := range map[string]string{"traceparent": params.Meta.Traceparent, "tracestate": params.Meta.Tracestate, "baggage": params.Meta.Baggage} {
-		if value != "" {
+		if value != "" && (key != "tracestate" || len(value) <= maxTraced) {
 			meta[key] = value
 		}
 	}

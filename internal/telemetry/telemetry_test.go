@@ -3,12 +3,20 @@ package telemetry
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/propagation"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"runs-mcp-server/transport"
 )
 
 // TestExports holds what switches a signal on.
@@ -86,6 +94,68 @@ func TestKnownURI(t *testing.T) {
 	}
 }
 
+// recording returns telemetry whose spans go to a recorder.
+func recording(t *testing.T) (*Telemetry, *tracetest.SpanRecorder) {
+	t.Helper()
+	recorder := tracetest.NewSpanRecorder()
+	started := &Telemetry{
+		tracers: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)), meters: metricnoop.NewMeterProvider(),
+		propagator: propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}),
+	}
+	var err error
+	if started.requests, err = started.newRequests(); err != nil {
+		t.Fatal(err)
+	}
+	return started, recorder
+}
+
+const aTraceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+// longTracestate is valid, and longer than a span takes.
+func longTracestate() string {
+	var members []string
+	for i := range 30 {
+		members = append(members, fmt.Sprintf("k%d=%s", i, strings.Repeat("v", 200)))
+	}
+	return strings.Join(members, ",")
+}
+
+// TestSpansAreSmall holds that a client cannot fill the queue of spans with bytes: what it
+// sends is cut, in the headers and in _meta. Only the endpoint has spans.
+func TestSpansAreSmall(t *testing.T) {
+	started, recorder := recording(t)
+	handler := started.WrapHandler("127.0.0.1:8080", "/runs/mcp")(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		meta := `{"_meta":{"traceparent":"` + aTraceparent + `","tracestate":"` + longTracestate() + `"}}`
+		_, end := started.ObserveRequest(r.Context(), transport.ObservedRequest{Method: "tools/list", Params: []byte(meta)})
+		end(transport.ObservedResponse{})
+	}))
+	for _, path := range []string{"/a-secret/mcp", "/mcp", "/runs/mcp"} {
+		r := httptest.NewRequest(http.MethodPost, path, nil)
+		r.Header = http.Header{
+			"User-Agent": {strings.Repeat("u", 20_000)}, "X-Forwarded-For": {strings.Repeat("f", 20_000)},
+			"Traceparent": {aTraceparent}, "Tracestate": {longTracestate()},
+		}
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	spans := map[string]int{}
+	for _, span := range recorder.Ended() {
+		spans[span.Name()]++
+		size := len(span.SpanContext().TraceState().String()) + len(span.Parent().TraceState().String())
+		for _, a := range span.Attributes() {
+			size += len(a.Value.AsString())
+		}
+		if size > 2_000 {
+			t.Errorf("the span %s has %d bytes", span.Name(), size)
+		}
+		if span.SpanContext().TraceID().String() != aTraceparent[3:35] {
+			t.Errorf("the span %s is of the trace %s", span.Name(), span.SpanContext().TraceID())
+		}
+	}
+	if spans["POST /mcp"] != 1 || spans["tools/list"] != 3 {
+		t.Errorf("got %v", spans)
+	}
+}
+
 // TestWrappedResponses holds that the writer of a wrapped handler still has what streams
 // need: deadlines, and a flush.
 func TestWrappedResponses(t *testing.T) {
@@ -94,7 +164,7 @@ func TestWrappedResponses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer started.Shutdown()
-	server := httptest.NewServer(started.WrapHandler("127.0.0.1:8080")(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	server := httptest.NewServer(started.WrapHandler("127.0.0.1:8080", "/mcp")(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		control, soon := http.NewResponseController(w), time.Now().Add(time.Minute)
 		if err := errors.Join(control.SetReadDeadline(soon), control.SetWriteDeadline(soon), control.Flush()); err != nil {
 			t.Error(err)

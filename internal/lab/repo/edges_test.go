@@ -39,7 +39,7 @@ var edges = map[string]struct {
 	"internal/logqueue":         {nil, "bytes to a writer, whatever they mean"},
 	"internal/memory":           {nil, "numbers, whoever is limited by them"},
 	"internal/cli":              {[]string{"client", "internal/appendfile", "internal/approval", "internal/attend", "internal/audit", "internal/clients", "internal/doctor", "internal/feed", "internal/logqueue", "internal/memory", "internal/redact", "internal/sandbox", "internal/server", "internal/setting", "internal/telemetry", "internal/view", "tools", "transport"}, "flags and commands; it alone turns what the operator set into options"},
-	"internal/telemetry":        {[]string{"client", "internal/prompts", "internal/server", "tools", "transport"}, "traces and metrics; no other room knows OpenTelemetry"},
+	"internal/telemetry":        {[]string{"client", "internal/loopback", "internal/prompts", "internal/server", "tools", "transport"}, "traces and metrics; no other room knows OpenTelemetry"},
 	"internal/toolschema":       {nil, "schemas and arguments of tools, whatever the tools do"},
 	"internal/task":             {[]string{"client"}, "tables from runs to tasks, whoever asks"},
 	"tools":                     {[]string{"client", "internal/approval", "internal/audit", "internal/attend", "internal/capability", "internal/feed", "internal/redact", "internal/task", "internal/toolschema", "internal/view"}, "tools know nothing of how clients reach them"},
