@@ -69,6 +69,44 @@ func TestUnknownExporter(t *testing.T) {
 	}
 }
 
+// TestJunkVariables holds that a wrong variable of OpenTelemetry is an error or a warning
+// that names it, without its value, and no panic.
+func TestJunkVariables(t *testing.T) {
+	for name, tt := range map[string]struct {
+		value, failed, warned string
+	}{
+		"OTEL_BSP_MAX_QUEUE_SIZE":  {"-5", "OTEL_BSP_", ""},
+		"OTEL_RESOURCE_ATTRIBUTES": {"a=b,my-secret", "", "OTEL_RESOURCE_ATTRIBUTES"},
+	} {
+		t.Setenv(name, tt.value) // OpenTelemetry reads it itself
+		var log bytes.Buffer
+		env := func(name string) string { return map[string]string{"OTEL_TRACES_EXPORTER": "otlp"}[name] }
+		started, err := Start(t.Context(), Options{Env: env, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		started.Shutdown()
+		if err := fmt.Sprint(err); tt.failed != "" && !strings.Contains(err, tt.failed) || tt.failed == "" && err != "<nil>" || strings.Contains(err, "my-secret") {
+			t.Errorf("%s: got %s", name, err)
+		}
+		if text := log.String(); !strings.Contains(text, tt.warned) || strings.Contains(text, "my-secret") {
+			t.Errorf("%s: logged %s", name, text)
+		}
+		t.Setenv(name, "")
+	}
+}
+
+// TestExportError holds that the log has neither the answer of a collector, which may
+// repeat a header, nor the path of its address.
+func TestExportError(t *testing.T) {
+	for err, want := range map[string]string{
+		`failed to send metrics to http://c:4318/token/v1/metrics: 500 X (body: <html>x-team: key</html>)`:      `failed to send metrics to http://c:4318/...: 500 X`,
+		`traces export: Post "https://c/token/v1/traces": dial tcp 127.0.0.1:4318: connect: connection refused`: `traces export: Post "https://c/...": dial tcp 127.0.0.1:4318: connect: connection refused`,
+		`context deadline exceeded`: `context deadline exceeded`,
+	} {
+		if got := exportError(errors.New(err)); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
 // TestPathTemplate holds that a path is shown without ids.
 func TestPathTemplate(t *testing.T) {
 	const run = "/v1/runs/123e4567-e89b-12d3-a456-426614174000"
