@@ -31,6 +31,10 @@ func newMachine(t *testing.T, version string) (d *doctor, program string) {
 			if len(args) > 0 && args[0] == "--bad" {
 				return errors.New("unknown flag --bad")
 			}
+			if len(args) > 1 {
+				_, value, _ := strings.Cut(args[1], "=")
+				return fmt.Errorf("unexpected argument %s and %s", args[0], value)
+			}
 			return nil
 		},
 	}), program
@@ -69,6 +73,9 @@ func TestEntries(t *testing.T) {
 		{"no such file", desktop, `{"command": "/nowhere/runs-mcp-server", ` + key + `}`, 0o600, Failed, "there is no such file"},
 		{"not on the PATH", desktop, `{"command": "runs-mcp-server", ` + key + `}`, 0o600, Failed, "the PATH has no such program"},
 		{"a wrong flag", desktop, `{"command": PROGRAM, "args": ["--bad"], ` + key + `}`, 0o600, Failed, "unknown flag --bad"},
+		{"a key among the arguments", desktop, `{"command": PROGRAM, "args": ["k-secret-0123456789", "--x=k-secret-9876543210"], ` + key + `}`, 0o600, Failed, "unexpected argument (not shown)"},
+		{"a key in the command", desktop, `{"command": "env TR_API_KEY=k-secret-0123456789 runs-mcp-server", ` + key + `}`, 0o600, Failed, `starts "env ..."`},
+		{"a key in a command with a variable", vscode, `{"command": "TR_API_KEY=k-secret-0123456789 ${workspaceFolder}/runs-mcp-server", "env": {"TR_API_KEY": "${input:k}"}}`, 0o600, OK, "not checked"},
 		{"something that starts it", desktop, `{"command": "sh", "args": ["-c", "/x/runs-mcp-server"], ` + key + `}`, 0o600, OK, "starts sh, which is there"},
 		{"turned off", desktop, `{"command": PROGRAM, "disabled": true, ` + key + `}`, 0o600, Warning, "is turned off"},
 		{"a variable in the command", vscode, `{"command": "${workspaceFolder}/runs-mcp-server", "env": {"TR_API_KEY": "${input:k}"}}`, 0o600, OK, "not checked"},
