@@ -86,7 +86,7 @@ func (t *Telemetry) ObserveRequest(ctx context.Context, r transport.ObservedRequ
 	_ = json.Unmarshal(r.Params, &params) // it is valid JSON; wrong types stay empty
 	method := methodName(r.Method)
 	labels, target := t.labelsOf(method, params.Name)
-	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(labels...), trace.WithAttributes(keyRequestID.String(r.ID))}
+	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(labels...), trace.WithAttributes(keyRequestID.String(idText(r.ID)))}
 	if r.SessionID != "" {
 		options = append(options, trace.WithAttributes(keySession.String(hashSession(r.SessionID))))
 	}
@@ -111,6 +111,15 @@ func (t *Telemetry) ObserveRequest(ctx context.Context, r transport.ObservedRequ
 		}
 		t.requests.duration.Record(ctx, time.Since(started).Seconds(), metric.WithAttributes(append(labels, ended...)...))
 	}
+}
+
+// idText returns the id of a request as the conventions show it: 7, or abc for "abc".
+func idText(id string) string {
+	text := ""
+	if json.Unmarshal([]byte(id), &text) != nil {
+		return id
+	}
+	return text
 }
 
 // extractParent returns a context whose span is the one that _meta names, if it names
