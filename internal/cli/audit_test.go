@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -127,6 +128,21 @@ func TestAuditLog(t *testing.T) {
 		if got := tools.ReplaceAllString(lines[i], "TOOLS"); got != want {
 			t.Errorf("line %d is\n%s, want\n%s", i+1, got, want)
 		}
+	}
+}
+
+// TestAuditLogOfDoctor holds that the run that doctor creates and aborts is recorded, too.
+func TestAuditLogOfDoctor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	runProgram(t, nil, nil, "doctor", "--sandbox", "--create-run", "--stream-wait=1ms", "--audit-log", path)
+	want := []string{
+		`{attempt,"action":"create","channel":"terminal",caller,"user":"sandbox-user",digest}`,
+		`{outcome,"action":"create","channel":"terminal",caller,"user":"sandbox-user",run,digest,"outcome":"ok"}`,
+		`{attempt,"action":"abort","channel":"terminal",caller,"user":"sandbox-user",run}`,
+		`{outcome,"action":"abort","channel":"terminal",caller,"user":"sandbox-user",run,"outcome":"ok"}`,
+	}
+	if got := auditLines(t, path); !slices.Equal(got, want) {
+		t.Errorf("got\n%s", strings.Join(got, "\n"))
 	}
 }
 

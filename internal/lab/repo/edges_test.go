@@ -52,7 +52,7 @@ var edges = map[string]struct {
 	"transport/jsonrpc":         {[]string{"internal/rawjson"}, "bytes to messages and back, whoever sends them"},
 	"internal/server":           {[]string{"client", "internal/approval", "internal/attend", "internal/feed", "internal/prompts", "internal/redact", "internal/sandbox", "internal/setting", "resources", "tools", "transport"}, "it builds an MCP server out of the rooms"},
 	"internal/clients":          {[]string{"internal/setting"}, "configuration files of MCP clients, whoever reads them"},
-	"internal/doctor":           {[]string{"client", "internal/clients", "internal/loopback"}, "it checks from outside what the other rooms need, and is handed what they would use"},
+	"internal/doctor":           {[]string{"client", "internal/audit", "internal/clients", "internal/loopback"}, "it checks from outside what the other rooms need, and is handed what they would use"},
 	"internal/setting":          {nil, "texts that a person configured"},
 	"internal/lab/race":         {nil, "measurements of memory ask it"},
 	"internal/lab/hostile":      {nil, "it attacks the server from outside"},
