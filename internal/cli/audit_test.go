@@ -146,6 +146,16 @@ func TestAuditLogOfDoctor(t *testing.T) {
 	}
 }
 
+// TestEmptyAuditLog holds that an audit log without a name is refused: an operator who
+// writes --audit-log "$FILE" wants one.
+func TestEmptyAuditLog(t *testing.T) {
+	for _, args := range [][]string{{"stdio", "--sandbox", "--audit-log", ""}, {"http", "--sandbox", "--audit-log="}} {
+		if got := runProgram(t, nil, nil, args...); got.code != 2 || !strings.Contains(got.stderr, "--audit-log") {
+			t.Errorf("%q: exit code %d: %s", args, got.code, got.stderr)
+		}
+	}
+}
+
 // TestAuditLogFull holds what a full disk does, as the operator chose.
 func TestAuditLogFull(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
