@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
 
 	"runs-mcp-server/internal/loopback"
 )
@@ -27,6 +28,9 @@ const (
 	pageTimeout = 10 * time.Second
 	// maxScrapes is how many scrapes are served at a time; others get 503.
 	maxScrapes = 4
+	// maxPageConnections is how many connections are accepted at a time. Anybody may
+	// connect, and each takes a descriptor of the server.
+	maxPageConnections = 64
 )
 
 // ServePage serves the metrics at /metrics until close is called. It owns the listener.
@@ -50,7 +54,7 @@ func (t *Telemetry) ServePage(l net.Listener) (close func()) {
 	served := make(chan struct{})
 	go func() {
 		defer func() { served <- struct{}{} }()
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(netutil.LimitListener(l, maxPageConnections)); !errors.Is(err, http.ErrServerClosed) {
 			t.options.Log.Error("the metrics are no longer served", "error", err)
 		}
 	}()

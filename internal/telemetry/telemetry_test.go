@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -214,4 +215,45 @@ func TestWrappedResponses(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
+}
+
+// TestPageConnections holds that connections to the page of metrics, which asks nobody who
+// they are, cannot take the descriptors of the server.
+func TestPageConnections(t *testing.T) {
+	started, err := Start(t.Context(), Options{Env: func(string) string { return "" }, Page: true, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer started.Shutdown()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer started.ServePage(l)()
+	var silent []net.Conn
+	for range maxPageConnections {
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		silent = append(silent, conn)
+	}
+	get := func(timeout time.Duration) error {
+		scraper := &http.Client{Timeout: timeout}
+		defer scraper.CloseIdleConnections()
+		resp, err := scraper.Get("http://" + l.Addr().String() + "/metrics")
+		if err == nil {
+			err = resp.Body.Close()
+		}
+		return err
+	}
+	if err := get(200 * time.Millisecond); err == nil {
+		t.Errorf("more than %d connections are served", maxPageConnections)
+	}
+	silent[0].Close()
+	silent[1].Close() // one for the scrape that nobody waits for any more
+	if err := get(time.Minute); err != nil {
+		t.Error(err)
+	}
 }
