@@ -194,3 +194,18 @@ func TestURLs(t *testing.T) {
 		})
 	}
 }
+
+// TestRelativeCommand holds that a command which is found in the folder that the person
+// is in is not run, even if their own file names it: the program may be anybody's.
+func TestRelativeCommand(t *testing.T) {
+	d, _ := newMachine(t, "echo 1.2.3")
+	folder := t.TempDir()
+	t.Chdir(folder)
+	writeFile(t, filepath.Join(folder, "bin", "runs-mcp-server"), "#!/bin/sh\ntouch ran\necho 1.2.3\n", 0o700)
+	writeFile(t, filepath.Join(d.Machine.Home, ".config/Claude/claude_desktop_config.json"), `{"mcpServers": {"runs": {"command": "bin/runs-mcp-server", "env": {"TR_API_KEY": "k-0123456789"}}}}`, 0o600)
+	d.checkClients(t.Context())
+	checkOne(t, d.Report, OK, "was not run")
+	if _, err := os.Stat("ran"); err == nil {
+		t.Error("the program was run")
+	}
+}

@@ -40,6 +40,9 @@ func (c *entryCheck) checkCommand(ctx context.Context) (found string) {
 	if c.Project { // it may be anybody's
 		return "starts " + path + ", which was not run, because the file belongs to a folder"
 	}
+	if !filepath.IsAbs(path) { // so may this be: it is found in the working directory
+		return "starts " + path + ", which was not run, because its path is not whole"
+	}
 	version, err := runVersion(ctx, path, c.Dir, c.Machine.Env("PATH"))
 	switch {
 	case err != nil:
