@@ -20,9 +20,8 @@ const mode = 0o600
 type File struct {
 	path string
 
-	mu   sync.Mutex // guards the rest
+	mu   sync.Mutex // guards the file
 	file *os.File
-	torn bool // the last Write broke off, maybe inside a line
 }
 
 // Open opens a file to append to, and creates it if there is none. A named pipe is
@@ -36,7 +35,10 @@ func (f *File) open() error {
 	if info, err := os.Stat(f.path); err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) != 0 {
 		return &fs.PathError{Op: "open", Path: f.path, Err: errors.New("not a file")}
 	}
-	file, err := os.OpenFile(f.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, mode)
+	file, err := os.OpenFile(f.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, mode) // see endsInLine
+	if errors.Is(err, fs.ErrPermission) {
+		file, err = os.OpenFile(f.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, mode)
+	}
 	if err != nil {
 		return err
 	}
@@ -44,23 +46,32 @@ func (f *File) open() error {
 	return nil
 }
 
-// Write appends lines. After a Write that broke off it begins with a line end, so that
-// no line is joined to the torn one.
+// Write appends lines. If the file ends within a line, it ends that first, so that no
+// line is joined to a torn one: a Write broke off, of this process or of another one.
 func (f *File) Write(lines []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.follow(); err != nil {
 		return 0, err
 	}
-	if f.torn {
+	if f.endsInLine() {
 		if _, err := f.file.Write([]byte("\n")); err != nil {
 			return 0, err
 		}
-		f.torn = false
 	}
-	n, err := f.file.Write(lines)
-	f.torn = err != nil && n > 0
-	return n, err
+	return f.file.Write(lines)
+}
+
+// endsInLine reports whether the last line of the file has no end. It reports false for
+// a device, and for a file that may not be read.
+func (f *File) endsInLine() bool {
+	info, err := f.file.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return false
+	}
+	last := make([]byte, 1)
+	n, _ := f.file.ReadAt(last, info.Size()-1)
+	return n == 1 && last[0] != '\n'
 }
 
 // follow opens the path again if it names another file by now, or none.
@@ -78,7 +89,6 @@ func (f *File) follow() error {
 	if err := f.open(); err != nil {
 		return err
 	}
-	f.torn = false
 	if old != nil {
 		_ = old.Close() // what was written is written
 	}

@@ -110,3 +110,17 @@ func TestFullDisk(t *testing.T) {
 	write(t, f, "two\n")
 	requireContent(t, path, "two\n")
 }
+
+// TestTornLine holds that a line never joins one that broke off, whoever wrote that: this
+// process before it ended, or another one that shares the file.
+func TestTornLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(path, []byte("one\ntor"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := open(t, path)
+	write(t, f, "two\n")
+	write(t, open(t, path), "another to")
+	write(t, f, "three\n")
+	requireContent(t, path, "one\ntor\ntwo\nanother to\nthree\n")
+}

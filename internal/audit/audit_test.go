@@ -227,6 +227,23 @@ func TestKeyFile(t *testing.T) {
 	}
 }
 
+// TestOddKeyFiles holds that a key file that is no file is refused at once: a pipe would
+// be waited for, and a device read, for ever.
+func TestOddKeyFiles(t *testing.T) {
+	for _, what := range []string{"/dev/zero", t.TempDir()} {
+		path := filepath.Join(t.TempDir(), "audit.log")
+		if _, err := os.Stat(what); err != nil {
+			continue // another system
+		}
+		if err := os.Symlink(what, path+KeyFileSuffix); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(Options{Path: path}); err == nil || !strings.Contains(err.Error(), "no regular file") {
+			t.Errorf("%s: got %v", what, err)
+		}
+	}
+}
+
 // TestDocumentedLines holds that the lines in docs/observability.md are lines of this
 // log, to the order of their fields.
 func TestDocumentedLines(t *testing.T) {

@@ -72,6 +72,9 @@ func openHasher(path string) (*Hasher, error) {
 // readHasher reads a key file. One that another process is writing right now is read
 // again.
 func readHasher(path string) (*Hasher, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, errors.New(path + " is no regular file")
+	}
 	for deadline := time.Now().Add(time.Second); ; time.Sleep(10 * time.Millisecond) {
 		text, err := os.ReadFile(path)
 		if err != nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"log/slog"
 
 	"runs-mcp-server/client"
@@ -9,8 +10,21 @@ import (
 
 // auditFlags say where effects are recorded, and what happens if they cannot be.
 type auditFlags struct {
-	AuditLog     string `group:"Operation" placeholder:"FILE" help:"Record creates, aborts and decisions in a file" doc:"[record](docs/observability.md#audit-log) each create, abort and decision in this file; 'approve', 'call' and 'runs' have this flag, too"`
-	AuditFailure string `enum:"refuse,log" default:"refuse" group:"Operation" placeholder:"WHAT" help:"If that fails: refuse them (default) or log" doc:"if the audit log cannot be written: 'refuse' these before they are sent, or only 'log' it"`
+	AuditLog     auditPath `group:"Operation" placeholder:"FILE" help:"Record creates, aborts and decisions in a file" doc:"[record](docs/observability.md#audit-log) each create, abort and decision in this file; 'approve', 'call' and 'runs' have this flag, too"`
+	AuditFailure string    `enum:"refuse,log" default:"refuse" group:"Operation" placeholder:"WHAT" help:"If that fails: refuse them (default) or log" doc:"if the audit log cannot be written: 'refuse' these before they are sent, or only 'log' it"`
+}
+
+// auditPath is the name of the audit log. An empty one, as of a variable that is not set,
+// is refused: nothing would be recorded, and nobody would notice.
+type auditPath string
+
+// UnmarshalText takes any name but an empty one.
+func (a *auditPath) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return errors.New("it names no file")
+	}
+	*a = auditPath(text)
+	return nil
 }
 
 // openAudit opens the audit log, if there is to be one. nameCaller names callers in both
@@ -19,13 +33,14 @@ func (f *auditFlags) openAudit(log *slog.Logger) (recorded *audit.Log, nameCalle
 	if f.AuditLog == "" {
 		return nil, audit.NewHasher().Caller, func() {}, nil
 	}
-	recorded, err = audit.Open(audit.Options{Path: f.AuditLog, Refuse: f.AuditFailure == "refuse", Log: log})
+	path := string(f.AuditLog)
+	recorded, err = audit.Open(audit.Options{Path: path, Refuse: f.AuditFailure == "refuse", Log: log})
 	if err != nil {
 		return nil, nil, nil, usageErrorf("--audit-log: %w", err)
 	}
-	for _, path := range []string{f.AuditLog, f.AuditLog + audit.KeyFileSuffix} {
-		if readableByOthers(path) {
-			log.Warn("a file of the audit log is readable by others", "file", path)
+	for _, name := range []string{path, path + audit.KeyFileSuffix} {
+		if readableByOthers(name) {
+			log.Warn("a file of the audit log is readable by others", "file", name)
 		}
 	}
 	return recorded, recorded.Caller, recorded.Close, nil

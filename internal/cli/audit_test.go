@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,6 +127,31 @@ func TestAuditLog(t *testing.T) {
 		}
 		if got := tools.ReplaceAllString(lines[i], "TOOLS"); got != want {
 			t.Errorf("line %d is\n%s, want\n%s", i+1, got, want)
+		}
+	}
+}
+
+// TestAuditLogOfDoctor holds that the run that doctor creates and aborts is recorded, too.
+func TestAuditLogOfDoctor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	runProgram(t, nil, nil, "doctor", "--sandbox", "--create-run", "--stream-wait=1ms", "--audit-log", path)
+	want := []string{
+		`{attempt,"action":"create","channel":"terminal",caller,"user":"sandbox-user",digest}`,
+		`{outcome,"action":"create","channel":"terminal",caller,"user":"sandbox-user",run,digest,"outcome":"ok"}`,
+		`{attempt,"action":"abort","channel":"terminal",caller,"user":"sandbox-user",run}`,
+		`{outcome,"action":"abort","channel":"terminal",caller,"user":"sandbox-user",run,"outcome":"ok"}`,
+	}
+	if got := auditLines(t, path); !slices.Equal(got, want) {
+		t.Errorf("got\n%s", strings.Join(got, "\n"))
+	}
+}
+
+// TestEmptyAuditLog holds that an audit log without a name is refused: an operator who
+// writes --audit-log "$FILE" wants one.
+func TestEmptyAuditLog(t *testing.T) {
+	for _, args := range [][]string{{"stdio", "--sandbox", "--audit-log", ""}, {"http", "--sandbox", "--audit-log="}} {
+		if got := runProgram(t, nil, nil, args...); got.code != 2 || !strings.Contains(got.stderr, "--audit-log") {
+			t.Errorf("%q: exit code %d: %s", args, got.code, got.stderr)
 		}
 	}
 }

@@ -51,7 +51,7 @@ func (c *callCommand) Run(p *process) error {
 	defer closeAll()
 	var person mcpclient.ElicitationHandler
 	if isTerminal(p.stdin) && isTerminal(p.stdout) && c.Args != "-" {
-		person = &terminalPerson{out: p.out, lines: readLines(p.ctx, p.stdin)}
+		person = &terminalPerson{out: p.out, keyboard: newKeyboard(readLines(p.ctx, p.stdin))}
 	}
 	screen := newScreen(p)
 	session, err := openSession(p.ctx, s, caller, log, person, c.progressOn(screen))

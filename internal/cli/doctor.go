@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/url"
 	"os"
 	"runtime"
@@ -53,6 +54,14 @@ func (c *doctorCommand) Run(p *process, parsed *kong.Context) error {
 		c.APIURL = box.URL()
 	}
 	o := c.examination(p, key)
+	if c.CreateRun {
+		recorded, _, closeAudit, err := c.openAudit(slog.New(slog.DiscardHandler))
+		if err != nil {
+			return err
+		}
+		defer closeAudit()
+		o.Audit = recorded
+	}
 	if o.API != nil {
 		defer o.API.Close()
 	}

@@ -110,7 +110,7 @@ func (c *httpCommand) serve(p *process, o tools.Options, prefix string, log *slo
 		return err
 	}
 	if t != nil {
-		options.Wrap, options.Identify = t.WrapHandler(l.Addr().String()), telemetry.Identify(options.Identify)
+		options.Wrap, options.Identify = t.WrapHandler(l.Addr().String(), prefix+"/mcp"), telemetry.Identify(options.Identify)
 	}
 	return transport.ServeHTTP(p.ctx, closeOnInterrupt(p.ctx, l), options)
 }

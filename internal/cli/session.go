@@ -134,20 +134,22 @@ func (s *session) inputSchema(tool string) (mcp.ToolInputSchema, error) {
 // terminalPerson asks the person at the terminal what the server asks. It implements
 // [mcpclient.ElicitationHandler].
 type terminalPerson struct {
-	out   io.Writer
-	lines <-chan string
+	out      io.Writer
+	keyboard *keyboard
 }
 
-// Elicit shows a question and returns what the person types.
+// Elicit shows a question and returns what the person types. What they typed before it is
+// no answer.
 func (t *terminalPerson) Elicit(ctx context.Context, ask mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
 	result := &mcp.ElicitationResult{}
 	result.Action = mcp.ElicitationResponseActionCancel
+	answer := t.keyboard.next()
 	if ask.Params.URL != "" {
 		fmt.Fprintf(t.out, "%s\n%s\n%s", ask.Params.Message, ask.Params.URL, promptLink)
 	} else {
 		fmt.Fprintf(t.out, "%s\n\n%s", ask.Params.Message, promptDecision)
 	}
-	line, err := nextLine(ctx, t.lines)
+	line, err := nextLine(ctx, answer)
 	if err != nil {
 		fmt.Fprintln(t.out)
 		return nil, errors.Join(err, context.Canceled)

@@ -52,10 +52,32 @@ func TestMetricsOverStdio(t *testing.T) {
 	if err != nil || !strings.Contains(string(text), `runs_mcp_tool_calls_total{outcome="ok",tool="create_run"} 1`) {
 		t.Errorf("got %s (%v)", text, err)
 	}
+	requireRefusedHost(t, page)
 	http.DefaultClient.CloseIdleConnections()
 	c.end()
 	if resp, err := http.Get(page); err == nil {
 		resp.Body.Close()
 		t.Error("the page is still served")
+	}
+}
+
+// requireRefusedHost requires that the page on loopback answers no request for another
+// host: a web page of that name could read it in somebody's browser.
+func requireRefusedHost(t *testing.T, page string) {
+	t.Helper()
+	for host, want := range map[string]int{"evil.example:80": http.StatusForbidden, "localhost": http.StatusOK, "[::1]:1": http.StatusOK} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, page, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("Host %s: got %s, want %d", host, resp.Status, want)
+		}
 	}
 }

@@ -158,8 +158,9 @@ func TestWatchAuthorization(t *testing.T) {
 func TestCallAsks(t *testing.T) {
 	t.Parallel()
 	getRun := []string{"call", "get_run", "--arg=runId=RUN_ID", "--arg=waitSeconds=30"}
-	w := startWithRun(t, 80, client.ApproveToolCall, "step_ms=200 steps=1", nil, slices.Clone(getRun)...)
-	at := w.Await(0, "waits for a person to approve")
+	w := startWithRun(t, 80, client.ApproveToolCall, "step_ms=500 steps=1", nil, slices.Clone(getRun)...)
+	at := w.Await(0, "QUEUED")
+	w.Type("n\nn\n") // typed ahead: no decision
 	at = w.Await(at, "y approves, n denies")
 	w.Type("y\n")
 	at = w.Await(at, "summary: ")

@@ -243,3 +243,29 @@ func TestUnreadableFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestDeepFiles holds that a file which is nested too deep is an error, and no overflow of
+// the stack. Brackets in strings and comments do not count.
+func TestDeepFiles(t *testing.T) {
+	entry := `{"mcpServers": {"runs": {"command": "runs-mcp-server"}}`
+	many := strings.Repeat("[", 3_000_000)
+	for content, deep := range map[string]bool{
+		many:                                true,
+		entry + `, "x": "\"` + many + `"}`:  false,
+		entry + "// \"" + many + "\n}":      false,
+		entry + "/* \"" + many + "*/}":      false,
+		strings.Repeat(`[{"x":[]},`, 2_000): true,
+	} {
+		m := newMachine(t, "linux", nil)
+		write(t, filepath.Join(m.Dir, ".mcp.json"), content)
+		for _, f := range m.Files() {
+			if f.Path != filepath.Join(m.Dir, ".mcp.json") {
+				continue
+			}
+			entries, err := f.Read()
+			if got := err != nil && strings.Contains(err.Error(), "nested more than"); got != deep || !deep && len(entries) != 1 {
+				t.Errorf("%.30s: %d entries, %v", content, len(entries), err)
+			}
+		}
+	}
+}

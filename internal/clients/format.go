@@ -34,6 +34,9 @@ func (f format) decode(data []byte) (document map[string]any, err error) {
 	case yamlFormat:
 		err = yaml.Unmarshal(data, &document)
 	default:
+		if isDeep(data) {
+			return nil, fmt.Errorf("its JSON is nested more than %d deep", maxDepth)
+		}
 		var plain []byte
 		if plain, err = hujson.Standardize(bytes.Clone(data)); err == nil {
 			err = json.Unmarshal(plain, &document)
@@ -43,6 +46,57 @@ func (f format) decode(data []byte) (document map[string]any, err error) {
 		return nil, fmt.Errorf("it is no valid %s%s", f, place(err))
 	}
 	return document, nil
+}
+
+// maxDepth is how deep JSON may be nested. hujson has no limit: a file in a folder, which
+// may be anybody's, would overflow the stack.
+const maxDepth = 1000
+
+// isDeep reports whether JSON with comments is nested more than [maxDepth] deep.
+func isDeep(data []byte) bool {
+	depth := 0
+	for len(data) > 0 {
+		length := 1
+		switch {
+		case data[0] == '"':
+			length = stringLength(data)
+		case bytes.HasPrefix(data, []byte("//")):
+			length = lengthUntil(data, "\n")
+		case bytes.HasPrefix(data, []byte("/*")):
+			length = lengthUntil(data, "*/")
+		case data[0] == '[' || data[0] == '{':
+			depth++
+		case data[0] == ']' || data[0] == '}':
+			depth--
+		}
+		if depth > maxDepth {
+			return true
+		}
+		data = data[length:]
+	}
+	return false
+}
+
+// stringLength returns the length of the JSON string that data begins with, in bytes.
+func stringLength(data []byte) int {
+	for i := 1; i < len(data); i++ {
+		switch data[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(data)
+}
+
+// lengthUntil returns how many bytes there are up to the end of a text that follows the
+// first two bytes.
+func lengthUntil(data []byte, end string) int {
+	if i := bytes.Index(data[2:], []byte(end)); i >= 0 {
+		return 2 + i + len(end)
+	}
+	return len(data)
 }
 
 // place says where a syntax error is, "" if the parser does not tell. The parsers' own

@@ -31,6 +31,10 @@ func newMachine(t *testing.T, version string) (d *doctor, program string) {
 			if len(args) > 0 && args[0] == "--bad" {
 				return errors.New("unknown flag --bad")
 			}
+			if len(args) > 1 {
+				_, value, _ := strings.Cut(args[1], "=")
+				return fmt.Errorf("unexpected argument %s and %s", args[0], value)
+			}
 			return nil
 		},
 	}), program
@@ -69,6 +73,9 @@ func TestEntries(t *testing.T) {
 		{"no such file", desktop, `{"command": "/nowhere/runs-mcp-server", ` + key + `}`, 0o600, Failed, "there is no such file"},
 		{"not on the PATH", desktop, `{"command": "runs-mcp-server", ` + key + `}`, 0o600, Failed, "the PATH has no such program"},
 		{"a wrong flag", desktop, `{"command": PROGRAM, "args": ["--bad"], ` + key + `}`, 0o600, Failed, "unknown flag --bad"},
+		{"a key among the arguments", desktop, `{"command": PROGRAM, "args": ["k-secret-0123456789", "--x=k-secret-9876543210"], ` + key + `}`, 0o600, Failed, "unexpected argument (not shown)"},
+		{"a key in the command", desktop, `{"command": "env TR_API_KEY=k-secret-0123456789 runs-mcp-server", ` + key + `}`, 0o600, Failed, `starts "env ..."`},
+		{"a key in a command with a variable", vscode, `{"command": "TR_API_KEY=k-secret-0123456789 ${workspaceFolder}/runs-mcp-server", "env": {"TR_API_KEY": "${input:k}"}}`, 0o600, OK, "not checked"},
 		{"something that starts it", desktop, `{"command": "sh", "args": ["-c", "/x/runs-mcp-server"], ` + key + `}`, 0o600, OK, "starts sh, which is there"},
 		{"turned off", desktop, `{"command": PROGRAM, "disabled": true, ` + key + `}`, 0o600, Warning, "is turned off"},
 		{"a variable in the command", vscode, `{"command": "${workspaceFolder}/runs-mcp-server", "env": {"TR_API_KEY": "${input:k}"}}`, 0o600, OK, "not checked"},
@@ -185,5 +192,20 @@ func TestURLs(t *testing.T) {
 				t.Errorf("the report has the query: %+v", d.Checks)
 			}
 		})
+	}
+}
+
+// TestRelativeCommand holds that a command which is found in the folder that the person
+// is in is not run, even if their own file names it: the program may be anybody's.
+func TestRelativeCommand(t *testing.T) {
+	d, _ := newMachine(t, "echo 1.2.3")
+	folder := t.TempDir()
+	t.Chdir(folder)
+	writeFile(t, filepath.Join(folder, "bin", "runs-mcp-server"), "#!/bin/sh\ntouch ran\necho 1.2.3\n", 0o700)
+	writeFile(t, filepath.Join(d.Machine.Home, ".config/Claude/claude_desktop_config.json"), `{"mcpServers": {"runs": {"command": "bin/runs-mcp-server", "env": {"TR_API_KEY": "k-0123456789"}}}}`, 0o600)
+	d.checkClients(t.Context())
+	checkOne(t, d.Report, OK, "was not run")
+	if _, err := os.Stat("ran"); err == nil {
+		t.Error("the program was run")
 	}
 }

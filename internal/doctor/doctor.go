@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/audit"
 	"runs-mcp-server/internal/clients"
 )
 
@@ -36,6 +37,7 @@ type Options struct {
 	// CreateRun is a run to create if no run goes on, nil for none. It should wait for an
 	// approval; it is aborted.
 	CreateRun *client.CreateRunRequest
+	Audit     *audit.Log // records that run and its abort; may be nil
 
 	Machine clients.Machine
 	Self    string // the path of this program, "" if it is not known

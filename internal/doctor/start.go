@@ -19,25 +19,29 @@ const startTimeout = 5 * time.Second
 // checkCommand checks that an entry's command exists and runs, and takes its arguments.
 // It returns what the entry does, if nothing is wrong.
 func (c *entryCheck) checkCommand(ctx context.Context) (found string) {
+	shown := shownCommand(c.Command)
 	if strings.Contains(c.Command, "${") {
-		return "starts " + c.Command + ", which is not checked"
+		return "starts " + shown + ", which is not checked"
 	}
 	path, err := findCommand(c.Command, c.Dir)
 	if err != nil {
-		c.report(Failed, fmt.Sprintf("starts %q, but %v", c.Command, err), "Build the program (go build -o runs-mcp-server .) and write its whole path as the command.")
+		c.report(Failed, fmt.Sprintf("starts %q, but %v", shown, err), "Build the program (go build -o runs-mcp-server .) and write its whole path as the command.")
 		return ""
 	}
 	if !c.Starts() {
-		return "starts " + c.Command + ", which is there"
+		return "starts " + shown + ", which is there"
 	}
 	if err := c.CheckArgs(c.Args, c.variable); err != nil {
-		c.report(Failed, "has arguments that this program refuses: "+err.Error(), "Correct args in the entry.")
+		c.report(Failed, "has arguments that this program refuses: "+c.withoutValues(err.Error()), "Correct args in the entry.")
 	}
 	if sameFile(path, c.Self) {
 		return "starts this program"
 	}
 	if c.Project { // it may be anybody's
 		return "starts " + path + ", which was not run, because the file belongs to a folder"
+	}
+	if !filepath.IsAbs(path) { // so may this be: it is found in the working directory
+		return "starts " + path + ", which was not run, because its path is not whole"
 	}
 	version, err := runVersion(ctx, path, c.Dir, c.Machine.Env("PATH"))
 	switch {
@@ -47,6 +51,36 @@ func (c *entryCheck) checkCommand(ctx context.Context) (found string) {
 		c.report(Warning, fmt.Sprintf("starts %s, version %s; this program is version %s", path, version, c.Report.Version), "Name the one that you mean, and restart the client.")
 	}
 	return "starts " + path + ", version " + version
+}
+
+// shownCommand returns a command without the arguments that somebody wrote into it, as in
+// env TR_API_KEY=key runs-mcp-server. A path may have spaces.
+func shownCommand(command string) string {
+	first, _, more := strings.Cut(command, " ")
+	switch {
+	case strings.Contains(first, "="):
+		return "..."
+	case more && strings.Contains(command, "="):
+		return first + " ..."
+	}
+	return command
+}
+
+// leastValue is how long, in bytes, a value is at least that a report hides.
+const leastValue = 8
+
+// withoutValues returns a text without the values of the entry's arguments: somebody may
+// have written the key there.
+func (c *entryCheck) withoutValues(text string) string {
+	for _, value := range c.Args {
+		if strings.HasPrefix(value, "-") {
+			_, value, _ = strings.Cut(value, "=")
+		}
+		if len(value) >= leastValue {
+			text = strings.ReplaceAll(text, value, "(not shown)")
+		}
+	}
+	return text
 }
 
 // variable returns a variable as the program gets it when the client starts it.

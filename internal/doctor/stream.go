@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/audit"
 )
 
 const (
@@ -59,17 +60,56 @@ func (d *doctor) runThatGoesOn(ctx context.Context) (id client.RunID, drop func(
 	if d.CreateRun == nil {
 		return "", nil, nil
 	}
-	run, err := d.API.CreateRun(ctx, d.Caller, *d.CreateRun)
+	id, err = d.createRun(ctx)
 	if err != nil {
 		return "", nil, err
 	}
-	return run.RunID, func() {
+	return id, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
 		defer cancel()
-		if err := d.API.AbortRun(ctx, d.Caller, run.RunID); err != nil && client.KindOf(err) != client.Conflict {
-			d.Add(areaAPI, "created run", Warning, fmt.Sprintf("the run %s that was created for the check could not be aborted: %s", run.RunID, message(err)), "Abort it: it waits for an approval.")
+		if err := d.abortRun(ctx, id); err != nil && client.KindOf(err) != client.Conflict {
+			d.Add(areaAPI, "created run", Warning, fmt.Sprintf("the run %s that was created for the check could not be aborted: %s", id, message(err)), "Abort it: it waits for an approval.")
 		}
 	}, nil
+}
+
+// createRun creates the run of the check between the two lines of the audit log.
+func (d *doctor) createRun(ctx context.Context) (id client.RunID, err error) {
+	end, err := d.record(audit.Effect{Action: audit.Create, UserID: d.CreateRun.UserID, Intent: d.CreateRun.Intent})
+	if err != nil {
+		return "", err
+	}
+	run, err := d.API.CreateRun(ctx, d.Caller, *d.CreateRun)
+	if err == nil && run.RunID.Valid() { // any other text of the API stays out
+		id = run.RunID
+	}
+	end(id, err)
+	return id, err
+}
+
+// abortRun aborts the run of the check between the two lines of the audit log.
+func (d *doctor) abortRun(ctx context.Context, id client.RunID) error {
+	end, err := d.record(audit.Effect{Action: audit.Abort, RunID: id})
+	if err != nil {
+		return err
+	}
+	err = d.API.AbortRun(ctx, d.Caller, id)
+	end("", err)
+	return err
+}
+
+// record writes the attempt of an effect, if there is an audit log. The caller calls end
+// with the outcome.
+func (d *doctor) record(e audit.Effect) (end func(client.RunID, error), err error) {
+	if d.Audit == nil {
+		return func(client.RunID, error) {}, nil
+	}
+	e.Channel, e.Caller = audit.Terminal, d.Caller
+	entry, err := d.Audit.Begin(e)
+	if err != nil {
+		return nil, err
+	}
+	return entry.End, nil
 }
 
 // streamReading is what was seen of a stream. The times are since it was asked for.

@@ -15,16 +15,41 @@ import (
 )
 
 // WrapHandler returns a handler that makes a span of each HTTP request to the MCP
-// endpoint. address is where the server listens: what a client writes in its Host header
-// would be a label.
-func (t *Telemetry) WrapHandler(address string) func(http.Handler) http.Handler {
+// endpoint, which has the path. address is where the server listens: what a client writes
+// in its Host header would be a label.
+func (t *Telemetry) WrapHandler(address, path string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
-		return otelhttp.NewHandler(next, "MCP",
+		traced := otelhttp.NewHandler(next, "MCP",
 			otelhttp.WithTracerProvider(t.tracers), otelhttp.WithMeterProvider(t.meters), otelhttp.WithPropagators(t.propagator),
 			otelhttp.WithServerName(address),
-			otelhttp.WithFilter(func(r *http.Request) bool { return strings.HasSuffix(strings.TrimSuffix(r.URL.Path, "/"), "/mcp") }),
+			otelhttp.WithFilter(func(r *http.Request) bool { return strings.TrimSuffix(r.URL.Path, "/") == path }),
 			otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return knownHTTPMethod(r.Method) + " /mcp" }))
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { traced.ServeHTTP(w, shortened(r)) })
 	}
+}
+
+// maxTraced bounds each text of a client that becomes part of a span, in bytes: 2048
+// spans may wait for a collector. W3C asks for 512 bytes of tracestate at least.
+const maxTraced = 512
+
+// shortened returns a request whose headers suit a span. Those that are too long are cut,
+// or left out if a part of them means nothing.
+func shortened(r *http.Request) *http.Request {
+	long := func(name string) bool { return len(strings.Join(r.Header.Values(name), ",")) > maxTraced }
+	if !long("User-Agent") && !long("X-Forwarded-For") && !long("Tracestate") {
+		return r
+	}
+	short := r.Clone(r.Context())
+	for _, name := range []string{"User-Agent", "X-Forwarded-For"} {
+		if long(name) {
+			text := r.Header.Get(name)
+			short.Header.Set(name, strings.Clone(text[:min(len(text), maxTraced)])) // a part would keep the whole
+		}
+	}
+	if long("Tracestate") {
+		short.Header.Del("Tracestate")
+	}
+	return short
 }
 
 // knownHTTPMethod returns a method that the endpoint has, or HTTP for another, as the

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -85,12 +86,12 @@ func (t *Telemetry) ObserveRequest(ctx context.Context, r transport.ObservedRequ
 	_ = json.Unmarshal(r.Params, &params) // it is valid JSON; wrong types stay empty
 	method := methodName(r.Method)
 	labels, target := t.labelsOf(method, params.Name)
-	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(labels...), trace.WithAttributes(keyRequestID.String(r.ID))}
+	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(labels...), trace.WithAttributes(keyRequestID.String(idText(r.ID)))}
 	if r.SessionID != "" {
 		options = append(options, trace.WithAttributes(keySession.String(hashSession(r.SessionID))))
 	}
 	if uri := knownURI.FindString(params.URI); uri != "" {
-		options = append(options, trace.WithAttributes(keyResource.String(uri)))
+		options = append(options, trace.WithAttributes(keyResource.String(strings.Clone(uri)))) // a part would keep the whole
 	}
 	ctx, link := t.extractParent(ctx, params)
 	if link.SpanContext.IsValid() {
@@ -112,12 +113,21 @@ func (t *Telemetry) ObserveRequest(ctx context.Context, r transport.ObservedRequ
 	}
 }
 
+// idText returns the id of a request as the conventions show it: 7, or abc for "abc".
+func idText(id string) string {
+	text := ""
+	if json.Unmarshal([]byte(id), &text) != nil {
+		return id
+	}
+	return text
+}
+
 // extractParent returns a context whose span is the one that _meta names, if it names
 // one, and a link to the span before.
 func (t *Telemetry) extractParent(ctx context.Context, params parameters) (context.Context, trace.Link) {
 	meta := propagation.MapCarrier{}
 	for key, value := range map[string]string{"traceparent": params.Meta.Traceparent, "tracestate": params.Meta.Tracestate, "baggage": params.Meta.Baggage} {
-		if value != "" {
+		if value != "" && (key != "tracestate" || len(value) <= maxTraced) {
 			meta[key] = value
 		}
 	}

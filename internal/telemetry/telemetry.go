@@ -17,6 +17,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -126,17 +128,31 @@ func reportErrors(log *slog.Logger) {
 		defer mu.Unlock()
 		if now := time.Now(); now.Sub(last) >= errorPause {
 			last = now
-			log.Warn("telemetry failed; this is logged once a minute", "error", err)
+			log.Warn("telemetry failed; this is logged once a minute", "error", exportError(err))
 		}
 	}))
+}
+
+// exportError returns the text of an error without what a collector said, which may
+// repeat a header, without the values of variables, and without the paths of addresses,
+// which may hold a token.
+func exportError(err error) string {
+	text, _, _ := strings.Cut(err.Error(), " (body: ")
+	text, _, _ = strings.Cut(text, ": missing value: [")
+	return regexp.MustCompile(`(https?://[^/\s"]*)/[^\s":]*`).ReplaceAllString(text, "$1/...")
 }
 
 // describeService returns what is said of this process. The command line is not among
 // it.
 func describeService(ctx context.Context, o Options) (*resource.Resource, error) {
-	return resource.New(ctx, resource.WithTelemetrySDK(), resource.WithAttributes(
+	described, err := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithAttributes(
 		attribute.String("service.name", o.Name), attribute.String("service.version", o.Version), attribute.String("service.instance.id", uuid.NewString()),
 	), resource.WithFromEnv())
+	if errors.Is(err, resource.ErrPartialResource) { // the error quotes it
+		o.Log.Warn("OTEL_RESOURCE_ATTRIBUTES is partly wrong: it holds name=value, with commas between them")
+		err = nil
+	}
+	return described, err
 }
 
 func (t *Telemetry) startTraces(ctx context.Context, described *resource.Resource) error {
@@ -144,10 +160,24 @@ func (t *Telemetry) startTraces(ctx context.Context, described *resource.Resourc
 	if err != nil {
 		return fmt.Errorf("OTEL_TRACES_EXPORTER: %w", err)
 	}
-	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(described))
+	provider, err := newTracerProvider(exporter, described)
+	if err != nil {
+		return errors.Join(err, exporter.Shutdown(ctx))
+	}
 	t.tracers = provider
 	t.shutdown = append(t.shutdown, provider.Shutdown)
 	return nil
+}
+
+// newTracerProvider returns the provider of an exporter. OpenTelemetry panics if a number
+// for its queue is out of range.
+func newTracerProvider(exporter sdktrace.SpanExporter, described *resource.Resource) (provider *sdktrace.TracerProvider, err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("a variable OTEL_BSP_… is out of range: OTEL_BSP_MAX_QUEUE_SIZE is 2048 by default")
+		}
+	}()
+	return sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(described)), nil
 }
 
 func (t *Telemetry) startMetrics(ctx context.Context, described *resource.Resource, export bool) error {
@@ -190,7 +220,7 @@ func (t *Telemetry) Shutdown() {
 		failed = append(failed, shutdown(ctx))
 	}
 	if err := errors.Join(failed...); err != nil {
-		t.options.Log.Warn("the last telemetry was not exported", "error", err)
+		t.options.Log.Warn("the last telemetry was not exported", "error", exportError(err))
 	}
 }
 

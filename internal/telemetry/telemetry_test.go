@@ -3,12 +3,21 @@ package telemetry
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/propagation"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"runs-mcp-server/transport"
 )
 
 // TestExports holds what switches a signal on.
@@ -61,6 +70,44 @@ func TestUnknownExporter(t *testing.T) {
 	}
 }
 
+// TestJunkVariables holds that a wrong variable of OpenTelemetry is an error or a warning
+// that names it, without its value, and no panic.
+func TestJunkVariables(t *testing.T) {
+	for name, tt := range map[string]struct {
+		value, failed, warned string
+	}{
+		"OTEL_BSP_MAX_QUEUE_SIZE":  {"-5", "OTEL_BSP_", ""},
+		"OTEL_RESOURCE_ATTRIBUTES": {"a=b,my-secret", "", "OTEL_RESOURCE_ATTRIBUTES"},
+	} {
+		t.Setenv(name, tt.value) // OpenTelemetry reads it itself
+		var log bytes.Buffer
+		env := func(name string) string { return map[string]string{"OTEL_TRACES_EXPORTER": "otlp"}[name] }
+		started, err := Start(t.Context(), Options{Env: env, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		started.Shutdown()
+		if err := fmt.Sprint(err); tt.failed != "" && !strings.Contains(err, tt.failed) || tt.failed == "" && err != "<nil>" || strings.Contains(err, "my-secret") {
+			t.Errorf("%s: got %s", name, err)
+		}
+		if text := log.String(); !strings.Contains(text, tt.warned) || strings.Contains(text, "my-secret") {
+			t.Errorf("%s: logged %s", name, text)
+		}
+		t.Setenv(name, "")
+	}
+}
+
+// TestExportError holds that the log has neither the answer of a collector, which may
+// repeat a header, nor the path of its address.
+func TestExportError(t *testing.T) {
+	for err, want := range map[string]string{
+		`failed to send metrics to http://c:4318/token/v1/metrics: 500 X (body: <html>x-team: key</html>)`:      `failed to send metrics to http://c:4318/...: 500 X`,
+		`traces export: Post "https://c/token/v1/traces": dial tcp 127.0.0.1:4318: connect: connection refused`: `traces export: Post "https://c/...": dial tcp 127.0.0.1:4318: connect: connection refused`,
+		`context deadline exceeded`: `context deadline exceeded`,
+	} {
+		if got := exportError(errors.New(err)); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
 // TestPathTemplate holds that a path is shown without ids.
 func TestPathTemplate(t *testing.T) {
 	const run = "/v1/runs/123e4567-e89b-12d3-a456-426614174000"
@@ -86,6 +133,68 @@ func TestKnownURI(t *testing.T) {
 	}
 }
 
+// recording returns telemetry whose spans go to a recorder.
+func recording(t *testing.T) (*Telemetry, *tracetest.SpanRecorder) {
+	t.Helper()
+	recorder := tracetest.NewSpanRecorder()
+	started := &Telemetry{
+		tracers: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)), meters: metricnoop.NewMeterProvider(),
+		propagator: propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}),
+	}
+	var err error
+	if started.requests, err = started.newRequests(); err != nil {
+		t.Fatal(err)
+	}
+	return started, recorder
+}
+
+const aTraceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+// longTracestate is valid, and longer than a span takes.
+func longTracestate() string {
+	var members []string
+	for i := range 30 {
+		members = append(members, fmt.Sprintf("k%d=%s", i, strings.Repeat("v", 200)))
+	}
+	return strings.Join(members, ",")
+}
+
+// TestSpansAreSmall holds that a client cannot fill the queue of spans with bytes: what it
+// sends is cut, in the headers and in _meta. Only the endpoint has spans.
+func TestSpansAreSmall(t *testing.T) {
+	started, recorder := recording(t)
+	handler := started.WrapHandler("127.0.0.1:8080", "/runs/mcp")(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		meta := `{"_meta":{"traceparent":"` + aTraceparent + `","tracestate":"` + longTracestate() + `"}}`
+		_, end := started.ObserveRequest(r.Context(), transport.ObservedRequest{Method: "tools/list", Params: []byte(meta)})
+		end(transport.ObservedResponse{})
+	}))
+	for _, path := range []string{"/a-secret/mcp", "/mcp", "/runs/mcp"} {
+		r := httptest.NewRequest(http.MethodPost, path, nil)
+		r.Header = http.Header{
+			"User-Agent": {strings.Repeat("u", 20_000)}, "X-Forwarded-For": {strings.Repeat("f", 20_000)},
+			"Traceparent": {aTraceparent}, "Tracestate": {longTracestate()},
+		}
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	spans := map[string]int{}
+	for _, span := range recorder.Ended() {
+		spans[span.Name()]++
+		size := len(span.SpanContext().TraceState().String()) + len(span.Parent().TraceState().String())
+		for _, a := range span.Attributes() {
+			size += len(a.Value.AsString())
+		}
+		if size > 2_000 {
+			t.Errorf("the span %s has %d bytes", span.Name(), size)
+		}
+		if span.SpanContext().TraceID().String() != aTraceparent[3:35] {
+			t.Errorf("the span %s is of the trace %s", span.Name(), span.SpanContext().TraceID())
+		}
+	}
+	if spans["POST /mcp"] != 1 || spans["tools/list"] != 3 {
+		t.Errorf("got %v", spans)
+	}
+}
+
 // TestWrappedResponses holds that the writer of a wrapped handler still has what streams
 // need: deadlines, and a flush.
 func TestWrappedResponses(t *testing.T) {
@@ -94,7 +203,7 @@ func TestWrappedResponses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer started.Shutdown()
-	server := httptest.NewServer(started.WrapHandler("127.0.0.1:8080")(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	server := httptest.NewServer(started.WrapHandler("127.0.0.1:8080", "/mcp")(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		control, soon := http.NewResponseController(w), time.Now().Add(time.Minute)
 		if err := errors.Join(control.SetReadDeadline(soon), control.SetWriteDeadline(soon), control.Flush()); err != nil {
 			t.Error(err)
@@ -106,4 +215,45 @@ func TestWrappedResponses(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
+}
+
+// TestPageConnections holds that connections to the page of metrics, which asks nobody who
+// they are, cannot take the descriptors of the server.
+func TestPageConnections(t *testing.T) {
+	started, err := Start(t.Context(), Options{Env: func(string) string { return "" }, Page: true, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer started.Shutdown()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer started.ServePage(l)()
+	var silent []net.Conn
+	for range maxPageConnections {
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		silent = append(silent, conn)
+	}
+	get := func(timeout time.Duration) error {
+		scraper := &http.Client{Timeout: timeout}
+		defer scraper.CloseIdleConnections()
+		resp, err := scraper.Get("http://" + l.Addr().String() + "/metrics")
+		if err == nil {
+			err = resp.Body.Close()
+		}
+		return err
+	}
+	if err := get(200 * time.Millisecond); err == nil {
+		t.Errorf("more than %d connections are served", maxPageConnections)
+	}
+	silent[0].Close()
+	silent[1].Close() // one for the scrape that nobody waits for any more
+	if err := get(time.Minute); err != nil {
+		t.Error(err)
+	}
 }

@@ -117,7 +117,7 @@ func TestTraceToTheAPI(t *testing.T) {
 		run := s.Attributes["runs_mcp.run.id"]
 		delete(s.Attributes, "runs_mcp.run.id")
 		want := map[string]string{
-			"mcp.method.name": "tools/call", "gen_ai.tool.name": "create_run", "gen_ai.operation.name": "execute_tool", "jsonrpc.request.id": `"abc"`,
+			"mcp.method.name": "tools/call", "gen_ai.tool.name": "create_run", "gen_ai.operation.name": "execute_tool", "jsonrpc.request.id": "abc",
 			"mcp.protocol.version": "2026-07-28", "network.transport": "tcp", "runs_mcp.outcome": "ok",
 		}
 		if !maps.Equal(s.Attributes, want) || len(run) != 36 || s.Failed {
