@@ -81,7 +81,7 @@ func (h *handlers) followRun(ctx context.Context, c *call, args followRunArgs) (
 	switch {
 	case err != nil:
 		return runView{}, err
-	case news.Ended || news.Status == "": // its result is stored; or nothing is known of it
+	case news.Ended || news.Status.Terminal() || news.Status == "": // its result is stored; or nothing is known of it
 		return h.viewStored(ctx, c, args, news.State)
 	}
 	c.addTokens(news.Tokens)

@@ -26,15 +26,18 @@ async function watchToResult(screen, era, picture) {
   const tools = await screen.in('connect', era);
   assert.deepEqual(tools.find(t => t.name === 'create_run').meta, { ui: { resourceUri: 'ui://runs/run.html' } });
   assert.deepEqual(tools.filter(t => t.appOnly).map(t => t.name), ['follow_run']);
-  await screen.create('steps=5 step_ms=150');
+  await screen.create(picture ? 'steps=3 step_ms=150' : 'steps=5 step_ms=300');
   await screen.shows('#status', 'Running');
   await screen.shows('#elapsed', 'so far');
   await screen.shows('#events', 'Started');
-  if (era === 'stateless') await screen.picture('running');
+  if (era === 'stateless') {
+    await screen.shows('#events', 'Find the Jira issues');
+    await screen.picture('running');
+  }
   await screen.shows('#status', 'Succeeded');
   await screen.shows('#plan', 'after 1');
   await screen.shows('#result-body', /sandbox/);
-  await screen.shows('#elapsed', 'in all');
+  await screen.shows('#elapsed', 'took');
   await screen.shows('#said', 'The run: Succeeded.');
   await screen.requireFits();
   await screen.requireAccessible();
@@ -51,7 +54,7 @@ async function requireSilence(screen) {
 
 async function waitForApproval(screen) {
   await screen.in('connect', 'stateless');
-  const run = await screen.create('steps=2 step_ms=50', { approvalStrategy: 'ON_TOOL_CALL' });
+  const run = await screen.create('steps=1 step_ms=50', { approvalStrategy: 'ON_TOOL_CALL' });
   await screen.shows('#status', 'Waits for approval');
   await screen.shows('#waits', 'The run would call');
   await screen.shows('#waits', /How to decide: Answer the question that your client shows.* Or decide /);
@@ -59,18 +62,16 @@ async function waitForApproval(screen) {
   await screen.requireFits();
   await screen.requireAccessible();
   if (screen.theme === 'light') await screen.picture('approval');
-  for (const _ of [1, 2]) {
-    await screen.in('decide', 'approve');
-    const { structuredContent } = await screen.in('call', 'approve', { runId: run.runId });
-    assert.ok(!structuredContent.summary.includes('did not'), structuredContent.summary);
-  }
+  await screen.in('decide', 'approve');
+  const { structuredContent } = await screen.in('call', 'approve', { runId: run.runId });
+  assert.match(structuredContent?.summary, /The decision to approve was/);
   await screen.shows('#status', 'Succeeded');
   await screen.hides('#waits');
 }
 
 async function waitForAuthorisation(screen) {
   await screen.in('connect', 'stateless');
-  await screen.create('steps=2 step_ms=50 auth=required auth_ms=4000');
+  await screen.create('steps=2 step_ms=50 auth=required auth_ms=8000');
   await screen.shows('#status', 'Waits for authorisation');
   await screen.shows('#waits', 'Open the link to authorise');
   await screen.requireFits();
@@ -126,12 +127,11 @@ async function manyEvents(screen) {
   assert.ok(events >= 500, `${events} events`);
   assert.equal(rows, 50);
   assert.ok(elements < 2500, `${elements} elements`);
-  assert.ok(longest < 300, `a task took ${longest} ms`);
+  assert.ok(longest < 1000, `a task took ${longest} ms`);
   const calls = (await screen.calls()).length;
   assert.ok(calls < 40, `${calls} calls for 500 events`);
   await screen.requireFits();
   await screen.requireAccessible();
-  await screen.picture('many-events');
   const earlier = screen.view.locator('#earlier');
   for (let i = 0; i < 30 && await earlier.isVisible(); i++) {
     const before = await screen.view.locator('#window').innerText();
@@ -174,7 +174,6 @@ async function noTools(screen) {
   await screen.shows('#events', 'Waits for approval of the run');
   assert.deepEqual(await screen.calls(), []);
   await screen.requireAccessible();
-  await screen.picture('no-tools');
 }
 
 // hostileText plants scripts, styles, bidirectional and invisible characters and 1 MB in

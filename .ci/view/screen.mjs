@@ -77,7 +77,8 @@ export class Screen {
   async calls() { return (await this.in('seen')).calls; }
 
   async picture(name) {
-    if (this.pictures) await this.page.screenshot({ path: `${this.pictures}/${name}.png`, fullPage: true });
+    await this.page.waitForTimeout(200); // the frame gets its height
+    if (this.pictures) await this.page.locator('iframe').screenshot({ path: `${this.pictures}/${name}.png` });
   }
 
   requireNoErrors() {

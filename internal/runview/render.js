@@ -45,7 +45,7 @@ function renderHeader() {
 function renderElapsed() {
   const time = endTime() - startTime();
   $('elapsed').hidden = Number.isNaN(time);
-  if (!Number.isNaN(time)) $('elapsed').textContent = duration(time) + (state.finished ? ' in all' : ' so far');
+  if (!Number.isNaN(time)) $('elapsed').textContent = state.finished ? `took ${duration(time)}` : `${duration(time)} so far`;
 }
 
 // renderWaits shows what waits for a person, and how to decide it elsewhere.

@@ -28,17 +28,17 @@ function statusOf(status) {
   return Object.hasOwn(statuses, status) ? statuses[status] : ['active', plain(status) || 'Unknown'];
 }
 
-// describe returns the words for an event, beside its text, and their kind.
+// describe returns the kind of an event, and the words for it beside its own texts.
 function describe(event) {
   if (event.auth) return authWords(event.auth);
   if (event.approval === 'PENDING') return ['waits', 'Waits for approval'];
   if (event.approval) return ['', 'Step ' + plain(event.approval).toLowerCase()];
   switch (event.event) {
     case 'start': return ['', 'Started'];
-    case 'end': return ['', 'Ended: ' + statusOf(event.runStatus)[1]];
+    case 'end': return [statusOf(event.runStatus)[0], 'Ended: ' + statusOf(event.runStatus)[1]];
     case 'run_approval': return ['waits', 'Waits for approval of the run'];
     case 'run_action': return ['', 'A decision was made'];
-    case 'step': return ['', 'Step'];
+    case 'step': return ['', event.text || event.reason ? '' : 'Step'];
     case 'status': return ['', statusOf(event.runStatus)[1]];
   }
   return ['', plain(event.event) || 'Event'];

@@ -36,12 +36,13 @@ function row(event) {
 
 function newRow(event) {
   const [kind, text] = describe(event);
-  const body = element('div', { class: 'body' }, element('span', { class: `kind ${kind}` }, text));
+  const body = element('div', {});
+  if (event.missingBefore) body.append(element('div', { class: 'quiet' }, 'Events before this one were lost.'));
+  if (text) body.append(element('div', { class: 'kind' }, text));
   if (event.text) body.append(words('div', event.text));
   if (event.reason && event.reason !== event.text) body.append(words('div', event.reason, 'text quiet'));
   if (event.toolCalls?.length > 0) body.append(foldedCalls(event.toolCalls));
-  if (event.missingBefore) body.prepend(element('div', { class: 'quiet' }, 'Events before this one were lost.'));
-  return element('li', {}, timeOf(event), body);
+  return element('li', { class: kind }, timeOf(event), element('span', { class: 'dot' }), body);
 }
 
 function timeOf(event) {
