@@ -16,6 +16,7 @@ export const scenarios = [
   { name: 'policy of the page', run: policy },
   { name: 'keyboard, display modes, theme', run: keyboard },
   { name: 'a host without MCP Apps', run: noApps },
+  { name: 'an authorisation that is given', slow: true, run: authorise },
   { name: 'denied authorisation', slow: true, run: deniedAuthorisation },
   { name: 'a failed call and a cancelled call', slow: true, run: failedCalls },
   { name: 'waits for approval, dark, 1200 px', slow: true, theme: 'dark', width: 1200, run: waitForApproval },
@@ -71,7 +72,7 @@ async function waitForApproval(screen) {
 
 async function waitForAuthorisation(screen) {
   await screen.in('connect', 'stateless');
-  await screen.create('steps=2 step_ms=50 auth=required auth_ms=8000');
+  await screen.create('steps=2 step_ms=50 auth=required auth_ms=60000');
   await screen.shows('#status', 'Waits for authorisation');
   await screen.shows('#waits', 'Open the link to authorise');
   await screen.requireFits();
@@ -80,6 +81,13 @@ async function waitForAuthorisation(screen) {
   await screen.view.getByRole('button', { name: 'Open the page to authorise' }).click();
   await screen.page.waitForTimeout(100);
   assert.match((await screen.in('seen')).opened.at(-1), /^https:\/\//);
+}
+
+async function authorise(screen) {
+  await screen.in('connect', 'stateful');
+  await screen.create('steps=2 step_ms=50 auth=required auth_ms=3000');
+  await screen.shows('#waits', 'Open the link to authorise');
+  await screen.shows('#events', 'Authorisation: success');
   await screen.shows('#status', 'Succeeded');
   await screen.hides('#waits');
 }
