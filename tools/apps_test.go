@@ -124,7 +124,9 @@ func TestNoAppsNoDifference(t *testing.T) {
 func TestServerAdvertisesApps(t *testing.T) {
 	bed := testbed.New(t, nil, nil)
 	advertised := func(w *testbed.Wire, method, params string) bool {
-		result := testbed.Result[struct{ Capabilities struct{ Extensions map[string]any } }](w, method, params)
+		result := testbed.Result[struct {
+			Capabilities struct{ Extensions map[string]any }
+		}](w, method, params)
 		_, has := result.Capabilities.Extensions["io.modelcontextprotocol/ui"]
 		return has
 	}

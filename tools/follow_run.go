@@ -14,7 +14,9 @@ import (
 )
 
 type followRunArgs struct {
-	RunID         client.RunID `json:"runId" jsonschema:"format=uuid" jsonschema_description:"The run."`
+	RunID         client.RunID `json:"runId,omitempty" jsonschema:"format=uuid" jsonschema_description:"The run."`
+	Intent        string       `json:"intent,omitempty" jsonschema:"maxLength=20000" jsonschema_description:"Without runId: the intent of a run that is being created."`
+	SecondsAgo    int          `json:"secondsAgo,omitempty" jsonschema:"minimum=0,maximum=3600" jsonschema_description:"When its create began."`
 	AfterEventID  *int64       `json:"afterEventId,omitempty" jsonschema:"minimum=0" jsonschema_description:"Only what came after this event; default: the whole run, with its newest events."`
 	BeforeEventID int64        `json:"beforeEventId,omitempty" jsonschema:"minimum=1" jsonschema_description:"Only the events before this one, the newest of them."`
 	WaitSeconds   int          `json:"waitSeconds,omitempty" jsonschema:"minimum=0,maximum=20" jsonschema_description:"Wait for something to happen after afterEventId; default 0."`
@@ -74,6 +76,12 @@ func (r *runView) truncate(Options) []byte { return view.JSON(r) }
 func (h *handlers) followRun(ctx context.Context, c *call, args followRunArgs) (runView, error) {
 	ctx, cancel := context.WithDeadline(ctx, c.answerDeadline(args.WaitSeconds))
 	defer cancel()
+	if args.RunID == "" {
+		var err error
+		if args.RunID, err = h.findNewRun(ctx, c, args); err != nil || args.RunID == "" {
+			return runView{Summary: "The run is not found yet."}, err
+		}
+	}
 	if args.AfterEventID == nil || args.BeforeEventID > 0 {
 		return h.viewStored(ctx, c, args, feed.State{})
 	}
@@ -87,6 +95,24 @@ func (h *handlers) followRun(ctx context.Context, c *call, args followRunArgs) (
 	c.addTokens(news.Tokens)
 	run := &client.Run{RunID: args.RunID, Status: news.Status, Events: news.Events}
 	return h.buildView(c, reading{Snapshot: feed.Snapshot{Run: run, State: news.State}}, args), nil
+}
+
+// findNewRun returns the id of the one run with an intent whose create has begun lately,
+// "" if there is none or more than one. A call that waits for its run names it only in
+// its result, and a task in that of the task: until then a view has the intent alone.
+func (h *handlers) findNewRun(ctx context.Context, c *call, args followRunArgs) (client.RunID, error) {
+	if args.Intent == "" {
+		return "", invalid("runId", "is required, or the intent of a run that is being created")
+	}
+	page, err := h.API.ListRuns(ctx, c.caller, client.ListRunsQuery{UserID: c.caller.UserID, Page: 1, PageSize: 20})
+	if err != nil {
+		return "", err
+	}
+	found := findCandidates(page.Runs, args.Intent, c.at.Add(-time.Duration(args.SecondsAgo)*time.Second), "")
+	if len(found) != 1 {
+		return "", nil
+	}
+	return found[0].runID, nil
 }
 
 // awaitNews waits until something happens in a run after an event, for as long as the

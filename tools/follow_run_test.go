@@ -210,3 +210,31 @@ func TestFollowHidesTokens(t *testing.T) {
 		}
 	}
 }
+
+// TestFollowFindsTheNewRun: a view that has only the intent of a call finds the run that
+// the call creates, and none if there are two.
+func TestFollowFindsTheNewRun(t *testing.T) {
+	w := testbed.New(t, nil, nil).ConnectWire(testbed.Newest, withApps)
+	const search = `{"intent":"Find overdue invoices","secondsAgo":5}`
+	if got := follow(t, w, search); got.RunID != "" || got.Summary != "The run is not found yet." {
+		t.Errorf("before the create: %+v", got)
+	}
+	runID := createFor(t, w, `"context":"sandbox: step_ms=60000"`)
+	if got := follow(t, w, search); string(got.RunID) != runID || !got.Whole {
+		t.Errorf("found %+v, want %s", got, runID)
+	}
+	if got := follow(t, w, `{"intent":"Another one"}`); got.RunID != "" {
+		t.Errorf("another intent finds %s", got.RunID)
+	}
+	createFor(t, w, `"context":"sandbox: step_ms=60000"`)
+	if got := follow(t, w, search); got.RunID != "" {
+		t.Errorf("with two runs of the intent, found %s", got.RunID)
+	}
+	result := testbed.Result[struct {
+		IsError bool
+		Content []struct{ Text string }
+	}](w, "tools/call", `"name":"follow_run","arguments":{}`)
+	if !result.IsError || !strings.HasPrefix(result.Content[0].Text, "invalid_argument: runId is required") {
+		t.Errorf("without run and intent: %+v", result)
+	}
+}

@@ -12,7 +12,7 @@
 //	task_reading.go                a run read for its task
 //	create_run.go and the like     a handler and what it alone needs; follow_run.go is for the live view
 //	task_create.go                 a create_run that becomes a task
-//	unknown_create.go, piece.go    a part of create_run, and one of get_run
+//	unknown_create.go, piece.go    a part of create_run and follow_run, and one of get_run
 //	wait.go                        follows a run for a call
 //	result.go                      what a result shows and says of a run
 //	outcome.go, size.go            what came of asking; what a result has room for

@@ -11,6 +11,7 @@ export const scenarios = [
   { name: 'link lost and found again', run: loseLink },
   { name: '500 events', run: manyEvents },
   { name: 'reload, ended view, closed view', run: reload },
+  { name: 'a call that waits for its run', run: waitingCall },
   { name: 'a host that lets the view call no tool', run: noTools },
   { name: 'hostile text in every field', run: hostileText },
   { name: 'policy of the page', run: policy },
@@ -171,6 +172,22 @@ async function reload(screen) {
   await screen.shows('#status', 'Running');
   await screen.in('teardown');
   await requireSilence(screen);
+}
+
+// waitingCall: the result of a create that waits comes when the run has ended. The view
+// finds the run before that, and gives it up for the one that the result names.
+async function waitingCall(screen) {
+  await screen.in('connect', 'stateful');
+  const intent = `Find overdue invoices ${Math.random()}`;
+  const result = screen.create('steps=3 step_ms=1800', { intent, waitSeconds: 30 });
+  await screen.shows('#status', 'Running');
+  await screen.shows('#plan', 'after 1');
+  assert.equal((await result).status, 'SUCCESS');
+  await screen.shows('#status', 'Succeeded');
+  const other = await screen.in('call', 'create_run', { intent: 'Another run', context: 'sandbox: steps=1 step_ms=0' });
+  await screen.in('sendResult', other);
+  await screen.shows('#run-id', other.structuredContent.runId);
+  await screen.shows('#status', 'Succeeded');
 }
 
 async function noTools(screen) {

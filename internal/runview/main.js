@@ -47,13 +47,32 @@ async function start() {
   setInterval(() => { if (!state.finished && state.runId) renderElapsed(); }, 1000);
 }
 
-// receiveInput follows the run that a call names. Only its result names that of a
-// create_run.
+// receiveInput follows the run that a call names, or looks for the one that it creates:
+// its result may come only when the run has ended.
 function receiveInput(args) {
   if (typeof args.intent === 'string') state.intent ||= args.intent;
   if (typeof args.runId === 'string') state.runId ||= args.runId;
   renderRun();
   if (state.runId) follow();
+  else if (state.intent && link.canCall) findRun(state.intent);
+}
+
+// searches are the pauses before each search for a run, in seconds.
+const searches = [2, 3, 5, 5, 10, 10, 10, 15, 15, 15, 30, 30, 30];
+
+// findRun looks for the run that is being created with an intent, until it is known.
+async function findRun(intent) {
+  const startedAt = Date.now();
+  for (const seconds of searches) {
+    await new Promise(resolve => setTimeout(resolve, seconds * 1000));
+    if (state.runId || isOver) return;
+    try {
+      const found = await callTool('follow_run', { intent, secondsAgo: Math.ceil((Date.now() - startedAt) / 1000) });
+      if (state.runId || !found?.runId) continue;
+      state.runId = found.runId;
+      return follow();
+    } catch { /* the result names the run later */ }
+  }
 }
 
 function receiveResult(result) {
@@ -108,7 +127,7 @@ async function readOnce() {
   const { runId } = state;
   const content = await callTool('follow_run', readsWhole ? { runId } : { runId, afterEventId, waitSeconds: isOnScreen ? waitSeconds : 0 });
   if (typeof content?.lastEventId !== 'number') throw new Error('the answer is no run');
-  takeFollowed(content, afterEventId);
+  if (state.runId === runId) takeFollowed(content, afterEventId); // else the result has named another one
   return content;
 }
 

@@ -3,7 +3,8 @@
 
 const maxEvents = 2000; // that the view holds; older ones can be read again
 
-const state = {
+// emptyState is what is known of a run of which nothing was told.
+const emptyState = () => ({
   runId: '', status: '', finished: false, whole: false, // whole: the stored run was read
   intent: '', createdAt: '', updatedAt: '',
   cursor: undefined, // of the newest event that follow_run told
@@ -13,14 +14,18 @@ const state = {
   decide: '', nextStep: '', // how a person decides; what the model was told to do
   result: undefined, resultCut: false,
   shownAt: 0, // when this was told, by this clock
-};
+});
+
+let state = emptyState();
 
 // takeResult takes the result of the tool beside which the view stands. It is less than
-// what follow_run tells, and older.
+// what follow_run tells, and older; but it names the run.
 function takeResult(content) {
   const runId = content?.runId ?? content?.taskId ?? content?.task?.taskId; // a task's id is the run's
-  if (typeof runId !== 'string' || runId === '' || state.cursor !== undefined) return;
+  if (typeof runId !== 'string' || runId === '') return;
+  if (state.runId.toLowerCase() !== runId.toLowerCase()) state = { ...emptyState(), intent: state.intent };
   state.runId = runId;
+  if (state.cursor !== undefined) return;
   takeStatus(content);
   state.nextStep = plain(content.nextStep);
   state.events = content.events ?? [];
