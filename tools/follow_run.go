@@ -82,6 +82,7 @@ func (h *handlers) followRun(ctx context.Context, c *call, args followRunArgs) (
 			return runView{Summary: "The run is not found yet."}, err
 		}
 	}
+	c.runID = args.RunID
 	if args.AfterEventID == nil || args.BeforeEventID > 0 {
 		return h.viewStored(ctx, c, args, feed.State{})
 	}

@@ -125,6 +125,15 @@ func Names() []string {
 	return names
 }
 
+// AllNames returns the names of all tools, also of those that only a live view calls.
+func AllNames() []string {
+	var names []string
+	for _, t := range allTools() {
+		names = append(names, t.name)
+	}
+	return names
+}
+
 // CreatingNames returns the names of the tools that create a run.
 func CreatingNames() []string {
 	var names []string

@@ -44,12 +44,12 @@ export class Screen {
   text() { return this.view.locator('body').innerText({ timeout: 2000 }); }
 
   // shows waits until a part of the view shows a text or matches it.
-  async shows(part, text, timeout = 15_000) {
+  async shows(part, text, timeout = 30_000) {
     const found = this.view.locator(part).filter({ hasText: text, visible: true });
     await found.first().waitFor({ timeout });
   }
 
-  async hides(part) { await this.view.locator(part).waitFor({ state: 'hidden', timeout: 15_000 }); }
+  async hides(part) { await this.view.locator(part).waitFor({ state: 'hidden', timeout: 30_000 }); }
 
   // requireAccessible holds that axe finds nothing serious in the view.
   async requireAccessible() {
