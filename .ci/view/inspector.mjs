@@ -13,7 +13,7 @@ for (const era of ['legacy', 'modern']) {
     env: { ...process.env, MCP_INSPECTOR_SECRET_STORE: 'memory', MCP_AUTO_OPEN_ENABLED: 'false' }, stdio: ['ignore', 'pipe', 'inherit'],
   });
   try {
-    await watch(await addressOf(child));
+    await watch(await addressOf(child), era);
     console.log(`ok: the Inspector shows a run live, ${era}`);
   } catch (error) {
     failed++;
@@ -38,8 +38,9 @@ async function addressOf(child) {
   throw new Error(`the Inspector did not start: ${text}`);
 }
 
-// watch creates a run in the Apps tab, and watches its view until the run has ended.
-async function watch(address) {
+// watch creates a run in the Apps tab, and watches its view until the run has ended. A
+// modern Inspector gets a task: the view finds the run by its intent, which is its own.
+async function watch(address, era) {
   const page = await browser.newPage({ viewport: { width: 1400, height: 1000 } });
   page.setDefaultTimeout(20_000);
   await page.goto(address);
@@ -47,8 +48,8 @@ async function watch(address) {
   await page.getByText('Apps', { exact: true }).click();
   await page.getByText('Create run').first().click();
   assert.equal(await page.getByText('Follow run').count(), 0, 'the Inspector offers the tool of the view');
-  await page.getByRole('textbox', { name: 'intent' }).fill('Find overdue invoices');
-  await page.getByRole('textbox', { name: 'context' }).fill('sandbox: steps=3 step_ms=1500');
+  await page.getByRole('textbox', { name: 'intent' }).fill(`Find overdue invoices, ${era}`);
+  await page.getByRole('textbox', { name: 'context' }).fill('sandbox: steps=4 step_ms=2500');
   await page.getByRole('button', { name: 'Open App' }).click();
   const view = page.frameLocator('iframe').frameLocator('iframe');
   for (const [part, text] of [['#status', 'Running'], ['#status', 'Succeeded'], ['#result-body', 'sandbox'], ['#plan', 'after 1'], ['#events', 'Ended: Succeeded']]) {

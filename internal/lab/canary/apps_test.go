@@ -22,7 +22,7 @@ func TestAppCanaries(t *testing.T) {
 			servers[version] = rs
 			t.Run(version, func(t *testing.T) {
 				t.Parallel() // they wait, most of the time
-				in, out := rs.runOnPipes(t, a.canaryFor("key of apps, "+version), flags...)
+				in, out := rs.runOnPipes(t, a.canaryFor("key of apps, "+version), nil, flags...)
 				s := &appScenario{testbed.NewWire(t, in, out, version, capabilities), t, a}
 				s.run()
 			})
