@@ -13,6 +13,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/capability"
 )
 
 // One page of resources/list stays under 4 KB, for some clients show all of it to the
@@ -36,6 +37,9 @@ func AddHooks(hooks *server.Hooks, o Options) {
 		shared := []mcp.Resource{} // an empty page is an array, not null
 		if req.Params.Cursor == "" {
 			shared = append(shared, integrationsResource())
+			if capability.HasApps(ctx) {
+				shared = append(shared, runViewResource())
+			}
 		}
 		result.Resources, result.NextCursor = h.listRuns(ctx, req.Params.Cursor)
 		result.Resources = append(shared, result.Resources...)

@@ -1,6 +1,7 @@
 // Package resources is what the model reads as JSON, one file each: a run, its
 // events, its plan and its result at run:// addresses, and the integrations that a
-// run may use. It also lists the newest runs, completes their ids and watches them.
+// run may use. It also lists the newest runs, completes their ids and watches them, and
+// has the page of the live view.
 package resources
 
 import (
@@ -23,6 +24,7 @@ func Register(srv *server.MCPServer, o Options) {
 	o.Secrets = cmp.Or(o.Secrets, redact.New())
 	h := &handlers{o}
 	srv.AddResource(integrationsResource(), h.handler(h.readIntegrations))
+	registerRunView(srv)
 	for _, template := range templates() {
 		srv.AddResourceTemplate(template, h.handler(h.readAddress))
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"runs-mcp-server/internal/cli"
+	"runs-mcp-server/internal/lab/testbed"
 	"runs-mcp-server/internal/rawjson"
 	"runs-mcp-server/tools"
 )
@@ -27,6 +28,7 @@ func TestToolsDocument(t *testing.T) {
 	for _, tool := range lists[0].Tools {
 		writeTool(t, &page, tool, lists[1:])
 	}
+	writeViewTool(t, &page)
 	checkFile(t, "../docs/tools.md", page.Bytes())
 }
 
@@ -172,6 +174,16 @@ func writeTool(t *testing.T, page *bytes.Buffer, tool listedTool, others []toolL
 			writeJSON(t, page, other.raw)
 		}
 	}
+}
+
+// writeViewTool writes what clients with MCP Apps get beside that.
+func writeViewTool(t *testing.T, page *bytes.Buffer) {
+	t.Helper()
+	list := toolsByName(t, testbed.New(t, nil, nil).ConnectWire(testbed.Newest, withApps))
+	meta, _ := metaOf(t, list["get_run"])
+	fmt.Fprintf(page, "\n## follow_run, for the live view\n\nOnly clients with MCP Apps get this tool ([decision 17](decisions/0017-a-view-that-shows.md)). Their host keeps it from the model. "+
+		"For them `create_run` and\n`get_run` have the `_meta` `%s`; all else is as above.\n", meta)
+	writeJSON(t, page, list["follow_run"])
 }
 
 func writeJSON(t *testing.T, page *bytes.Buffer, text []byte) {

@@ -22,7 +22,7 @@ const (
 
 // CallReport says what became of a call.
 type CallReport struct {
-	Tool     string       // one of [Names]
+	Tool     string       // one of [AllNames]
 	Outcome  string       // ok, input_required, task, or the code of a failure
 	RunID    client.RunID // "" for none
 	Duration time.Duration

@@ -161,17 +161,23 @@ func (h *handlers) showPlan(v view.View, runID client.RunID, plan *client.Plan, 
 // maxPending is how many pending approvals are shown.
 const maxPending = 10
 
-// showApprovals renders the first approvals that wait, and notes that they were
-// shown.
+// showApprovals renders the first approvals that wait, and notes that the model was
+// shown them.
 func (h *handlers) showApprovals(v view.View, waiting []approval.Pending) []PendingApproval {
+	for _, p := range waiting[:min(len(waiting), maxPending)] {
+		h.Decider.RememberShown(p)
+	}
+	return renderApprovals(v, waiting, h.MaxResultBytes/3)
+}
+
+// renderApprovals renders the first approvals that wait, in about so many bytes.
+func renderApprovals(v view.View, waiting []approval.Pending, budget int) []PendingApproval {
 	waiting = waiting[:min(len(waiting), maxPending)]
 	var out []PendingApproval
-	budget := h.MaxResultBytes / 3
 	for i, p := range waiting {
 		shown := showApproval(v, p, budget/(len(waiting)-i))
 		budget -= sizeOf(shown)
 		out = append(out, shown)
-		h.Decider.RememberShown(p)
 	}
 	return out
 }

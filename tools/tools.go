@@ -6,12 +6,13 @@
 //
 //	instructions.go                what a client tells its model of the server
 //	tools.go                       the table; from an MCP request to its result
+//	apps.go                        what clients with MCP Apps see of the tools
 //	tasks.go                       the runs as tasks, which the protocol serves without a tool
 //	tasks_stateful.go              what the tasks of 2025-11-25 have beside that
 //	task_reading.go                a run read for its task
-//	create_run.go and the like     a handler and what it alone needs
+//	create_run.go and the like     a handler and what it alone needs; follow_run.go is for the live view
 //	task_create.go                 a create_run that becomes a task
-//	unknown_create.go, piece.go    a part of create_run, and one of get_run
+//	unknown_create.go, piece.go    a part of create_run and follow_run, and one of get_run
 //	wait.go                        follows a run for a call
 //	result.go                      what a result shows and says of a run
 //	outcome.go, size.go            what came of asking; what a result has room for
@@ -70,6 +71,11 @@ func allTools() []tool {
 			endpoint: approveEndpoint,
 			when:     func(o Options) bool { return o.Approvals != ApprovalsOff },
 		},
+		{
+			name: "follow_run", title: "Follow run", description: followRunDescription,
+			hints:    hints{readOnly: true, idempotent: true, openWorld: true},
+			endpoint: endpointOf((*handlers).followRun), appOnly: true,
+		},
 	}
 }
 
@@ -86,6 +92,9 @@ type tool struct {
 	// have its call as a task. An input round after the first ignores invalid arguments:
 	// the run exists, and a model that is told to correct them would create another.
 	createsRun bool
+	// appOnly is for a tool that the live view of a run calls, never a model: see
+	// apps.go. The operator offers it with get_run, which shows the same.
+	appOnly bool
 }
 
 // hints are a tool's annotation hints. readOnly also decides what [Options].ReadOnly
@@ -95,6 +104,8 @@ type hints struct{ readOnly, destructive, idempotent, openWorld bool }
 // offeredIn reports whether the operator offers the tool.
 func (t tool) offeredIn(o Options) bool {
 	switch {
+	case t.appOnly:
+		return o.Offers("get_run")
 	case o.ReadOnly && !t.hints.readOnly, slices.Contains(o.ExcludeTools, t.name):
 		return false
 	case len(o.Tools) > 0 && !slices.Contains(o.Tools, t.name):
@@ -103,8 +114,19 @@ func (t tool) offeredIn(o Options) bool {
 	return t.when == nil || t.when(o)
 }
 
-// Names returns the names of all tools.
+// Names returns the names of the tools that the operator can choose from.
 func Names() []string {
+	var names []string
+	for _, t := range allTools() {
+		if !t.appOnly {
+			names = append(names, t.name)
+		}
+	}
+	return names
+}
+
+// AllNames returns the names of all tools, also of those that only a live view calls.
+func AllNames() []string {
 	var names []string
 	for _, t := range allTools() {
 		names = append(names, t.name)
@@ -222,9 +244,14 @@ func newHandlers(o Options) *handlers { return &handlers{o.resolve()} }
 func Register(srv *server.MCPServer, o Options) {
 	h := newHandlers(o)
 	for _, t := range allTools() {
-		if h.hasTool(t.name) {
-			srv.AddTools(h.serverTool(t))
+		if !h.hasTool(t.name) {
+			continue
 		}
+		added := h.serverTool(t)
+		if t.appOnly {
+			added.Handler = forAppsOnly(added.Handler)
+		}
+		srv.AddTools(added)
 	}
 }
 

@@ -1,6 +1,6 @@
 // Holds what clients see to two public linters: the MCP Inspector's strict lint
 // of tool schemas, for every surface that flags make, in stateful and stateless revisions, over stdio
-// and HTTP; and MCPJam's checks that need no fixture, over HTTP.
+// and HTTP; and MCPJam's checks that need no fixture, and those of MCP Apps, over HTTP.
 //
 // KNOWN is a JSON object of findings that are not faults: "linter rule place"
 // to the reason. Any other finding fails, and so does an entry that nothing
@@ -10,7 +10,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { MCPConformanceTest } from '@mcpjam/sdk';
+import { MCPAppsConformanceTest, MCPConformanceTest } from '@mcpjam/sdk';
 
 const [binary, knownFile] = process.argv.slice(2);
 const known = JSON.parse(readFileSync(knownFile, 'utf8'));
@@ -19,6 +19,7 @@ const headers = { 'x-api-key': 'sandbox-key' };
 const revisions = ['legacy', 'modern'];
 const surfaces = [[], ['--approvals=agent', '--allow-pass-through'], ['--read-only']];
 const jamChecks = 15; // without fixtures, in the pinned version
+const jamAppChecks = 7;
 
 const seen = new Set();
 let failures = 0;
@@ -69,18 +70,19 @@ async function serve() {
   });
 }
 
-// jam runs MCPJam's checks and returns how many passed. One that was skipped
-// counts as a finding.
-async function jam(serverUrl) {
-  const { checks } = await new MCPConformanceTest({ serverUrl, customHeaders: headers, checkTimeout: 10_000 }).run();
-  if (checks.length !== jamChecks) throw new Error(`MCPJam ran ${checks.length} checks, not ${jamChecks}`);
+// jam runs a suite of MCPJam's checks and returns how many passed. One that was skipped
+// or has a warning counts as a finding.
+async function jam(suite, want) {
+  const { checks } = await suite.run();
+  if (checks.length !== want) throw new Error(`MCPJam ran ${checks.length} checks, not ${want}`);
+  for (const c of checks) for (const warning of c.warnings ?? []) find(`mcpjam warning ${c.id}`, warning);
   const others = checks.filter(c => c.status !== 'passed');
   for (const c of others) find(`mcpjam ${c.status} ${c.id}`, c.error?.message);
   return checks.length - others.length;
 }
 
 const server = await serve();
-let tools = 0, runs = 0, passed;
+let tools = 0, runs = 0, passed, passedApps;
 try {
   const overHTTP = ['--transport', 'http', '--server-url', server.url, '--header', `x-api-key: ${headers['x-api-key']}`];
   for (const revision of revisions) {
@@ -91,7 +93,8 @@ try {
     tools += inspect([], revision, overHTTP);
     runs++;
   }
-  passed = await jam(server.url);
+  passed = await jam(new MCPConformanceTest({ serverUrl: server.url, customHeaders: headers, checkTimeout: 10_000 }), jamChecks);
+  passedApps = await jam(new MCPAppsConformanceTest({ url: server.url, requestInit: { headers }, timeout: 10_000 }), jamAppChecks);
 } finally {
   server.child.kill();
 }
@@ -100,5 +103,5 @@ for (const entry of Object.keys(known).filter(entry => !seen.has(entry))) {
   console.error(`${entry}\n  is known, but nothing finds it any more: take it out`);
 }
 const verdict = failures === 0 ? 'ok' : `FAILED (${failures} findings above)`;
-console.log(`lint: ${verdict}, the Inspector read ${tools} tools in ${runs} runs, ${passed} of ${jamChecks} MCPJam checks passed, ${Object.keys(known).length} findings are known`);
+console.log(`lint: ${verdict}, the Inspector read ${tools} tools in ${runs} runs, ${passed} of ${jamChecks} MCPJam checks and ${passedApps} of its ${jamAppChecks} for MCP Apps passed, ${Object.keys(known).length} findings are known`);
 process.exit(failures === 0 ? 0 : 1);

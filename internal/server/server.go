@@ -68,6 +68,7 @@ const title = "Runs"
 // MCP returns a new MCP server with the tools, resources and prompts.
 func (s *Server) MCP(name, version string) *mcpserver.MCPServer {
 	hooks := transport.Hooks()
+	tools.AddHooks(hooks, s.tools)
 	resources.AddHooks(hooks, s.resources)
 	completer := resources.Completions(s.resources)
 	menu := prompts.Options{Options: s.tools, Complete: completer}

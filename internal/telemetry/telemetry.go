@@ -80,7 +80,7 @@ func Start(ctx context.Context, o Options) (*Telemetry, error) {
 	}
 	reportErrors(o.Log)
 	t := &Telemetry{
-		options: o, tools: tools.Names(), prompts: prompts.Names(), tracers: tracenoop.NewTracerProvider(), meters: metricnoop.NewMeterProvider(),
+		options: o, tools: tools.AllNames(), prompts: prompts.Names(), tracers: tracenoop.NewTracerProvider(), meters: metricnoop.NewMeterProvider(),
 		propagator: propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}),
 	}
 	described, err := describeService(ctx, o)
