@@ -29,6 +29,7 @@ type scanner struct {
 
 func newScanner(c *canarySet) *scanner {
 	s := &scanner{patterns: map[string]string{}}
+	s.addPattern("approval link", "roval?token=") // the address before it may be left where a text was cut
 	for _, location := range c.locations() {
 		secret := c.canaryFor(location)
 		s.addPattern("plain "+location, secret)

@@ -30,7 +30,6 @@ func TestTaskCanaries(t *testing.T) {
 		}
 	})
 	scanner := newScanner(a.canarySet)
-	scanner.addPattern("approval link", "roval?token=") // a cut may leave the address alone
 	for _, rs := range servers {
 		rs.checkOutput(t, scanner)
 	}
