@@ -3,6 +3,7 @@ package cli_test
 import (
 	"context"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -30,6 +31,7 @@ func TestScripts(t *testing.T) {
 				api.Close()
 			})
 			env.Values[boxKey{}] = box
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Setenv("API_URL", api.URL)
 			env.Setenv("API_KEY", sandbox.DefaultKey)
 			return nil

@@ -315,7 +315,7 @@ func TestEventSize(t *testing.T) {
 
 // checkLogHeap measures what 100 events of a log take, with a text in each.
 func checkLogHeap(t *testing.T, name, text string) {
-	const runs = 50
+	const runs = 20
 	runID := func(i int) client.RunID { return client.RunID(fmt.Sprintf("123e4567-e89b-12d3-a456-%012d", i)) }
 	api, err := client.New(client.Options{URL: "http://localhost", Transport: inmem.Transport(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/sse") {

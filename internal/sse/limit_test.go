@@ -102,13 +102,13 @@ var endless = []struct {
 	length            int64
 	tooLarge          int
 }{
-	{"comment line", ":", "x", 256 << 20, 0},
-	{"data line", "data: ", "x", 256 << 20, 1},
-	{"invalid data line", "data: ", "\xFF", 256 << 20, 1},
-	{"id line", "id: ", "x", 256 << 20, 1},
-	{"event line", "event: ", "x", 256 << 20, 1},
-	{"retry line", "retry: ", "9", 256 << 20, 1},
-	{"unknown line", "", "x", 256 << 20, 1},
+	{"comment line", ":", "x", 32 << 20, 0},
+	{"data line", "data: ", "x", 32 << 20, 1},
+	{"invalid data line", "data: ", "\xFF", 32 << 20, 1},
+	{"id line", "id: ", "x", 32 << 20, 1},
+	{"event line", "event: ", "x", 32 << 20, 1},
+	{"retry line", "retry: ", "9", 32 << 20, 1},
+	{"unknown line", "", "x", 32 << 20, 1},
 	{"comments", "", ": keep\n", 1 << 20, 0},
 	{"empty comments in CR", "", ":\r", 1 << 20, 0},
 	{"blank lines", "", "\r\n", 1 << 20, 0},
@@ -186,7 +186,7 @@ func TestLetsGoOfLargeBuffers(t *testing.T) {
 
 // A thousand quiet streams hold little each, whatever went through them.
 func TestQuietStreamsHoldLittle(t *testing.T) {
-	const streams, most = 1000, 10 << 10
+	const streams, most = 300, 10 << 10
 	in := "id: 1\nevent: step\ndata: " + strings.Repeat("x", 60<<10) + "\n\n" + strings.Repeat("data: short\n\n", 1000)
 	decoders := make([]*sse.Decoder, streams)
 	var before, after runtime.MemStats

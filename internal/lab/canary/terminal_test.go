@@ -35,6 +35,7 @@ func TestCanariesInTerminal(t *testing.T) {
 	params := testscript.Params{
 		Files: []string{script},
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Setenv("TR_API_URL", a.URL)
 			env.Setenv("TR_API_KEY", a.canaryFor("key in the terminal"))
 			return nil
