@@ -232,7 +232,7 @@ func TestEventsUnderFaults(t *testing.T) {
 			u.drop = 9
 		}
 		if u.hole > 0 && u.drop == 0 && !u.unnumber && u.replay == u.honour {
-			u.count = 200 // the whole length for what is likeliest; it costs a second each under the race detector
+			u.count = 100 // the whole length for what is likeliest; it costs a second each under the race detector
 		}
 		if u.drop > 0 && u.unnumber {
 			continue // a hole that nothing shows cannot be filled in order

@@ -47,13 +47,13 @@ func (d *down) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
-// TestDayOfBackoff: a watcher of a run whose API is out of order for a day
+// TestHoursOfBackoff: a watcher of a run whose API is out of order for hours
 // tries again and again, neither often nor seldom, and misses nothing.
-func TestDayOfBackoff(t *testing.T) {
+func TestHoursOfBackoff(t *testing.T) {
 	for _, mode := range []string{"503", "hang up"} {
 		synctest.Test(t, func(t *testing.T) {
 			u := &upstream{count: 50, cut: 7, replay: true, honour: true}
-			d := &down{until: time.Now().Add(24 * time.Hour), up: u, mode: mode}
+			d := &down{until: time.Now().Add(8 * time.Hour), up: u, mode: mode}
 			c := newClient(t, d)
 			got := int64(0)
 			var first time.Time
@@ -69,7 +69,7 @@ func TestDayOfBackoff(t *testing.T) {
 				t.Errorf("%s: %d events, the first %v after the API was back", mode, got, late)
 			}
 			// A connection is a stream and three reads, half a minute apart at most.
-			if n := d.streams.Load(); n < 24*60*60/37 || n > 24*60*60/10 || d.requests.Load() > 4*n || d.longest > 37*time.Second {
+			if n := d.streams.Load(); n < 8*60*60/37 || n > 8*60*60/10 || d.requests.Load() > 4*n || d.longest > 37*time.Second {
 				t.Errorf("%s: %d connections, %d requests, the longest pause %v", mode, n, d.requests.Load(), d.longest)
 			}
 		})
@@ -80,7 +80,7 @@ func TestDayOfBackoff(t *testing.T) {
 // caller's calls are sent, and tried three times.
 func TestWatchingSpendsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &down{until: time.Now().Add(24 * time.Hour), mode: "503"}
+		d := &down{until: time.Now().Add(8 * time.Hour), mode: "503"}
 		c := newClient(t, d)
 		ctx, stop := context.WithCancel(t.Context())
 		watched := make(chan struct{})
