@@ -200,8 +200,8 @@ func TestIsOurs(t *testing.T) {
 // TestClaudeCodeProjects holds that the person's own entries for the project are read.
 func TestClaudeCodeProjects(t *testing.T) {
 	m := newMachine(t, "linux", nil)
-	m.Dir = "/work/that"
-	write(t, filepath.Join(m.Home, ".claude.json"), `{"projects": {"/work/that": {"mcpServers": {"runs": {"command": "runs-mcp-server"}}}, "/else": {"mcpServers": {"runs": {"command": "runs-mcp-server"}}}}}`)
+	m.Dir = "/projects/that"
+	write(t, filepath.Join(m.Home, ".claude.json"), `{"projects": {"/projects/that": {"mcpServers": {"runs": {"command": "runs-mcp-server"}}}, "/else": {"mcpServers": {"runs": {"command": "runs-mcp-server"}}}}}`)
 	if found := ours(t, m)["Claude Code"]; len(found) != 1 {
 		t.Errorf("found %+v", found)
 	}
