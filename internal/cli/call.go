@@ -7,9 +7,7 @@ import (
 
 	mcpclient "github.com/mark3labs/mcp-go/client"
 
-	"runs-mcp-server/client"
 	"runs-mcp-server/internal/memory"
-	"runs-mcp-server/internal/sandbox"
 )
 
 // callCommand calls a tool by hand.
@@ -24,17 +22,10 @@ type callCommand struct {
 // Run calls the tool as a client would, and prints its result. The person at the
 // terminal is asked what a client's person would be.
 func (c *callCommand) Run(p *process) error {
-	o, err := c.options()
+	o, caller, err := c.localOptions(p.env)
 	if err != nil {
 		return err
 	}
-	caller := client.Caller{Key: sandbox.DefaultKey, UserID: c.UserID}
-	if !c.Sandbox {
-		if caller.Key, err = c.key(p.env); err != nil {
-			return err
-		}
-	}
-	o.Local, o.Secrets = true, o.Secrets.With(string(caller.Key))
 	log, err := c.newQuietLogger(o.Secrets, p, &c.apiFlags)
 	if err != nil {
 		return err

@@ -58,6 +58,22 @@ type serverFlags struct {
 	auditFlags
 }
 
+// localOptions returns the options of a server for the one caller that is on this
+// machine, and that caller.
+func (f *serverFlags) localOptions(env func(string) string) (o tools.Options, caller client.Caller, err error) {
+	if o, err = f.options(); err != nil {
+		return o, caller, err
+	}
+	caller = client.Caller{Key: sandbox.DefaultKey, UserID: f.UserID}
+	if !f.Sandbox {
+		if caller.Key, err = f.key(env); err != nil {
+			return o, caller, err
+		}
+	}
+	o.Local, o.Secrets = true, o.Secrets.With(string(caller.Key))
+	return o, caller, nil
+}
+
 // options checks the flags and returns the options of the tools that follow from
 // them. [serverFlags.newServer] fills in the API and the log.
 func (f *serverFlags) options() (tools.Options, error) {

@@ -6,7 +6,6 @@ import (
 
 	"runs-mcp-server/client"
 	"runs-mcp-server/internal/memory"
-	"runs-mcp-server/internal/sandbox"
 	"runs-mcp-server/tools"
 	"runs-mcp-server/transport"
 )
@@ -19,17 +18,10 @@ type stdioCommand struct {
 
 // Run serves MCP over stdio.
 func (c *stdioCommand) Run(p *process) error {
-	o, err := c.options()
+	o, caller, err := c.localOptions(p.env)
 	if err != nil {
 		return err
 	}
-	caller := client.Caller{Key: sandbox.DefaultKey, UserID: c.UserID}
-	if !c.Sandbox {
-		if caller.Key, err = c.key(p.env); err != nil {
-			return err
-		}
-	}
-	o.Local, o.Secrets = true, o.Secrets.With(string(caller.Key))
 	log, err := c.newLogger(o.Secrets, p)
 	if err != nil {
 		return err
