@@ -24,11 +24,15 @@ export const scenarios = [
   { name: 'a run without a plan gets one', slow: true, run: latePlan },
 ];
 
+// Where a scenario looks at a run that is running, the run goes on for many times as long
+// as a look takes on a busy machine.
+const longRun = 'steps=5 step_ms=2500';
+
 async function watchToResult(screen, era, picture) {
   const tools = await screen.in('connect', era);
   assert.deepEqual(tools.find(t => t.name === 'create_run').meta, { ui: { resourceUri: 'ui://runs/run.html' } });
   assert.deepEqual(tools.filter(t => t.appOnly).map(t => t.name), ['follow_run']);
-  await screen.create(picture ? 'steps=3 step_ms=150' : 'steps=5 step_ms=900');
+  await screen.create(longRun);
   await screen.shows('#status', 'Running');
   await screen.shows('#elapsed', 'so far');
   await screen.shows('#events', 'Started');
@@ -105,7 +109,7 @@ async function fail(screen) {
 
 async function loseLink(screen) {
   await screen.in('connect', 'stateless');
-  await screen.create('steps=12 step_ms=300');
+  await screen.create(longRun);
   await screen.shows('#status', 'Running');
   screen.host.setBroken(true);
   await screen.shows('#link', /Connection lost\. What you see is from .* Trying again in \d+ s/);
@@ -156,7 +160,7 @@ async function manyEvents(screen) {
 
 async function reload(screen) {
   await screen.in('connect', 'stateless');
-  const run = await screen.create('steps=6 step_ms=250');
+  const run = await screen.create(longRun);
   await screen.shows('#status', 'Running');
   await screen.in('reload', { context: screen.context });
   await screen.shows('#status', 'Running');
@@ -168,7 +172,7 @@ async function reload(screen) {
   // A view of get_run follows by its arguments, before the result is there.
   await screen.in('open', 'get_run', { runId: run.runId }, { context: screen.context });
   await screen.shows('#status', 'Succeeded');
-  await screen.create('steps=20 step_ms=500');
+  await screen.create(longRun);
   await screen.shows('#status', 'Running');
   await screen.in('teardown');
   await requireSilence(screen);
@@ -179,7 +183,7 @@ async function reload(screen) {
 async function waitingCall(screen) {
   await screen.in('connect', 'stateful');
   const intent = `Find overdue invoices ${Math.random()}`;
-  const result = screen.create('steps=3 step_ms=1800', { intent, waitSeconds: 30 });
+  const result = screen.create(longRun, { intent, waitSeconds: 45 });
   await screen.shows('#status', 'Running');
   await screen.shows('#plan', 'after 1');
   assert.equal((await result).status, 'SUCCESS');
@@ -308,7 +312,7 @@ async function failedCalls(screen) {
 
 async function latePlan(screen) {
   await screen.in('connect', 'stateless');
-  await screen.create('steps=4 step_ms=200 queue_ms=600 plan=placeholder');
+  await screen.create(`${longRun} queue_ms=600 plan=placeholder`);
   await screen.shows('#status', 'Running');
   await screen.shows('#plan-steps', 'after 1');
 }
