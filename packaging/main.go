@@ -36,12 +36,11 @@ func run() error {
 	out := flag.String("out", "", "`folder` that gets the packages")
 	version := flag.String("version", "", "version of the release")
 	seconds := flag.Int64("time", 0, "time of the commit, in `seconds` since 1970")
-	originFile := flag.String("origin", "origin.json", "`file` that says where the project is")
 	flag.Parse()
 	if *version == "" || *out == "" {
 		return fmt.Errorf("-version and -out are needed")
 	}
-	origin, err := readOrigin(*originFile)
+	origin, err := readOrigin("origin.json")
 	if err != nil {
 		return err
 	}

@@ -29,8 +29,9 @@ type npmPackage struct {
 	Platforms []platform
 }
 
-// writeNPM writes a package for each binary, and the package that starts the one of
-// its machine: npm/runs-mcp-server-linux-x64, npm/runs-mcp-server.
+// writeNPM writes a package for each binary, and the package that starts the one of its
+// machine, as npm pack names them: npm/runs-mcp-server-linux-x64-0.1.0.tgz,
+// npm/runs-mcp-server-0.1.0.tgz.
 func (r *release) writeNPM() error {
 	license, err := readPacked("../LICENSE", "LICENSE", 0o644)
 	if err != nil {
@@ -67,7 +68,11 @@ func (r *release) writeNPMPackage(template string, data npmPackage, suffix strin
 	if err != nil {
 		return err
 	}
-	return writeFiles(filepath.Join(r.out, "npm", name+suffix), append(files, packedFile{"package.json", manifest, 0o644})...)
+	files = append(files, packedFile{"package.json", manifest, 0o644})
+	for i := range files {
+		files[i].path = "package/" + files[i].path
+	}
+	return writeArchive(filepath.Join(r.out, "npm", name+suffix+"-"+r.Version+".tgz"), r.commit, files...)
 }
 
 // writeBundle writes the MCPB bundle and server.json, the entry for the MCP registry,

@@ -119,10 +119,7 @@ func packGzip(at time.Time, files ...packedFile) ([]byte, error) {
 		return nil, err
 	}
 	var compressed bytes.Buffer
-	w, err := gzip.NewWriterLevel(&compressed, gzip.BestCompression)
-	if err != nil {
-		return nil, err
-	}
+	w := gzip.NewWriter(&compressed)
 	if _, err := w.Write(archive); err != nil {
 		return nil, err
 	}

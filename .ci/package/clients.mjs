@@ -1,5 +1,6 @@
 // Installs the packages into real clients and looks whether they start the server:
-// node clients.mjs NODE_MODULES PACKAGES WORK_FOLDER REPOSITORY
+// node clients.mjs GEMINI_CLI CLAUDE_CODE PACKAGES WORK_FOLDER REPOSITORY
+// The first two are the folders that the clients are installed in.
 // Each client gets an empty home folder. None is asked for a model.
 import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -7,7 +8,7 @@ import { join } from "node:path";
 import { once } from "node:events";
 import { check, run, serveRegistry } from "./lib.mjs";
 
-const [modules, packages, work, repository] = process.argv.slice(2);
+const [geminiFolder, claudeFolder, packages, work, repository] = process.argv.slice(2);
 const platform = `${process.platform}-${process.arch}`;
 
 // call is run for programs that ask the registry, which this process serves, or a person.
@@ -32,7 +33,7 @@ async function gemini() {
   for (const f of [home, join(home, ".gemini"), folder]) mkdirSync(f);
   writeFileSync(join(home, ".gemini/trustedFolders.json"), JSON.stringify({ [folder]: "TRUST_FOLDER" }));
   run("tar", ["-xzf", join(packages, "gemini", `${process.platform}.${process.arch}.runs-mcp-server.tar.gz`), "-C", folder]);
-  const program = join(modules, ".bin/gemini");
+  const program = join(geminiFolder, "node_modules/.bin/gemini");
   const options = { cwd: folder, env: { ...process.env, HOME: home, GEMINI_FORCE_FILE_STORAGE: "true" } };
   await call(program, ["extensions", "validate", folder], options);
   // Gemini CLI asks for the settings in a terminal, which script stands in for.
@@ -48,7 +49,7 @@ async function gemini() {
 async function claude() {
   const home = join(work, "claude");
   mkdirSync(home);
-  const program = join(modules, `@anthropic-ai/claude-code-${platform}/claude`);
+  const program = join(claudeFolder, `node_modules/@anthropic-ai/claude-code-${platform}/claude`);
   const env = { ...process.env, HOME: home, DISABLE_TELEMETRY: "1", npm_config_registry: await serveRegistry(join(packages, "npm")), npm_config_cache: join(work, "npm-cache") };
   const options = { cwd: home, env };
   await call(program, ["plugin", "validate", "--strict", join(repository, "packaging/claude")], options);
