@@ -19,40 +19,38 @@ import (
 // server closes each connection with GOAWAY. A try takes at most maxConns
 // connections, and a create or approval is sent once.
 func TestTakenBack(t *testing.T) {
-	t.Parallel() // it waits before it tries again
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate(t)}, NextProtos: []string{"h2", "http/1.1"}})
-	if err != nil {
-		t.Fatal(err)
+	each := int64(maxConns * standardPolicy().tries)
+	for name, want := range map[string]int64{"get": each, "list": each, "abort": each, "stream": maxConns, "create": 1, "approve": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it waits before it tries again
+			l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate(t)}, NextProtos: []string{"h2", "http/1.1"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var requests atomic.Int64
+			accept(t, l, func(conn net.Conn) { goAway(conn, &requests) })
+			c, err := New(Options{URL: "https://" + l.Addr().String()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, hc := range []*http.Client{c.calls, c.once} {
+				hc.Transport.(*http.Transport).TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			err = operations(c)[name](ctx)
+			cancel()
+			if n := requests.Load(); err == nil || n != want {
+				t.Errorf("%d requests, want %d; %v", n, want, err)
+			}
+			c.Close()
+		})
 	}
-	var requests atomic.Int64
-	serving := accept(l, func(conn net.Conn) { goAway(conn, &requests) })
-	c, err := New(Options{URL: "https://" + l.Addr().String()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, hc := range []*http.Client{c.calls, c.once} {
-		hc.Transport.(*http.Transport).TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
-	}
-	each := int64(maxConns * c.retries.tries)
-	want := map[string]int64{"get": each, "list": each, "abort": each, "stream": maxConns, "create": 1, "approve": 1}
-	for name, op := range operations(c) {
-		requests.Store(0)
-		c.callers = newCallers() // or the breaker would open
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		err := op(ctx)
-		cancel()
-		if n := requests.Load(); err == nil || n != want[name] {
-			t.Errorf("%s: %d requests, want %d; %v", name, n, want[name], err)
-		}
-	}
-	c.Close()
-	l.Close()
-	serving.Wait()
 }
 
-// accept serves every connection until l is closed; then wait for what it returns.
-func accept(l net.Listener, serve func(net.Conn)) *sync.WaitGroup {
+// accept serves every connection until the test ends, which closes them.
+func accept(t *testing.T, l net.Listener, serve func(net.Conn)) {
 	var serving sync.WaitGroup
+	ended, end := context.WithCancel(context.Background())
 	serving.Go(func() {
 		for {
 			conn, err := l.Accept()
@@ -61,11 +59,16 @@ func accept(l net.Listener, serve func(net.Conn)) *sync.WaitGroup {
 			}
 			serving.Go(func() {
 				defer conn.Close()
+				defer context.AfterFunc(ended, func() { conn.Close() })()
 				serve(conn)
 			})
 		}
 	})
-	return &serving
+	t.Cleanup(func() {
+		l.Close()
+		end()
+		serving.Wait()
+	})
 }
 
 // goAway serves a connection over HTTP/2 and goes away at its first request,
@@ -134,7 +137,7 @@ func TestSwitchingProtocols(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	serving := accept(l, func(conn net.Conn) {
+	accept(t, l, func(conn net.Conn) {
 		if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {
 			return
 		}
@@ -155,6 +158,4 @@ func TestSwitchingProtocols(t *testing.T) {
 		}
 	}
 	c.Close()
-	l.Close()
-	serving.Wait()
 }
