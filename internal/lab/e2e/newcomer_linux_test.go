@@ -54,7 +54,7 @@ func TestNewcomer(t *testing.T) {
 	n.testProxy(box.URL())
 
 	n.configureCursor(box.URL())
-	n.doctor(0, "ok       Cursor: ", `"runs" starts this program`)
+	n.doctorWith([]string{"--stream-wait=0"}, 0, "ok       Cursor: ", `"runs" starts this program`)
 	var runIDs []string
 	for _, columns := range []int{80, 40} {
 		runID := n.runJob()
