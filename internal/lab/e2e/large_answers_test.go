@@ -34,6 +34,7 @@ func TestLargeAnswers(t *testing.T) {
 	if race.Enabled() {
 		t.Skip("the race detector takes many times the memory")
 	}
+	t.Parallel()
 	for shape, repeated := range largeShapes {
 		answer := []byte(repeated.String())
 		api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -66,7 +67,6 @@ func mostMemory(shape string) int {
 // checkCost makes n calls at once in a new process and checks what they cost. Each may
 // cost most bytes of memory.
 func checkCost(t *testing.T, api, message string, n, most int) {
-	t.Parallel()
 	process, url := program.StartHTTP(t, "", "--api-url", api)
 	defer program.WaitExit(t, process)
 	defer process.Process.Kill()
@@ -78,7 +78,11 @@ func checkCost(t *testing.T, api, message string, n, most int) {
 	var calls sync.WaitGroup
 	for _, me := range callers {
 		calls.Go(func() {
-			if status, answer, _ := me.Send(t, me.Session, message, nil); status != http.StatusOK || strings.Contains(answer, `"isError":true`) || strings.Contains(answer, `"error":`) {
+			status, answer, _ := me.Send(t, me.Session, message, nil)
+			for giveUp := time.Now().Add(program.ExitTimeout); strings.Contains(answer, `"code":"timeout"`) && time.Now().Before(giveUp); { // on a busy machine
+				status, answer, _ = me.Send(t, me.Session, message, nil)
+			}
+			if status != http.StatusOK || strings.Contains(answer, `"isError":true`) || strings.Contains(answer, `"error":`) {
 				t.Errorf("%d, %.300s", status, answer)
 			}
 		})
