@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -119,7 +120,12 @@ func TestDialogIsTakenAway(t *testing.T) {
 		"intent": "x", "context": "sandbox: step_ms=1 steps=1 auth=required auth_ms=60000", "waitSeconds": 1})
 	testbed.Call[tools.RunResult](t, s, "create_run", map[string]any{
 		"intent": "x", "context": "sandbox: step_ms=1 steps=1 auth=required auth_ms=500", "waitSeconds": 30})
-	if id := <-finished; id == "" || id != who.questions()[1].ElicitationID {
-		t.Errorf("finished %q, asked %+v", id, who.questions())
+	select {
+	case id := <-finished:
+		if id == "" || id != who.questions()[1].ElicitationID {
+			t.Errorf("finished %q, asked %+v", id, who.questions())
+		}
+	case <-time.After(30 * time.Second):
+		t.Errorf("nothing finished, asked %+v", who.questions())
 	}
 }

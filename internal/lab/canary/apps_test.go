@@ -11,9 +11,19 @@ import (
 // TestAppCanaries is [TestCanaries] for the live view of a run: what its tool and its
 // page give a host, in both ways of declaring MCP Apps.
 func TestAppCanaries(t *testing.T) {
+	const capabilities = `{"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["text/html;profile=mcp-app"]}}}`
+	runInBothEras(t, capabilities, func(t *testing.T, wire *testbed.Wire, api *fakeAPI) {
+		s := &appScenario{wire, t, api}
+		s.run()
+	})
+}
+
+// runInBothEras runs a scenario over stdio in an old revision and in the newest, as clients
+// that declare the capabilities, and searches what the servers put out. It returns the API
+// that both had.
+func runInBothEras(t *testing.T, capabilities string, run func(*testing.T, *testbed.Wire, *fakeAPI)) *fakeAPI {
 	a := newFakeAPI(t)
 	flags := []string{"--api-url", a.URL, "--log-level=debug", "--user-id=user-1", "--integrations=*", "--allow-pass-through", "--pass-through", writePassThroughFile(t, a.canarySet), "--approvals=human"}
-	const capabilities = `{"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["text/html;profile=mcp-app"]}}}`
 	servers := map[string]*recordedServer{}
 	t.Run("clients", func(t *testing.T) {
 		for _, version := range []string{"2025-11-25", testbed.Newest} {
@@ -22,9 +32,8 @@ func TestAppCanaries(t *testing.T) {
 			servers[version] = rs
 			t.Run(version, func(t *testing.T) {
 				t.Parallel() // they wait, most of the time
-				in, out := rs.runOnPipes(t, a.canaryFor("key of apps, "+version), nil, flags...)
-				s := &appScenario{testbed.NewWire(t, in, out, version, capabilities), t, a}
-				s.run()
+				in, out := rs.runOnPipes(t, a.canaryFor("key of a client of "+version), nil, flags...)
+				run(t, testbed.NewWire(t, in, out, version, capabilities), a)
 			})
 		}
 	})
@@ -32,6 +41,7 @@ func TestAppCanaries(t *testing.T) {
 	for _, rs := range servers {
 		rs.checkOutput(t, scanner)
 	}
+	return a
 }
 
 // appScenario looks at runs as the live view does.

@@ -12,27 +12,12 @@ import (
 // TestTaskCanaries is [TestCanaries] for runs as tasks, in both revisions that have
 // tasks.
 func TestTaskCanaries(t *testing.T) {
-	a := newFakeAPI(t)
-	flags := []string{"--api-url", a.URL, "--log-level=debug", "--user-id=user-1", "--integrations=*", "--allow-pass-through", "--pass-through", writePassThroughFile(t, a.canarySet), "--approvals=human"}
 	const capabilities = `{"extensions":{"io.modelcontextprotocol/tasks":{}},"elicitation":{"form":{},"url":{}}}`
-	servers := map[string]*recordedServer{}
-	t.Run("clients", func(t *testing.T) {
-		for _, version := range []string{"2025-11-25", testbed.Newest} {
-			rs := newRecordedServer()
-			rs.human = true
-			servers[version] = rs
-			t.Run(version, func(t *testing.T) {
-				in, out := rs.runOnPipes(t, a.canaryFor("key of tasks, "+version), nil, flags...)
-				s := &taskScenario{testbed.NewWire(t, in, out, version, capabilities), t, a}
-				s.Answer = s.answer
-				s.run()
-			})
-		}
+	a := runInBothEras(t, capabilities, func(t *testing.T, wire *testbed.Wire, api *fakeAPI) {
+		s := &taskScenario{wire, t, api}
+		s.Answer = s.answer
+		s.run()
 	})
-	scanner := newScanner(a.canarySet)
-	for _, rs := range servers {
-		rs.checkOutput(t, scanner)
-	}
 	if len(a.usedTokens) < 8 {
 		t.Errorf("tokens were sent to %q", a.usedTokens)
 	}

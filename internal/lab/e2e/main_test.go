@@ -3,14 +3,21 @@
 package e2e
 
 import (
+	"flag"
 	"testing"
 
 	"runs-mcp-server/internal/lab/program"
 	"runs-mcp-server/internal/sandbox"
 )
 
-// TestMain lets the tests start the program as a process; see [program.Main].
-func TestMain(m *testing.M) { program.Main(m) }
+// TestMain lets the tests start the program as a process; see [program.Main]. It runs four
+// parallel tests at a time on any machine: they wait more than they work.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
+	program.Main(m)
+}
 
 // startSandbox starts a sandbox, which ends with the test. It accepts the keys, or the
 // default key if there are none.

@@ -5,7 +5,6 @@ package program
 import (
 	"bufio"
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -25,12 +24,8 @@ import (
 
 // Main is the TestMain of a package whose tests start the program. The test's
 // executable is the program if its file is named like the program. The tests fail if
-// goroutines are left when they have ended. Eight parallel tests run at a time on any
-// machine: they wait more than they work.
+// goroutines are left when they have ended.
 func Main(m *testing.M) {
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		panic(err)
-	}
 	testscript.Main(leakChecked{m}, map[string]func(){cli.Name: func() {
 		ctx, stop := cli.NotifyContext()
 		code := cli.Run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr)
