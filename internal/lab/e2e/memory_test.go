@@ -116,7 +116,7 @@ func longRuns(events int) http.Handler {
 func getLargeRun(t *testing.T, address, key string) {
 	caller := &program.Tenant{URL: address, Key: key}
 	_, _, header := caller.Send(t, "", program.Initialize, nil)
-	status, answer, _ := caller.Send(t, header.Get("Mcp-Session-Id"), program.ToolCall("get_run", map[string]any{"runId": largeRun}), nil)
+	status, answer := sendPatiently(t, caller, header.Get("Mcp-Session-Id"), program.ToolCall("get_run", map[string]any{"runId": largeRun}))
 	if status != http.StatusTooManyRequests && (status != http.StatusOK || !strings.Contains(answer, largeRun)) {
 		t.Errorf("%d: %.300s", status, answer)
 	}
