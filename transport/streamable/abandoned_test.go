@@ -59,7 +59,7 @@ func TestAbandonedResultEnds(t *testing.T) {
 		t.Errorf("the client left: %v", cause)
 	}
 
-	e := s.stream(s.do("POST", "/mcp", h, awaitResult))
+	e := s.stream(s.do("POST", "/mcp", h, strings.Replace(awaitResult, `"id":1`, `"id":2`, 1)))
 	id := e.frame().id
 	e.resp.Body.Close()
 	again := s.resume(h, id)
