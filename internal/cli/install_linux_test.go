@@ -55,7 +55,7 @@ func TestInstallAsks(t *testing.T) {
 		home := t.TempDir()
 		command := exec.Command(program.Executable(t), "install", "cursor")
 		command.Dir = home
-		command.Env = []string{"TERM=xterm", "HOME=" + home, "TR_API_KEY=k-0123456789", "GOCOVERDIR=" + home, "GORACE=" + os.Getenv("GORACE")}
+		command.Env = []string{"TERM=xterm", "HOME=" + home, "TR_API_KEY=k-0123456789"}
 		term := program.StartInTerminal(t, 80, 24, command)
 		term.Await(0, "anything else changes nothing: ")
 		term.Type(answer)

@@ -3,7 +3,6 @@ package cli_test
 import (
 	"context"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"runs-mcp-server/client"
+	"runs-mcp-server/internal/lab/program"
 	"runs-mcp-server/internal/sandbox"
 )
 
@@ -20,6 +20,7 @@ import (
 // [DECISION...] fails unless these are the decisions that the sandbox got.
 func TestScripts(t *testing.T) {
 	type boxKey struct{}
+	path := program.Path(t)
 	box := func(ts *testscript.TestScript) *sandbox.Sandbox { return ts.Value(boxKey{}).(*sandbox.Sandbox) }
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
@@ -31,7 +32,7 @@ func TestScripts(t *testing.T) {
 				api.Close()
 			})
 			env.Values[boxKey{}] = box
-			env.Setenv("GORACE", os.Getenv("GORACE"))
+			env.Setenv("PATH", path)
 			env.Setenv("API_URL", api.URL)
 			env.Setenv("API_KEY", sandbox.DefaultKey)
 			return nil

@@ -1,7 +1,6 @@
 package cli_test
 
 import (
-	"os"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -51,7 +50,7 @@ func startWithRun(t *testing.T, columns uint16, strategy client.ApprovalStrategy
 	}
 	command := exec.Command(program.Executable(t), args...)
 	command.Dir = t.TempDir()
-	command.Env = append([]string{"TERM=xterm", "TR_API_KEY=" + sandbox.DefaultKey, "TR_API_URL=" + box.URL(), "GOCOVERDIR=" + command.Dir, "GORACE=" + os.Getenv("GORACE")}, env...)
+	command.Env = append([]string{"TERM=xterm", "TR_API_KEY=" + sandbox.DefaultKey, "TR_API_URL=" + box.URL()}, env...)
 	return &watchedRun{program.StartInTerminal(t, columns, 24, command), box, string(run.RunID)}
 }
 

@@ -9,12 +9,14 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"runs-mcp-server/internal/lab/program"
 	"runs-mcp-server/internal/lab/testbed"
 )
 
 // TestCanariesInTerminal holds that the commands for a person print no secret.
 func TestCanariesInTerminal(t *testing.T) {
 	a := newFakeAPI(t)
+	path := program.Path(t)
 	script := filepath.Join(t.TempDir(), "approve.txtar")
 	lines := "" // the testscript
 	for _, kind := range []string{"step", "start", "quiet", "refuse-401", "refuse-429", "refuse-503", "done"} {
@@ -35,7 +37,7 @@ func TestCanariesInTerminal(t *testing.T) {
 	params := testscript.Params{
 		Files: []string{script},
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("GORACE", os.Getenv("GORACE"))
+			env.Setenv("PATH", path)
 			env.Setenv("TR_API_URL", a.URL)
 			env.Setenv("TR_API_KEY", a.canaryFor("key in the terminal"))
 			return nil

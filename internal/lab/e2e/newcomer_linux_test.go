@@ -40,8 +40,7 @@ func TestNewcomer(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it waits for a heartbeat of the API")
 	}
-	n := &newcomer{t: t, home: t.TempDir(), collector: otlp.New(t), env: map[string]string{"PATH": os.Getenv("PATH"), "TERM": "xterm"}}
-	n.build()
+	n := &newcomer{t: t, home: t.TempDir(), program: program.Executable(t), collector: otlp.New(t), env: map[string]string{"PATH": os.Getenv("PATH"), "TERM": "xterm"}}
 	t.Parallel() // from here on it waits more than it works
 	box, apiLog := tracedSandbox(t)
 	n.env["HOME"], n.env["TR_API_URL"] = n.home, box.URL()
@@ -80,15 +79,6 @@ func (n *newcomer) configureCursor(api string) {
 }
 
 func (n *newcomer) auditLog() string { return filepath.Join(n.home, "audit.log") }
-
-// build builds the program into an empty folder.
-func (n *newcomer) build() {
-	n.program = filepath.Join(n.t.TempDir(), "runs-mcp-server")
-	build := exec.Command("go", "build", "-o", n.program, "runs-mcp-server")
-	if out, err := build.CombinedOutput(); err != nil {
-		n.t.Fatalf("%v: %s", err, out)
-	}
-}
 
 // command returns a command of the program, in the newcomer's environment.
 func (n *newcomer) command(args ...string) *exec.Cmd {

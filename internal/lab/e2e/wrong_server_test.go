@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -102,7 +101,7 @@ func page(status int, body string) http.Handler {
 func callFailingTool(t *testing.T, url, tool string, args map[string]any, env ...string) (text, log string) {
 	t.Helper()
 	command := exec.Command(program.Executable(t), "--user-id=u", "--integrations=*")
-	command.Env = append([]string{"GORACE=" + os.Getenv("GORACE"), "TR_API_KEY=k-0123456789", "TR_API_URL=" + url}, env...)
+	command.Env = append([]string{"TR_API_KEY=k-0123456789", "TR_API_URL=" + url}, env...)
 	var errs bytes.Buffer
 	command.Stderr = &errs
 	in, out := program.StartPiped(t, command)

@@ -12,62 +12,65 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
-	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 
 	"runs-mcp-server/internal/cli"
 )
 
-// Main is the TestMain of a package whose tests start the program. The test's
-// executable is the program if its file is named like the program. The tests fail if
+// folder holds the program that the tests start; [Main] makes and removes it.
+var folder string
+
+// Main is the TestMain of a package whose tests start the program. The tests fail if
 // goroutines are left when they have ended.
 func Main(m *testing.M) {
-	testscript.Main(leakChecked{m}, map[string]func(){cli.Name: func() {
-		ctx, stop := cli.NotifyContext()
-		code := cli.Run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr)
-		stop()
-		os.Exit(code)
-	}})
-}
-
-type leakChecked struct{ m *testing.M }
-
-// Run runs the tests and returns their exit code.
-func (l leakChecked) Run() int {
-	code := l.m.Run()
+	var err error
+	if folder, err = os.MkdirTemp("", cli.Name); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
-			return 1
+			code = 1
 		}
 	}
-	return code
+	os.RemoveAll(folder)
+	os.Exit(code)
 }
 
-// Executable returns the path of the program. [Main] must be the TestMain. The file is
-// a hard link or a copy: the demo would follow a symbolic link to another file name.
+// build builds the program once, as users do: without what the tests are built with, such
+// as the race detector.
+var build = sync.OnceValues(func() (path string, err error) {
+	path = filepath.Join(folder, cli.Name)
+	if runtime.GOOS == "windows" {
+		path += ".exe"
+	}
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, "runs-mcp-server").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return path, nil
+})
+
+// Executable returns the path of the program. [Main] must be the TestMain.
 func Executable(t *testing.T) string {
 	t.Helper()
-	self, err := os.Executable()
+	path, err := build()
 	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), cli.Name)
-	if os.Link(self, path) == nil {
-		return path
-	}
-	data, err := os.ReadFile(self) // the hard link failed: another file system
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, data, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// Path returns a PATH on which the program is.
+func Path(t *testing.T) string {
+	return filepath.Dir(Executable(t)) + string(os.PathListSeparator) + os.Getenv("PATH")
 }
 
 // ExitTimeout is how long a process may take to exit in a test.
