@@ -4,8 +4,10 @@ package appendfile_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -72,6 +74,41 @@ func TestRotation(t *testing.T) {
 	}
 	write(t, f, "four\n")
 	requireContent(t, path, "four\n")
+}
+
+// TestOneDescriptor holds that a file is opened anew where its path names another one, and
+// only there, and that the old one is closed.
+func TestOneDescriptor(t *testing.T) {
+	opened := func(path string) (descriptors []string) {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip("only Linux tells which files are open: ", err)
+		}
+		for _, entry := range entries {
+			if target, err := os.Readlink("/proc/self/fd/" + entry.Name()); err == nil && strings.HasPrefix(target, path) {
+				descriptors = append(descriptors, entry.Name())
+			}
+		}
+		return descriptors
+	}
+	path := filepath.Join(t.TempDir(), "log")
+	f := open(t, path)
+	at := opened(path)
+	for range 3 {
+		write(t, f, "line\n")
+		if now := opened(path); len(now) != 1 || now[0] != at[0] {
+			t.Fatalf("the log is open as %q, was as %q", now, at)
+		}
+	}
+	for i := range 3 {
+		if err := os.Rename(path, fmt.Sprint(path, ".", i)); err != nil {
+			t.Fatal(err)
+		}
+		write(t, f, "line\n")
+		if now := opened(path); len(now) != 1 {
+			t.Fatalf("after a rotation the log is open as %q", now)
+		}
+	}
 }
 
 // TestRefusedPaths holds that a pipe, a folder and a path below nothing are refused at

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,6 +76,27 @@ func requireLines(t *testing.T, got []string, want ...string) {
 	t.Helper()
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got lines\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestManyTools holds that a line names at most 20 tools, and says how many more there are.
+func TestManyTools(t *testing.T) {
+	for tools, want := range map[int]string{20: "", 21: "(1 more)", 1000: "(980 more)"} {
+		b := newBed(t, true)
+		if _, err := b.Begin(Effect{Action: Decide, Channel: Client, Caller: alice, RunID: "run-1", Decision: "approve", Tools: slices.Repeat([]string{"gmail_send"}, tools)}); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(b.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var line struct{ Tools []string }
+		if err := json.Unmarshal(text, &line); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(line.Tools[20:], ""); got != want {
+			t.Errorf("%d tools: after the 20th stands %q, want %q", tools, got, want)
+		}
 	}
 }
 

@@ -153,8 +153,8 @@ func (t target) backups() (numbers []int) {
 	entries, _ := os.ReadDir(filepath.Dir(t.path)) // no folder, no backups
 	for _, entry := range entries {
 		if text, ok := strings.CutPrefix(entry.Name(), filepath.Base(t.path)+backupMark); ok {
-			if number, err := strconv.Atoi(text); err == nil && number > 0 {
-				numbers = append(numbers, number)
+			if number, err := strconv.ParseUint(text, 10, 31); err == nil {
+				numbers = append(numbers, int(number))
 			}
 		}
 	}

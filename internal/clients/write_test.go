@@ -136,6 +136,7 @@ func TestRemoveByHand(t *testing.T) {
 		{"cursor", "{\n  \"mcpServers\": {\n    \"a\": {}, // a\n    " + entry + "\n  }\n}\n", "{\n  \"mcpServers\": {\n    \"a\": {} // a\n  }\n}\n"},
 		{"cursor", "{\n  \"mcpServers\": {\n    " + entry + ",\n    \"b\": {}\n  }\n}\n", "{\n  \"mcpServers\": {\n    \"b\": {}\n  }\n}\n"},
 		{"cursor", "{\n  \"mcpServers\": {\n    \"a\": {},\n    " + entry + ",\n  },\n}\n", "{\n  \"mcpServers\": {\n    \"a\": {},\n  },\n}\n"},
+		{"cursor", "{\r\n  \"mcpServers\": {\r\n    " + entry + ",\r\n    \"b\": {}\r\n  }\r\n}\r\n", "{\r\n  \"mcpServers\": {\r\n    \"b\": {}\r\n  }\r\n}\r\n"},
 		{"cursor", `{"mcpServers": {` + entry + `, "b": {}}}`, `{"mcpServers": {"b": {}}}`},
 		{"cursor", `{"mcpServers": {"a": {}, ` + entry + `}}`, `{"mcpServers": {"a": {}}}`},
 		{"cursor", `{"mcpServers": {` + entry + `}}`, `{}`},

@@ -13,36 +13,38 @@ import (
 // checkClients checks the configuration files that are found, and this server's entries
 // in them.
 func (d *doctor) checkClients(ctx context.Context) {
-	ours := 0
+	found := false
 	for _, f := range d.Machine.Files() {
-		ours += d.checkFile(ctx, f)
+		if d.checkFile(ctx, f) {
+			found = true
+		}
 	}
-	if ours == 0 {
+	if !found {
 		d.Add(areaClients, "configured", Warning, "no client on this machine has an entry of this server", "Add one: runs-mcp-server install CLIENT, such as install claude-code.")
 	}
 }
 
-// checkFile checks a configuration file and returns how many entries of this server it
-// has.
-func (d *doctor) checkFile(ctx context.Context, f clients.File) (ours int) {
+// checkFile checks a configuration file and reports whether it has an entry of this
+// server.
+func (d *doctor) checkFile(ctx context.Context, f clients.File) (found bool) {
 	entries, err := f.Read()
 	switch {
 	case errors.Is(err, os.ErrNotExist), err != nil && f.IsPart:
-		return 0
+		return false
 	case err != nil:
 		d.Add(areaClients, f.Client, Failed, fmt.Sprintf("%s cannot be read: %v", f.Path, err), "Correct it: the client cannot read it either.")
-		return 0
+		return false
 	}
 	for _, e := range entries {
 		if e.IsOurs() {
 			d.checkEntry(ctx, f, e)
-			ours++
+			found = true
 		}
 	}
-	if ours == 0 && !f.Project && !f.IsPart {
+	if !found && !f.Project && !f.IsPart {
 		d.skip(areaClients, f.Client, f.Path+" has no entry of this server")
 	}
-	return ours
+	return found
 }
 
 // checkEntry checks an entry: that the client can start or reach the server, and how it

@@ -164,6 +164,7 @@ func TestURLs(t *testing.T) {
 		{"another server", page(401, "log in"), "", Warning, "not as this server does"},
 		{"nothing", nil, closed.URL + "/mcp?token=t-secret", Failed, "cannot be reached"},
 		{"no URL", nil, "mcp.example.com", Failed, "a URL that is none"},
+		{"another scheme", nil, "ftp://mcp.example.com/mcp", Failed, "a URL that is none"},
 		{"without TLS", nil, "http://192.0.2.1:1/mcp", Failed, "cannot be reached"},
 		{"a variable", nil, "https://${HOST}/mcp", OK, "not checked"},
 	} {

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"runtime"
+	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -117,8 +118,8 @@ func (i instruments) observeServer(o metric.Observer, s server.Stats) {
 // labels returns attributes of names and their values.
 func labels(pairs ...string) metric.MeasurementOption {
 	var attributes []attribute.KeyValue
-	for ; len(pairs) > 1; pairs = pairs[2:] {
-		attributes = append(attributes, attribute.String(pairs[0], pairs[1]))
+	for pair := range slices.Chunk(pairs, 2) {
+		attributes = append(attributes, attribute.String(pair[0], pair[1]))
 	}
 	return metric.WithAttributes(attributes...)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,6 +18,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"runs-mcp-server/client"
+	"runs-mcp-server/internal/server"
 	"runs-mcp-server/transport"
 )
 
@@ -215,6 +218,57 @@ func TestWrappedResponses(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
+}
+
+// TestSources holds that the numbers of each source are on the page, and nothing of a source
+// that there is not.
+func TestSources(t *testing.T) {
+	counts := &transport.Counts{}
+	counts.Sessions.Store(7)
+	for name, tt := range map[string]struct {
+		from Sources
+		want string
+	}{
+		"none":           {Sources{}, ""},
+		"server":         {Sources{Server: func() server.Stats { return server.Stats{API: client.Stats{OpenStreams: 7}} }}, "runs_mcp_upstream_streams 7"},
+		"transport":      {Sources{Transport: counts}, "runs_mcp_sessions 7"},
+		"log lines":      {Sources{LostLogLines: func() int { return 7 }}, "runs_mcp_log_lines_dropped_total 7"},
+		"audit failures": {Sources{AuditFailures: func() int64 { return 7 }}, "runs_mcp_audit_failures_total 7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			started, err := Start(t.Context(), Options{Env: func(string) string { return "" }, Page: true, Log: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer started.Shutdown()
+			if err := started.Observe(tt.from); err != nil {
+				t.Fatal(err)
+			}
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer started.ServePage(l)()
+			resp, err := http.Get("http://" + l.Addr().String() + "/metrics")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			page, err := io.ReadAll(resp.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string // the lines that say seven
+			for line := range strings.Lines(string(page)) {
+				if line = strings.TrimSpace(line); strings.HasPrefix(line, "runs_mcp_") && strings.HasSuffix(line, " 7") {
+					got = append(got, line)
+				}
+			}
+			if strings.Join(got, ", ") != tt.want {
+				t.Errorf("the page says %q, want %q:\n%s", got, tt.want, page)
+			}
+		})
+	}
 }
 
 // TestPageConnections holds that connections to the page of metrics, which asks nobody who
