@@ -43,6 +43,9 @@ func TestHelp(t *testing.T) {
 			if got.code != 0 || got.stderr != "" || len(lines) > 24 || len(lines) < 3 {
 				t.Errorf("%q: exit code %d, %d lines: %s", args, got.code, len(lines), got.stderr)
 			}
+			if strings.HasSuffix(lines[0], " <command>") != (command == "runs") {
+				t.Errorf("%q: %s", args, lines[0])
+			}
 			for _, line := range lines {
 				if utf8.RuneCountInString(line) > 80 {
 					t.Errorf("%q: a line is too long: %s", args, line)
