@@ -43,7 +43,7 @@ func (f *metricsFlags) startTelemetry(p *process, log *slog.Logger, stdio bool) 
 }
 
 // listen returns the listener of --metrics, nil without the flag. The flag must name an
-// interface: whoever can reach the page can read it, and :9464 alone would be all.
+// interface: everybody who can reach the page can read it, and :9464 alone would be all.
 func (f *metricsFlags) listen(p *process) (net.Listener, error) {
 	if f.Metrics == "" {
 		return nil, nil
