@@ -31,17 +31,11 @@ func TestTaskResultHasNoLimit(t *testing.T) {
 	for name, tt := range map[string]struct {
 		person       *slowPerson
 		args         createRunArgs
-		least, asked int // heartbeats, questions
-		end          func(t *testing.T, h *handlers, c *call, id client.RunID)
+		least, asked int           // heartbeats, questions
+		abortAfter   time.Duration // 0: it ends by itself
 	}{
-		"a run of two hours": {&slowPerson{}, createRunArgs{Intent: "x", Context: "sandbox: steps=2 step_ms=3600000"}, 400, 0, nil},
-		"a refusal": {&slowPerson{cancels: true, takes: 5 * time.Second}, createRunArgs{Intent: "x", Context: "sandbox: steps=1 step_ms=1", ApprovalStrategy: "ON_START"}, 60, 1,
-			func(t *testing.T, h *handlers, c *call, id client.RunID) {
-				time.Sleep(20 * time.Minute)
-				if err := h.API.AbortRun(t.Context(), c.caller, id); err != nil {
-					t.Error(err)
-				}
-			}},
+		"a run of two hours": {&slowPerson{}, createRunArgs{Intent: "x", Context: "sandbox: steps=2 step_ms=3600000"}, 400, 0, 0},
+		"a refusal":          {&slowPerson{cancels: true, takes: 5 * time.Second}, createRunArgs{Intent: "x", Context: "sandbox: steps=1 step_ms=1", ApprovalStrategy: "ON_START"}, 60, 1, 20 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -52,13 +46,16 @@ func TestTaskResultHasNoLimit(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if tt.end != nil {
-					go tt.end(t, h, c, run.RunID)
+				aborted := make(chan error, 1)
+				if tt.abortAfter == 0 {
+					aborted <- nil
+				} else {
+					time.AfterFunc(tt.abortAfter, func() { aborted <- h.API.AbortRun(t.Context(), c.caller, run.RunID) })
 				}
 				ctx := server.NewMCPServer("test", "1").WithContext(client.WithCaller(t.Context(), caller), askingSession{slowPerson: tt.person})
 				began := time.Now()
 				result, err := (&Tasks{h}).TaskResult(ctx, string(run.RunID))
-				if err != nil {
+				if err := errors.Join(err, <-aborted); err != nil {
 					t.Fatal(err)
 				}
 				ended, heartbeats := result.(*mcp.CallToolResult), 0
