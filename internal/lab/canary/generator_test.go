@@ -46,12 +46,12 @@ func shortTokenLinks() string {
 
 // next returns the next fragments: at least one, and about limit bytes.
 func (g *generator) next(limit int) string {
-	text := ""
-	for text == "" || len(text)+len(g.fragments[g.at%len(g.fragments)]) < limit {
-		text += "it is " + g.fragments[g.at%len(g.fragments)] + " , "
+	var text strings.Builder
+	for text.Len() == 0 || text.Len()+len(g.fragments[g.at%len(g.fragments)]) < limit {
+		text.WriteString("it is " + g.fragments[g.at%len(g.fragments)] + " , ")
 		g.at++
 	}
-	return text
+	return text.String()
 }
 
 // secretsIn returns the secrets in pass-through data: each text, and the parts of
