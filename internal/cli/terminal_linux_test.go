@@ -29,6 +29,7 @@ func watchRun(t *testing.T, columns uint16, strategy client.ApprovalStrategy, be
 // stands for the run.
 func startWithRun(t *testing.T, columns uint16, strategy client.ApprovalStrategy, behaviour string, env []string, args ...string) *watchedRun {
 	t.Helper()
+	executable := program.Executable(t) // before the run begins: it may have to be built
 	box, err := sandbox.Listen(t.Context(), "127.0.0.1:0", sandbox.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +49,7 @@ func startWithRun(t *testing.T, columns uint16, strategy client.ApprovalStrategy
 	for i, arg := range args {
 		args[i] = strings.ReplaceAll(arg, "RUN_ID", string(run.RunID))
 	}
-	command := exec.Command(program.Executable(t), args...)
+	command := exec.Command(executable, args...)
 	command.Dir = t.TempDir()
 	command.Env = append([]string{"TERM=xterm", "TR_API_KEY=" + sandbox.DefaultKey, "TR_API_URL=" + box.URL()}, env...)
 	return &watchedRun{program.StartInTerminal(t, columns, 24, command), box, string(run.RunID)}
@@ -143,7 +144,7 @@ func TestWatchNarrow(t *testing.T) {
 // an integration.
 func TestWatchAuthorization(t *testing.T) {
 	t.Parallel()
-	w := watchRun(t, 80, client.ApproveNothing, "step_ms=100 steps=1 auth=required auth_ms=1500")
+	w := watchRun(t, 80, client.ApproveNothing, "step_ms=100 steps=1 auth=required auth_ms=4000")
 	at := w.Await(0, "https://auth.sandbox.invalid/")
 	at = w.Await(at, "Type y when you have")
 	w.Type("y\n")
@@ -158,7 +159,7 @@ func TestWatchAuthorization(t *testing.T) {
 func TestCallAsks(t *testing.T) {
 	t.Parallel()
 	getRun := []string{"call", "get_run", "--arg=runId=RUN_ID", "--arg=waitSeconds=30"}
-	w := startWithRun(t, 80, client.ApproveToolCall, "step_ms=500 steps=1", nil, slices.Clone(getRun)...)
+	w := startWithRun(t, 80, client.ApproveToolCall, "step_ms=2000 steps=1", nil, slices.Clone(getRun)...)
 	at := w.Await(0, "QUEUED")
 	w.Type("n\nn\n") // typed ahead: no decision
 	at = w.Await(at, "y approves, n denies")
@@ -174,7 +175,7 @@ func TestCallAsks(t *testing.T) {
 	if w.Await(at, "waitEnded: needs_person"); w.WaitExit() != 0 || len(w.decisions()) > 0 {
 		t.Errorf("the sandbox got the decisions %q:\n%s", w.decisions(), w.Printed())
 	}
-	w = startWithRun(t, 80, client.ApproveNothing, "step_ms=100 steps=1 auth=required auth_ms=1500", nil, slices.Clone(getRun)...)
+	w = startWithRun(t, 80, client.ApproveNothing, "step_ms=100 steps=1 auth=required auth_ms=4000", nil, slices.Clone(getRun)...)
 	at = w.Await(0, "https://auth.sandbox.invalid/")
 	at = w.Await(at, "Type y when you have")
 	w.Type("y\n")

@@ -119,21 +119,18 @@ func (d *doctor) checkClock(probe client.Probe) {
 	}
 	// The date is cut to the second, at some time between request and answer.
 	var skew time.Duration
+	var direction string
 	switch earliest, latest := probe.Date, probe.Date.Add(time.Second); {
 	case probe.SentAt.After(latest):
-		skew = probe.SentAt.Sub(latest)
+		skew, direction = probe.SentAt.Sub(latest), "ahead of"
 	case probe.AnsweredAt.Before(earliest):
-		skew = probe.AnsweredAt.Sub(earliest)
+		skew, direction = earliest.Sub(probe.AnsweredAt), "behind"
 	}
-	if skew.Abs() <= maxSkew {
+	if skew <= maxSkew {
 		d.ok(areaAPI, "clock", "agrees with the API's")
 		return
 	}
-	direction := "ahead of"
-	if skew < 0 {
-		direction = "behind"
-	}
-	d.Add(areaAPI, "clock", Warning, fmt.Sprintf("this machine's clock is %s %s the API's", skew.Abs().Round(time.Second), direction),
+	d.Add(areaAPI, "clock", Warning, fmt.Sprintf("this machine's clock is %s %s the API's", skew.Round(time.Second), direction),
 		"Let the system set its time from the network. A run whose create got no answer is looked for by time.")
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,7 @@ func TestAddress(t *testing.T) {
 		{"a clock ahead", clock(-10 * time.Minute), Warning, "ahead of the API's"},
 		{"a clock behind", clock(10 * time.Minute), Warning, "behind the API's"},
 		{"an API", clock(0), OK, "clock"},
+		{"an API with a name", strings.Replace(clock(0), "127.0.0.1", "localhost", 1), OK, "clock"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := examine(t, tt.url, "")
@@ -80,7 +82,38 @@ func TestAddress(t *testing.T) {
 				tt.says = "agrees with the API's"
 			}
 			checkOne(t, r, tt.status, tt.says)
+			if i := len(r.Checks) - 1; r.Checks[i].Name == "answer" && strings.HasPrefix(r.Checks[i].Fix, "Try again later") != (tt.name == "a gateway") {
+				t.Errorf("the fix is %q", r.Checks[i].Fix)
+			}
+			_, host, _ := strings.Cut(tt.url, "//")
+			isName := !strings.HasPrefix(host, "127.")
+			if told := slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Name == "DNS" }); told != isName {
+				t.Errorf("the look-up of %s is told: %t", host, told)
+			}
 		})
+	}
+}
+
+// TestClock holds by how much the clocks may differ. The API's time is cut to the second.
+func TestClock(t *testing.T) {
+	date := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		sent, answered time.Duration // after the API's time
+		says           string
+	}{
+		{0, 0, "agrees with the API's"},
+		{time.Second + maxSkew, time.Hour, "agrees with the API's"},
+		{time.Second + maxSkew + 1, time.Hour, "1m0s ahead of the API's"},
+		{time.Second + 2*maxSkew, time.Hour, "2m0s ahead of the API's"},
+		{-time.Hour, -maxSkew, "agrees with the API's"},
+		{-time.Hour, -maxSkew - 1, "1m0s behind the API's"},
+		{-time.Hour, -2 * maxSkew, "2m0s behind the API's"},
+	} {
+		d := newDoctor(Options{})
+		d.checkClock(client.Probe{Date: date, SentAt: date.Add(tt.sent), AnsweredAt: date.Add(tt.answered)})
+		if got := d.Checks[0].Detail; !strings.HasSuffix(got, tt.says) {
+			t.Errorf("sent at %v, answered at %v: %s", tt.sent, tt.answered, got)
+		}
 	}
 }
 

@@ -62,7 +62,7 @@ func (d *doctor) checkEntry(ctx context.Context, f clients.File, e clients.Entry
 		found = c.checkCommand(ctx)
 	}
 	c.checkKey()
-	if c.problems == 0 {
+	if !c.wrong {
 		d.ok(areaClients, f.Client, "%s: %q %s", f.Path, e.Name, found)
 	}
 }
@@ -71,13 +71,13 @@ func (d *doctor) checkEntry(ctx context.Context, f clients.File, e clients.Entry
 func (c *entryCheck) checkKey() {
 	switch key := c.KeyAt(); {
 	case key.Place == "" && c.URL != "":
-		c.report(Failed, "sends no API key", "Add the header x-api-key. "+c.adviceToHide())
+		c.report(Failed, "sends no API key", "Add the header x-api-key."+c.adviceToHide())
 	case key.Place == "" && !c.UsesSandbox():
-		c.report(Warning, "sets no TR_API_KEY, so that it works only if the client passes its own environment on", "Set TR_API_KEY in the entry. "+c.adviceToHide())
+		c.report(Warning, "sets no TR_API_KEY, so that it works only if the client passes its own environment on", "Set TR_API_KEY in the entry."+c.adviceToHide())
 	case key.Unexpanded:
 		c.report(Failed, "has a variable at "+key.Place+", which "+c.Client+" does not replace", "Write the key itself"+c.orAdvice())
 	case key.Problem != "":
-		c.report(Failed, "has an API key at "+key.Place+" that "+key.Problem, "Put the key there. "+c.adviceToHide())
+		c.report(Failed, "has an API key at "+key.Place+" that "+key.Problem, "Put the key there."+c.adviceToHide())
 	case key.Plain && c.Advice() != "":
 		c.report(Warning, "has the API key in plain text at "+key.Place, "In "+c.Client+", "+c.Advice()+".")
 	case key.Plain && readableByOthers(c.Path):
@@ -87,12 +87,12 @@ func (c *entryCheck) checkKey() {
 	}
 }
 
-// adviceToHide says how the key stays out of the file, "" if the client has no way.
+// adviceToHide ends a fix with how the key stays out of the file, if the client has a way.
 func (c *entryCheck) adviceToHide() string {
 	if c.Advice() == "" {
 		return ""
 	}
-	return "To keep it out of the file, " + c.Advice() + "."
+	return " To keep it out of the file, " + c.Advice() + "."
 }
 
 // orAdvice ends a fix with the other way, if the client has one.

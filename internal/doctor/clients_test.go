@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -74,6 +75,7 @@ func TestEntries(t *testing.T) {
 		{"not on the PATH", desktop, `{"command": "runs-mcp-server", ` + key + `}`, 0o600, Failed, "the PATH has no such program"},
 		{"a wrong flag", desktop, `{"command": PROGRAM, "args": ["--bad"], ` + key + `}`, 0o600, Failed, "unknown flag --bad"},
 		{"a key among the arguments", desktop, `{"command": PROGRAM, "args": ["k-secret-0123456789", "--x=k-secret-9876543210"], ` + key + `}`, 0o600, Failed, "unexpected argument (not shown)"},
+		{"a short key among the arguments", desktop, `{"command": PROGRAM, "args": ["k-secret", "--x=y"], ` + key + `}`, 0o600, Failed, "unexpected argument (not shown) and y"},
 		{"a key in the command", desktop, `{"command": "env TR_API_KEY=k-secret-0123456789 runs-mcp-server", ` + key + `}`, 0o600, Failed, `starts "env ..."`},
 		{"a key in a command with a variable", vscode, `{"command": "TR_API_KEY=k-secret-0123456789 ${workspaceFolder}/runs-mcp-server", "env": {"TR_API_KEY": "${input:k}"}}`, 0o600, OK, "not checked"},
 		{"something that starts it", desktop, `{"command": "sh", "args": ["-c", "/x/runs-mcp-server"], ` + key + `}`, 0o600, OK, "starts sh, which is there"},
@@ -95,6 +97,27 @@ func TestEntries(t *testing.T) {
 				t.Errorf("the report has the key: %s", text)
 			}
 		})
+	}
+}
+
+// TestFixes holds that what a person is told to do suits their client: only some take the
+// key from elsewhere.
+func TestFixes(t *testing.T) {
+	const desktop, code = ".config/Claude/claude_desktop_config.json", ".claude.json"
+	const elsewhere = `write "${TR_API_KEY}" in its place and set the variable where Claude Code starts.`
+	for _, tt := range []struct{ file, value, fix string }{
+		{desktop, "your-key", "Put the key there."},
+		{code, "your-key", "Put the key there. To keep it out of the file, " + elsewhere},
+		{desktop, "${TR_API_KEY}", "Write the key itself."},
+		{code, "$TR_API_KEY", "Write the key itself, or: " + elsewhere},
+		{code, "k-0123456789", "In Claude Code, " + elsewhere},
+	} {
+		d, program := newMachine(t, "echo 1.2.3")
+		writeFile(t, filepath.Join(d.Machine.Home, tt.file), fmt.Sprintf(`{"mcpServers": {"runs": {"command": %q, "env": {"TR_API_KEY": %q}}}}`, program, tt.value), 0o600)
+		d.checkClients(t.Context())
+		if got := d.Checks[0].Fix; got != tt.fix {
+			t.Errorf("%s, %s: the fix is %q, want %q", tt.file, tt.value, got, tt.fix)
+		}
 	}
 }
 
@@ -128,6 +151,55 @@ func TestStart(t *testing.T) {
 				t.Error("the command of a project's file was run")
 			}
 		})
+	}
+}
+
+// TestStartsItself holds that an entry which starts this very program is told so.
+func TestStartsItself(t *testing.T) {
+	d, program := newMachine(t, "exit 3") // it is not run
+	if err := os.Symlink(program, d.Self); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(d.Machine.Home, ".gemini", "settings.json"), fmt.Sprintf(`{"mcpServers": {"runs": {"command": %q, "args": ["--sandbox"]}}}`, program), 0o600)
+	d.checkClients(t.Context())
+	checkOne(t, d.Report, OK, `"runs" starts this program`)
+}
+
+// TestFindCommand holds where the command of an entry is looked for: on the PATH, and if it
+// has a folder, from the folder of the entry.
+func TestFindCommand(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the program is a script")
+	}
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "bin", "here"), "#!/bin/sh\n", 0o700)
+	writeFile(t, filepath.Join(dir, "bin", "text"), "", 0o600)
+	for _, tt := range []struct{ command, dir, path, fails string }{
+		{"bin/here", dir, filepath.Join(dir, "bin", "here"), ""},
+		{"bin/here", "", "", "there is no such file"},
+		{"here", filepath.Join(dir, "bin"), "", "the PATH has no such program"},
+		{filepath.Join(dir, "bin", "here"), "/nowhere", filepath.Join(dir, "bin", "here"), ""},
+		{"bin/text", dir, "", "that is no program which may be run"},
+		{"", dir, "", "that is no command"},
+	} {
+		path, err := findCommand(tt.command, tt.dir)
+		if path != tt.path || (err == nil) != (tt.fails == "") || err != nil && err.Error() != tt.fails {
+			t.Errorf("%q in %q: got %q, %v", tt.command, tt.dir, path, err)
+		}
+	}
+}
+
+// TestLimitedWriter holds that a program which writes without end takes no memory.
+func TestLimitedWriter(t *testing.T) {
+	var out bytes.Buffer
+	w := &limitedWriter{&out}
+	for range 3 {
+		if n, err := w.Write(make([]byte, maxVersion-1)); n != maxVersion-1 || err != nil {
+			t.Errorf("got %d, %v", n, err)
+		}
+	}
+	if out.Len() != maxVersion {
+		t.Errorf("%d bytes were kept", out.Len())
 	}
 }
 

@@ -11,11 +11,11 @@ type entryCheck struct {
 	*doctor
 	clients.File
 	clients.Entry
-	problems int
+	wrong bool // something was reported
 }
 
 // report adds something that is wrong with the entry.
 func (c *entryCheck) report(status Status, detail, fix string) {
-	c.problems++
+	c.wrong = true
 	c.Add(areaClients, c.Client, status, fmt.Sprintf("%s: %q %s", c.Path, c.Entry.Name, detail), fix)
 }

@@ -22,6 +22,7 @@ type streamAPI struct {
 	stream  func(send func(string), done <-chan struct{})
 	created int
 	aborted int
+	refuses int // the status with which it refuses to abort, 0 to abort
 }
 
 func (a *streamAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -37,6 +38,9 @@ func (a *streamAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		json.NewEncoder(w).Encode(run)
 	case r.Method == http.MethodDelete:
 		a.aborted++
+		if a.refuses != 0 {
+			w.WriteHeader(a.refuses)
+		}
 	case a.status == "":
 		fmt.Fprint(w, "[]")
 	default:
@@ -76,7 +80,7 @@ func TestStream(t *testing.T) {
 		}}, 25 * time.Second, false, Failed, "then none within 25 s"},
 		{"nothing after what has happened", streamAPI{status: "PAUSED", stream: func(send func(string), done <-chan struct{}) {
 			send(anEvent)
-			time.Sleep(500 * time.Millisecond)
+			time.Sleep(burst) // no longer
 			send(anEvent)
 			<-done
 		}}, 25 * time.Second, false, Failed, "then none within 25 s"},
@@ -86,6 +90,8 @@ func TestStream(t *testing.T) {
 		{"no run", streamAPI{}, 25 * time.Second, false, Skipped, "no run goes on"},
 		{"only an ended run", streamAPI{status: "SUCCESS"}, 25 * time.Second, false, Skipped, "no run goes on"},
 		{"a created run", streamAPI{stream: silent}, 25 * time.Second, true, Failed, "not one byte"},
+		{"a created run that has ended", streamAPI{stream: silent, refuses: 409}, 25 * time.Second, true, Failed, "not one byte"},
+		{"a created run that stays", streamAPI{stream: silent, refuses: 403}, 25 * time.Second, true, Warning, "could not be aborted"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"slices"
 
@@ -36,16 +37,16 @@ func (t *Telemetry) Observe(from Sources) error {
 	var failed error
 	counter := func(name, unit, what string) metric.Int64ObservableCounter {
 		i, err := meter.Int64ObservableCounter("runs_mcp."+name, metric.WithUnit(unit), metric.WithDescription(what))
-		all, failed = append(all, i), firstError(failed, err)
+		all, failed = append(all, i), errors.Join(failed, err)
 		return i
 	}
 	gauge := func(name, unit, what string) metric.Int64ObservableUpDownCounter {
 		i, err := meter.Int64ObservableUpDownCounter("runs_mcp."+name, metric.WithUnit(unit), metric.WithDescription(what))
-		all, failed = append(all, i), firstError(failed, err)
+		all, failed = append(all, i), errors.Join(failed, err)
 		return i
 	}
 	build, err := meter.Int64ObservableGauge("runs_mcp.build.info", metric.WithDescription("Always 1. The labels say which build this is."))
-	all, failed = append(all, build), firstError(failed, err)
+	all, failed = append(all, build), errors.Join(failed, err)
 	i := instruments{
 		build:         build,
 		requests:      counter("upstream.requests", "{request}", "Requests that were sent to the Run API, every try and stream, by operation and status."),
@@ -69,13 +70,6 @@ func (t *Telemetry) Observe(from Sources) error {
 		return nil
 	}, all...)
 	return err
-}
-
-func firstError(first, second error) error {
-	if first != nil {
-		return first
-	}
-	return second
 }
 
 // observe reads the sources.

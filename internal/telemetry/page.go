@@ -24,8 +24,11 @@ func newRegistry() *prometheus.Registry {
 }
 
 const (
-	// pageTimeout bounds each step of a scrape.
-	pageTimeout = 10 * time.Second
+	// pageTimeout bounds each step of a scrape, and pageWriteTimeout all of it.
+	pageTimeout      = 10 * time.Second
+	pageWriteTimeout = 20 * time.Second
+	// pageIdleTimeout is longer than scrapes are apart, as a rule.
+	pageIdleTimeout = 2 * time.Minute
 	// maxScrapes is how many scrapes are served at a time; others get 503.
 	maxScrapes = 4
 	// maxPageConnections is how many connections are accepted at a time. Anybody may
@@ -48,7 +51,7 @@ func (t *Telemetry) ServePage(l net.Listener) (close func()) {
 		page.ServeHTTP(w, r)
 	})
 	server := &http.Server{
-		Handler: mux, ReadHeaderTimeout: pageTimeout, ReadTimeout: pageTimeout, WriteTimeout: 2 * pageTimeout, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10,
+		Handler: mux, ReadHeaderTimeout: pageTimeout, ReadTimeout: pageTimeout, WriteTimeout: pageWriteTimeout, IdleTimeout: pageIdleTimeout, MaxHeaderBytes: 8 << 10,
 		ErrorLog: slog.NewLogLogger(t.options.Log.Handler(), slog.LevelDebug),
 	}
 	served := make(chan struct{})

@@ -9,10 +9,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/codes"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -196,6 +200,88 @@ func TestSpansAreSmall(t *testing.T) {
 	if spans["POST /mcp"] != 1 || spans["tools/list"] != 3 {
 		t.Errorf("got %v", spans)
 	}
+}
+
+// TestLongestTracestate holds that the longest tracestate which a span takes stays whole, in
+// the header and in _meta, and that one byte more leaves none.
+func TestLongestTracestate(t *testing.T) {
+	const prefix = "a=1,b="
+	for value, want := range map[string]int{
+		prefix + strings.Repeat("v", 250) + ",c=" + strings.Repeat("w", maxTraced-len(prefix)-253): maxTraced,
+		prefix + strings.Repeat("v", 250) + ",c=" + strings.Repeat("w", maxTraced-len(prefix)-252): 0,
+	} {
+		started, recorder := recording(t)
+		handler := started.WrapHandler("127.0.0.1:8080", "/mcp")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		r := httptest.NewRequest(http.MethodPost, "/mcp", nil)
+		r.Header = http.Header{"Traceparent": {aTraceparent}, "Tracestate": {value}}
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+		_, end := started.ObserveRequest(t.Context(), transport.ObservedRequest{Method: "ping", Params: []byte(`{"_meta":{"traceparent":"` + aTraceparent + `","tracestate":"` + value + `"}}`)})
+		end(transport.ObservedResponse{})
+		for _, span := range recorder.Ended() {
+			if got := len(span.SpanContext().TraceState().String()); got != want {
+				t.Errorf("%d bytes: the span %s has %d", len(value), span.Name(), got)
+			}
+		}
+		if n := len(recorder.Ended()); n != 2 {
+			t.Errorf("%d spans", n)
+		}
+	}
+}
+
+// TestRequestSpans holds what the span of a request says: of its id, session and resource,
+// and whether it failed.
+func TestRequestSpans(t *testing.T) {
+	const run = "run://123e4567-e89b-12d3-a456-426614174000"
+	for name, tt := range map[string]struct {
+		request  transport.ObservedRequest
+		response transport.ObservedResponse
+		status   codes.Code
+		want     string // attributes; those of each request are left out
+	}{
+		"plain":     {transport.ObservedRequest{Method: "ping", ID: "7"}, transport.ObservedResponse{}, codes.Unset, "jsonrpc.request.id=7"},
+		"id":        {transport.ObservedRequest{Method: "ping", ID: `"a b"`}, transport.ObservedResponse{}, codes.Unset, "jsonrpc.request.id=a b"},
+		"session":   {transport.ObservedRequest{Method: "ping", ID: "7", SessionID: "s-1"}, transport.ObservedResponse{}, codes.Unset, "jsonrpc.request.id=7 mcp.session.id=" + hashSession("s-1")},
+		"resource":  {transport.ObservedRequest{Method: "resources/read", ID: "7", Params: []byte(`{"uri":"` + run + `/events?afterEventId=1"}`)}, transport.ObservedResponse{}, codes.Unset, "jsonrpc.request.id=7 mcp.resource.uri=" + run + "/events"},
+		"no of us":  {transport.ObservedRequest{Method: "resources/read", ID: "7", Params: []byte(`{"uri":"file:///a-secret"}`)}, transport.ObservedResponse{}, codes.Unset, "jsonrpc.request.id=7"},
+		"version":   {transport.ObservedRequest{Method: "ping", ID: "7"}, transport.ObservedResponse{Version: "2025-11-25"}, codes.Unset, "jsonrpc.request.id=7 mcp.protocol.version=2025-11-25"},
+		"an error":  {transport.ObservedRequest{Method: "ping", ID: "7"}, transport.ObservedResponse{Code: -32602}, codes.Error, "error.type=-32602 jsonrpc.request.id=7 rpc.response.status_code=-32602"},
+		"a failure": {transport.ObservedRequest{Method: "ping", ID: "7"}, transport.ObservedResponse{ToolError: true}, codes.Error, "error.type=tool_error jsonrpc.request.id=7"},
+	} {
+		started, recorder := recording(t)
+		_, end := started.ObserveRequest(t.Context(), tt.request)
+		end(tt.response)
+		span := recorder.Ended()[0]
+		var said []string
+		for _, a := range span.Attributes() {
+			if a.Key != keyMethod && a.Key != keyTransport {
+				said = append(said, string(a.Key)+"="+a.Value.AsString())
+			}
+		}
+		slices.Sort(said)
+		if got := strings.Join(said, " "); got != tt.want || span.Status().Code != tt.status {
+			t.Errorf("%s: %s, status %v; want %s", name, got, span.Status().Code, tt.want)
+		}
+	}
+}
+
+// TestFailuresAreLoggedOnceAMinute holds that an exporter that fails all the time does not
+// fill the log.
+func TestFailuresAreLoggedOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		reportErrors(slog.New(slog.NewTextHandler(&log, nil)))
+		defer otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {}))
+		for _, tt := range []struct {
+			after time.Duration
+			lines int
+		}{{0, 1}, {0, 1}, {errorPause - 1, 1}, {1, 2}, {time.Second, 2}, {errorPause, 3}} {
+			time.Sleep(tt.after)
+			otel.Handle(errors.New("no collector"))
+			if got := strings.Count(log.String(), "no collector"); got != tt.lines {
+				t.Errorf("%d lines, want %d", got, tt.lines)
+			}
+		}
+	})
 }
 
 // TestWrappedResponses holds that the writer of a wrapped handler still has what streams
