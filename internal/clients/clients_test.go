@@ -197,6 +197,22 @@ func TestIsOurs(t *testing.T) {
 	}
 }
 
+// TestAdvice holds that Codex, which keeps a key in one way for programs and in another for
+// URLs, is advised the one that suits the entry.
+func TestAdvice(t *testing.T) {
+	for entry, want := range map[string]string{`command = "runs-mcp-server"`: "env_vars", `url = "https://x.test/runs-mcp-server"`: "env_http_headers"} {
+		m := newMachine(t, "linux", nil)
+		write(t, filepath.Join(m.Home, ".codex", "config.toml"), "[mcp_servers.runs]\n"+entry+"\n")
+		f, err := m.Find("codex", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entries, err := f.Read(); err != nil || len(entries) != 1 || !strings.Contains(entries[0].Advice(), want) {
+			t.Errorf("%s: %+v, %v", entry, entries, err)
+		}
+	}
+}
+
 // TestClaudeCodeProjects holds that the person's own entries for the project are read.
 func TestClaudeCodeProjects(t *testing.T) {
 	m := newMachine(t, "linux", nil)
@@ -211,9 +227,10 @@ func TestClaudeCodeProjects(t *testing.T) {
 // of them is quoted.
 func TestUnreadableFiles(t *testing.T) {
 	for path, content := range map[string]string{
-		".mcp.json":          "{\n\"mcpServers\": {\"runs\": {\"env\": {\"TR_API_KEY\": secret-1}}}}",
-		".cursor/mcp.json":   "{\"mcpServers\": ",
-		".codex/config.toml": "[mcp_servers.runs]\nenv = { TR_API_KEY = secret-1 }\n",
+		".mcp.json":             "{\n\"mcpServers\": {\"runs\": {\"env\": {\"TR_API_KEY\": secret-1}}}}",
+		".cursor/mcp.json":      "{\"mcpServers\": ",
+		".gemini/settings.json": "{\"mcpServers",
+		".codex/config.toml":    "[mcp_servers.runs]\nenv = { TR_API_KEY = secret-1 }\n",
 	} {
 		m := newMachine(t, "linux", nil)
 		write(t, filepath.Join(m.Dir, path), content)
@@ -255,6 +272,10 @@ func TestDeepFiles(t *testing.T) {
 		entry + "// \"" + many + "\n}":      false,
 		entry + "/* \"" + many + "*/}":      false,
 		strings.Repeat(`[{"x":[]},`, 2_000): true,
+		entry + `, "x": [` + strings.Repeat("[],", 2_000) + "]}":                        false,
+		entry + `, "x": ` + strings.Repeat("[", 999) + strings.Repeat("]", 999) + "}":   false,
+		entry + `, "x": ` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + "}": true,
+		entry + strings.Repeat("/**/", 2_000) + `, "x": ` + strings.Repeat("[", 1000):   true,
 	} {
 		m := newMachine(t, "linux", nil)
 		write(t, filepath.Join(m.Dir, ".mcp.json"), content)

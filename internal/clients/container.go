@@ -15,14 +15,14 @@ type container struct {
 // item is where a member stands: its name, colon and value.
 type item struct {
 	start, end int
-	comma      int // the offset of the comma after it, -1 for none
+	comma      int // the offset of the comma after it, 0 for none
 }
 
 // containerOf returns the container that a value is.
 func containerOf(v *hujson.Value) container {
 	c := container{start: v.StartOffset, end: v.EndOffset}
 	add := func(start int, last *hujson.Value, isLast bool) {
-		comma := -1
+		comma := 0
 		if !isLast || last.AfterExtra != nil {
 			comma = last.EndOffset + len(last.AfterExtra)
 		}
@@ -69,7 +69,7 @@ func (c container) insertAfter(data []byte, last item, in layout, text string) [
 	if in.newline == "" {
 		space = " "
 	}
-	if last.comma >= 0 {
+	if last.comma != 0 {
 		at := last.comma + 1
 		if in.newline != "" {
 			at = lineEnd(data, at, c.end-1)
@@ -87,10 +87,10 @@ func (c container) insertAfter(data []byte, last item, in layout, text string) [
 func (c container) remove(data []byte, i int) []byte {
 	removed := c.items[i]
 	start, end := removed.start, removed.end
-	if removed.comma >= 0 {
+	if removed.comma != 0 {
 		end = removed.comma + 1
 	}
-	for start > c.start+1 && (data[start-1] == ' ' || data[start-1] == '\t') {
+	for data[start-1] == ' ' || data[start-1] == '\t' { // the bracket ends it
 		start--
 	}
 	switch {
@@ -102,12 +102,12 @@ func (c container) remove(data []byte, i int) []byte {
 		}
 	case i == 0:
 		start = removed.start
-		for end < c.end-1 && data[end] == ' ' {
+		for data[end] == ' ' {
 			end++
 		}
 	}
 	data = splice(data, start, end, "")
-	if i > 0 && i == len(c.items)-1 && removed.comma < 0 {
+	if i > 0 && i == len(c.items)-1 && removed.comma == 0 {
 		data = splice(data, c.items[i-1].comma, c.items[i-1].comma+1, "")
 	}
 	return data

@@ -31,7 +31,7 @@ func setTOML(data []byte, path []string, entry fields) ([]byte, error) {
 		for _, b := range slices.Backward(blocks[1:]) {
 			data = cutTable(data, b)
 		}
-		end := blocks[0].end
+		end := min(blocks[0].end, len(data)) // at the end of a file, its line break may be cut, too
 		if end == len(data) && !bytes.HasSuffix(data, []byte("\n")) {
 			table = strings.TrimRight(table, "\r\n")
 		}
@@ -81,12 +81,11 @@ func findTables(data []byte, path []string) (blocks []block, err error) {
 		if expression.Kind != unstable.Table && expression.Kind != unstable.ArrayTable {
 			continue
 		}
-		var names []string
-		start := -1
-		for keys := expression.Key(); keys.Next(); {
-			if start < 0 {
-				start = lineStart(data, int(keys.Node().Raw.Offset))
-			}
+		keys := expression.Key()
+		keys.Next() // there is at least one
+		start := lineStart(data, int(keys.Node().Raw.Offset))
+		names := []string{string(keys.Node().Data)}
+		for keys.Next() {
 			names = append(names, string(keys.Node().Data))
 		}
 		if inside {
@@ -97,21 +96,20 @@ func findTables(data []byte, path []string) (blocks []block, err error) {
 		}
 	}
 	for i := range blocks {
-		blocks[i].end = trimBlock(data, blocks[i])
+		blocks[i].end = trimTable(data, blocks[i].end)
 	}
 	return blocks, parser.Error()
 }
 
-// trimBlock returns the end of a block without the empty lines and comments at its end.
-func trimBlock(data []byte, b block) int {
-	for b.end > b.start {
-		before := lineStart(data, b.end-1)
-		if line := bytes.TrimSpace(data[before:b.end]); len(line) > 0 && line[0] != '#' {
-			break
+// trimTable returns the end of a table without the empty lines and comments at its end.
+func trimTable(data []byte, end int) int {
+	for { // the line with its name is neither
+		before := lineStart(data, end-1)
+		if line := bytes.TrimSpace(data[before:end]); len(line) > 0 && line[0] != '#' {
+			return end
 		}
-		b.end = before
+		end = before
 	}
-	return b.end
 }
 
 // cutTable removes a table, and the empty line before it.

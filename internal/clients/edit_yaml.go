@@ -28,7 +28,7 @@ func setYAML(data []byte, path []string, entry fields) ([]byte, error) {
 	switch {
 	case m.entry != nil:
 		return splice(data, m.entry.start, m.entry.end, fitEnd(data, m.entry.end, text)), nil
-	case m.after < 0:
+	case m.after == 0:
 		text = yamlName(path[0]) + ":" + end + text
 		if len(data) > 0 && !bytes.HasSuffix(data, []byte("\n")) {
 			return append(bytes.Clone(data), end+strings.TrimRight(text, "\r\n")...), nil
@@ -63,7 +63,7 @@ func unsetYAML(data []byte, path []string) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if m.after >= 0 && m.empty {
+	if m.after != 0 && m.empty {
 		data = cutLines(data, block{m.start, m.after})
 	}
 	return data, nil
@@ -102,7 +102,7 @@ func yamlName(text string) string {
 // mapping is where the servers stand in a text of YAML.
 type mapping struct {
 	start  int    // of the line with its name
-	after  int    // where its first entry is added, -1 if there is no mapping
+	after  int    // where its first entry is added, 0 if there is no mapping
 	empty  bool   // it has no entries
 	flow   *block // its {}, if it is written so
 	indent string // of its entries
@@ -111,7 +111,7 @@ type mapping struct {
 
 // findMapping finds the mapping that the first name of a path leads to.
 func findMapping(data []byte, path []string) (m mapping, err error) {
-	m = mapping{after: -1, indent: defaultIndent}
+	m = mapping{indent: defaultIndent}
 	var document yaml.Node
 	if err := yaml.Unmarshal(data, &document); err != nil {
 		return m, err
@@ -148,19 +148,19 @@ func pair(mapping *yaml.Node, name string) (key, value *yaml.Node) {
 	if mapping.Kind != yaml.MappingNode {
 		return nil, nil
 	}
-	for i := 0; i+1 < len(mapping.Content); i += 2 {
-		if mapping.Content[i].Value == name {
-			return mapping.Content[i], mapping.Content[i+1]
+	for member := range slices.Chunk(mapping.Content, 2) {
+		if member[0].Value == name {
+			return member[0], member[1]
 		}
 	}
 	return nil, nil
 }
 
-// lineOffsets returns where each line begins, and then the end of the text.
+// lineOffsets returns where each line begins, and at last the end of the text.
 func lineOffsets(data []byte) (offsets []int) {
 	offsets = []int{0}
 	for i, b := range data {
-		if b == '\n' && i+1 < len(data) {
+		if b == '\n' {
 			offsets = append(offsets, i+1)
 		}
 	}

@@ -142,10 +142,14 @@ func TestRemoveByHand(t *testing.T) {
 		{"cursor", `{"mcpServers": {` + entry + `}}`, `{}`},
 		{"cursor", "{\n  \"mcpServers\": {\n    // mine\n    " + entry + "\n  }\n}\n", "{\n  \"mcpServers\": {\n    // mine\n  }\n}\n"},
 		{"cursor", "{\"a\": 1, // x\n\"mcpServers\": {" + entry + "}}", "{\"a\": 1 // x\n}"},
+		{"cursor", "{\n\t\"mcpServers\": {\n\t\t\"a\": {},\n\t\t" + entry + "\n\t}\n}\n", "{\n\t\"mcpServers\": {\n\t\t\"a\": {}\n\t}\n}\n"},
+		{"cursor", "{\n  \"mcpServers\": {" + entry + "}\n}\n", "{}\n"},
+		{"codex", "a = 1\n[mcp_servers.runs]\ncommand = 'runs-mcp-server'\n[b]\nc = 1", "a = 1\n[b]\nc = 1"},
 		{"codex", "a = 1\n\n[mcp_servers.runs]\ncommand = 'runs-mcp-server'\n\n# the next\n[b]\nc = 1\n", "a = 1\n\n# the next\n[b]\nc = 1\n"},
 		{"codex", "[mcp_servers.runs]\ncommand = 'runs-mcp-server'\n[b]\nc = 1\n[mcp_servers.runs.env]\nX = 'y'\n", "[b]\nc = 1\n"},
 		{"goose", "extensions:\n  a:\n    cmd: x\n  runs:\n    cmd: runs-mcp-server\n    # ours\n\n# the next\nb: 1\n", "extensions:\n  a:\n    cmd: x\n\n# the next\nb: 1\n"},
 		{"goose", "extensions:\n  runs:\n    cmd: runs-mcp-server\nb: 1\n", "b: 1\n"},
+		{"goose", "extensions:\n  a:\n   cmd: x\n  runs:\n   cmd: runs-mcp-server\n  b:\n   cmd: x\n", "extensions:\n  a:\n   cmd: x\n  b:\n   cmd: x\n"},
 	} {
 		f := fileOf(t, tt.id)
 		write(t, f.Path, tt.before)
