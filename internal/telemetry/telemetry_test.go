@@ -357,6 +357,19 @@ func TestSources(t *testing.T) {
 	}
 }
 
+// TestIsLoopback holds which hosts of a request are this machine's own, with a port and
+// without.
+func TestIsLoopback(t *testing.T) {
+	for host, want := range map[string]bool{
+		"127.0.0.1:9464": true, "127.0.0.1": true, "[::1]:9464": true, "[::1]": true, "LocalHost:9464": true, "localhost": true,
+		"example.com:9464": false, "example.com": false, "10.0.0.1:9464": false, "[2001:db8::1]": false, "": false,
+	} {
+		if got := isLoopback(host); got != want {
+			t.Errorf("%q: %t", host, got)
+		}
+	}
+}
+
 // TestPageConnections holds that connections to the page of metrics, which asks nobody who
 // they are, cannot take the descriptors of the server.
 func TestPageConnections(t *testing.T) {
