@@ -32,10 +32,7 @@ func setTOML(data []byte, path []string, entry fields) ([]byte, error) {
 			data = cutTable(data, b)
 		}
 		end := min(blocks[0].end, len(data)) // at the end of a file, its line break may be cut, too
-		if end == len(data) && !bytes.HasSuffix(data, []byte("\n")) {
-			table = strings.TrimRight(table, "\r\n")
-		}
-		return splice(data, blocks[0].start, end, table), nil
+		return splice(data, blocks[0].start, end, fitEnd(data, end, table)), nil
 	}
 	switch {
 	case len(data) == 0:
@@ -66,9 +63,6 @@ func writeTable(path []string, entry fields, newline string) string {
 	}
 	return strings.Join(lines, newline) + newline
 }
-
-// block is a part of a text, of whole lines.
-type block struct{ start, end int }
 
 // findTables returns the tables at a path and below it. Comments before the next table
 // belong to that.
@@ -118,8 +112,5 @@ func cutTable(data []byte, b block) []byte {
 	if before, ok := bytes.CutSuffix(data[:b.start], line); ok && (len(before) == 0 || before[len(before)-1] == '\n') {
 		b.start -= len(line)
 	}
-	if b.end == len(data) && !bytes.HasSuffix(data, line) && bytes.HasSuffix(data[:b.start], line) {
-		b.start -= len(line)
-	}
-	return splice(data, b.start, b.end, "")
+	return cutLines(data, b)
 }

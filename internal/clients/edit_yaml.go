@@ -42,15 +42,6 @@ func setYAML(data []byte, path []string, entry fields) ([]byte, error) {
 	return splice(data, m.after, m.after, text), nil
 }
 
-// fitEnd returns a text without its line break if it comes to stand where the file ends
-// without one.
-func fitEnd(data []byte, at int, text string) string {
-	if at == len(data) && !bytes.HasSuffix(data, []byte("\n")) {
-		return strings.TrimRight(text, "\r\n")
-	}
-	return text
-}
-
 // unsetYAML removes an entry, and its mapping if that is empty then.
 func unsetYAML(data []byte, path []string) ([]byte, error) {
 	m, err := findMapping(data, path)
@@ -67,15 +58,6 @@ func unsetYAML(data []byte, path []string) ([]byte, error) {
 		data = cutLines(data, block{m.start, m.after})
 	}
 	return data, nil
-}
-
-// cutLines removes whole lines. A file that ends without a line break goes on to do so.
-func cutLines(data []byte, b block) []byte {
-	line := []byte(newline(data))
-	if b.end == len(data) && !bytes.HasSuffix(data, line) && bytes.HasSuffix(data[:b.start], line) {
-		b.start -= len(line)
-	}
-	return splice(data, b.start, b.end, "")
 }
 
 func writeEntry(indent, name string, entry fields, newline string) string {

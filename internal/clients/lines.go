@@ -21,6 +21,27 @@ func splice(data []byte, start, end int, text string) []byte {
 	return append(append(append([]byte{}, data[:start]...), text...), data[end:]...)
 }
 
+// block is a part of a text, of whole lines.
+type block struct{ start, end int }
+
+// cutLines removes whole lines. A file that ends without a line break goes on to do so.
+func cutLines(data []byte, b block) []byte {
+	line := []byte(newline(data))
+	if b.end == len(data) && !bytes.HasSuffix(data, line) && bytes.HasSuffix(data[:b.start], line) {
+		b.start -= len(line)
+	}
+	return splice(data, b.start, b.end, "")
+}
+
+// fitEnd returns a text without its line break if it comes to stand where the file ends
+// without one.
+func fitEnd(data []byte, at int, text string) string {
+	if at == len(data) && !bytes.HasSuffix(data, []byte("\n")) {
+		return strings.TrimRight(text, "\r\n")
+	}
+	return text
+}
+
 // lineStart returns where the line begins that an offset is in.
 func lineStart(data []byte, offset int) int { return bytes.LastIndexByte(data[:offset], '\n') + 1 }
 

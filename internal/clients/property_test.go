@@ -15,15 +15,7 @@ import (
 // there and the others are what they were; after removing, the text is what it was.
 func TestAnyFile(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		id := rapid.SampledFrom(clients.IDs()).Draw(r, "client")
-		f := fileOf(t, id)
-		d := drawer{r}
-		text := map[string]func(string) string{".json": d.json, ".toml": d.toml, ".yaml": d.yaml}[filepath.Ext(f.Path)](listName(id))
-		write(t, f.Path, text)
-		before, err := f.Read()
-		if err != nil {
-			r.Fatalf("the test's own file: %v\n%s", err, text)
-		}
+		f, text, before := drawFile(t, r, map[string]func(drawer, string) string{".json": drawer.json, ".toml": drawer.toml, ".yaml": drawer.yaml})
 		c, err := f.Install("", serverFor(f, ourServer()))
 		if err != nil {
 			r.Fatalf("%v\n%s", err, text)
@@ -43,6 +35,20 @@ func TestAnyFile(t *testing.T) {
 			r.Fatalf("%v\n%q\nbecame\n%q\nand then\n%q", err, text, installed, got)
 		}
 	})
+}
+
+// drawFile writes a file of any client, drawn by the function for its ending, and returns
+// its text and entries.
+func drawFile(t *testing.T, r *rapid.T, draw map[string]func(d drawer, list string) string) (f clients.File, text string, entries []clients.Entry) {
+	id := rapid.SampledFrom(clients.IDs()).Draw(r, "client")
+	f = fileOf(t, id)
+	text = draw[filepath.Ext(f.Path)](drawer{r}, listName(id))
+	write(t, f.Path, text)
+	entries, err := f.Read()
+	if err != nil {
+		r.Fatalf("the test's own file: %v\n%s", err, text)
+	}
+	return f, text, entries
 }
 
 // withoutOurs returns what entries say, but for ours.
